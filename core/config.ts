@@ -1,0 +1,60 @@
+/** Config schemas: one zod schema a stage gives type, defaults, validation and help; unknown keys name the nearest one. */
+import { z } from 'zod'
+import { UserError } from './errors.ts'
+import { nearest } from './nearest.ts'
+
+/** Every key path of an object schema, nested keys joined by dots. */
+export function keysOf(schema: z.ZodType, prefix = ''): string[] {
+  const inner = unwrap(schema)
+  if (!(inner instanceof z.ZodObject)) return []
+  return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, part]) => [
+    prefix + key,
+    ...keysOf(part, `${prefix}${key}.`),
+  ])
+}
+
+/** The schema inside defaults, optionals and nullables. */
+export function unwrap(schema: z.ZodType): z.ZodType {
+  let inner = schema
+  while (
+    inner instanceof z.ZodDefault ||
+    inner instanceof z.ZodOptional ||
+    inner instanceof z.ZodNullable ||
+    inner instanceof z.ZodPrefault
+  )
+    inner = inner.unwrap() as z.ZodType
+  return inner
+}
+
+/** Parses a config; every problem becomes part of one `UserError` that names key, value, rule and repair. */
+export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const lines: string[] = []
+  let fix: string | undefined
+  for (const issue of result.error.issues) {
+    const path = issue.path.join('.')
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) {
+        const full = path ? `${path}.${key}` : key
+        const [best] = nearest(full, keysOf(schema), 1)
+        lines.push(`${what} has no key ${full}`)
+        if (best) fix ??= `Did you mean ${best}?`
+      }
+    } else {
+      const given = valueAt(value, issue.path)
+      const shown = given === undefined ? 'is missing' : `is ${JSON.stringify(given)}`
+      lines.push(`${path ? `${what} key ${path} ${shown}` : `${what} ${shown}`}: ${issue.message}`)
+    }
+  }
+  throw new UserError(`${lines.join('; ')}.`, fix === undefined ? {} : { fix })
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let part = value
+  for (const key of path) {
+    if (part === null || typeof part !== 'object') return undefined
+    part = (part as Record<PropertyKey, unknown>)[key]
+  }
+  return part
+}

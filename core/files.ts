@@ -1,0 +1,89 @@
+/** Files that are whole or absent: writes go to a temporary name, are flushed to disk, then renamed. */
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { codeOf, FaultError, messageOf, UserError } from './errors.ts'
+
+/** The error for a failed write of `path`: disk faults may pass (75), the rest are the user's to mend (1). */
+export function writeError(path: string, error: unknown): Error {
+  const code = codeOf(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new FaultError(`The disk is full: ${path} could not be written.`, {
+      fix: 'Free some space and start the same command again; it goes on where it stopped.',
+      cause: error,
+    })
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new UserError(`${path} may not be written (${code}).`, {
+      fix: 'Choose another place or change its permissions.',
+      cause: error,
+    })
+  if (code === 'EIO') return new FaultError(`The disk failed while ${path} was written (EIO).`, { cause: error })
+  return error instanceof Error ? error : new Error(messageOf(error))
+}
+
+/** Writes a file so that `path` holds either its old content or all of the new. Makes missing folders. */
+export async function writeAtomic(path: string, data: Uint8Array | string | Iterable<Uint8Array>): Promise<void> {
+  const temporary = `${path}.${process.pid}.partial`
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    const file = await open(temporary, 'w')
+    try {
+      if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data)
+      else for (const chunk of data) await file.writeFile(chunk)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw writeError(path, error)
+  }
+}
+
+/** Writes a plain value as indented JSON, atomically. */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** Reads and parses a JSON file; a missing or broken one is a `UserError` that names it as `what`. */
+export async function readJson(path: string, what = 'file'): Promise<unknown> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    throw readError(path, what, error)
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new UserError(`The ${what} ${path} is not JSON: ${messageOf(error)}.`, { cause: error })
+  }
+}
+
+/** The error for a failed read of `path`. */
+export function readError(path: string, what: string, error: unknown): Error {
+  const code = codeOf(error)
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new UserError(`There is no ${what} at ${path}.`, { fix: 'Check the path.', cause: error })
+  if (code === 'EISDIR')
+    return new UserError(`${path} is a folder, but a ${what} is a file.`, { fix: 'Name the file.', cause: error })
+  if (code === 'EACCES' || code === 'EPERM')
+    return new UserError(`The ${what} ${path} may not be read (${code}).`, {
+      fix: 'Change its permissions.',
+      cause: error,
+    })
+  return error instanceof Error ? error : new Error(messageOf(error))
+}
+
+/** Flushes a folder's entries, so that a rename in it survives a power cut. Systems without it are left as they are. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(join(folder), 'r')
+  try {
+    await handle.sync()
+  } catch (error) {
+    if (!['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP'].includes(codeOf(error) ?? '')) throw error
+  } finally {
+    await handle.close()
+  }
+}

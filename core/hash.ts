@@ -1,0 +1,48 @@
+/** Content hashes: sha256 in hex, of bytes, files and plain values. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+
+/** sha256 of bytes or of a string's UTF-8. */
+export function sha256(data: Uint8Array | string): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+/** sha256 of a file, read as a stream. */
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  return hash.digest('hex')
+}
+
+/** JSON with sorted keys and without undefined values: equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part) =>
+    part !== null && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : part,
+  )
+}
+
+/** sha256 of a plain value, whatever the order of its keys. */
+export function hashValue(value: unknown): string {
+  return sha256(canonicalJson(value))
+}
+
+/** sha256 of a file, or of a directory as the sorted list of its files' paths and hashes. */
+export async function hashPath(path: string): Promise<string> {
+  const info = await stat(path)
+  if (!info.isDirectory()) return sha256File(path)
+  const lines: string[] = []
+  const walk = async (folder: string, prefix: string) => {
+    for (const entry of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const name = prefix + entry.name
+      if (entry.isDirectory()) await walk(join(folder, entry.name), `${name}/`)
+      else lines.push(`${name} ${await sha256File(join(folder, entry.name))}`)
+    }
+  }
+  await walk(path, '')
+  return sha256(lines.join('\n'))
+}

@@ -1,0 +1,143 @@
+/**
+ * Seeded randomness, equal on every machine: a stream (`Random`) and order-free decisions (`uniformOf`).
+ *
+ * The stream is xoshiro128** (Blackman and Vigna 2018); decisions hash their key, so they do not depend on what was
+ * asked before.
+ */
+
+const rotate = (x: number, k: number) => ((x << k) | (x >>> (32 - k))) >>> 0
+
+/** Final avalanche of a 32-bit word (murmur3's finaliser constants). */
+function avalanche(x: number): number {
+  let h = x >>> 0
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
+}
+
+/** Two independent 32-bit hashes of the parts, in order. */
+function hashParts(parts: readonly (string | number)[]): [number, number] {
+  let a = 0x9e3779b9
+  let b = 0x243f6a88
+  const take = (word: number) => {
+    a = Math.imul(rotate((a ^ avalanche(word)) >>> 0, 13), 5) + 0xe6546b64
+    b = Math.imul(rotate((b ^ avalanche(word ^ 0x5bd1e995)) >>> 0, 17), 9) + 0x38495ab5
+  }
+  for (const part of parts) {
+    if (typeof part === 'number') {
+      take(part | 0)
+      take(Math.floor(part / 4294967296) | 0)
+      if (!Number.isInteger(part)) take(Math.floor((part - Math.floor(part)) * 4294967296) | 0)
+    } else {
+      for (let i = 0; i < part.length; i++) take(part.charCodeAt(i))
+      take(part.length | 0x40000000)
+    }
+  }
+  return [avalanche(a), avalanche(b)]
+}
+
+/** A number in [0, 1) with 53 bits that depends on the parts alone. */
+export function uniformOf(...parts: (string | number)[]): number {
+  const [a, b] = hashParts(parts)
+  return (a * 2097152 + (b >>> 11)) / 9007199254740992
+}
+
+/** The state of a stream: what a checkpoint stores. */
+export type RandomState = readonly [number, number, number, number, number | null]
+
+/** A seeded stream of random numbers. */
+export class Random {
+  private state: Uint32Array
+  private spare: number | null = null
+
+  /** A stream that depends on the parts alone: `new Random(seed, 'init')` and `new Random(seed, 'shuffle')` are independent. */
+  constructor(...seed: (string | number)[]) {
+    const [a, b] = hashParts(seed)
+    this.state = Uint32Array.of(a, b, avalanche(a ^ 0x9e3779b9), avalanche(b ^ 0x7f4a7c15) | 1)
+  }
+
+  /** What `restore` needs to go on from here. */
+  save(): RandomState {
+    return [this.state[0]!, this.state[1]!, this.state[2]!, this.state[3]!, this.spare]
+  }
+
+  /** A stream that goes on from a saved state. */
+  static restore(state: RandomState): Random {
+    const random = new Random(0)
+    random.state = Uint32Array.of(state[0], state[1], state[2], state[3])
+    random.spare = state[4]
+    return random
+  }
+
+  /** 32 random bits. */
+  bits(): number {
+    const s = this.state
+    const result = Math.imul(rotate(Math.imul(s[1]!, 5) >>> 0, 7), 9) >>> 0
+    const t = (s[1]! << 9) >>> 0
+    s[2]! ^= s[0]!
+    s[3]! ^= s[1]!
+    s[1]! ^= s[2]!
+    s[0]! ^= s[3]!
+    s[2]! ^= t
+    s[3] = rotate(s[3]!, 11)
+    return result
+  }
+
+  /** A number in [0, 1) with 53 bits. */
+  uniform(): number {
+    const high = this.bits()
+    return (high * 2097152 + (this.bits() >>> 11)) / 9007199254740992
+  }
+
+  /** An integer in [0, n), without modulo bias. */
+  int(n: number): number {
+    return Math.floor(this.uniform() * n)
+  }
+
+  /** A standard normal number (Box and Muller 1958; the second of each pair is kept for the next call). */
+  normal(): number {
+    if (this.spare !== null) {
+      const value = this.spare
+      this.spare = null
+      return value
+    }
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()))
+    const angle = 2 * Math.PI * this.uniform()
+    this.spare = radius * Math.sin(angle)
+    return radius * Math.cos(angle)
+  }
+
+  /** `n` standard normal numbers times `scale`. */
+  normals(n: number, scale = 1): Float32Array {
+    return Float32Array.from({ length: n }, () => this.normal() * scale)
+  }
+
+  /** The items in random order, in place (Fisher and Yates). */
+  shuffle<T extends { length: number; [index: number]: unknown }>(items: T): T {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.int(i + 1)
+      const item = items[i]
+      items[i] = items[j]
+      items[j] = item
+    }
+    return items
+  }
+
+  /** One of the items. */
+  pick<T>(items: readonly T[]): T {
+    return items[this.int(items.length)]!
+  }
+
+  /** `count` different items, in random order. */
+  sample<T>(items: readonly T[], count: number): T[] {
+    const copy = [...items]
+    const n = Math.min(count, copy.length)
+    for (let i = 0; i < n; i++) {
+      const j = i + this.int(copy.length - i)
+      const item = copy[i]!
+      copy[i] = copy[j]!
+      copy[j] = item
+    }
+    return copy.slice(0, n)
+  }
+}

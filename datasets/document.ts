@@ -1,0 +1,61 @@
+/** Documents and the token windows cut from them. */
+
+/** A text with its strata and, where known, the concepts it is about. */
+export interface Document {
+  readonly id: string
+  readonly text?: string
+  /** Token ids without BOS; given instead of, or besides, `text` by sources that tokenise themselves. */
+  readonly tokens?: Int32Array
+  /** Fields to stratify by: source, language, register … */
+  readonly strata: Readonly<Record<string, string>>
+  /** Concepts that hold for the whole document. */
+  readonly concepts?: readonly string[]
+  /** Concepts of each token, parallel to `tokens`. */
+  readonly tokenConcepts?: readonly (readonly string[])[]
+}
+
+/** Which part of the data a window belongs to; SAEs are fitted on `train` only, the others are held out. */
+export type Split = 'train' | 'discovery' | 'validation' | 'outOfDistribution'
+
+/** What the model reads at once: a document, a piece of one, or pieces of several (packed). The unit of statistics. */
+export interface TokenWindow {
+  /** Stable name: the document's id, `id#2` for its third piece, or `window-17` when packed. */
+  readonly id: string
+  /** Place in the dataset's order; what a shard's `document` column holds. */
+  readonly index: number
+  /** Token ids, BOS first where the dataset says so. */
+  readonly tokens: Int32Array
+  /** For each token the index of its document in `TokenDataset.documents` (BOS belongs to the document it opens). */
+  readonly documents: Uint32Array
+  /** For each token its index within its document's tokens, −1 for BOS. */
+  readonly offsets: Int32Array
+  readonly split: Split
+}
+
+/** Tokenised text, in memory. */
+export interface TokenDataset {
+  readonly name: string
+  readonly documents: readonly Document[]
+  readonly windows: readonly TokenWindow[]
+  /** sha256 of the source, the tokenizer and the settings that cut it. */
+  readonly hash: string
+  readonly tokenizerHash: string
+  /** Concept names over the whole dataset, sorted; strata fields count as concepts `field=value`. */
+  readonly concepts: readonly string[]
+}
+
+/** Whether each of a window's tokens carries a concept; strata concepts are written `field=value`. */
+export function conceptMask(dataset: TokenDataset, window: TokenWindow, concept: string): Uint8Array {
+  const mask = new Uint8Array(window.tokens.length)
+  for (let i = 0; i < mask.length; i++) {
+    const document = dataset.documents[window.documents[i]!]!
+    const offset = window.offsets[i]!
+    const split = concept.indexOf('=')
+    const holds =
+      document.concepts?.includes(concept) ||
+      (offset >= 0 && document.tokenConcepts?.[offset]?.includes(concept)) ||
+      (split > 0 && document.strata[concept.slice(0, split)] === concept.slice(split + 1))
+    mask[i] = holds ? 1 : 0
+  }
+  return mask
+}

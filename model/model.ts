@@ -1,0 +1,66 @@
+/** What a host model is: a forward pass whose every site can be read and written by hooks. */
+import type { Tensor, Tensor2D, Tensor3D } from '../engine/tf.ts'
+
+/** Sizes and settings every family has, whatever its config file calls them. */
+export interface ModelConfig {
+  /** Hugging Face `model_type`. */
+  readonly family: string
+  readonly layers: number
+  /** Residual width d. */
+  readonly width: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly mlpWidth: number
+  readonly vocabulary: number
+  /** Longest window in tokens. */
+  readonly context: number
+  readonly bosToken: number | null
+  readonly eosToken: number | null
+}
+
+/** A named place in the forward pass (TransformerLens strings) and its shape after [batch, position]. */
+export interface Site {
+  readonly name: string
+  /** Axes in order, e.g. ['batch', 'position', 'width'] or ['batch', 'head', 'query', 'key']. */
+  readonly axes: readonly string[]
+  /** Sizes of the axes after batch and position where they are fixed, e.g. [64]; empty for patterns. */
+  readonly size: readonly number[]
+}
+
+/**
+ * Reads a site's value, or replaces it by returning another of the same shape. Runs inside a tidy: a tensor to keep
+ * must go through `tf.keep`. Must not be async.
+ */
+export type Hook = (value: Tensor, site: string) => Tensor | undefined
+
+export interface RunOptions {
+  /** Hooks by site name. An unknown site is a `UserError` that lists the nearest names. */
+  readonly hooks?: Readonly<Record<string, Hook>>
+  /** Start from a stored residual (`blocks.L.hook_resid_pre` or `_post`) instead of the embedding. Its own hook runs on it. */
+  readonly from?: { readonly site: string; readonly value: Tensor3D }
+  /** Stop after this site and return its value (after its hook) instead of the logits. */
+  readonly until?: string
+}
+
+/** A host transformer with unprocessed weights (`weight_processing: none`). */
+export interface Model {
+  readonly config: ModelConfig
+  /** Every site the family has, in the order of the forward pass. */
+  readonly sites: readonly Site[]
+  /** sha256 over config and weights. */
+  readonly hash: string
+  /** Where it was loaded from, for messages and manifests. */
+  readonly path: string
+  /**
+   * Logits [batch, position, vocabulary], or the value at `until`. `tokens` is int32 [batch, position]; pad on the
+   * right, since attention is causal. Differentiable with respect to any value a hook returns. With `from`, `tokens`
+   * still gives batch and position.
+   */
+  run(tokens: Tensor2D, options?: RunOptions): Tensor
+  /** The weights by their Hugging Face names, for training and for reading (`W_U` and the like: see `unembedding`). */
+  readonly weights: Readonly<Record<string, Tensor>>
+  /** The unembedding [width, vocabulary] with the final norm's gain folded in, for logit effects of a direction. */
+  unembedding(): Tensor2D
+  dispose(): void
+}

@@ -1,0 +1,37 @@
+/** A run: one directory under `runs/`, manifest first, closed last, immutable after. (Types; the store is in `store.ts`.) */
+import { z } from 'zod'
+
+export const RunInput = z.strictObject({
+  /** What the input is to the run: `model`, `dataset`, `capture`, `sae` … */
+  role: z.string(),
+  /** A run's id, when the input is another run. */
+  run: z.string().optional(),
+  /** The path as the user gave it, when the input is not a run. */
+  path: z.string().optional(),
+  sha256: z.string(),
+})
+
+/** `run.json`. */
+export const RunManifest = z.strictObject({
+  schema: z.literal(1),
+  id: z.string(),
+  stage: z.string(),
+  status: z.enum(['running', 'finished', 'failed', 'interrupted']),
+  config: z.record(z.string(), z.unknown()),
+  inputs: z.array(RunInput),
+  /** sha256 over stage, config and input hashes: two runs with equal keys hold equal bytes. */
+  key: z.string(),
+  seed: z.number(),
+  engine: z.record(z.string(), z.unknown()),
+  versions: z.record(z.string(), z.string()),
+  machine: z.record(z.string(), z.unknown()),
+  started: z.string(),
+  finished: z.string().nullable(),
+  /** Figures a reader wants first (FVU, rows, verdict counts …). */
+  summary: z.record(z.string(), z.unknown()),
+  /** sha256 of each file of the closed run. */
+  files: z.record(z.string(), z.string()),
+})
+
+export type RunInput = z.infer<typeof RunInput>
+export type RunManifest = z.infer<typeof RunManifest>
