@@ -1,12 +1,17 @@
 /** Starting the engine: which backend runs, chosen once a process, and what it is. */
-import { createRequire } from 'node:module'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
-import util from 'node:util'
-import { tf } from './tf.ts'
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { messageOf, UserError } from '../core/errors.ts'
+import { isInstalled, tensorflowRoot } from './install/places.ts'
+import { startTensorflow } from './tensorflow.ts'
+import { hasNativeBackend } from './tf.ts'
+import { startWasm } from './wasm/start.ts'
 
 /** What a user may ask for; `auto` takes TensorFlow where it is installed and wasm elsewhere. */
 export type EngineChoice = 'auto' | 'tensorflow' | 'tensorflow-gpu' | 'wasm'
+
+/** Every engine choice, in the order of help texts. */
+export const ENGINE_CHOICES = ['auto', 'tensorflow', 'tensorflow-gpu', 'wasm'] as const satisfies EngineChoice[]
 
 /** `bf16` lets TensorFlow round matmul inputs to bfloat16 (about 1e-3 relative error); a process has one precision. */
 export type Precision = 'float32' | 'bf16'
@@ -22,15 +27,36 @@ export interface Engine {
   readonly nativeOps: boolean
   /** One line on why this engine was chosen. */
   readonly reason: string
+  /** A line that the person should see once, when the engine is less than it could be. */
+  readonly notice?: string
 }
 
 export interface EngineOptions {
+  /** Default: `PIPELINE_ENGINE`, else `auto`. */
   engine?: EngineChoice
   precision?: Precision
-  /** Threads of the engine; default: one per processor. */
+  /** Threads of the engine; default: `TF_NUM_INTRAOP_THREADS`, else one per processor. */
   threads?: number
 }
 
+/** The options with nothing left open. */
+export interface EngineSettings {
+  readonly engine: EngineChoice
+  readonly precision: Precision
+  readonly threads: number
+}
+
+/** Which engine a choice comes to on this machine, and why. */
+export interface EngineDecision {
+  readonly name: Engine['name']
+  /** The TensorFlow root, empty under wasm. */
+  readonly root: string
+  readonly reason: string
+  readonly notice?: string
+}
+
+let settings: EngineSettings | undefined
+let starting: Promise<Engine> | undefined
 let engine: Engine | undefined
 
 /** The running engine; throws when `startEngine` was not called. */
@@ -39,28 +65,115 @@ export function currentEngine(): Engine {
   return engine
 }
 
-/** Starts the engine, once a process: a second call with other options is an error, with the same it is a no-op. */
+/**
+ * Starts the engine, once a process. A later call with the same options, or with none, gives the same engine; with
+ * others it throws a `UserError`, as it does for an engine that was asked for by name and is not installed.
+ */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
-  if (engine) return engine
-  const precision = options.precision ?? 'float32'
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '3'
-  if (precision === 'bf16') process.env.ONEDNN_DEFAULT_FPMATH_MODE = 'BF16'
-  const legacy = util as unknown as Record<string, unknown>
-  legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined
-  legacy.isArray ??= Array.isArray
-  const require = createRequire(import.meta.url)
-  const { NodeJSKernelBackend } = require('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js')
-  require('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js')
-  const binding = require(join(homedir(), '.cache/pipeline/tensorflow-2.21.0-cpu-linux-x64/lib/tfjs_binding.node'))
-  tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu'), 3)
-  await tf.setBackend('tensorflow')
-  engine = {
-    name: 'tensorflow',
-    version: binding.TF_Version,
-    precision,
-    threads: 2,
-    nativeOps: false,
-    reason: 'TensorFlow is installed',
+  if (settings) {
+    checkSame(settings, options)
+  } else {
+    settings = resolveSettings(options)
+    starting = start(settings).catch(error => {
+      settings = undefined
+      throw error
+    })
   }
+  engine = await starting!
   return engine
+}
+
+/** Fills in what the options leave open, from the environment and the machine. */
+export function resolveSettings(options: EngineOptions): EngineSettings {
+  const engine = options.engine ?? (process.env.PIPELINE_ENGINE || 'auto')
+  if (!ENGINE_CHOICES.includes(engine as EngineChoice))
+    throw new UserError(`The engine must be one of ${ENGINE_CHOICES.join(', ')}, but it is ${engine}.`, {
+      fix: options.engine === undefined ? 'Change PIPELINE_ENGINE.' : 'Change --engine.',
+    })
+  const named = process.env.TF_NUM_INTRAOP_THREADS
+  const threads = options.threads ?? (named ? Number(named) : availableParallelism())
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new UserError(`The engine's threads must be a whole number from 1 up, but they are ${threads}.`, {
+      fix: options.threads === undefined ? 'Change TF_NUM_INTRAOP_THREADS.' : 'Change --threads.',
+    })
+  return { engine: engine as EngineChoice, precision: options.precision ?? 'float32', threads }
+}
+
+/** Which engine a choice comes to on this machine; throws a `UserError` where a named one is not installed. */
+export function decideEngine(choice: EngineChoice): EngineDecision {
+  const cpu = tensorflowRoot('cpu')
+  const cuda = tensorflowRoot('cuda')
+  const usable = (root: string) => isInstalled(root) && hasNativeBackend()
+  const driver = existsSync('/proc/driver/nvidia/version')
+  switch (choice) {
+    case 'wasm':
+      return { name: 'wasm', root: '', reason: 'wasm was asked for' }
+    case 'tensorflow':
+      if (usable(cpu)) return { name: 'tensorflow', root: cpu, reason: 'TensorFlow was asked for and is installed' }
+      throw missing('tensorflow', 'TensorFlow')
+    case 'tensorflow-gpu':
+      if (usable(cuda)) return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build was asked for" }
+      throw missing('tensorflow-gpu', "TensorFlow's CUDA build")
+    case 'auto':
+      if (usable(cuda) && driver)
+        return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build and a driver are installed" }
+      if (usable(cpu)) return { name: 'tensorflow', root: cpu, reason: 'TensorFlow is installed' }
+      return {
+        name: 'wasm',
+        root: '',
+        reason: 'TensorFlow is not installed',
+        notice: 'TensorFlow is not installed: the slower wasm engine runs. `pipeline doctor --install` installs it.',
+      }
+    default:
+      return choice satisfies never
+  }
+}
+
+function missing(choice: EngineChoice, what: string): UserError {
+  return new UserError(`${what} is not installed.`, {
+    fix: `Install it with \`pipeline doctor --install --engine ${choice}\`, or choose --engine wasm.`,
+  })
+}
+
+function checkSame(settings: EngineSettings, options: EngineOptions): void {
+  for (const key of ['engine', 'precision', 'threads'] as const) {
+    const asked = options[key]
+    if (asked === undefined || asked === settings[key]) continue
+    if (key === 'engine' && (asked === 'auto' || asked === engine?.name)) continue
+    throw new UserError(`The engine runs with ${key} ${settings[key]} and cannot change to ${asked}.`, {
+      fix: 'A process has one engine: start another process for other settings.',
+    })
+  }
+}
+
+async function start(settings: EngineSettings): Promise<Engine> {
+  const { root, ...decision } = decideEngine(settings.engine)
+  if (decision.name === 'wasm') {
+    const { version, threads } = await startWasm()
+    const notice =
+      settings.precision === 'bf16' ? 'The wasm engine computes in float32; precision bf16 has no effect.' : undefined
+    return {
+      ...decision,
+      ...(notice ? { notice: [decision.notice, notice].filter(Boolean).join(' ') } : {}),
+      version,
+      precision: 'float32',
+      threads,
+      nativeOps: false,
+    }
+  }
+  let loaded: Awaited<ReturnType<typeof startTensorflow>>
+  try {
+    loaded = await startTensorflow(root, settings)
+  } catch (error) {
+    throw new UserError(`TensorFlow in ${root} could not be loaded: ${messageOf(error)}.`, {
+      fix: 'Run `pipeline doctor --install` to repair it, or choose --engine wasm.',
+      cause: error,
+    })
+  }
+  if (decision.name === 'tensorflow-gpu' && !loaded.gpu)
+    throw new UserError("TensorFlow's CUDA build is installed but found no GPU that it can use.", {
+      fix: '`pipeline doctor` shows which driver and libraries it found; --engine tensorflow runs on the processor.',
+    })
+  const { precision, threads } = settings
+  return { ...decision, version: loaded.version, precision, threads, nativeOps: false }
 }

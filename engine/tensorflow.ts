@@ -1,0 +1,41 @@
+/** TensorFlow as tfjs's backend: settings that must stand before its library loads, then the binding from a root. */
+import { createRequire } from 'node:module'
+import util from 'node:util'
+import type { EngineSettings } from './engine.ts'
+import { bindingPath } from './install/places.ts'
+import { requireTfjs, tf } from './tf.ts'
+
+/** What loading TensorFlow gave. */
+export interface LoadedTensorflow {
+  readonly version: string
+  /** Whether TensorFlow found a GPU that it can use. */
+  readonly gpu: boolean
+}
+
+/** Loads TensorFlow from `root` and makes it the backend of tfjs. */
+export async function startTensorflow(root: string, settings: EngineSettings): Promise<LoadedTensorflow> {
+  setEnvironment(settings)
+  mendNode()
+  const { NodeJSKernelBackend } = requireTfjs('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js')
+  requireTfjs('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js')
+  const binding = createRequire(import.meta.url)(bindingPath(root))
+  tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu'), 3)
+  await tf.setBackend('tensorflow')
+  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
+}
+
+/** TensorFlow and oneDNN read these once, when they load. */
+function setEnvironment({ precision, threads }: EngineSettings): void {
+  const environment = process.env
+  environment.TF_NUM_INTRAOP_THREADS = String(threads)
+  environment.TF_CPP_MIN_LOG_LEVEL ??= '3'
+  if (precision === 'bf16') environment.ONEDNN_DEFAULT_FPMATH_MODE = 'BF16'
+  else delete environment.ONEDNN_DEFAULT_FPMATH_MODE
+}
+
+/** tfjs's native backend calls two functions of `node:util` that Node 24 no longer has. */
+function mendNode(): void {
+  const old = util as unknown as Record<string, unknown>
+  old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined
+  old.isArray ??= Array.isArray
+}
