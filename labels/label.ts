@@ -1,0 +1,146 @@
+/** The label stage: what each latent is about, on held-out text, with scores, examples and its evidence. */
+import { join } from 'node:path'
+import { UserError } from '../core/errors.ts'
+import { uniformOf } from '../core/random.ts'
+import type { StageContext } from '../core/stage.ts'
+import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import type { Tokenizer } from '../datasets/tokenizer.ts'
+import type { Model } from '../model/model.ts'
+import type { Sae } from '../sae/sae.ts'
+import { collectActivations } from './activations.ts'
+import type { LabelConfig } from './config.ts'
+import { activationSummary, labelText } from './describe.ts'
+import { examplesOf } from './examples.ts'
+import type { Feature, FeatureEvidence } from './feature.ts'
+import { writeExamples, writeFeatures, writeJsonLines } from './files.ts'
+import { logitEffects } from './logits.ts'
+import { bestRule, ruleFacts, scoreRule } from './rules.ts'
+
+/** What `label` works on; `evidence` by latent, from `readEvidence`. */
+export interface LabelInputs {
+  readonly model: Model
+  readonly sae: Sae
+  readonly dataset: TokenDataset
+  readonly tokenizer: Tokenizer
+  readonly evidence: ReadonlyMap<number, FeatureEvidence>
+  readonly config: LabelConfig
+}
+
+/** Figures of a label run. */
+export interface LabelSummary {
+  readonly [key: string]: number
+  readonly latents: number
+  readonly alive: number
+  readonly labelled: number
+  readonly labelledByConcept: number
+  /** Mean F1 of the rule labels on the half that did not choose them. */
+  readonly meanF1: number
+  readonly validated: number
+  readonly tokens: number
+}
+
+/**
+ * Describes every latent. Rules and examples come from the discovery half of the held-out windows, scores from the
+ * validation half. Writes features.parquet, examples.parquet and features.jsonl into the context's directory.
+ */
+export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
+  const { model, sae, dataset, tokenizer, evidence, config } = inputs
+  const { progress } = context
+  const collect = (split: Split) => {
+    const windows = windowsOf(dataset, split, config.tokens, context.seed)
+    progress.start(`Encoding ${split} text`, windows.length, 'windows')
+    const activations = collectActivations(model, sae, windows, {
+      batchTokens: config.batchTokens,
+      firstPosition: config.firstPosition,
+      signal: context.signal,
+      onBatch: done => progress.update(done),
+    })
+    progress.finish()
+    return activations
+  }
+  const discovery = collect('discovery')
+  const validation = collect('validation')
+  const concepts = config.concepts ?? dataset.concepts
+  const discoveryFacts = ruleFacts(discovery, dataset, concepts)
+  const validationFacts = ruleFacts(validation, dataset, concepts)
+
+  const decoder = sae.decoder()
+  const unembedding = model.unembedding()
+  const readsLogits = decoder.shape[1] === unembedding.shape[0]
+  const effects = readsLogits
+    ? logitEffects(decoder, unembedding, Math.min(tokenizer.vocabulary, unembedding.shape[1]), config.logits)
+    : Array.from({ length: sae.latents }, () => ({ promoted: [], suppressed: [] }))
+  decoder.dispose()
+  unembedding.dispose()
+
+  const tokenText = (token: number) => tokenizer.token(token)
+  const named = (list: readonly { token: number; effect: number }[]) =>
+    list.map(({ token, effect }) => ({ token: tokenText(token), effect }))
+  progress.start('Describing latents', sae.latents, 'latents')
+  const features: Feature[] = []
+  const examples = []
+  for (let latent = 0; latent < sae.latents; latent++) {
+    const found = bestRule(discoveryFacts, latent)
+    const score = found && scoreRule(validationFacts, latent, found.rule)
+    features.push({
+      latent,
+      ...labelText(found?.rule, found?.score, effects[latent]!, tokenText, config.minimumF1),
+      labelPrecision: score?.precision ?? null,
+      labelRecall: score?.recall ?? null,
+      labelF1: score?.f1 ?? null,
+      labelBaseRate: score?.baseRate ?? null,
+      ...activationSummary(discovery, latent, config.histogramBins),
+      promoted: named(effects[latent]!.promoted),
+      suppressed: named(effects[latent]!.suppressed),
+      evidence: evidence.get(latent) ?? null,
+    })
+    examples.push(
+      examplesOf(
+        discovery,
+        latent,
+        { top: config.topExamples, bands: config.bands, perBand: config.perBand, context: config.context },
+        context.seed,
+      ),
+    )
+    if (latent % 64 === 63) progress.update(latent + 1)
+  }
+  await writeFeatures(context.directory, features)
+  await writeExamples(context.directory, discovery, examples, tokenText)
+  await writeJsonLines(join(context.directory, 'features.jsonl'), features)
+  progress.finish()
+  return summaryOf(features, discovery.tokenOf.length + validation.tokenOf.length)
+}
+
+/** Windows of a split up to `tokens` tokens, chosen by a hash of seed and window so that order does not matter. */
+function windowsOf(dataset: TokenDataset, split: Split, tokens: number, seed: number): TokenWindow[] {
+  const keyed = dataset.windows
+    .filter(window => window.split === split)
+    .map(window => ({ window, key: uniformOf(seed, 'label', window.id) }))
+    .sort((a, b) => a.key - b.key || a.window.index - b.window.index)
+  if (keyed.length === 0)
+    throw new UserError(`The dataset ${dataset.name} has no ${split} windows to label features on.`, {
+      fix: 'Raise dataset.heldOut.fraction, or give more text.',
+    })
+  const chosen: TokenWindow[] = []
+  let total = 0
+  for (const { window } of keyed) {
+    if (chosen.length > 0 && total + window.tokens.length > tokens) break
+    chosen.push(window)
+    total += window.tokens.length
+  }
+  return chosen.sort((a, b) => a.index - b.index)
+}
+
+function summaryOf(features: readonly Feature[], tokens: number): LabelSummary {
+  const alive = features.filter(({ density }) => density > 0)
+  const ruled = features.filter(({ labelKind }) => !['none', 'promotes'].includes(labelKind))
+  return {
+    latents: features.length,
+    alive: alive.length,
+    labelled: ruled.length,
+    labelledByConcept: ruled.filter(({ labelKind }) => labelKind === 'concept').length,
+    meanF1: ruled.length > 0 ? ruled.reduce((sum, { labelF1 }) => sum + (labelF1 ?? 0), 0) / ruled.length : 0,
+    validated: features.filter(({ evidence }) => evidence?.verdict === 'pass').length,
+    tokens,
+  }
+}
