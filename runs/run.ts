@@ -6,7 +6,7 @@ export const RunInput = z.strictObject({
   role: z.string(),
   /** A run's id, when the input is another run. */
   run: z.string().optional(),
-  /** The path as the user gave it, when the input is not a run. */
+  /** Absolute path when the input is not a run in the store, or the name of something built in (`toyworld`). */
   path: z.string().optional(),
   sha256: z.string(),
 })

@@ -1,0 +1,30 @@
+/** Readable run ids that depend on the run's key alone: `train-brave-otter-3f2a`. */
+import { UserError } from '../core/errors.ts'
+
+const adjectives =
+  'amber bold brave brief bright brisk calm clear clever cool crisp deep eager early fair fast fine fleet fond frank fresh gentle glad grand green happy hardy honest keen kind late light little lively lucid lucky mellow merry mild modest neat noble open patient plain polite proud quick quiet rapid ready rosy round sharp shy silver sleek smooth steady sunny swift tidy warm wise'.split(
+    ' ',
+  )
+const animals =
+  'badger beaver bison crane cricket deer dove eagle falcon ferret finch fox gecko goose hare hawk heron horse ibex jackal jay kestrel koala lark lemur lion llama lynx magpie marten mole moose moth newt ocelot orca otter owl panda parrot pelican pigeon plover puffin quail rabbit raven robin salmon seal shrew sparrow squid stork swan tapir tern thrush tiger toad trout turtle viper walrus'.split(
+    ' ',
+  )
+
+/**
+ * Ids for a run with this key, the plainest first; the later ones are for the rare case that the first belongs to
+ * another key already. `prefix` is what the id begins with, usually the stage.
+ */
+export function idsFor(prefix: string, key: string): string[] {
+  const adjective = adjectives[Number.parseInt(key.slice(0, 4), 16) % adjectives.length]!
+  const animal = animals[Number.parseInt(key.slice(4, 8), 16) % animals.length]!
+  return [4, 8, 64].map(digits => `${prefix}-${adjective}-${animal}-${key.slice(8, 8 + digits)}`)
+}
+
+/** Refuses ids that would not be one plain folder name everywhere. */
+export function checkId(id: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(id) && !id.endsWith('.partial')) return
+  throw new UserError(
+    `The run name ${JSON.stringify(id)} is not usable: a name has 1 to 100 letters, digits, dots, dashes and underscores, and starts with a letter or digit.`,
+    { fix: 'Choose another --name.' },
+  )
+}

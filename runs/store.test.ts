@@ -1,0 +1,222 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { takeLock } from './lock.ts'
+import { contentHash, keyOf, type OpenRun, type RunRequest, RunStore } from './store.ts'
+
+let folder: string
+let store: RunStore
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-runs-'))
+  store = new RunStore(folder)
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const now = () => new Date('2026-01-02T03:04:05Z')
+const request: RunRequest = {
+  stage: 'train',
+  config: { k: 32, capture: 'capture-one' },
+  inputs: [{ role: 'capture', run: 'capture-one', sha256: 'aa' }],
+  seed: 0,
+  engine: { name: 'wasm', precision: 'float32', threads: 2 },
+  versions: { pipeline: '0.1.0' },
+  machine: {},
+}
+
+async function begin(changes: Partial<RunRequest> = {}): Promise<OpenRun> {
+  const opened = await store.open({ ...request, ...changes }, now)
+  if (opened.state === 'unchanged') throw new Error('expected a run to write')
+  return opened.run
+}
+
+async function finished(changes: Partial<RunRequest> = {}) {
+  const run = await begin(changes)
+  writeFileSync(join(run.directory, 'result.txt'), 'seven')
+  return run.finish({ fvu: 0.07 })
+}
+
+describe('the key', () => {
+  test('does not depend on where an input lies or on the number of threads', () => {
+    const elsewhere = {
+      ...request,
+      config: { k: 32, capture: '/elsewhere/capture-two' },
+      inputs: [{ role: 'capture', path: '/elsewhere/capture-two', sha256: 'aa' }],
+      engine: { ...request.engine, threads: 1 },
+    }
+    expect(keyOf(elsewhere)).toBe(keyOf(request))
+  })
+
+  test.each([
+    ['config', { config: { ...request.config, k: 16 } }],
+    ['seed', { seed: 1 }],
+    ['stage', { stage: 'validate' }],
+    ['input bytes', { inputs: [{ role: 'capture', run: 'capture-one', sha256: 'bb' }] }],
+    ['precision', { engine: { ...request.engine, precision: 'bf16' } }],
+    ['engine', { engine: { ...request.engine, name: 'tensorflow' } }],
+  ])('changes with the %s', (_, change) => expect(keyOf({ ...request, ...change })).not.toBe(keyOf(request)))
+
+  test('keeps the settings of an input that is an object, without its path', () => {
+    const of = (dataset: object) =>
+      keyOf({ ...request, config: { dataset }, inputs: [{ role: 'dataset', sha256: 'aa' }] })
+    expect(of({ path: '/a', packing: 'document' })).toBe(of({ path: '/b', packing: 'document' }))
+    expect(of({ path: '/a', packing: 'document' })).not.toBe(of({ path: '/a', packing: 'concatenate' }))
+  })
+})
+
+describe('opening', () => {
+  test('writes the manifest before anything else', async () => {
+    const run = await begin()
+    const manifest = JSON.parse(readFileSync(join(run.directory, 'run.json'), 'utf8'))
+    expect(manifest).toMatchObject({
+      schema: 1,
+      status: 'running',
+      started: '2026-01-02T03:04:05.000Z',
+      finished: null,
+    })
+    await run.stop('interrupted')
+  })
+
+  test('generates the same readable id for the same key', async () => {
+    const run = await begin()
+    expect(run.manifest.id).toMatch(/^train-[a-z]+-[a-z]+-[0-9a-f]{4}$/)
+    const id = run.manifest.id
+    await run.discard()
+    expect((await begin()).manifest.id).toBe(id)
+  })
+
+  test('says unchanged when a finished run has the key, under whatever name', async () => {
+    await finished({ name: 'run42' })
+    const again = await store.open(request, now)
+    expect(again.state).toBe('unchanged')
+    expect(again.run).toMatchObject({ manifest: { id: 'run42', summary: { fvu: 0.07 } } })
+  })
+
+  test('resumes an unfinished run of the same key and keeps when it was started', async () => {
+    const first = await begin({ name: 'run42' })
+    first.metrics.append({ step: 1 })
+    writeFileSync(join(first.directory, 'checkpoint'), '1')
+    await first.stop('interrupted')
+    const again = await store.open(request, () => new Date())
+    expect(again.state).toBe('resumed')
+    expect((again.run as OpenRun).metrics.lines).toBe(1)
+    expect(again.run.manifest).toMatchObject({ id: 'run42', started: '2026-01-02T03:04:05.000Z', status: 'running' })
+  })
+
+  test('refuses a name that belongs to another key', async () => {
+    await finished({ name: 'run42' })
+    await expect(begin({ name: 'run42', seed: 1 })).rejects.toThrow('The run run42 exists and was made from another')
+  })
+
+  test.each(['../up', '', 'a/b', '.hidden', 'x.partial'])('refuses the name %j', async name => {
+    await expect(begin({ name })).rejects.toThrow('is not usable')
+  })
+
+  test('refuses a folder that holds something else, and leaves it alone', async () => {
+    const other = new RunStore(join(folder, '..'))
+    writeFileSync(join(folder, 'thesis.txt'), 'mine')
+    const name = folder.split('/').at(-1)!
+    await expect(other.open({ ...request, name }, now)).rejects.toThrow('is not a run (it holds thesis.txt)')
+    expect(readFileSync(join(folder, 'thesis.txt'), 'utf8')).toBe('mine')
+  })
+
+  test('takes a folder in which a process died before it wrote the manifest', async () => {
+    const run = await begin({ name: 'run42' })
+    await run.stop('interrupted')
+    rmSync(join(run.directory, 'run.json'))
+    rmSync(join(run.directory, 'metrics.jsonl'))
+    writeFileSync(join(run.directory, 'run.json.17.partial'), '{')
+    expect((await begin({ name: 'run42' })).manifest.id).toBe('run42')
+  })
+})
+
+describe('closing', () => {
+  test('records the sha256 of every file, and drops half-written ones', async () => {
+    const run = await begin()
+    run.metrics.append({ step: 1 })
+    writeFileSync(join(run.directory, 'result.txt'), 'seven')
+    writeFileSync(join(run.directory, 'shard.17.partial'), 'half')
+    const { manifest } = await run.finish({})
+    expect(existsSync(join(run.directory, 'shard.17.partial'))).toBe(false)
+    expect(manifest.files).toEqual({
+      'metrics.jsonl': 'ca725775221aaf11b9a03b29ada2183a826f5df4f38d1e2a6f51223b11884132',
+      'result.txt': '3ba8d02b16fd2a01c1a8ba1a1f036d7ce386ed953696fa57331c2ac48a80b255',
+    })
+  })
+
+  test('equal bytes have equal content hashes, whatever the run is called', async () => {
+    const a = await finished({ name: 'a' })
+    const b = await finished({ name: 'b' })
+    expect(contentHash(a.manifest)).toBe(contentHash(b.manifest))
+    expect(existsSync(join(a.directory, '.lock'))).toBe(false)
+  })
+
+  test('a discarded run leaves nothing', async () => {
+    const run = await begin({ name: 'run42' })
+    await run.discard()
+    expect(existsSync(run.directory)).toBe(false)
+  })
+})
+
+describe('the lock', () => {
+  test('keeps a second writer out and says who writes', async () => {
+    const run = await begin({ name: 'run42' })
+    await expect(takeLock(run.directory, 0.2)).rejects.toThrow(`is being written by process ${process.pid}`)
+  })
+
+  test('of a process that died is taken over', async () => {
+    const run = await begin({ name: 'run42' })
+    const { pid } = spawnSync('true')
+    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid, host: hostname(), begun: '1' }))
+    const unlock = await takeLock(run.directory, 0.2)
+    await unlock()
+  })
+
+  test('of a process whose id now belongs to another is taken over', async () => {
+    const run = await begin({ name: 'run42' })
+    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid: 1, host: hostname(), begun: 'long ago' }))
+    const unlock = await takeLock(run.directory, 0.2)
+    await unlock()
+  })
+
+  test('of another machine stands', async () => {
+    const run = await begin({ name: 'run42' })
+    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid: 1, host: 'elsewhere', begun: '1' }))
+    await expect(takeLock(run.directory, 0.2)).rejects.toThrow('process 1 on elsewhere')
+  })
+
+  test('goes to exactly one of many that ask at once', async () => {
+    const run = await begin({ name: 'run42' })
+    const { pid } = spawnSync('true')
+    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid, host: hostname(), begun: '1' }))
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => takeLock(run.directory, 0.3)))
+    expect(results.filter(result => result.status === 'fulfilled')).toHaveLength(1)
+  })
+})
+
+describe('finding', () => {
+  test('names the nearest ids when there is none', async () => {
+    await finished({ name: 'run42' })
+    await expect(store.find('run43')).rejects.toMatchObject({
+      message: `There is no run run43 in ${folder}.`,
+      fix: 'Did you mean run42? `pipeline runs list` shows all.',
+    })
+  })
+
+  test('finds a run by directory too, and refuses another stage or an unfinished one', async () => {
+    const run = await finished({ name: 'run42' })
+    expect((await store.find(run.directory)).manifest.id).toBe('run42')
+    await expect(store.finished('run42', ['capture'])).rejects.toThrow('is a train run, but a capture run is needed')
+    const open = await begin({ name: 'other', seed: 9 })
+    await open.stop('interrupted')
+    await expect(store.finished('other', ['train'])).rejects.toThrow('is not finished (its status is interrupted)')
+  })
+
+  test('refuses a manifest of a schema it does not know', async () => {
+    const run = await finished({ name: 'run42' })
+    writeFileSync(join(run.directory, 'run.json'), '{"schema": 2}')
+    await expect(store.find('run42')).rejects.toThrow('has schema 2, but this version reads schema 1')
+    expect((await store.list()).unreadable).toHaveLength(1)
+  })
+})
