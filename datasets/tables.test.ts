@@ -1,0 +1,175 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sha256File } from '../core/hash.ts'
+import { type Column, readTable, readTableInfo, writeTable } from './tables.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tables-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const everyType: Record<string, Column> = {
+  latent: { type: 'int32', values: Int32Array.of(1, -2, 3) },
+  document: { type: 'uint32', values: [0, 4_294_967_295, 7] },
+  count: { type: 'int64', values: [1, 9_007_199_254_740_991, -5n] },
+  density: { type: 'float32', values: Float32Array.of(0.5, -0.25, 3) },
+  p: { type: 'float64', values: [0.1, 1e-300, Number.NaN] },
+  dead: { type: 'boolean', values: [true, false, 1] },
+  label: { type: 'string', values: ['Paris ☕', '', 'café'] },
+  bins: { type: 'list<float32>', values: [Float32Array.of(1, 2), [], [0.5]] },
+  tokens: { type: 'list<int32>', values: [[1], [2, 3], Int32Array.of(-4)] },
+  words: { type: 'list<string>', values: [['a', 'ß'], [], ['']] },
+}
+
+describe('a table', () => {
+  test('comes back as it was written, in every type', async () => {
+    const path = join(folder, 'every.parquet')
+    await writeTable(path, everyType, { metadata: { stage: 'test', note: 'x' } })
+    expect(await readTable(path)).toEqual({
+      latent: [1, -2, 3],
+      document: [0, 4_294_967_295, 7],
+      count: [1, 9_007_199_254_740_991, -5],
+      density: [0.5, -0.25, 3],
+      p: [0.1, 1e-300, Number.NaN],
+      dead: [true, false, true],
+      label: ['Paris ☕', '', 'café'],
+      bins: [[1, 2], [], [0.5]],
+      tokens: [[1], [2, 3], [-4]],
+      words: [['a', 'ß'], [], ['']],
+    })
+    const info = await readTableInfo(path)
+    expect(info).toEqual({
+      rows: 3,
+      rowGroups: [3],
+      columns: Object.keys(everyType),
+      schema: 1,
+      metadata: { stage: 'test', note: 'x' },
+    })
+  })
+
+  test('keeps missing values in every type', async () => {
+    const path = join(folder, 'nulls.parquet')
+    const columns = Object.fromEntries(
+      Object.entries(everyType).map(([name, column]) => [
+        name,
+        { type: column.type, values: [null, column.values[0], null] } as Column,
+      ]),
+    )
+    await writeTable(path, columns)
+    for (const values of Object.values(await readTable(path))) {
+      expect([values[0], values[2]]).toEqual([null, null])
+      expect(values[1]).not.toBeNull()
+    }
+  })
+
+  test('may be empty', async () => {
+    const path = join(folder, 'empty.parquet')
+    await writeTable(path, { latent: { type: 'int32', values: [] }, bins: { type: 'list<float32>', values: [] } })
+    expect(await readTable(path)).toEqual({ latent: [], bins: [] })
+    expect((await readTableInfo(path)).rows).toBe(0)
+  })
+
+  test('can be read in part: some columns of one row group, or a range of rows', async () => {
+    const path = join(folder, 'groups.parquet')
+    const values = Int32Array.from({ length: 10 }, (_, i) => i)
+    await writeTable(path, { a: { type: 'int32', values }, b: { type: 'int32', values } }, { rowGroupRows: 4 })
+    expect((await readTableInfo(path)).rowGroups).toEqual([4, 4, 2])
+    expect(await readTable(path, { columns: ['b'], rowGroups: [1] })).toEqual({ b: [4, 5, 6, 7] })
+    expect(await readTable(path, { columns: ['a'], offset: 7, limit: 2 })).toEqual({ a: [7, 8] })
+  })
+
+  test('has the same bytes each time, also with several metadata keys', async () => {
+    const hashes = new Set<string>()
+    for (let i = 0; i < 4; i++) {
+      const path = join(folder, `same-${i}.parquet`)
+      await writeTable(path, everyType, { metadata: { a: '1', b: '2', c: '3' } })
+      hashes.add(await sha256File(path))
+    }
+    expect(hashes.size).toBe(1)
+  })
+
+  test('holds whatever numbers, texts and lists it is given', async () => {
+    const path = join(folder, 'property.parquet')
+    const row = fc.record({
+      float: fc.double(),
+      text: fc.option(fc.string({ unit: 'grapheme' })),
+      list: fc.option(fc.array(fc.integer({ min: -2_147_483_648, max: 2_147_483_647 }))),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(row), fc.integer({ min: 1, max: 5 }), async (rows, rowGroupRows) => {
+        await writeTable(
+          path,
+          {
+            float: { type: 'float64', values: rows.map(r => r.float) },
+            text: { type: 'string', values: rows.map(r => r.text) },
+            list: { type: 'list<int32>', values: rows.map(r => r.list) },
+          },
+          { rowGroupRows },
+        )
+        const read = await readTable(path)
+        expect(read.float).toEqual(rows.map(r => r.float))
+        expect(read.text).toEqual(rows.map(r => r.text))
+        expect(read.list).toEqual(rows.map(r => r.list))
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('opens in another Parquet reader', async () => {
+    const path = join(folder, 'other.parquet')
+    const { words, bins, tokens, ...flat } = everyType
+    await writeTable(path, flat, { dictionary: false })
+    const { ParquetReader } = createRequire(import.meta.url)('parquetjs-lite')
+    const reader = await ParquetReader.openFile(path)
+    const cursor = reader.getCursor()
+    const rows: Record<string, unknown>[] = []
+    for (let row = await cursor.next(); row; row = await cursor.next()) rows.push(row)
+    await reader.close()
+    expect(rows.map(r => [r.latent, r.density, r.dead, String(r.label)])).toEqual([
+      [1, 0.5, true, 'Paris ☕'],
+      [-2, -0.25, false, ''],
+      [3, 3, true, 'café'],
+    ])
+  })
+})
+
+describe('a table that cannot be read says why', () => {
+  test('absent', () => expect(readTable(join(folder, 'none.parquet'))).rejects.toThrow(/There is no table at/))
+
+  test('not Parquet', async () => {
+    const path = join(folder, 'text.parquet')
+    await writeFile(path, 'this is a text file, not a table')
+    await expect(readTable(path)).rejects.toThrow(/is not a whole Parquet file/)
+  })
+
+  test('cut short', async () => {
+    const path = join(folder, 'cut.parquet')
+    await writeTable(path, everyType)
+    await writeFile(path, (await readFile(path)).subarray(0, -20))
+    await expect(readTable(path)).rejects.toThrow(/is not a whole Parquet file/)
+  })
+
+  test('of a later schema', async () => {
+    const path = join(folder, 'later.parquet')
+    await writeTable(path, everyType, { schema: 2 })
+    await expect(readTable(path)).rejects.toThrow(/has schema 2, but this version reads schema 1/)
+  })
+
+  test('without the column asked for', async () => {
+    const path = join(folder, 'column.parquet')
+    await writeTable(path, { latent: { type: 'int32', values: [1] } })
+    await expect(readTable(path, { columns: ['laten'] })).rejects.toThrow(/has no column laten; it has latent/)
+  })
+})
+
+test('columns of unequal length are refused and leave no file', async () => {
+  const path = join(folder, 'unequal.parquet')
+  const write = writeTable(path, { a: { type: 'int32', values: [1] }, b: { type: 'int32', values: [1, 2] } })
+  await expect(write).rejects.toThrow(/Column b has 2 values, but the table has 1 rows/)
+  expect((await readdir(folder)).filter(name => name.startsWith('unequal'))).toEqual([])
+})

@@ -1,0 +1,185 @@
+/**
+ * Tables on disk: Parquet files with named, typed columns, written whole or not at all.
+ *
+ * Values become Arrow columns (`columns.ts`), and parquet-wasm encodes them
+ * (Snappy, dictionary where it helps). Every table holds an integer `schema` in its metadata; a reader refuses a
+ * version that it does not know. Metadata is one JSON object under the key `pipeline`: the encoder keeps several keys
+ * in an order of its own choosing, which would make equal tables differ in bytes.
+ */
+import { readFile } from 'node:fs/promises'
+import * as arrow from 'apache-arrow'
+import * as parquet from 'parquet-wasm'
+import { messageOf, UserError } from '../core/errors.ts'
+import { readError, writeAtomic } from '../core/files.ts'
+import { canonicalJson } from '../core/hash.ts'
+import { type Column, fromArrow, toArrow } from './columns.ts'
+
+export type { Column } from './columns.ts'
+
+export interface TableOptions {
+  /** Rows of a row group, the unit that can be read alone; default 65,536. */
+  rowGroupRows?: number
+  /** Free text by key, beside `schema`. */
+  metadata?: Readonly<Record<string, string>>
+  /** Version of the table's columns; default 1. */
+  schema?: number
+  /** Dictionary encoding of repeated values; default true. Some old readers want it off. */
+  dictionary?: boolean
+}
+
+export interface ReadTableOptions {
+  /** Only these columns. */
+  columns?: readonly string[]
+  /** Only these row groups. */
+  rowGroups?: readonly number[]
+  /** Only rows from `offset`, at most `limit`. */
+  offset?: number
+  limit?: number
+  /** Version of the columns that the caller understands; default 1. */
+  schema?: number
+}
+
+/** What a table's footer says. */
+export interface TableInfo {
+  readonly rows: number
+  /** Rows of each row group. */
+  readonly rowGroups: readonly number[]
+  readonly columns: readonly string[]
+  readonly schema: number
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Writes columns of equal length as a Parquet file. Equal input gives equal bytes. */
+export async function writeTable(
+  path: string,
+  columns: Readonly<Record<string, Column>>,
+  options: TableOptions = {},
+): Promise<void> {
+  await writeAtomic(path, encodeTable(columns, options))
+}
+
+/** The bytes of a Parquet file with these columns; throws when columns differ in length. */
+export function encodeTable(columns: Readonly<Record<string, Column>>, options: TableOptions = {}): Uint8Array {
+  const entries = Object.entries(columns)
+  const rows = entries[0]?.[1].values.length ?? 0
+  for (const [name, column] of entries) {
+    if (column.values.length !== rows)
+      throw new Error(`Column ${name} has ${column.values.length} values, but the table has ${rows} rows.`)
+  }
+  const data = entries.map(([, column]) => toArrow(column))
+  return encodeArrow(
+    entries.map(([name], i) => new arrow.Field(name, data[i]!.type, data[i]!.nullCount > 0)),
+    data,
+    rows,
+    options,
+  )
+}
+
+/** The bytes of a Parquet file with Arrow columns that the caller made. */
+export function encodeArrow(
+  fields: readonly arrow.Field[],
+  data: readonly arrow.Data[],
+  rows: number,
+  { rowGroupRows = 65_536, metadata = {}, schema = 1, dictionary = true }: TableOptions,
+): Uint8Array {
+  const arrowSchema = new arrow.Schema([...fields])
+  const struct = arrow.makeData({
+    type: new arrow.Struct([...fields]),
+    length: rows,
+    nullCount: 0,
+    children: [...data],
+  })
+  const stream = arrow.tableToIPC(new arrow.Table(arrowSchema, new arrow.RecordBatch(arrowSchema, struct)), 'stream')
+  const properties = new parquet.WriterPropertiesBuilder()
+    .setCompression(parquet.Compression.SNAPPY)
+    .setMaxRowGroupSize(rowGroupRows)
+    .setDictionaryEnabled(dictionary)
+    .setCreatedBy('pipeline')
+    .setKeyValueMetadata(new Map([['pipeline', canonicalJson({ ...metadata, schema })]]))
+    .build()
+  return parquet.writeParquet(parquet.Table.fromIPCStream(stream), properties)
+}
+
+/**
+ * Reads a table: values by column name. Numbers and 64-bit integers come back as numbers, lists as arrays, missing
+ * values as null. Throws a `UserError` for a file that is absent, not Parquet, or of another schema version.
+ */
+export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Record<string, unknown[]>> {
+  const bytes = await readBytes(path)
+  const info = await infoOf(path, bytes)
+  const known = options.schema ?? 1
+  if (info.schema !== known)
+    throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${known}.`, {
+      fix: 'Read it with the version that wrote it, or make it again with this one.',
+    })
+  for (const name of options.columns ?? []) {
+    if (!info.columns.includes(name))
+      throw new UserError(`The table ${path} has no column ${name}; it has ${info.columns.join(', ')}.`)
+  }
+  const table = decode(path, () =>
+    parquet.readParquet(bytes, {
+      batchSize: 65_536,
+      ...(options.columns && { columns: [...options.columns] }),
+      ...(options.rowGroups && { rowGroups: [...options.rowGroups] }),
+      ...(options.offset !== undefined && { offset: options.offset }),
+      ...(options.limit !== undefined && { limit: options.limit }),
+    }),
+  )
+  const columns = arrow.tableFromIPC(table.intoIPCStream())
+  const names = options.columns ?? columns.schema.fields.map(field => field.name)
+  return Object.fromEntries(names.map(name => [name, fromArrow(columns.getChild(name)!)]))
+}
+
+/** Reads a table's footer: rows, row groups, columns, schema version and metadata. */
+export async function readTableInfo(path: string): Promise<TableInfo> {
+  return infoOf(path, await readBytes(path))
+}
+
+async function infoOf(path: string, bytes: Uint8Array): Promise<TableInfo> {
+  const fail = (why: string) =>
+    new UserError(`The table ${path} is not a whole Parquet file: ${why}.`, { fix: 'Make it again.' })
+  const magic = (at: number) => Buffer.from(bytes.subarray(at, at + 4)).toString('latin1')
+  if (bytes.length < 12 || magic(0) !== 'PAR1' || magic(bytes.length - 4) !== 'PAR1')
+    throw fail('its marks are missing')
+  let file: parquet.ParquetFile
+  try {
+    file = await parquet.ParquetFile.fromFile(new Blob([bytes as Uint8Array<ArrayBuffer>]))
+  } catch (error) {
+    throw fail(messageOf(error))
+  }
+  const footer = file.metadata()
+  const text = footer.fileMetadata().keyValueMetadata().get('pipeline') as string | undefined
+  if (text === undefined)
+    throw new UserError(`The table ${path} was not written by pipeline: its metadata has no key pipeline.`)
+  const { schema, ...metadata } = JSON.parse(text) as { schema: number } & Record<string, string>
+  const groups = footer.rowGroups()
+  const fields = arrow.tableFromIPC(file.schema().intoIPCStream()).schema.fields
+  const info = {
+    rows: footer.fileMetadata().numRows(),
+    rowGroups: groups.map(group => group.numRows()),
+    columns: fields.map(field => field.name),
+    schema,
+    metadata,
+  }
+  file.free()
+  return info
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    throw readError(path, 'table', error)
+  }
+}
+
+function decode<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new UserError(`The table ${path} cannot be read: ${messageOf(error)}.`, {
+      fix: 'Make it again.',
+      cause: error,
+    })
+  }
+}
