@@ -1,0 +1,308 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Random } from '../../core/random.ts'
+import { auroc, aurocInterval, deLong, scoreTable, weightedAuroc } from './auroc.ts'
+import { bootstrap, bootstrapMean, bootstrapRatio } from './bootstrap.ts'
+import { mean, midranks, pearson, quantile, spearman, standardDeviation } from './descriptive.ts'
+import { cohenD, hedgesCorrection, hedgesG, pairedD, pairedG } from './effect-size.ts'
+import { tost } from './equivalence.ts'
+import { kolmogorovQ, uniformity } from './kolmogorov.ts'
+import { benjaminiHochberg } from './multiplicity.ts'
+import { erfc, normalCdf, normalQuantile } from './normal.ts'
+import { rankP, signFlip } from './permutation.ts'
+import { minimumDetectableEffect, pairedPower, pairedSampleSize, twoSampleSize } from './power.ts'
+import { wilson } from './proportion.ts'
+import { logGamma, noncentralStudentCdf, studentCdf, studentQuantile } from './student.ts'
+
+const paired = [0.5, 0.2, 0.9, -0.1, 0.4, 0.3]
+
+describe('descriptive', () => {
+  test('mean and standard deviation of six differences', () => {
+    expect(mean(paired)).toBeCloseTo(0.3666667, 6)
+    expect(standardDeviation(paired)).toBeCloseTo(0.332666, 6)
+  })
+
+  test('quantiles are linear between neighbours', () => {
+    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5)
+    expect(quantile([1, 2, 3], 1)).toBe(3)
+    expect(quantile([], 0.5)).toBeNaN()
+  })
+
+  test('ties share their mean rank', () => expect([...midranks([2, 1, 2, 0])]).toEqual([3.5, 2, 3.5, 1]))
+
+  test('correlations', () => {
+    expect(pearson([1, 2, 3], [2, 4, 6])).toBeCloseTo(1, 12)
+    expect(spearman([1, 2, 3, 4], [1, 10, 100, 90])).toBeCloseTo(0.8, 12)
+    expect(pearson([1, 1], [1, 2])).toBeNaN()
+  })
+})
+
+describe('effect sizes', () => {
+  test('Cohen d and Hedges g of {1…5} and {3…7}', () => {
+    expect(cohenD([1, 2, 3, 4, 5], [3, 4, 5, 6, 7])).toBeCloseTo(-1.264911, 6)
+    expect(hedgesG([1, 2, 3, 4, 5], [3, 4, 5, 6, 7])).toBeCloseTo(-1.1425, 6)
+    expect(hedgesCorrection(8)).toBeCloseTo(28 / 31, 12)
+  })
+
+  test('d_z and g of paired differences', () => {
+    expect(pairedD(paired)).toBeCloseTo(1.1022066, 6)
+    expect(pairedG(paired)).toBeCloseTo(0.928174, 6)
+  })
+})
+
+describe('distributions', () => {
+  test('the normal distribution at known points', () => {
+    expect(normalCdf(0)).toBe(0.5)
+    expect(normalCdf(1.959963984540054)).toBeCloseTo(0.975, 14)
+    expect(normalQuantile(0.975)).toBeCloseTo(1.959963984540054, 12)
+    expect(normalQuantile(1e-10) / -6.361340902404056).toBeCloseTo(1, 12)
+    expect(erfc(3) / 2.209049699858544e-5).toBeCloseTo(1, 12)
+    expect(normalQuantile(0)).toBe(-Infinity)
+    expect(normalQuantile(1)).toBe(Infinity)
+    expect(normalQuantile(2)).toBeNaN()
+  })
+
+  test('quantile and distribution function are inverse', () =>
+    fc.assert(
+      fc.property(fc.double({ min: 1e-12, max: 1 - 1e-12, noNaN: true }), p => {
+        expect(Math.abs(normalCdf(normalQuantile(p)) / p - 1)).toBeLessThan(1e-10)
+      }),
+    ))
+
+  test('Student’s t at table values', () => {
+    expect(studentQuantile(0.975, 1)).toBeCloseTo(12.7062047, 6)
+    expect(studentQuantile(0.975, 5)).toBeCloseTo(2.5705818, 6)
+    expect(studentQuantile(0.05, 30)).toBeCloseTo(-1.6972609, 6)
+    expect(studentCdf(0, 7)).toBeCloseTo(0.5, 14)
+    expect(studentQuantile(0.975, 1e6)).toBeCloseTo(1.95997, 4)
+    expect(Math.exp(logGamma(6))).toBeCloseTo(120, 9)
+    expect(Math.exp(2 * logGamma(0.5))).toBeCloseTo(Math.PI, 11)
+  })
+
+  test('noncentral t without noncentrality is Student’s t', () => {
+    for (const df of [1, 2, 3, 10, 200])
+      for (const t of [-2, 0.5, 3]) expect(noncentralStudentCdf(t, df, 0)).toBeCloseTo(studentCdf(t, df), 4)
+  })
+
+  test('Kolmogorov’s Q', () => {
+    expect(kolmogorovQ(1)).toBeCloseTo(0.2699997, 7)
+    expect(kolmogorovQ(1.36)).toBeCloseTo(0.0494859, 7)
+  })
+})
+
+describe('tests', () => {
+  test('sign flips of six differences with one negative reach 4 of 64', () => {
+    expect(signFlip(paired, new Random(0))).toEqual({ p: 0.0625, exact: true, patterns: 64 })
+    expect(signFlip(paired.map(Math.abs), new Random(0)).p).toBe(2 / 64)
+  })
+
+  test('sampled sign flips agree with exact ones', () => {
+    const random = new Random(3)
+    const twenty = Float64Array.from({ length: 20 }, () => random.normal() + 0.35)
+    const exact = signFlip(twenty, random)
+    const sampled = signFlip([...twenty, 0], random, 40_000) // a zero changes no sum but passes the exact limit
+    expect(exact.exact).toBe(true)
+    expect(sampled.exact).toBe(false)
+    expect(Math.abs(sampled.p - exact.p)).toBeLessThan(0.01)
+  })
+
+  test('the rank of an effect among its controls', () => {
+    expect(rankP(3, [1, -2, 0.5])).toBe(1 / 4)
+    expect(rankP(1.5, [1, -2, 0.5])).toBe(2 / 4)
+    expect(rankP(1.5, [1, -2, 0.5], 'greater')).toBe(1 / 4)
+    expect(rankP(-1.5, [1, -2, 0.5], 'less')).toBe(2 / 4)
+    expect(rankP(0, [0, 0, 0])).toBe(1)
+  })
+
+  test('Benjamini–Hochberg q-values, in any order', () => {
+    const p = [0.005, 0.009, 0.019, 0.022, 0.051, 0.101, 0.361, 0.387]
+    const q = [0.036, 0.036, 0.044, 0.044, 0.0816, 0.134667, 0.387, 0.387]
+    benjaminiHochberg(p).forEach((value, i) => {
+      expect(value).toBeCloseTo(q[i]!, 6)
+    })
+    expect(benjaminiHochberg([...p].reverse())[7]).toBeCloseTo(0.036, 6)
+    expect(benjaminiHochberg([])).toEqual([])
+  })
+
+  test('null differences give uniform p-values', () => {
+    const ps = Array.from({ length: 1000 }, (_, i) => {
+      const random = new Random(1, i)
+      return signFlip(random.normals(15), random).p
+    })
+    expect(uniformity(ps).p).toBeGreaterThan(0.01)
+  }, 60_000)
+
+  test('exchangeable controls give uniform rank p-values, and a shifted effect does not', () => {
+    const ps = (shift: number) =>
+      Array.from({ length: 1000 }, (_, i) => {
+        const random = new Random(2, i)
+        return rankP(random.normal() + shift, random.normals(99)) - random.uniform() / 100
+      })
+    expect(uniformity(ps(0)).p).toBeGreaterThan(0.01)
+    expect(uniformity(ps(0.7)).p).toBeLessThan(1e-6)
+  })
+
+  test('TOST finds a small effect equivalent to none and a large one not', () => {
+    const small = [0.01, -0.02, 0.015, 0.005, -0.01, 0.02]
+    expect(tost(small, 0.1).p).toBeLessThan(0.001)
+    expect(tost(small, 0.005).p).toBeGreaterThan(0.05)
+    expect(tost(paired, 0.3).p).toBeGreaterThan(0.5)
+    expect(tost([1], 2).p).toBe(1)
+    // By hand: mean .3666667, error .1358104, margin 1: t = (.3666667 − 1) / .1358104 = −4.66337 with 5 df.
+    expect(tost(paired, 1).p).toBeCloseTo(studentCdf(-4.66337, 5), 6)
+  })
+})
+
+describe('intervals', () => {
+  test('Wilson’s interval of 8 in 10', () => {
+    const [low, high] = wilson(8, 10)
+    expect(low).toBeCloseTo(0.4901625, 6)
+    expect(high).toBeCloseTo(0.9433178, 6)
+    expect(wilson(0, 0)).toEqual([0, 1])
+  })
+
+  test('the bootstrap is seeded, and falls back to percentiles below ten clusters', () => {
+    const few = bootstrapMean(paired, { random: new Random(5) })
+    expect(few).toEqual(bootstrapMean(paired, { random: new Random(5) }))
+    expect(few.method).toBe('percentile')
+    expect(few.low).toBeLessThan(few.estimate)
+    expect(few.high).toBeGreaterThan(few.estimate)
+    expect(bootstrapMean([1], { random: new Random(0) }).low).toBeNaN()
+    expect(bootstrapMean(new Array(12).fill(2), { random: new Random(0) })).toMatchObject({ low: 2, high: 2 })
+  })
+
+  test('BCa covers the mean of skewed data at about its level', () => {
+    let covered = 0
+    const runs = 300
+    for (let run = 0; run < runs; run++) {
+      const random = new Random(7, run)
+      const values = Float64Array.from({ length: 30 }, () => -Math.log(1 - random.uniform()))
+      const interval = bootstrapMean(values, { random, draws: 600 })
+      expect(interval.method).toBe('bca')
+      if (interval.low <= 1 && interval.high >= 1) covered++
+    }
+    expect(covered / runs).toBeGreaterThan(0.89)
+    expect(covered / runs).toBeLessThan(0.98)
+  })
+
+  test('BCa of the mean of symmetric data is near the normal interval', () => {
+    const values = Array.from({ length: 101 }, (_, i) => i - 50)
+    const { low, high } = bootstrapMean(values, { random: new Random(1), draws: 20_000 })
+    const half = (1.959964 * standardDeviation(values)) / Math.sqrt(101)
+    expect(Math.abs(low + half)).toBeLessThan(0.25)
+    expect(Math.abs(high - half)).toBeLessThan(0.25)
+  })
+
+  test('a ratio of means, not a mean of ratios', () => {
+    const ratio = bootstrapRatio([1, 2, 3], [0, 1, 1], { random: new Random(0) })
+    expect(ratio.estimate).toBe(3)
+  })
+
+  test('clusters, not values, are resampled', () => {
+    // Two clusters of many equal values: the interval spans both clusters' values however many there are.
+    const clusters = [new Array(500).fill(0), new Array(500).fill(1)].map(values => mean(values))
+    const interval = bootstrap(2, sample => mean(Array.from(sample, i => clusters[i]!)), { random: new Random(0) })
+    expect([interval.low, interval.high]).toEqual([0, 1])
+  })
+})
+
+describe('AUROC', () => {
+  const scores = [0, 0, 1, 3, 0, 0, 0, 1]
+  const labels = [1, 1, 1, 1, 0, 0, 0, 0]
+
+  test('ties count half', () => expect(auroc(scores, labels)).toBe(0.65625))
+
+  test('is NaN without positives or negatives', () => {
+    expect(auroc([1, 2], [1, 1])).toBeNaN()
+    expect(auroc([1, 2], [0, 0])).toBeNaN()
+  })
+
+  test('DeLong’s variance by its structural components', () => {
+    // V10 = share of negatives below each positive: {.375, .375, .875, 1}; V01 = share of positives above: {.75, .75, .75, .375}.
+    const { estimate, standardError } = deLong(scores, labels)
+    expect(estimate).toBe(0.65625)
+    const s10 = standardDeviation([0.375, 0.375, 0.875, 1]) ** 2
+    const s01 = standardDeviation([0.75, 0.75, 0.75, 0.375]) ** 2
+    expect(standardError).toBeCloseTo(Math.sqrt(s10 / 4 + s01 / 4), 12)
+  })
+
+  test('the table of scores gives the same number, with or without weights', () =>
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            score: fc.integer({ min: 0, max: 3 }),
+            label: fc.integer({ min: 0, max: 1 }),
+            document: fc.integer({ min: 0, max: 2 }),
+          }),
+          {
+            minLength: 2,
+          },
+        ),
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 3, maxLength: 3 }),
+        (rows, weights) => {
+          const table = scoreTable(
+            rows.map(r => r.score),
+            rows.map(r => r.label),
+            rows.map(r => r.document),
+            3,
+          )
+          const repeated = rows.flatMap(r => new Array(weights[r.document]!).fill(r))
+          const direct = auroc(
+            repeated.map(r => r.score),
+            repeated.map(r => r.label),
+          )
+          const weighted = weightedAuroc(table, weights)
+          if (Number.isNaN(direct)) expect(weighted).toBeNaN()
+          else expect(weighted).toBeCloseTo(direct, 12)
+        },
+      ),
+    ))
+
+  test('documents that repeat themselves widen the interval over documents but not DeLong’s', () => {
+    const random = new Random(4)
+    const documents: number[] = []
+    const s: number[] = []
+    const y: number[] = []
+    for (let document = 0; document < 20; document++) {
+      const label = document % 2
+      const score = random.normal() + label
+      for (let token = 0; token < 50; token++) {
+        documents.push(document)
+        s.push(score)
+        y.push(label)
+      }
+    }
+    const naive = deLong(s, y)
+    const clustered = aurocInterval(scoreTable(s, y, documents, 20), { random, draws: 500 })
+    expect(clustered.estimate).toBeCloseTo(naive.estimate, 12)
+    expect(clustered.high - clustered.low).toBeGreaterThan(2 * (naive.high - naive.low))
+  })
+})
+
+describe('power', () => {
+  test('sample sizes agree with t-exact tables', () => {
+    expect(pairedSampleSize(0.3)).toBe(90)
+    expect(twoSampleSize(0.5)).toBe(64)
+  })
+
+  test('the minimum detectable effect of 90 documents is the d_z they are enough for', () => {
+    expect(minimumDetectableEffect(90, 1)).toBeLessThanOrEqual(0.3)
+    expect(minimumDetectableEffect(89, 1)).toBeGreaterThan(0.3)
+    expect(minimumDetectableEffect(90, 2)).toBeCloseTo(2 * minimumDetectableEffect(90, 1), 9)
+    expect(minimumDetectableEffect(1, 1)).toBe(Infinity)
+  })
+
+  test('no effect is found with probability α', () => expect(pairedPower(0, 12)).toBeCloseTo(0.05, 6))
+
+  test('a planted effect of known size is found at about the nominal power', () => {
+    const runs = 400
+    let found = 0
+    for (let run = 0; run < runs; run++) {
+      const random = new Random(9, run)
+      const values = Float64Array.from({ length: 34 }, () => random.normal() + 0.5)
+      if (signFlip(values, random, 2000).p < 0.05) found++
+    }
+    expect(Math.abs(found / runs - pairedPower(0.5, 34))).toBeLessThan(0.06)
+  })
+})
