@@ -24,6 +24,8 @@ export interface Sae {
   readonly architecture: string
   /** Width d of the input. */
   readonly width: number
+  /** Width of the reconstruction: `width`, unless the SAE predicts another site. */
+  readonly outputs: number
   readonly latents: number
   readonly config: Readonly<Record<string, unknown>>
   readonly metadata: SaeMetadata
@@ -34,9 +36,14 @@ export interface Sae {
   encodeDense(x: Tensor2D): Tensor2D
   /** The same latents, sparse, on the host. */
   encode(x: Tensor2D): SparseLatents
-  /** Reconstruction [rows, width] of dense or sparse latents. */
-  decode(latents: Tensor2D | SparseLatents): Tensor2D
-  /** Decoder row of each latent [latents, width]. */
+  /**
+   * Reconstruction [rows, outputs] of dense or sparse latents. SAEs with a skip connection or with a normalisation of
+   * single rows need the rows `x` that were encoded; a `UserError` says so.
+   */
+  decode(latents: Tensor2D | SparseLatents, x?: Tensor2D): Tensor2D
+  /** Reconstruction [rows, outputs] of rows: `decode(encode(x), x)`. */
+  reconstruct(x: Tensor2D): Tensor2D
+  /** Decoder row of each latent [latents, outputs]; the caller disposes it. */
   decoder(): Tensor2D
   dispose(): void
 }

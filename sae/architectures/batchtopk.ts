@@ -1,0 +1,109 @@
+/**
+ * BatchTopK sparse autoencoder: a batch of n rows keeps its k·n largest latents, however they fall on the rows.
+ * Bussmann et al. 2024, "BatchTopK sparse autoencoders", arXiv:2412.06410.
+ *
+ *   z = top k·n entries of relu(π) over the whole batch
+ *   θ ← (1 − rate) θ + rate · min{z > 0}
+ *
+ * A row alone has no batch, so inference is a JumpReLU with the running threshold θ for every latent, and that is how it
+ * is saved. θ is kept in double precision.
+ */
+import { z } from 'zod'
+import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
+import { above, batchTopK } from '../activations.ts'
+import { defineArchitecture, type Moment, type State } from '../architecture.ts'
+import { auxiliaryLoss } from '../auxiliary.ts'
+import { initLinear, type LinearParams, reconstructionLoss } from '../linear.ts'
+import { saveLinear } from '../saved.ts'
+import { decodeRanked, rankedPreActivations, topkSettings } from './topk.ts'
+
+/** How the inference threshold is estimated. */
+export const thresholdSettings = {
+  thresholdRate: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .describe('Weight of a step in the running threshold that inference uses'),
+  thresholdFrom: z.int().min(0).default(0).describe('First step whose smallest kept latent enters the threshold'),
+  thresholdStart: z
+    .enum(['zero', 'first'])
+    .default('first')
+    .describe('The running threshold starts at zero (SAELens) or at its first observation (dictionary_learning)'),
+}
+
+export const batchTopkSettings = {
+  k: z.number().positive().default(32).describe('Latents kept a row, on average over the batch'),
+  ...topkSettings,
+  ...thresholdSettings,
+}
+
+const Config = z.strictObject(batchTopkSettings)
+
+/** The running threshold after a batch whose kept latents were these; −1 stands for "not yet". */
+export function nextThreshold(
+  latents: Tensor2D,
+  config: { thresholdRate: number; thresholdFrom: number },
+  { state, step }: Moment,
+): State {
+  if (step < config.thresholdFrom) return state
+  const smallest = tf
+    .tidy(() => tf.where(tf.greater(latents, 0), latents, Number.POSITIVE_INFINITY).min())
+    .dataSync()[0]!
+  if (!Number.isFinite(smallest)) return state
+  const old = state.threshold!
+  const threshold = old < 0 ? smallest : (1 - config.thresholdRate) * old + config.thresholdRate * smallest
+  return { ...state, threshold }
+}
+
+/** The batch's latents when `k` of them are kept a row, on average. */
+export function keepOfBatch(pre: Tensor2D, k: number): Tensor2D {
+  return batchTopK(tf.relu(pre), Math.floor(k * pre.shape[0]))
+}
+
+/** Saved as JumpReLU with one threshold for all latents. */
+export function saveThresholded(
+  params: LinearParams,
+  config: { decoderBiasOnInput: boolean; rescaleByDecoderNorm: boolean },
+  state: State,
+) {
+  // With ranked latents the threshold already stands against π·norm, which is what folding makes of the pre-activations.
+  return saveLinear(
+    'jumprelu',
+    params,
+    config,
+    {},
+    { threshold: tf.fill([params.bEnc.shape[0]], Math.max(0, state.threshold!)) },
+  )
+}
+
+export const batchtopk = defineArchitecture({
+  name: 'batchtopk',
+  summary: 'keeps the k largest latents a row on average over the batch; saved as JumpReLU',
+  config: Config,
+  reads: 'site',
+
+  state: ({ thresholdStart }): State => ({ threshold: thresholdStart === 'zero' ? 0 : -1 }),
+
+  init: (shape, config, random): LinearParams => initLinear(shape, config, random),
+
+  encode: (params, input, config, state) =>
+    above(tf.relu(rankedPreActivations(params, input, config)), Math.max(0, state.threshold!)),
+
+  decode: (params, latents, config) => decodeRanked(params, latents, config),
+
+  loss(params, { input, target }, config, moment) {
+    const pre = rankedPreActivations(params, input, config)
+    const latents = keepOfBatch(pre, moment.k ?? config.k)
+    const reconstruction = decodeRanked(params, latents, config)
+    const terms: Record<string, Scalar> = {
+      reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance),
+    }
+    const auxiliary = auxiliaryLoss(params, pre, target, reconstruction, config, moment)
+    if (auxiliary) terms.auxiliary = auxiliary
+    return { terms, latents, reconstruction }
+  },
+
+  observe: nextThreshold,
+  save: saveThresholded,
+})

@@ -1,0 +1,21 @@
+/** Every SAE architecture that can be trained, by name. */
+import { UserError } from '../../core/errors.ts'
+import { nearest } from '../../core/nearest.ts'
+import type { Architecture } from '../architecture.ts'
+import { batchtopk } from './batchtopk.ts'
+import { topk } from './topk.ts'
+
+export const architectures = { topk, batchtopk } as const satisfies Record<string, unknown>
+
+export type ArchitectureName = keyof typeof architectures
+
+export const architectureNames = Object.keys(architectures) as [ArchitectureName, ...ArchitectureName[]]
+
+/** The architecture of that name; a `UserError` names the nearest one. */
+export function architectureOf(name: string): Architecture {
+  const found = (architectures as unknown as Record<string, Architecture>)[name]
+  if (found) return found
+  throw new UserError(`There is no SAE architecture ${name}.`, {
+    fix: `Did you mean ${nearest(name, architectureNames, 1)[0]}? There are ${architectureNames.join(', ')}.`,
+  })
+}

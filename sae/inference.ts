@@ -1,0 +1,105 @@
+/**
+ * How a saved SAE encodes and decodes: the architectures that files name, as their libraries compute them.
+ *
+ *   π = (x − b_dec · apply_b_dec_to_input) W_enc + b_enc
+ *   standard   relu(π)                      topk   topK(relu(π), k)
+ *   jumprelu   relu(π) · 1[π > threshold]   gated  1[π_gate > 0] · relu((x − b_dec) W_enc e^{r_mag} + b_mag)
+ *   x̂ = z W_dec + b_dec, and + x W_skipᵀ for skip transcoders
+ */
+import { UserError } from '../core/errors.ts'
+import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
+import { above, topK } from './activations.ts'
+import { decoderNorms } from './linear.ts'
+import { normalise, type Undo } from './normalise.ts'
+
+export type SaeParams = Readonly<Record<string, Tensor>>
+export type SaeConfig = Readonly<Record<string, unknown>>
+
+/** Families of activation that a saved architecture's name stands for. */
+const activations: Record<string, 'relu' | 'topk' | 'jumprelu' | 'gated'> = {
+  standard: 'relu',
+  topk: 'topk',
+  jumprelu: 'jumprelu',
+  gated: 'gated',
+  transcoder: 'relu',
+  skip_transcoder: 'relu',
+  jumprelu_transcoder: 'jumprelu',
+  jumprelu_skip_transcoder: 'jumprelu',
+  topk_transcoder: 'topk',
+  topk_skip_transcoder: 'topk',
+  crosscoder: 'relu',
+  topk_crosscoder: 'topk',
+  jumprelu_crosscoder: 'jumprelu',
+}
+
+/** The architectures a saved SAE may have. */
+export const inferenceArchitectures = Object.keys(activations)
+
+/** The activation of a saved architecture; a `UserError` when it is not known. */
+export function activationOf(architecture: string): 'relu' | 'topk' | 'jumprelu' | 'gated' {
+  const activation = activations[architecture]
+  if (!activation)
+    throw new UserError(`The SAE architecture ${architecture} is not known.`, {
+      fix: `Known are ${inferenceArchitectures.join(', ')}.`,
+    })
+  return activation
+}
+
+/** Names and shapes of the tensors an architecture needs; d and F stand for width and latents, o for the output width. */
+export function tensorShapes(architecture: string, width: number, latents: number, outputs: number) {
+  const shapes: Record<string, number[]> = {
+    W_enc: [width, latents],
+    W_dec: [latents, outputs],
+    b_dec: [outputs],
+  }
+  const activation = activationOf(architecture)
+  if (activation === 'gated') Object.assign(shapes, { b_gate: [latents], r_mag: [latents], b_mag: [latents] })
+  else shapes.b_enc = [latents]
+  if (activation === 'jumprelu') shapes.threshold = [latents]
+  if (architecture.includes('skip')) shapes.W_skip = [outputs, width]
+  return shapes
+}
+
+/** Latents [rows, latents] of raw rows, and how to bring a reconstruction back to their units. */
+export function encodeRows(architecture: string, params: SaeParams, config: SaeConfig, x: Tensor2D): Tensor2D {
+  const { rows } = normalise(config.normalize_activations, x)
+  const wEnc = params.W_enc as Tensor2D
+  const input = config.apply_b_dec_to_input ? rows.sub<Tensor2D>(params.b_dec!) : rows
+  const activation = activationOf(architecture)
+  if (activation === 'gated') {
+    const shared = tf.matMul(input, wEnc)
+    const gate = tf.greater(shared.add(params.b_gate!), 0).cast('float32')
+    const scaled = shared.mul(params.r_mag!.exp()).add(params.b_mag!)
+    return tf.relu(scaled).mul(gate)
+  }
+  const pre = tf.matMul(input, wEnc).add<Tensor2D>(params.b_enc!)
+  if (activation === 'jumprelu') return above(tf.relu(pre), params.threshold as Tensor1D)
+  if (activation === 'relu') return tf.relu(pre)
+  const ranked = config.rescale_acts_by_decoder_norm ? pre.mul<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : pre
+  return topK(tf.relu(ranked), config.k as number)
+}
+
+/** Reconstruction [rows, outputs] of latents; `x` is needed for skip connections and normalisations of single rows. */
+export function decodeRows(
+  architecture: string,
+  params: SaeParams,
+  config: SaeConfig,
+  latents: Tensor2D,
+  x?: Tensor2D,
+): Tensor2D {
+  const rescale = activationOf(architecture) === 'topk' && config.rescale_acts_by_decoder_norm
+  const z = rescale ? latents.div<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : latents
+  let y = tf.matMul(z, params.W_dec as Tensor2D).add<Tensor2D>(params.b_dec!)
+  const needed = normalisesRows(config) || params.W_skip
+  if (needed && !x) throw new UserError(`Decoding with this ${architecture} SAE needs the rows that were encoded.`)
+  const { rows, undo } = x
+    ? normalise(config.normalize_activations, x)
+    : { rows: x, undo: ((r: Tensor2D) => r) as Undo }
+  if (params.W_skip) y = y.add(tf.matMul(rows!, params.W_skip as Tensor2D, false, true))
+  return undo(y)
+}
+
+/** Whether rows are normalised one by one, so that decoding needs them. */
+export function normalisesRows(config: SaeConfig): boolean {
+  return config.normalize_activations === 'layer_norm' || config.normalize_activations === 'constant_norm_rescale'
+}

@@ -1,0 +1,98 @@
+/**
+ * Presets: the conventions of the libraries that made each architecture known, as settings. With a preset, a step here is
+ * that library's step (`verify-training.ts` holds it to recorded ones), its known faults included.
+ */
+
+export interface Preset {
+  /** Library and version whose steps were recorded. */
+  readonly of: string
+  /** Training settings (`training-settings.ts`). */
+  readonly training: Readonly<Record<string, unknown>>
+  /** Settings by architecture; `*` holds for all of them where they have the key. */
+  readonly architectures: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+const saelensTopk = {
+  rescaleByDecoderNorm: true,
+  auxCoefficient: 1,
+  auxNormalise: 'none',
+  auxScaleByDead: true,
+  auxRelu: false,
+  auxDecoderBias: true,
+}
+
+const dictionaryLearningTopk = { auxCoefficient: 1 / 32, auxNormalise: 'residual' }
+const dictionaryLearningThreshold = { thresholdRate: 0.001, thresholdFrom: 1001, thresholdStart: 'first' }
+
+export const presets = {
+  saelens: {
+    of: 'SAELens 6.18',
+    training: {
+      learningRate: 3e-4,
+      schedule: 'constant',
+      warmUp: 0,
+      decay: 0,
+      gradientClip: 1,
+      decoderNorm: 'free',
+      projectGradient: false,
+      decoderBias: 'zero',
+      foldDecoderNorm: false,
+      deadAfterTokens: 1000 * 4096,
+    },
+    architectures: {
+      '*': { reconstruction: 'sum', decoderInitNorm: 0.1, decoderBiasOnInput: true },
+      topk: saelensTopk,
+      batchtopk: { ...saelensTopk, thresholdRate: 0.01, thresholdFrom: 0, thresholdStart: 'zero' },
+    },
+  },
+  dictionary_learning: {
+    of: 'dictionary_learning 60ec6bf',
+    training: {
+      schedule: 'constant',
+      warmUp: 1000,
+      warmUpFromZero: true,
+      decay: 0,
+      gradientClip: 1,
+      decoderNorm: 'unit',
+      projectGradient: true,
+      decoderBias: 'geometric-median',
+      deadAfterTokens: 10_000_000,
+    },
+    architectures: {
+      '*': { reconstruction: 'sum', decoderInitNorm: 1, decoderBiasOnInput: true },
+      topk: dictionaryLearningTopk,
+      batchtopk: { ...dictionaryLearningTopk, ...dictionaryLearningThreshold },
+    },
+  },
+  sparsify: {
+    of: 'sparsify 9d3b136',
+    training: {
+      schedule: 'linear',
+      warmUp: 1000,
+      decoderNorm: 'unit-before',
+      projectGradient: true,
+      decoderBias: 'mean',
+      deadAfterTokens: 10_000_000,
+    },
+    architectures: {
+      '*': { reconstruction: 'fvu', decoderInitNorm: 1, decoderBiasOnInput: true },
+      topk: {
+        auxCoefficient: 0,
+        auxNormalise: 'target',
+        auxScaleByDead: true,
+        auxDecoderBias: true,
+        auxToEncoder: false,
+      },
+    },
+  },
+} as const satisfies Record<string, Preset>
+
+export type PresetName = keyof typeof presets
+export const presetNames = Object.keys(presets) as [PresetName, ...PresetName[]]
+
+/** What a preset says about an architecture; keys the architecture does not have are left out. */
+export function presetSettings(preset: PresetName, architecture: string, known: readonly string[]) {
+  const all = presets[preset].architectures as Preset['architectures']
+  const merged = { ...all['*'], ...all[architecture] }
+  return Object.fromEntries(Object.entries(merged).filter(([key]) => known.includes(key)))
+}
