@@ -1,0 +1,48 @@
+/** A model from a Hugging Face config and weights that are already tensors: from a file, or variables in training. */
+import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
+import type { Architecture } from './architecture.ts'
+import { architectureOf } from './families/index.ts'
+import type { Model } from './model.ts'
+import { run } from './run.ts'
+import { sitesOf } from './sites.ts'
+import { matchWeights } from './weights.ts'
+
+/**
+ * The model of a Hugging Face config (its parsed JSON) with these weights, by their Hugging Face names with or without
+ * prefix (`transformer.h.0.ln_1.weight` or `h.0.ln_1.weight`). Weights may be `tf.Variable`s: they are read at each
+ * run, so training differentiates through it. Throws a `UserError` for weights that do not fit the config. `dispose`
+ * disposes the weights.
+ */
+export function buildModel(
+  hfConfig: unknown,
+  weights: Readonly<Record<string, Tensor>>,
+  info: { path: string; hash: string },
+): Model {
+  const architecture = architectureOf(hfConfig, `config of ${info.path}`)
+  const given = new Map(Object.entries(weights).map(([name, tensor]) => [name, tensor.shape]))
+  const named: Record<string, Tensor> = {}
+  for (const [name, found] of matchWeights(architecture, given, info.path)) named[name] = weights[found]!
+  const sites = sitesOf(architecture)
+  const order = new Map(sites.map(({ name }, index) => [name, index]))
+  const runnable = { architecture, weights: named, sites, order }
+  return {
+    config: architecture.config,
+    sites,
+    hash: info.hash,
+    path: info.path,
+    weights: named,
+    run: (tokens, options) => run(runnable, tokens, options),
+    unembedding: () => unembedding(architecture, named),
+    dispose: () => tf.dispose(Object.values(weights)),
+  }
+}
+
+/** W_U [width, vocabulary] behind the final norm's gain and, for layer norms, its centring: C diag(gain) W_U. */
+function unembedding({ norm, finalNorm, unembedding }: Architecture, weights: Record<string, Tensor>): Tensor2D {
+  return tf.tidy(() => {
+    const stored = weights[finalNorm.gain]!
+    const gain = norm.gainPlusOne ? stored.add(1) : stored
+    const folded = weights[unembedding]!.mul(gain).transpose() as Tensor2D
+    return norm.kind === 'layer' ? folded.sub(folded.mean(0, true)) : folded
+  })
+}

@@ -1,0 +1,72 @@
+/** GPT-2: learned positions, layer norms with bias, one q|k|v product stored [in, out], ungated MLP, usually tied head. */
+import { z } from 'zod'
+import { parseConfig } from '../../core/config.ts'
+import type { Architecture, LinearNames, NormNames } from '../architecture.ts'
+import { ActivationName, Common } from './config.ts'
+
+const Config = Common.extend({
+  n_embd: z.int().min(1),
+  n_head: z.int().min(1),
+  n_layer: z.int().min(1),
+  n_positions: z.int().min(1).default(1024),
+  n_inner: z.int().min(1).nullish(),
+  activation_function: ActivationName.prefault('gelu_new'),
+  layer_norm_epsilon: z.number().default(1e-5),
+  scale_attn_weights: z.boolean().default(true),
+  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
+  add_cross_attention: z.literal(false).default(false),
+  tie_word_embeddings: z.boolean().default(true),
+}).refine(config => config.n_embd % config.n_head === 0, { error: 'n_embd must be a multiple of n_head' })
+
+const linear = (name: string): LinearNames => ({ weight: `${name}.weight`, bias: `${name}.bias`, layout: 'in-out' })
+const norm = (name: string): NormNames => ({ gain: `${name}.weight`, bias: `${name}.bias` })
+
+export function gpt2(config: unknown): Architecture {
+  const c = parseConfig(Config, config, 'config.json')
+  const headDim = c.n_embd / c.n_head
+  return {
+    config: {
+      family: 'gpt2',
+      layers: c.n_layer,
+      width: c.n_embd,
+      heads: c.n_head,
+      kvHeads: c.n_head,
+      headDim,
+      mlpWidth: c.n_inner ?? 4 * c.n_embd,
+      vocabulary: c.vocab_size,
+      context: c.n_positions,
+      bosToken: c.bos_token_id,
+      eosToken: c.eos_token_id,
+    },
+    embedding: 'transformer.wte.weight',
+    embeddingScale: 1,
+    positions: 'transformer.wpe.weight',
+    norm: { kind: 'layer', epsilon: c.layer_norm_epsilon, gainPlusOne: false },
+    blocks: Array.from({ length: c.n_layer }, (_, layer) => {
+      const at = `transformer.h.${layer}`
+      return {
+        ln1: norm(`${at}.ln_1`),
+        ln1Post: null,
+        ln2: norm(`${at}.ln_2`),
+        ln2Post: null,
+        projection: { form: 'together' as const, qkv: linear(`${at}.attn.c_attn`) },
+        qNorm: null,
+        kNorm: null,
+        output: linear(`${at}.attn.c_proj`),
+        mlp: { gate: null, in: linear(`${at}.mlp.c_fc`), out: linear(`${at}.mlp.c_proj`) },
+        window: null,
+        rotary: null,
+        scale: (c.scale_attn_weights ? headDim ** -0.5 : 1) / (c.scale_attn_by_inverse_layer_idx ? layer + 1 : 1),
+      }
+    }),
+    parallel: false,
+    activation: c.activation_function,
+    scoreCap: null,
+    logitCap: null,
+    finalNorm: norm('transformer.ln_f'),
+    unembedding: c.tie_word_embeddings ? 'transformer.wte.weight' : 'lm_head.weight',
+    prefixes: ['transformer.'],
+    aliases: c.tie_word_embeddings ? { 'transformer.wte.weight': ['lm_head.weight'] } : {},
+    ignored: /\.attn\.(bias|masked_bias)$/,
+  }
+}

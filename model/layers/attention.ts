@@ -1,0 +1,67 @@
+/**
+ * Causal attention, with grouped keys and values, sliding windows and soft-capped scores.
+ *
+ *   scores  = cap(scale · q kᵀ) + mask      [batch, head, query, key]
+ *   pattern = softmax(scores)
+ *   z       = pattern v                     [batch, position, head, headDim]
+ *
+ * Query head h reads key/value head ⌊h / (heads / kvHeads)⌋; q [batch, position, head, headDim], k and v
+ * [batch, position, kvHead, headDim].
+ */
+import { type Tensor, tf } from '../../engine/tf.ts'
+
+export interface AttentionOptions {
+  readonly scale: number
+  /** Keys a query sees, itself included; null sees all before it. */
+  readonly window: number | null
+  /** Scores become cap · tanh(scores / cap) before the mask. */
+  readonly cap: number | null
+}
+
+/** The masks last used, as plain numbers: a run needs one for every block, and the next run most often the same. */
+const masks = new Map<string, Float32Array>()
+const keptMasks = 4
+
+/** 0 where a query may look and −∞ elsewhere, [query, key]. */
+export function causalMask(positions: number, window: number | null): Tensor {
+  const key = `${positions} ${window}`
+  let mask = masks.get(key)
+  if (!mask) {
+    mask = new Float32Array(positions * positions)
+    for (let query = 0; query < positions; query++) {
+      const row = mask.subarray(query * positions, (query + 1) * positions)
+      row.fill(-Infinity, query + 1)
+      if (window !== null && query >= window) row.fill(-Infinity, 0, query - window + 1)
+    }
+    if (masks.size >= keptMasks) masks.delete(masks.keys().next().value!)
+    masks.set(key, mask)
+  }
+  return tf.tensor2d(mask, [positions, positions])
+}
+
+/** Scores after scale, cap and mask, [batch, head, query, key]. */
+export function attentionScores(q: Tensor, k: Tensor, options: AttentionOptions): Tensor {
+  const [batch, positions, heads, headDim] = q.shape as [number, number, number, number]
+  const kvHeads = k.shape[2]!
+  // Heads that share keys are stacked along the query axis, so that no key is copied.
+  const queries = q.mul(options.scale).transpose([0, 2, 1, 3])
+  const grouped = queries.reshape([batch, kvHeads, (heads / kvHeads) * positions, headDim])
+  const products = tf.matMul(grouped, k.transpose([0, 2, 1, 3]), false, true)
+  const scores = products.reshape([batch, heads, positions, positions])
+  const capped = options.cap === null ? scores : scores.div(options.cap).tanh().mul(options.cap)
+  return capped.add(causalMask(positions, options.window))
+}
+
+/** Each head's mix of values, [batch, position, head, headDim]. */
+export function attentionMix(pattern: Tensor, v: Tensor): Tensor {
+  const [batch, heads, positions] = pattern.shape as [number, number, number]
+  const [, , kvHeads, headDim] = v.shape as [number, number, number, number]
+  const grouped = pattern.reshape([batch, kvHeads, (heads / kvHeads) * positions, positions])
+  const mixed = tf.matMul(grouped, v.transpose([0, 2, 1, 3]))
+  return mixed.reshape([batch, heads, positions, headDim]).transpose([0, 2, 1, 3])
+}
+
+/** z of the whole attention, for when nobody asks for scores or pattern. */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  return tf.tidy(() => attentionMix(attentionScores(q, k, options).softmax(), v))
+}

@@ -1,0 +1,96 @@
+/** Loading a model from a Hugging Face directory: config.json beside model.safetensors, whole or in shards. */
+import { stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { z } from 'zod'
+import { parseConfig } from '../core/config.ts'
+import { UserError } from '../core/errors.ts'
+import { readJson } from '../core/files.ts'
+import { hashValue, sha256File } from '../core/hash.ts'
+import { openSafetensors, type SafetensorsFile } from '../engine/safetensors.ts'
+import { type Tensor, tf } from '../engine/tf.ts'
+import { buildModel } from './build.ts'
+import { architectureOf } from './families/index.ts'
+import type { Model } from './model.ts'
+import { matchWeights } from './weights.ts'
+
+/** The index of sharded weights. */
+const Index = z.object({ weight_map: z.record(z.string(), z.string()) })
+
+/**
+ * Loads a model. `path` is a directory, or a .safetensors file (or model.safetensors.index.json) in one, for weights
+ * that have another name; a file named `config*.json` picks another config. F16 and BF16 weights become float32.
+ * Throws a `UserError` for files that are missing, damaged, or do not fit each other.
+ */
+export async function loadModel(path: string): Promise<Model> {
+  const { config, weights } = await filesOf(path)
+  const hfConfig = await readJson(config, 'model config')
+  const architecture = architectureOf(hfConfig, config)
+  const shards = await openShards(weights)
+  const loaded: Record<string, Tensor> = {}
+  try {
+    const given = new Map<string, number[]>()
+    const holder = new Map<string, SafetensorsFile>()
+    for (const shard of shards)
+      for (const name of shard.names) {
+        if (holder.has(name))
+          throw new UserError(`Tensor ${name} is both in ${holder.get(name)!.path} and ${shard.path}.`)
+        given.set(name, shard.shape(name))
+        holder.set(name, shard)
+      }
+    for (const [name, found] of matchWeights(architecture, given, weights))
+      loaded[name] = tf.tensor(await holder.get(found)!.read(found), given.get(found)!)
+    const hashes: string[] = []
+    for (const shard of shards) hashes.push(await sha256File(shard.path))
+    return buildModel(hfConfig, loaded, { path, hash: hashValue({ config: hfConfig, weights: hashes }) })
+  } catch (error) {
+    tf.dispose(loaded)
+    throw error
+  } finally {
+    for (const shard of shards) await shard.close()
+  }
+}
+
+/** Which config and which weights (a .safetensors file or an index) a path means. */
+async function filesOf(path: string): Promise<{ config: string; weights: string }> {
+  const name = basename(path)
+  const inFile = /\.(safetensors|json)$/.test(name)
+  const directory = inFile ? dirname(path) : path
+  const isConfig = inFile && name.startsWith('config')
+  const config = isConfig ? path : join(directory, 'config.json')
+  if (!(await exists(directory)))
+    throw new UserError(`There is no model at ${path}.`, { fix: 'Name a Hugging Face model directory.' })
+  if (inFile && !isConfig) return { config, weights: path }
+  for (const candidate of ['model.safetensors', 'model.safetensors.index.json']) {
+    const weights = join(directory, candidate)
+    if (await exists(weights)) return { config, weights }
+  }
+  throw new UserError(`${directory} has neither model.safetensors nor model.safetensors.index.json.`, {
+    fix: 'Only safetensors weights can be read; convert others with save_pretrained(safe_serialization=True).',
+  })
+}
+
+async function openShards(weights: string): Promise<SafetensorsFile[]> {
+  const shards: SafetensorsFile[] = []
+  try {
+    if (weights.endsWith('.safetensors')) return [await openSafetensors(weights)]
+    const { weight_map } = parseConfig(Index, await readJson(weights, 'weight index'), basename(weights))
+    for (const file of [...new Set(Object.values(weight_map))].sort()) {
+      if (file !== basename(file)) throw new UserError(`The weight index ${weights} names a file elsewhere: ${file}.`)
+      shards.push(await openSafetensors(join(dirname(weights), file)))
+    }
+    for (const [name, file] of Object.entries(weight_map))
+      if (!shards.find(shard => basename(shard.path) === file)!.has(name))
+        throw new UserError(`The weight index ${weights} says ${file} has tensor ${name}, but it has not.`)
+    return shards
+  } catch (error) {
+    for (const shard of shards) await shard.close()
+    throw error
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,84 @@
+/** The weights an architecture needs: their names and shapes, and finding them among what a file or a caller gives. */
+import { UserError } from '../core/errors.ts'
+import type { Architecture, LinearNames, NormNames } from './architecture.ts'
+
+/** Every weight by its Hugging Face name with its shape. */
+export function expectedShapes(architecture: Architecture): Map<string, number[]> {
+  const { width, heads, kvHeads, headDim, mlpWidth, vocabulary, context } = architecture.config
+  const shapes = new Map<string, number[]>()
+  const linear = (names: LinearNames, inputs: number, outputs: number) => {
+    shapes.set(names.weight, names.layout === 'in-out' ? [inputs, outputs] : [outputs, inputs])
+    if (names.bias) shapes.set(names.bias, [outputs])
+  }
+  const norm = (names: NormNames | null, size: number) => {
+    if (!names) return
+    shapes.set(names.gain, [size])
+    if (names.bias) shapes.set(names.bias, [size])
+  }
+  shapes.set(architecture.embedding, [vocabulary, width])
+  if (architecture.positions) shapes.set(architecture.positions, [context, width])
+  for (const block of architecture.blocks) {
+    norm(block.ln1, width)
+    norm(block.ln1Post, width)
+    norm(block.ln2, width)
+    norm(block.ln2Post, width)
+    norm(block.qNorm, headDim)
+    norm(block.kNorm, headDim)
+    const { projection } = block
+    if (projection.form === 'separate') {
+      linear(projection.q, width, heads * headDim)
+      linear(projection.k, width, kvHeads * headDim)
+      linear(projection.v, width, kvHeads * headDim)
+    } else linear(projection.qkv, width, 3 * heads * headDim)
+    linear(block.output, heads * headDim, width)
+    if (block.mlp.gate) linear(block.mlp.gate, width, mlpWidth)
+    linear(block.mlp.in, width, mlpWidth)
+    linear(block.mlp.out, mlpWidth, width)
+  }
+  norm(architecture.finalNorm, width)
+  shapes.set(architecture.unembedding, [vocabulary, width])
+  return shapes
+}
+
+/**
+ * For each weight the name under which it was given: the name itself, without or with a prefix, or an alias. Throws a
+ * `UserError` for a weight that is missing, that has another shape than the config says, or that has no place in it.
+ */
+export function matchWeights(
+  architecture: Architecture,
+  given: ReadonlyMap<string, readonly number[]>,
+  where: string,
+): Map<string, string> {
+  const matches = new Map<string, string>()
+  const used = new Set<string>()
+  for (const [name, shape] of expectedShapes(architecture)) {
+    const found = candidates(architecture, name).find(candidate => given.has(candidate))
+    if (found === undefined)
+      throw new UserError(`${where} has no tensor ${name}, which its config asks for.`, {
+        fix: 'Check that config.json belongs to these weights and that every shard is there.',
+      })
+    const actual = given.get(found)!
+    if (actual.join() !== shape.join())
+      throw new UserError(
+        `Tensor ${found} of ${where} has shape [${actual.join(', ')}], but its config asks for [${shape.join(', ')}].`,
+        { fix: 'Check that config.json belongs to these weights.' },
+      )
+    matches.set(name, found)
+    used.add(found)
+  }
+  const known = new Set([...matches.keys()].flatMap(name => candidates(architecture, name)))
+  for (const name of given.keys())
+    if (!used.has(name) && !known.has(name) && !architecture.ignored.test(name))
+      throw new UserError(`${where} has a tensor ${name}, for which its config has no place.`, {
+        fix: 'Check that config.json belongs to these weights (layer count, biases, tied head).',
+      })
+  return matches
+}
+
+/** The names under which files hold a weight, the likeliest first. */
+function candidates(architecture: Architecture, name: string): string[] {
+  return [name, ...(architecture.aliases[name] ?? [])].flatMap(base => [
+    base,
+    ...architecture.prefixes.map(prefix => (base.startsWith(prefix) ? base.slice(prefix.length) : `${prefix}${base}`)),
+  ])
+}
