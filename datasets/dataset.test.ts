@@ -1,0 +1,300 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseConfig } from '../core/config.ts'
+import { DatasetConfig, openDataset } from './dataset.ts'
+import type { Split, TokenDataset } from './document.ts'
+import type { Tokenizer } from './tokenizer.ts'
+
+/** A token a character: its code, below 1000. */
+const characters: Tokenizer = {
+  vocabulary: 1000,
+  hash: 'characters',
+  bosToken: null,
+  eosToken: null,
+  encode: text => Int32Array.from(text, c => c.charCodeAt(0) % 1000),
+  decode: ids => String.fromCharCode(...Array.from(ids)),
+  token: id => String.fromCharCode(id),
+}
+const BOS = 1
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dataset-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+let files = 0
+/** Opens a dataset of one file with this content. */
+async function open(
+  content: string | Uint8Array,
+  settings: Record<string, unknown> = {},
+  { ending = 'txt', context = 8, bosToken = BOS as number | null, tokenizer = characters } = {},
+): Promise<TokenDataset> {
+  const path = join(folder, `file${files++}.${ending}`)
+  await writeFile(path, content)
+  const heldOut = { fraction: 0 }
+  const config = parseConfig(DatasetConfig, { path, heldOut, ...settings }, 'dataset')
+  return openDataset(config, tokenizer, { context, bosToken })
+}
+const jsonl = (lines: unknown[], settings = {}, options = {}) =>
+  open(lines.map(line => JSON.stringify(line)).join('\n'), settings, { ending: 'jsonl', ...options })
+const texts = (dataset: TokenDataset) => dataset.documents.map(({ text }) => text)
+const decoded = (dataset: TokenDataset) =>
+  dataset.windows.map(({ tokens }) => characters.decode(tokens).replaceAll('\u0001', '^'))
+
+describe('documents of a text file', () => {
+  test('one a file, as it stands', async () => {
+    const dataset = await open(' a\n\nb ')
+    expect(texts(dataset)).toEqual([' a\n\nb '])
+    expect(dataset.documents[0]!.id).toMatch(/^file\d+$/)
+  })
+
+  test('between separators, stripped, without empty ones', async () => {
+    expect(texts(await open('<|end|> one <|end|>\n<|end|>two\n<|end|>', { separator: '<|end|>' }))).toEqual([
+      'one',
+      'two',
+    ])
+  })
+
+  test('between blank lines', async () => {
+    expect(texts(await open('one\ntoo\n\n\ntwo\r\n \r\nthree\n', { separator: 'blank-line' }))).toEqual([
+      'one\ntoo',
+      'two',
+      'three',
+    ])
+  })
+
+  test('of every file in a folder, by path, with the file as stratum', async () => {
+    const path = join(folder, 'many')
+    await mkdir(join(path, 'deep'), { recursive: true })
+    await writeFile(join(path, 'b.txt'), 'second')
+    await writeFile(join(path, 'a.jsonl'), '{"text":"first","id":"x"}\n')
+    await writeFile(join(path, 'deep/c.txt'), 'third')
+    await writeFile(join(path, 'ignored.bin'), 'no')
+    const config = parseConfig(DatasetConfig, { path, heldOut: { fraction: 0 } }, 'dataset')
+    const dataset = await openDataset(config, characters, { context: 99, bosToken: null })
+    expect(dataset.documents.map(({ id, strata }) => [id, strata.file])).toEqual([
+      ['x', 'a'],
+      ['b', 'b'],
+      ['deep/c', 'deep/c'],
+    ])
+    expect(dataset.concepts).toEqual(['file=a', 'file=b', 'file=deep/c'])
+  })
+
+  test('as many as asked for', async () => {
+    expect(texts(await open('a|b|c', { separator: '|', documents: 2 }))).toEqual(['a', 'b'])
+  })
+})
+
+describe('documents of a JSONL file', () => {
+  test('carry strata, concepts and token concepts', async () => {
+    const dataset = await jsonl(
+      [
+        { id: 'en', text: 'ab', language: 'en', level: 3, concepts: ['cat'] },
+        { id: 'de', tokens: [5, 6], language: 'de', level: 1, token_concepts: [['dog'], []] },
+      ],
+      { strataFields: ['language', 'level'] },
+    )
+    expect(dataset.documents.map(({ strata }) => strata)).toEqual([
+      { language: 'en', level: '3' },
+      { language: 'de', level: '1' },
+    ])
+    expect(dataset.concepts).toEqual(['cat', 'dog', 'language=de', 'language=en', 'level=1', 'level=3'])
+    expect([...dataset.windows[1]!.tokens]).toEqual([BOS, 5, 6])
+  })
+
+  test('are named by their line where they have no id', async () => {
+    const dataset = await jsonl([{ text: 'a' }, { text: 'b' }])
+    expect(dataset.documents.map(({ id }) => id.replace(/^file\d+/, 'file'))).toEqual(['file-1', 'file-2'])
+  })
+
+  test.each([
+    ['{"text": "a"}\n{"text": ', /line 2 is not JSON/],
+    ['{"text": "a"}\n\n[1]', /line 3 is not a JSON object/],
+    ['{"txt": "a"}', /line 1 has no field text/],
+    ['{"text": " "}', /line 1: the field text is empty/],
+    ['{"text": 5}', /line 1: the field text must be a text/],
+    ['{"tokens": []}', /line 1: the field tokens must be a list of token ids/],
+    ['{"tokens": [1.5]}', /line 1: the field tokens must be a list of token ids/],
+    ['{"tokens": [1], "token_concepts": []}', /token_concepts has 0 entries, but there are 1 tokens/],
+    ['{"text": "a", "token_concepts": [[]]}', /has token_concepts but no tokens/],
+    ['{"tokens": [1000]}', /has token 1000, but the tokenizer has 1000 tokens/],
+    ['{"id": "x", "text": "a"}\n{"id": "x", "text": "b"}', /Two documents of .* have the id "x"/],
+    ['{"text": "ab", "tokens": [97, 99]}', /are not this tokenizer's/],
+    ['\n\n', /holds no text/],
+  ])('%s is refused', async (content, message) => {
+    await expect(open(content, {}, { ending: 'jsonl' })).rejects.toThrow(message)
+  })
+
+  test('a field that is not there is named with the nearest one', async () => {
+    const error = await jsonl([{ text: 'a', language: 'en' }], { strataFields: ['langauge'] }).catch(e => e)
+    expect(error.message).toMatch(/line 1 has no field langauge/)
+    expect(error.fix).toMatch(/nearest field is language/)
+  })
+})
+
+describe('a source that cannot be read says why', () => {
+  test('empty text', () => expect(open(' \n')).rejects.toThrow(/holds no text/))
+  test('only separators', () => expect(open('||', { separator: '|' })).rejects.toThrow(/holds no text/))
+  test('not UTF-8', () => expect(open(Uint8Array.of(0x61, 0xff))).rejects.toThrow(/is not UTF-8/))
+  test('an unknown ending', () => expect(open('x', {}, { ending: 'pdf' })).rejects.toThrow(/ends in \.pdf/))
+  test('a missing file', () =>
+    expect(open('x', { path: join(folder, 'no') })).rejects.toThrow(/There is no dataset at/))
+  test('strata of a text file', () =>
+    expect(open('x', { strataFields: ['language'] })).rejects.toThrow(/has no fields/))
+  test('a context beyond the model', () =>
+    expect(open('x', { context: 9 })).rejects.toThrow(/context is 9, but the model reads at most 8/))
+  test('a BOS token that does not exist', () =>
+    expect(open('x', { bos: true }, { bosToken: null })).rejects.toThrow(/neither model nor tokenizer/))
+  test('less than a window', () =>
+    expect(open('abc', { packing: 'concatenate' })).rejects.toThrow(/fewer tokens than one window of 8/))
+  test('an unknown key', () => expect(open('x', { seperator: '|' })).rejects.toThrow(/no key seperator/))
+})
+
+describe('windows', () => {
+  test('of a document: BOS in front of every piece', async () => {
+    const dataset = await open('abcdefghij|xyz', { separator: '|' }, { context: 5 })
+    expect(decoded(dataset)).toEqual(['^abcd', '^efgh', '^ij', '^xyz'])
+    expect(dataset.windows.map(({ id }) => id.replace(/^file\d+/, ''))).toEqual(['-0', '-0#1', '-0#2', '-1'])
+    expect([...dataset.windows[1]!.offsets]).toEqual([-1, 4, 5, 6, 7])
+    expect([...dataset.windows[3]!.documents]).toEqual([1, 1, 1, 1])
+    expect(dataset.windows.map(({ index }) => index)).toEqual([0, 1, 2, 3])
+  })
+
+  test('without BOS where the config says so, or nobody has one', async () => {
+    expect(decoded(await open('abcd', { bos: false }, { context: 3 }))).toEqual(['abc', 'd'])
+    expect(decoded(await open('abcd', {}, { context: 3, bosToken: null }))).toEqual(['abc', 'd'])
+  })
+
+  test('joined: BOS in front of every document, equal windows, the short rest dropped', async () => {
+    const dataset = await open('abc|de|fghi', { separator: '|', packing: 'concatenate' }, { context: 4 })
+    expect(decoded(dataset)).toEqual(['^abc', '^de^', 'fghi'])
+    expect(dataset.windows.map(({ id }) => id)).toEqual(['window-0', 'window-1', 'window-2'])
+    expect([...dataset.windows[1]!.documents]).toEqual([1, 1, 1, 2])
+    expect([...dataset.windows[1]!.offsets]).toEqual([-1, 0, 1, -1])
+  })
+
+  test('joined: the last share of windows is held out by tail', async () => {
+    const heldOut = { fraction: 0.2, by: 'tail' }
+    const dataset = await open('a'.repeat(399), { packing: 'concatenate', heldOut }, { context: 4 })
+    const splits = dataset.windows.map(({ split }) => split)
+    expect(splits.slice(0, 80).every(split => split === 'train')).toBe(true)
+    expect(splits.slice(80)).toEqual([...Array(10).fill('discovery'), ...Array(10).fill('validation')])
+  })
+})
+
+const splits: Split[] = ['train', 'discovery', 'validation', 'outOfDistribution']
+
+describe('splits', () => {
+  const lines = Array.from({ length: 400 }, (_, i) => ({
+    id: `doc${i}`,
+    text: 'x'.repeat(1 + (i % 17)),
+    language: i % 10 === 0 ? 'fi' : 'en',
+  }))
+  const settings = fc.record({
+    packing: fc.constantFrom('document', 'concatenate'),
+    heldOut: fc.record({ fraction: fc.constantFrom(0.1, 0.3, 0.5), by: fc.constantFrom('hash', 'tail') }),
+    seed: fc.integer({ min: 0, max: 100 }),
+    outOfDistribution: fc.option(fc.constant({ field: 'language', values: ['fi'] }), { nil: undefined }),
+  })
+
+  test('share no document and no token, whatever the settings', async () => {
+    await fc.assert(
+      fc.asyncProperty(settings, async config => {
+        const dataset = await jsonl(lines, { strataFields: ['language'], ...config })
+        const documents = new Map<number, Set<Split>>()
+        const tokens = new Set<string>()
+        for (const window of dataset.windows) {
+          window.documents.forEach((document, i) => {
+            documents.set(document, (documents.get(document) ?? new Set()).add(window.split))
+            tokens.add(`${document} ${window.offsets[i]}`)
+            if (config.outOfDistribution)
+              expect(window.split === 'outOfDistribution').toBe(dataset.documents[document]!.strata.language === 'fi')
+          })
+        }
+        const shared = [...documents.values()].filter(own => own.size > 1).length
+        const joinedTail = config.packing === 'concatenate' && config.heldOut.by === 'tail'
+        expect(shared).toBeLessThanOrEqual(joinedTail ? 2 : 0)
+        if (config.packing === 'concatenate')
+          expect(tokens.size).toBe(dataset.windows.reduce((sum, window) => sum + window.tokens.length, 0))
+        const share = (split: Split) => dataset.windows.filter(w => w.split === split).length / dataset.windows.length
+        const inside = 1 - share('outOfDistribution')
+        expect(Math.abs((share('discovery') + share('validation')) / inside - config.heldOut.fraction)).toBeLessThan(
+          0.1,
+        )
+        expect(share('discovery')).toBeGreaterThan(0)
+        expect(share('validation')).toBeGreaterThan(0)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  test('of a document by hash do not depend on the other documents', async () => {
+    const heldOut = { fraction: 0.3 }
+    const all = await jsonl(lines, { heldOut })
+    const some = await jsonl(lines.slice(100, 150).reverse(), { heldOut })
+    const splitOf = new Map(all.windows.map(({ id, split }) => [id, split]))
+    expect(new Set(some.windows.map(({ split }) => split)).size).toBeGreaterThan(1)
+    for (const { id, split } of some.windows) expect(split).toBe(splitOf.get(id))
+  })
+
+  test('change with the seed', async () => {
+    const of = async (seed: number) =>
+      (await jsonl(lines, { heldOut: { fraction: 0.3 }, seed })).windows
+        .map(({ split }) => splits.indexOf(split))
+        .join('')
+    expect(await of(1)).toBe(await of(1))
+    expect(await of(1)).not.toBe(await of(2))
+  })
+
+  test('that leave nothing to train on are refused', async () => {
+    const all = { strataFields: ['language'], outOfDistribution: { field: 'language', values: ['fi', 'en'] } }
+    await expect(jsonl(lines, all)).rejects.toThrow(/none is left to train on/)
+  })
+
+  test('by a field or value that no document has are refused with the nearest', async () => {
+    const strataFields = ['language']
+    const field = await jsonl(lines, { strataFields, outOfDistribution: { field: 'languages', values: ['fi'] } }).catch(
+      e => e,
+    )
+    expect([field.message, field.fix].join(' ')).toMatch(/no document has that stratum.*mean language\?/)
+    const value = await jsonl(lines, { strataFields, outOfDistribution: { field: 'language', values: ['fr'] } }).catch(
+      e => e,
+    )
+    expect([value.message, value.fix].join(' ')).toMatch(/no document has language fr.*mean fi\?/)
+  })
+})
+
+test('the hash tells content, tokenizer and settings apart, but not where the file lies', async () => {
+  const hash = async (...args: Parameters<typeof open>) => (await open(...args)).hash
+  const same = await jsonl([{ id: 'a', text: 'one' }])
+  expect((await jsonl([{ id: 'a', text: 'one' }])).hash).toBe(same.hash)
+  const others = [
+    await jsonl([{ id: 'b', text: 'one' }]),
+    await jsonl([{ id: 'a', text: 'two' }]),
+    await jsonl([{ id: 'a', text: 'one', concepts: ['x'] }]),
+    await jsonl([{ id: 'a', text: 'one' }], { seed: 1 }),
+    await jsonl([{ id: 'a', text: 'one' }], { context: 4 }),
+    await jsonl([{ id: 'a', text: 'one' }], { bos: false }),
+    await jsonl([{ id: 'a', text: 'one' }], {}, { tokenizer: { ...characters, hash: 'others' } }),
+  ].map(dataset => dataset.hash)
+  expect(new Set([same.hash, ...others]).size).toBe(others.length + 1)
+  expect(await hash('abc')).not.toBe(await hash('abcd'))
+})
+
+test('each document is tokenised once', async () => {
+  let calls = 0
+  const encode = (text: string) => {
+    calls++
+    return characters.encode(text)
+  }
+  await open(
+    'a|b|c|d',
+    { separator: '|', packing: 'concatenate', context: 2 },
+    { tokenizer: { ...characters, encode } },
+  )
+  expect(calls).toBe(4)
+})
