@@ -1,0 +1,83 @@
+/**
+ * Calling the custom ops (`engine/native`). Each op has a typed function in this folder with its plain tfjs version beside
+ * it; the plain one is the meaning, and runs where the op is absent, where `PIPELINE_OPS=off`, and while gradients are
+ * recorded (a custom op has none).
+ */
+import { createRequire } from 'node:module'
+import { type Tensor, tf } from '../tf.ts'
+
+interface Addon {
+  readonly ops: readonly string[]
+  /** Goes to a level of vector instructions, if the processor has it, and returns the level in use then. */
+  setInstructions(level?: string): string
+  setThreads(threads: number): void
+}
+
+/** The part of tfjs's native backend that runs an op by name. */
+interface NativeBackend {
+  readonly binding: { readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number; readonly TF_ATTR_BOOL: number }
+  executeMultipleOutputs(name: string, attributes: object[], inputs: Tensor[], outputs: number): Tensor[]
+}
+
+/** An attribute of an op: `int` and `float` are named, since JavaScript has one kind of number. */
+export type OpAttributes = Readonly<Record<string, boolean | { readonly int: number } | { readonly float: number }>>
+
+let addon: Addon | undefined
+let names: ReadonlySet<string> = new Set()
+
+/**
+ * Loads an addon that `buildOps` made, after TensorFlow's backend is set. `threads`: as many as the engine has. Does nothing
+ * where the environment says `PIPELINE_OPS=off`; returns whether the ops are there.
+ */
+export function loadOps(addonPath: string, threads = 1): boolean {
+  if (process.env.PIPELINE_OPS === 'off') return false
+  addon = createRequire(import.meta.url)(addonPath) as Addon
+  addon.setThreads(threads)
+  names = new Set(addon.ops)
+  return true
+}
+
+/** Levels of vector instructions, each with all before it. `plain` is SSE2 on x86-64 and NEON on arm64. */
+export const INSTRUCTIONS = ['plain', 'avx2', 'avx512', 'amx'] as const
+
+/** The vector instructions that the ops use, or `none` where they are not loaded. */
+export function opInstructions(): string {
+  return addon?.setInstructions() ?? 'none'
+}
+
+/** Sets the vector instructions to a level that the processor has, and returns the level in use then. */
+export function setOpInstructions(level: (typeof INSTRUCTIONS)[number]): string {
+  return addon?.setInstructions(level) ?? 'none'
+}
+
+/** Sets the threads of the ops; results do not depend on it. */
+export function setOpThreads(threads: number): void {
+  addon?.setThreads(threads)
+}
+
+/** Whether an op is loaded and TensorFlow is the backend. */
+export function hasOp(name: string): boolean {
+  return names.has(name) && tf.getBackend() === 'tensorflow'
+}
+
+/** Whether an op may stand in for its plain version now: it is loaded, and no gradient is being recorded. */
+export function canCall(name: string): boolean {
+  return hasOp(name) && !(tf.engine() as unknown as { isTapeOn(): boolean }).isTapeOn()
+}
+
+/** Runs an op. Its name and what it takes are in `engine/native`; wrong shapes throw its sentence. */
+export function callOp(name: string, attributes: OpAttributes, inputs: readonly Tensor[], outputs: number): Tensor[] {
+  const backend = tf.backend() as unknown as NativeBackend
+  const { TF_ATTR_INT, TF_ATTR_FLOAT, TF_ATTR_BOOL } = backend.binding
+  const list = Object.entries(attributes).map(([key, value]) => {
+    if (typeof value === 'boolean') return { name: key, type: TF_ATTR_BOOL, value }
+    if ('int' in value) return { name: key, type: TF_ATTR_INT, value: value.int }
+    return { name: key, type: TF_ATTR_FLOAT, value: value.float }
+  })
+  return backend.executeMultipleOutputs(name, list, [...inputs], outputs)
+}
+
+/** Stands for an input that is not given: ops read an empty tensor as none. Dispose it, or call inside a tidy. */
+export function noTensor(): Tensor {
+  return tf.tensor1d([])
+}

@@ -1,0 +1,42 @@
+/** What tests of the ops share: loading them, running at every level of instructions, and comparing with float64. */
+
+import { startEngine } from '../engine.ts'
+import { isInstalled, tensorflowRoot } from '../install/places.ts'
+import { buildOps } from '../native/build.ts'
+import type { Tensor } from '../tf.ts'
+import { INSTRUCTIONS, loadOps, setOpInstructions, setOpThreads } from './native.ts'
+
+/** Whether TensorFlow is here, without which there are no ops to test. */
+export const opsTestable = isInstalled(tensorflowRoot('cpu')) && process.env.PIPELINE_ENGINE !== 'wasm'
+
+/** Starts TensorFlow with the ops of the present sources. */
+export async function startOps(): Promise<void> {
+  await startEngine({ engine: 'tensorflow' })
+  if (!loadOps(await buildOps(tensorflowRoot('cpu')), 2)) throw new Error('PIPELINE_OPS=off turns off what is tested.')
+}
+
+/** Runs `check` at every level of instructions that this processor has, with one thread and with more than the rows. */
+export function everyWay(check: (name: string) => void): void {
+  for (const level of INSTRUCTIONS) {
+    if (setOpInstructions(level) !== level) continue
+    for (const threads of [1, 5]) {
+      setOpThreads(threads)
+      check(`${level}, ${threads} threads`)
+    }
+  }
+  setOpThreads(2)
+  setOpInstructions('amx')
+}
+
+/** The largest absolute difference; NaN where one of the two is NaN. Disposes nothing. */
+export function largestDifference(actual: Tensor, expected: Tensor | ArrayLike<number>): number {
+  const a = actual.dataSync()
+  const b = 'dataSync' in expected ? expected.dataSync() : expected
+  if (a.length !== b.length) throw new Error(`${a.length} values, expected ${b.length}`)
+  let most = 0
+  for (let i = 0; i < a.length; i++) {
+    const difference = a[i] === b[i] ? 0 : Math.abs(a[i]! - b[i]!)
+    if (!(difference <= most)) most = difference
+  }
+  return most
+}
