@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import util from 'node:util'
 import type { EngineSettings } from './engine.ts'
 import { bindingPath } from './install/places.ts'
+import { quietly } from './quiet.ts'
 import { requireTfjs, tf } from './tf.ts'
 
 /** What loading TensorFlow gave. */
@@ -16,19 +17,23 @@ export interface LoadedTensorflow {
 export async function startTensorflow(root: string, settings: EngineSettings): Promise<LoadedTensorflow> {
   setEnvironment(settings)
   mendNode()
-  const { NodeJSKernelBackend } = requireTfjs('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js')
-  requireTfjs('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js')
-  const binding = createRequire(import.meta.url)(bindingPath(root))
-  tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu'), 3)
-  await tf.setBackend('tensorflow')
-  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
+  return quietly(root, async () => {
+    const { NodeJSKernelBackend } = requireTfjs('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js')
+    requireTfjs('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js')
+    const binding = createRequire(import.meta.url)(bindingPath(root))
+    tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu'), 3)
+    await tf.setBackend('tensorflow')
+    // The first op starts the device, which greets too.
+    tf.tidy(() => tf.matMul(tf.ones([1, 1]), tf.ones([1, 1])).dataSync())
+    return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() }
+  })
 }
 
 /** TensorFlow and oneDNN read these once, when they load. */
 function setEnvironment({ precision, threads }: EngineSettings): void {
   const environment = process.env
   environment.TF_NUM_INTRAOP_THREADS = String(threads)
-  environment.TF_CPP_MIN_LOG_LEVEL ??= '3'
+  environment.TF_CPP_MIN_LOG_LEVEL ??= '2'
   if (precision === 'bf16') environment.ONEDNN_DEFAULT_FPMATH_MODE = 'BF16'
   else delete environment.ONEDNN_DEFAULT_FPMATH_MODE
 }

@@ -41,6 +41,22 @@ export function bindingPath(root: string): string {
   return join(root, 'lib', 'tfjs_binding.node')
 }
 
+/** The addon that keeps TensorFlow's greetings off the terminal. */
+export function quietPath(root: string): string {
+  return join(root, 'lib', 'quiet.node')
+}
+
+/** TensorFlow's two libraries, as its wheels name them. */
+export const LIBRARIES: readonly string[] =
+  process.platform === 'darwin'
+    ? ['libtensorflow_framework.2.dylib', 'libtensorflow_cc.2.dylib']
+    : ['libtensorflow_framework.so.2', 'libtensorflow_cc.so.2']
+
+/** What says that a root is complete: written last. */
+export function manifestPath(root: string): string {
+  return join(root, 'installed.json')
+}
+
 /** Whether a root can be loaded. */
 export function isInstalled(root: string): boolean {
   return existsSync(bindingPath(root))

@@ -1,0 +1,48 @@
+/**
+ * TensorFlow greets on standard error while it loads. The greetings are dropped; all else it says there is passed on.
+ * Only loading is watched: what a library writes later goes straight to the terminal, and so does a crash at any time.
+ */
+import { createRequire } from 'node:module'
+import { quietPath } from './install/places.ts'
+
+/** The addon `install/quiet.cc`. */
+interface Quiet {
+  begin(): void
+  end(): string
+}
+
+/** Runs `work` with the greetings of the library that it loads held back; without the addon, only runs it. */
+export async function quietly<T>(root: string, work: () => Promise<T>): Promise<T> {
+  const quiet = loadQuiet(root)
+  if (!quiet) return work()
+  quiet.begin()
+  try {
+    return await work()
+  } finally {
+    process.stderr.write(withoutGreetings(quiet.end()))
+  }
+}
+
+/** The lines that are neither informational nor among the warnings that every start of TensorFlow gives. */
+export function withoutGreetings(text: string): string {
+  return text
+    .split(/(?<=\n)/)
+    .filter(line => !GREETINGS.some(greeting => greeting.test(line)))
+    .join('')
+}
+
+const GREETINGS = [
+  /^I\d{4} [\d:. ]+\S+:\d+\] /,
+  /^\d{4}-\d\d-\d\d [\d:.]+: I \S+:\d+\] /,
+  /^WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR/,
+  /^To enable the following instructions: /,
+  /Unable to register cu\w+ (factory|computation placer)/,
+]
+
+function loadQuiet(root: string): Quiet | undefined {
+  try {
+    return createRequire(import.meta.url)(quietPath(root)) as Quiet
+  } catch {
+    return undefined
+  }
+}
