@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { messageOf, UserError } from '../core/errors.ts'
 import { isInstalled, tensorflowRoot } from './install/places.ts'
+import { buildOps } from './native/build.ts'
+import { loadOps } from './ops/native.ts'
 import { startTensorflow } from './tensorflow.ts'
 import { hasNativeBackend } from './tf.ts'
 import { startWasm } from './wasm/start.ts'
@@ -175,5 +177,16 @@ async function start(settings: EngineSettings): Promise<Engine> {
       fix: '`pipeline doctor` shows which driver and libraries it found; --engine tensorflow runs on the processor.',
     })
   const { precision, threads } = settings
-  return { ...decision, version: loaded.version, precision, threads, nativeOps: false }
+  const ops = decision.name === 'tensorflow' ? await startOps(root, threads) : { nativeOps: false }
+  return { ...decision, version: loaded.version, precision, threads, ...ops }
+}
+
+/** Loads the custom ops, which are for processors, and builds them first where these sources' are not there yet. */
+async function startOps(root: string, threads: number): Promise<Pick<Engine, 'nativeOps' | 'notice'>> {
+  if (process.env.PIPELINE_OPS === 'off') return { nativeOps: false }
+  try {
+    return { nativeOps: loadOps(await buildOps(root), threads) }
+  } catch (error) {
+    return { nativeOps: false, notice: `Without its own ops the engine is slower: ${messageOf(error)}` }
+  }
 }

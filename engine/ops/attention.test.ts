@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type Tensor3D, tf } from '../tf.ts'
+import { type Tensor, type Tensor3D, tf } from '../tf.ts'
 import { type AttentionShape, attention, plainAttention } from './attention.ts'
 import { everyWay, largestDifference, opsTestable, startOps } from './testing.ts'
 
-const normal = (shape: [number, number, number] | [number], seed: number, deviation = 1) =>
-  tf.randomNormal(shape, 0, deviation, 'float32', seed) as Tensor3D
+const normal = (shape: number[], seed: number, deviation = 1) =>
+  tf.randomNormal(shape as [number], 0, deviation, 'float32', seed) as Tensor as Tensor3D
 
 describe.skipIf(!opsTestable)('attention in one op', () => {
   beforeAll(startOps)

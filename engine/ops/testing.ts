@@ -2,17 +2,16 @@
 
 import { startEngine } from '../engine.ts'
 import { isInstalled, tensorflowRoot } from '../install/places.ts'
-import { buildOps } from '../native/build.ts'
 import type { Tensor } from '../tf.ts'
-import { INSTRUCTIONS, loadOps, setOpInstructions, setOpThreads } from './native.ts'
+import { INSTRUCTIONS, setOpInstructions, setOpThreads } from './native.ts'
 
 /** Whether TensorFlow is here, without which there are no ops to test. */
 export const opsTestable = isInstalled(tensorflowRoot('cpu')) && process.env.PIPELINE_ENGINE !== 'wasm'
 
 /** Starts TensorFlow with the ops of the present sources. */
 export async function startOps(): Promise<void> {
-  await startEngine({ engine: 'tensorflow' })
-  if (!loadOps(await buildOps(tensorflowRoot('cpu')), 2)) throw new Error('PIPELINE_OPS=off turns off what is tested.')
+  const { nativeOps, notice } = await startEngine({ engine: 'tensorflow' })
+  if (!nativeOps) throw new Error(notice ?? 'PIPELINE_OPS=off turns off what is tested.')
 }
 
 /** Runs `check` at every level of instructions that this processor has, with one thread and with more than the rows. */
