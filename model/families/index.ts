@@ -1,9 +1,23 @@
 /** The model families: a file each, by their `model_type`. */
 import { UserError } from '../../core/errors.ts'
 import type { Architecture } from '../architecture.ts'
+import { gemma2, gemma3 } from './gemma.ts'
 import { gpt2 } from './gpt2.ts'
+import { gptNeox } from './gptNeox.ts'
+import { llama } from './llama.ts'
+import { mistral } from './mistral.ts'
+import { qwen2, qwen3 } from './qwen.ts'
 
-const families: Record<string, (config: unknown) => Architecture> = { gpt2 }
+const families: Record<string, (config: unknown) => Architecture> = {
+  gemma2,
+  gemma3_text: gemma3,
+  gpt2,
+  gpt_neox: gptNeox,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+}
 
 /** Every `model_type` that can be run. */
 export const familyNames: readonly string[] = Object.keys(families).sort()
