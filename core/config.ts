@@ -43,8 +43,8 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, what
       }
     } else {
       const given = valueAt(value, issue.path)
-      const shown = given === undefined ? 'is missing' : `is ${JSON.stringify(given)}`
-      lines.push(`${path ? `${what} key ${path} ${shown}` : `${what} ${shown}`}: ${issue.message}`)
+      if (given === undefined && path) lines.push(`${what} needs the key ${path}`)
+      else lines.push(`${path ? `${what} key ${path}` : what} is ${JSON.stringify(given)}: ${issue.message}`)
     }
   }
   throw new UserError(`${lines.join('; ')}.`, fix === undefined ? {} : { fix })

@@ -226,6 +226,12 @@ export class OpenRun {
     return this.#manifest
   }
 
+  /** Records what runs the work, once it is started. */
+  async describe(engine: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#manifest = { ...this.#manifest, engine: { ...engine } }
+    await writeJson(join(this.directory, manifestName), this.#manifest)
+  }
+
   /** Closes the run: hashes its files and writes the manifest for the last time. */
   async finish(summary: Readonly<Record<string, unknown>>): Promise<FinishedRun> {
     const empty = this.metrics.lines === 0

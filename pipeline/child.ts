@@ -1,0 +1,39 @@
+/** A stage in its own process: the engine's precision is one to a process, and its memory goes back when it ends. */
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import type { StageResult } from './stage.ts'
+
+export interface ChildOutcome {
+  readonly exitCode: number
+  /** What the stage printed under `--json`; undefined when it ended without a word. */
+  readonly result: StageResult | { readonly error: { readonly message: string; readonly fix?: string } } | undefined
+}
+
+/**
+ * Runs a command of this program with a config, its progress going to this process's stderr. An abort asks the child to
+ * stop where it can go on later; a child whose parent dies ends itself.
+ */
+export async function runChild(command: string, config: object, signal: AbortSignal): Promise<ChildOutcome> {
+  const args = [...process.execArgv, process.argv[1]!, command, '--config', '-', '--json']
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit', 'ipc'] })
+  // Not SIGINT: on a terminal Ctrl-C reaches the child by itself, and two of them mean "at once".
+  const stop = () => child.kill('SIGTERM')
+  const kill = () => child.kill('SIGKILL')
+  signal.addEventListener('abort', stop)
+  process.on('exit', kill)
+  if (signal.aborted) stop()
+  try {
+    child.stdin!.on('error', () => {}) // a child that ended before it read its config tells why on its own
+    child.stdin!.end(JSON.stringify(config))
+    const ended = new Promise<number>((done, fail) => {
+      child.once('error', fail)
+      child.once('close', (code, by) => done(code ?? (by === 'SIGKILL' ? 137 : 130)))
+    })
+    const [exitCode, printed] = await Promise.all([ended, text(child.stdout!)])
+    const last = printed.trim().split('\n').at(-1)
+    return { exitCode, result: last ? (JSON.parse(last) as NonNullable<ChildOutcome['result']>) : undefined }
+  } finally {
+    signal.removeEventListener('abort', stop)
+    process.off('exit', kill)
+  }
+}

@@ -1,0 +1,42 @@
+/** `pipeline capture`: model × text → activation shards. */
+import { z } from 'zod'
+import { CaptureConfig } from '../../capture/config.ts'
+import { parseConfig } from '../../core/config.ts'
+import { DatasetConfig } from '../../datasets/config.ts'
+import { findDataset, findModel, hashing, loadModelAndText } from '../inputs.ts'
+import { defineStage, ownConfig } from '../stage.ts'
+
+export default defineStage({
+  stage: 'capture',
+  about:
+    'Runs a model over text and keeps its activations at the named sites, sampled by stratum, as Arrow shards with a manifest that says how they were sampled.',
+  examples: [
+    'pipeline capture --model toyworld --dataset toyworld --sites blocks.1.hook_resid_post',
+    'pipeline capture --config capture.yaml --dataset.documents 1000',
+  ],
+  config: CaptureConfig,
+  inputs: {
+    model: z.string().describe('Hugging Face model directory, or the built-in model toyworld'),
+    dataset: DatasetConfig,
+  },
+  async prepare(config, _store, session) {
+    const settings = ownConfig(CaptureConfig, config)
+    const datasetConfig = parseConfig(DatasetConfig, config.dataset, 'dataset')
+    const model = await hashing(session, () => findModel(String(config.model)))
+    const dataset = await hashing(session, () => findDataset(datasetConfig.path))
+    return {
+      config: { model: model.input.path, dataset: datasetConfig, ...settings },
+      inputs: [model.input, dataset.input],
+      async work(context) {
+        const { capture } = await import('../../capture/capture.ts')
+        const loaded = await loadModelAndText(model, datasetConfig, context.progress)
+        try {
+          return await capture(context, { model: loaded.model, dataset: loaded.dataset, config: settings })
+        } finally {
+          loaded.model.dispose()
+        }
+      },
+    }
+  },
+  next: id => `pipeline train --capture ${id}`,
+})

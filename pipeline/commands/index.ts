@@ -1,0 +1,78 @@
+/** Every command by name. A definition is loaded when it is called, so that help comes at once. */
+import type { CommandDefinition } from '../command.ts'
+
+/** A command, or a group of commands. */
+export type CommandEntry =
+  | { readonly summary: string; load(): Promise<CommandDefinition>; readonly commands?: never }
+  | { readonly summary: string; readonly commands: Readonly<Record<string, CommandEntry>> }
+
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  run: { summary: 'Do all stages of one YAML file', load: async () => (await import('./run.ts')).default },
+  capture: {
+    summary: "Record a model's activations on text, sampled by stratum",
+    load: async () => (await import('./capture.ts')).default,
+  },
+  train: {
+    summary: 'Fit a sparse autoencoder (SAE) on captured activations',
+    load: async () => (await import('./train.ts')).default,
+  },
+  validate: {
+    summary: 'Test features causally, with controls, on held-out text',
+    load: async () => (await import('./validate.ts')).default,
+  },
+  label: {
+    summary: 'Say what each feature is about, with examples',
+    load: async () => (await import('./label.ts')).default,
+  },
+  report: {
+    summary: 'Write one HTML page about an SAE and its features',
+    load: async () => (await import('./report.ts')).default,
+  },
+  export: {
+    summary: 'Hand labels or an SAE to other programs',
+    commands: {
+      labels: {
+        summary: 'Feature labels as JSON lines, JSON or CSV',
+        load: async () => (await import('./export.ts')).labels,
+      },
+      sae: {
+        summary: "An SAE in SAELens's layout",
+        load: async () => (await import('./export.ts')).sae,
+      },
+    },
+  },
+  import: {
+    summary: 'Take in an SAE that was trained elsewhere',
+    load: async () => (await import('./import.ts')).default,
+  },
+  runs: {
+    summary: 'Look at the runs there are',
+    commands: {
+      list: { summary: 'All runs, oldest first', load: async () => (await import('./runs.ts')).list },
+      show: { summary: "One run's manifest and figures", load: async () => (await import('./runs.ts')).show },
+      lineage: {
+        summary: 'What a run was made from, and what was made from it',
+        load: async () => (await import('./runs.ts')).lineage,
+      },
+      diff: { summary: 'Where two runs differ', load: async () => (await import('./runs.ts')).diff },
+      verify: {
+        summary: "Hash a run's files and inputs again",
+        load: async () => (await import('./runs.ts')).verify,
+      },
+    },
+  },
+  model: {
+    summary: 'Look at a host model',
+    commands: {
+      info: { summary: 'Sizes, sites and hash of a model', load: async () => (await import('./model.ts')).info },
+      verify: {
+        summary: 'Compare a model with reference values made elsewhere',
+        load: async () => (await import('./model.ts')).verify,
+      },
+    },
+  },
+  doctor: {
+    summary: 'What would be used on this machine; --install gets TensorFlow',
+    load: async () => (await import('./doctor.ts')).default,
+  },
+}

@@ -1,0 +1,62 @@
+/** `pipeline model …`: what a host model is, and whether it computes what it should. */
+import { z } from 'zod'
+import { UserError } from '../../core/errors.ts'
+import { defineCommand } from '../command.ts'
+import { ProcessConfig } from '../common.ts'
+import { findModel } from '../inputs.ts'
+import { columns, figure, words } from '../text.ts'
+
+const model = z.string().describe('Hugging Face model directory, or the built-in model toyworld')
+
+type EngineKeys = Pick<z.output<z.ZodObject<typeof ProcessConfig>>, 'engine' | 'precision' | 'threads'>
+
+async function start({ engine, precision, threads }: EngineKeys): Promise<void> {
+  const { startEngine } = await import('../../engine/engine.ts')
+  await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
+}
+
+export const info = defineCommand({
+  about: 'Shows the sizes of a model, the sites at which its activations can be read and changed, and its hash.',
+  examples: ['pipeline model info toyworld', 'pipeline model info ./my-model --json'],
+  operands: ['model'],
+  config: z.strictObject({ model, ...ProcessConfig }),
+  async run(config) {
+    await start(config)
+    const { loadModel } = await import('../../model/load.ts')
+    const found = await findModel(config.model)
+    const loaded = await loadModel(found.directory)
+    try {
+      const parameters = Object.values(loaded.weights).reduce((sum, weight) => sum + weight.size, 0)
+      const facts = { path: found.input.path, hash: loaded.hash, parameters, ...loaded.config }
+      const sites = loaded.sites.map(({ name, axes, size }) => ({ name, axes, size }))
+      const lines = [
+        ...columns(Object.entries(facts).map(([key, value]) => [words(key), figure(value)])),
+        '',
+        'Sites',
+        ...columns(sites.map(({ name, axes }) => [`  ${name}`, axes.join(', ')])),
+      ]
+      return { text: lines.join('\n'), json: { ...facts, sites } }
+    } finally {
+      loaded.dispose()
+    }
+  },
+})
+
+export const verify = defineCommand({
+  about:
+    'Runs a model on the tokens of a reference file and compares every site and the logits with the values in it, made with another implementation (docs/verify-model.md has a script). Exit code 2 when a difference is beyond the tolerance.',
+  examples: ['pipeline model verify --model ./my-model --reference my-model.safetensors'],
+  operands: ['model'],
+  config: z.strictObject({
+    model,
+    reference: z.string().describe('Safetensors file with input ids and expected values'),
+    tolerance: z.number().positive().default(1e-4).describe('Largest absolute difference that passes'),
+    ...ProcessConfig,
+  }),
+  async run(config) {
+    await start(config)
+    const { verifyModel } = await import('../../model/verify.ts')
+    const found = await findModel(config.model)
+    return verifyModel(found.directory, config.reference, config.tolerance)
+  },
+})

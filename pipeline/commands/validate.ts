@@ -1,0 +1,48 @@
+/** `pipeline validate`: model × SAE × held-out text → evidence. */
+import { z } from 'zod'
+import { DatasetConfig } from '../../datasets/config.ts'
+import { ValidateConfig } from '../../validation/config.ts'
+import { datasetOf, findSae, hashing, loadModelAndText, modelOf } from '../inputs.ts'
+import { loadSaeOf } from '../sae.ts'
+import { defineStage, ownConfig } from '../stage.ts'
+
+export default defineStage({
+  stage: 'validate',
+  about:
+    'Puts features of an SAE to a causal test on held-out text: ablation and steering against random directions and other latents, with effect sizes, intervals, permutation tests and a verdict for each. Model and text are those the SAE was captured from, unless others are named.',
+  examples: ['pipeline validate --sae run42', 'pipeline validate --sae run42 --model ./my-model --dataset text/'],
+  config: ValidateConfig,
+  inputs: {
+    sae: z.string().describe('Id or directory of the run that trained the SAE, or an SAELens directory'),
+    model: z.string().optional().describe('Model directory (default: the one the SAE was captured from)'),
+    dataset: DatasetConfig.optional(),
+  },
+  float32Only: true,
+  async prepare(config, store, session) {
+    const settings = ownConfig(ValidateConfig, config)
+    const sae = await findSae(store, String(config.sae))
+    const model = await hashing(session, () => modelOf(store, sae, config.model as string | undefined))
+    const text = await hashing(session, () => datasetOf(store, sae, config.dataset as DatasetConfig | undefined))
+    return {
+      config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
+      inputs: [sae.input, model.input, text.input],
+      async work(context) {
+        const { validate } = await import('../../validation/validate.ts')
+        const loaded = await loadModelAndText(model, text.config, context.progress)
+        const trained = await loadSaeOf(sae)
+        try {
+          return await validate(context, {
+            model: loaded.model,
+            sae: trained,
+            dataset: loaded.dataset,
+            config: settings,
+          })
+        } finally {
+          trained.dispose()
+          loaded.model.dispose()
+        }
+      },
+    }
+  },
+  next: id => `pipeline runs show ${id}`,
+})

@@ -1,0 +1,32 @@
+/** Settings that every stage has, and where runs live. */
+import { z } from 'zod'
+import { RunStore } from '../runs/store.ts'
+
+/** The engine choices as a schema; the same words as engine/engine.ts, without loading an engine. */
+export const EngineName = z.enum(['auto', 'tensorflow', 'tensorflow-gpu', 'wasm'])
+
+export const StoreConfig = {
+  'runs-dir': z.string().optional().describe('Folder of the runs (default: PIPELINE_RUNS, else ./runs)'),
+}
+
+/** Keys that a stage may set for itself within a pipeline file. */
+export const ProcessConfig = {
+  engine: EngineName.default('auto').describe('What computes; auto takes TensorFlow where it is installed'),
+  precision: z.enum(['float32', 'bf16']).default('float32').describe('bf16 rounds the inputs of matrix products'),
+  threads: z.int().min(1).optional().describe('Threads of the engine (default: one per processor)'),
+}
+
+export const CommonConfig = {
+  name: z.string().optional().describe('Id of the run (default: a readable one that its key gives)'),
+  prefix: z.string().optional().describe('What a generated id begins with (default: the stage)'),
+  seed: z.int().min(0).default(0).describe('Seed of all randomness; the same seed gives the same bytes'),
+  ...ProcessConfig,
+  ...StoreConfig,
+}
+
+export type CommonConfig = z.output<z.ZodObject<typeof CommonConfig>>
+
+/** The run store that the settings or the environment name. */
+export function openStore(config: { readonly 'runs-dir'?: string | undefined }): RunStore {
+  return new RunStore(config['runs-dir'] ?? (process.env.PIPELINE_RUNS || 'runs'))
+}

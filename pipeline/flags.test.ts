@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { parseConfig } from '../core/config.ts'
+import { flagsOf, mergeConfig, readFlag, sectionsOf } from './flags.ts'
+
+const schema = z.strictObject({
+  k: z.int().min(1).default(32).describe('Latents kept'),
+  rate: z.number().optional(),
+  name: z.string().default('x'),
+  sites: z.array(z.string()).default([]),
+  doses: z.array(z.number()).optional(),
+  bos: z.union([z.literal('auto'), z.boolean()]).default('auto'),
+  scale: z.union([z.enum(['none', 'mean']), z.number().positive()]).default('none'),
+  limit: z.int().nullable().default(null),
+  kind: z.enum(['a', 'b']).default('a'),
+  deep: z.strictObject({ on: z.boolean().default(false).describe('Whether it is on') }).prefault({}),
+  dataset: z.strictObject({ path: z.string(), documents: z.int().optional() }).optional(),
+})
+const flag = (key: string) => [...flagsOf(schema), ...sectionsOf(schema)].find(flag => flag.key === key)!
+const read = (key: string, ...texts: string[]) => readFlag(flag(key), texts)
+
+test('every key is a flag, nested keys by their dotted path', () => {
+  expect(flagsOf(schema).map(({ key }) => key)).toEqual(
+    'k rate name sites doses bos scale limit kind deep.on dataset.path dataset.documents'.split(' '),
+  )
+})
+
+test('a flag knows its type, default and description', () => {
+  expect(flag('k')).toMatchObject({ type: 'integer', preset: 32, required: false, description: 'Latents kept' })
+  expect(flag('rate')).toMatchObject({ type: 'number', preset: undefined })
+  expect(flag('bos')).toMatchObject({ type: 'auto|true|false', preset: 'auto' })
+  expect(flag('scale').type).toBe('none|mean|number')
+  expect(flag('kind').type).toBe('a|b')
+  expect(flag('deep.on')).toMatchObject({ type: 'true|false', description: 'Whether it is on' })
+  expect(flag('dataset.path').required).toBe(true)
+})
+
+describe('a flag is read as its type', () => {
+  test.each<[string, string[], unknown]>([
+    ['k', ['16'], 16],
+    ['rate', ['1e-4'], 1e-4],
+    ['name', ['42'], '42'],
+    ['name', ['true'], 'true'],
+    ['sites', ['a,b'], ['a', 'b']],
+    ['sites', ['a', 'b'], ['a', 'b']],
+    ['sites', ['[a, b]'], ['a', 'b']],
+    ['doses', ['0.5, 1,2'], [0.5, 1, 2]],
+    ['bos', ['true'], true],
+    ['bos', ['auto'], 'auto'],
+    ['scale', ['2'], 2],
+    ['scale', ['mean'], 'mean'],
+    ['limit', ['null'], null],
+    ['dataset', ['toyworld'], { path: 'toyworld' }],
+    ['dataset', ['{path: x, documents: 3}'], { path: 'x', documents: 3 }],
+  ])('%s %j', (key, texts, value) => expect(read(key, ...texts)).toEqual(value))
+
+  test('and left for the schema to complain about when it fits nothing', () => {
+    expect(read('k', 'many')).toBe('many')
+    const config = mergeConfig(schema, {}, new Map([['k', read('k', 'many')]]))
+    expect(() => parseConfig(schema, config, 'train')).toThrow('train key k is "many"')
+  })
+})
+
+describe('file and flags', () => {
+  const merge = (file: Record<string, unknown>, flags: [string, unknown][]) => mergeConfig(schema, file, new Map(flags))
+
+  test('flags win over the file, key by key', () => {
+    expect(merge({ k: 1, dataset: { path: 'a', documents: 5 } }, [['dataset.path', 'b']])).toEqual({
+      k: 1,
+      dataset: { path: 'b', documents: 5 },
+    })
+  })
+
+  test('a string for a section with a path is that path, in both', () => {
+    expect(merge({ dataset: 'toyworld' }, [['dataset.documents', 3]])).toEqual({
+      dataset: { path: 'toyworld', documents: 3 },
+    })
+    expect(
+      merge({}, [
+        ['dataset.documents', 3],
+        ['dataset', { path: 'toyworld' }],
+      ]),
+    ).toEqual({ dataset: { path: 'toyworld', documents: 3 } })
+  })
+
+  test('an empty section is one with defaults', () => expect(merge({ deep: null }, [])).toEqual({ deep: {} }))
+
+  test('the file is left as it was', () => {
+    const file = { dataset: { path: 'a' } }
+    merge(file, [['dataset.path', 'b']])
+    expect(file).toEqual({ dataset: { path: 'a' } })
+  })
+})

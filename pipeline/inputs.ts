@@ -1,0 +1,181 @@
+/** What a stage works on: models, datasets and runs, found by name and hashed by content. */
+import { access, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { codeOf, UserError } from '../core/errors.ts'
+import { hashPath, hashValue } from '../core/hash.ts'
+import type { Progress } from '../core/progress.ts'
+import type { DatasetConfig } from '../datasets/config.ts'
+import type { TokenDataset } from '../datasets/document.ts'
+import type { Tokenizer } from '../datasets/tokenizer.ts'
+import type { Model } from '../model/model.ts'
+import { inherited } from '../runs/lineage.ts'
+import type { RunInput } from '../runs/run.ts'
+import { contentHash, type FinishedRun, type RunStore, readManifest } from '../runs/store.ts'
+import type { Session } from './command.ts'
+
+/** The name under which the project's own model and language are found. */
+export const builtIn = 'toyworld'
+
+/** An input of a stage, and where its files are. */
+export interface Found {
+  readonly input: RunInput
+  readonly directory: string
+  /** The run it is, when it is one. */
+  readonly run?: FinishedRun
+}
+
+/** A model directory, or the built-in one. */
+export async function findModel(reference: string): Promise<Found> {
+  if (reference === builtIn) {
+    const { toyworldModelDirectory } = await import('../datasets/toyworld/index.ts')
+    const directory = toyworldModelDirectory()
+    return { directory, input: { role: 'model', path: builtIn, sha256: await hashPath(directory) } }
+  }
+  const directory = resolve(reference)
+  await mustExist(join(directory, 'config.json'), `There is no model at ${directory}: it has no config.json.`, {
+    fix: `Name a Hugging Face model directory, or '${builtIn}' for the built-in model.`,
+  })
+  return { directory, input: { role: 'model', path: directory, sha256: await hashPath(directory) } }
+}
+
+/** The source of a dataset: a file, a folder, or the built-in language. */
+export async function findDataset(path: string): Promise<Found> {
+  if (path === builtIn) return { directory: builtIn, input: { role: 'dataset', path, sha256: await hashToyworld() } }
+  const directory = resolve(path)
+  await mustExist(directory, `There is no dataset at ${directory}.`, {
+    fix: `Name a .txt or .jsonl file, a folder of them, or '${builtIn}' for the built-in language.`,
+  })
+  return { directory, input: { role: 'dataset', path: directory, sha256: await hashPath(directory) } }
+}
+
+/** The finished run of one of the stages, by id or directory. */
+export async function findRun(
+  store: RunStore,
+  reference: string,
+  role: string,
+  stages: readonly string[],
+): Promise<Found & { run: FinishedRun }> {
+  const run = await store.finished(reference, stages)
+  const { directory, manifest } = run
+  return { run, directory, input: { role, run: manifest.id, path: directory, sha256: contentHash(manifest) } }
+}
+
+/** An SAE: a run that trained or imported one, or a directory in SAELens's layout. */
+export async function findSae(store: RunStore, reference: string): Promise<Found> {
+  const path = resolve(reference)
+  if ((await exists(join(path, 'cfg.json'))) && !(await readManifest(path)))
+    return { directory: path, input: { role: 'sae', path, sha256: await hashPath(path) } }
+  return findRun(store, reference, 'sae', ['train', 'import'])
+}
+
+/**
+ * The model that an SAE's activations came from, unless one is named. A model that changed since, or none to be found,
+ * is a `UserError`.
+ */
+export async function modelOf(store: RunStore, sae: Found, named: string | undefined): Promise<Found> {
+  if (named !== undefined) return findModel(named)
+  const origin = sae.run && (await inherited(store, sae.run, 'model'))
+  if (!origin?.input.path)
+    throw new UserError(`It is not recorded which model the SAE ${nameOf(sae)} belongs to.`, {
+      fix: 'Name it with --model.',
+    })
+  const found = await findModel(origin.input.path)
+  if (found.input.sha256 !== origin.input.sha256)
+    throw new UserError(`The model ${origin.input.path} has changed since the SAE ${nameOf(sae)} was made from it.`, {
+      fix: 'Put the old files back, or name the model to use with --model.',
+    })
+  return found
+}
+
+/** The dataset, with its settings, that an SAE's activations came from, unless one is named. */
+export async function datasetOf(
+  store: RunStore,
+  sae: Found,
+  named: DatasetConfig | undefined,
+): Promise<Found & { config: DatasetConfig }> {
+  if (named !== undefined) return { ...(await findDataset(named.path)), config: named }
+  const origin = sae.run && (await inherited(store, sae.run, 'dataset'))
+  if (!origin?.input.path)
+    throw new UserError(`It is not recorded on which text the SAE ${nameOf(sae)} was made.`, {
+      fix: 'Name it with --dataset.path.',
+    })
+  const found = await findDataset(origin.input.path)
+  if (found.input.sha256 !== origin.input.sha256)
+    throw new UserError(`The text ${origin.input.path} has changed since the SAE ${nameOf(sae)} was made from it.`, {
+      fix: 'Put the old text back, or name the text to use with --dataset.path.',
+    })
+  return { ...found, config: { ...(origin.config as DatasetConfig), path: origin.input.path } }
+}
+
+/** How messages call an input. */
+export function nameOf({ input }: Found): string {
+  return input.run ?? input.path ?? input.role
+}
+
+/** Loads a model with its tokenizer and a dataset tokenised by it. The caller disposes the model. */
+export async function loadModelAndText(
+  model: Found,
+  dataset: DatasetConfig,
+  progress: Progress,
+): Promise<{ model: Model; tokenizer: Tokenizer; dataset: TokenDataset }> {
+  const { loadModel } = await import('../model/load.ts')
+  const { loadTokenizer } = await import('../datasets/tokenizer.ts')
+  const { openDataset } = await import('../datasets/dataset.ts')
+  const tokenizer = await loadTokenizer(model.directory)
+  const loaded = await loadModel(model.directory)
+  try {
+    const { context, bosToken, vocabulary } = loaded.config
+    if (tokenizer.vocabulary > vocabulary)
+      throw new UserError(
+        `The tokenizer in ${model.directory} has ${tokenizer.vocabulary} tokens, but the model has ${vocabulary}.`,
+        { fix: "Put the model's own tokenizer.json beside its config.json." },
+      )
+    const text = await openDataset(dataset, tokenizer, { context, bosToken, progress })
+    return { model: loaded, tokenizer, dataset: text }
+  } catch (error) {
+    loaded.dispose()
+    throw error
+  }
+}
+
+/** What an input that is not a run hashes to now, or undefined where it is gone. */
+export async function hashOfInput(input: RunInput): Promise<string | undefined> {
+  if (input.path === undefined) return undefined
+  if (input.path === builtIn) return (await (input.role === 'model' ? findModel : findDataset)(builtIn)).input.sha256
+  return (await exists(input.path)) ? hashPath(input.path) : undefined
+}
+
+/** Says that a stage waits for its inputs to be hashed, where that takes long. */
+export async function hashing<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => session.progress.note('Hashing the inputs …'), 2000)
+  try {
+    return await work()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The built-in language has no file: a sample of what it generates stands for it. */
+async function hashToyworld(): Promise<string> {
+  const { toyworldDocuments } = await import('../datasets/toyworld/index.ts')
+  const documents = toyworldDocuments({ seed: 0, documents: 200 })
+  return hashValue(documents.map(({ tokens, ...rest }) => ({ ...rest, tokens: tokens && Array.from(tokens) })))
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function mustExist(path: string, message: string, options: { fix: string }): Promise<void> {
+  try {
+    await stat(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') throw new UserError(message, options)
+    throw error
+  }
+}

@@ -1,0 +1,110 @@
+/** From arguments to an exit code: finds the command, runs it, and says what went wrong in a sentence. */
+import { codeOf, FaultError, UserError } from '../core/errors.ts'
+import { writeError } from '../core/files.ts'
+import { nearest } from '../core/nearest.ts'
+import { type Invocation, readCommand, TextAsked } from './command.ts'
+import { type CommandEntry, commands } from './commands/index.ts'
+import { helpText } from './help.ts'
+import { interruptSignal } from './interrupt.ts'
+import { terminalProgress } from './terminal.ts'
+import { packageVersion } from './version.ts'
+
+/** Exit code of a bug: anything thrown that is not for the user to mend. */
+const bugCode = 70
+
+/** Runs the command line `args` and gives its exit code (docs/cli.md lists them). */
+export async function main(args: readonly string[]): Promise<number> {
+  const width = process.stdout.columns ?? Number(process.env.COLUMNS || 80)
+  const json = args.includes('--json')
+  let invocation: Invocation
+  try {
+    invocation = await find(args, width)
+    const color = process.stderr.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+    const progress = terminalProgress({ screen: process.stderr, color, seconds: () => performance.now() / 1000 })
+    const signal = interruptSignal(line => progress.note(line))
+    const outcome = await invocation.run({ progress, signal, now: () => new Date(), columns: width })
+    await print(invocation.json ? `${JSON.stringify(outcome.json)}\n` : outcome.text && `${outcome.text}\n`)
+    return outcome.exitCode ?? 0
+  } catch (error) {
+    if (error instanceof TextAsked) {
+      await print(error.text)
+      return 0
+    }
+    return complain(error, json)
+  }
+}
+
+/** Walks the words down to a command: `runs list …` is the entry `list` of the group `runs`. */
+async function find(args: readonly string[], width: number): Promise<Invocation> {
+  let entries: Readonly<Record<string, CommandEntry>> = commands
+  const path: string[] = []
+  for (;;) {
+    const word = args[path.length]
+    const entry = word === undefined ? undefined : Object.hasOwn(entries, word) ? entries[word] : undefined
+    if (!entry) {
+      if (word === undefined || ['-h', '--help', 'help'].includes(word))
+        throw new TextAsked(groupHelp(path, entries, width))
+      if (word === '--version' || word === '-V') throw new TextAsked(`${packageVersion()}\n`)
+      const what = path.length ? `${path.join(' ')} has no command` : 'There is no command'
+      const [best] = nearest(word, Object.keys(entries), 1)
+      throw new UserError(`${what} ${word}.`, {
+        fix: `Did you mean ${[...path, best].join(' ')}? \`${['pipeline', ...path].join(' ')} --help\` lists all.`,
+      })
+    }
+    path.push(word!)
+    if (entry.commands) entries = entry.commands
+    else return readCommand(path.join(' '), await entry.load(), args.slice(path.length), width)
+  }
+}
+
+function groupHelp(path: readonly string[], entries: Readonly<Record<string, CommandEntry>>, width: number): string {
+  const name = ['pipeline', ...path].join(' ')
+  return helpText(
+    {
+      usage: `${name} <command> [flags]`,
+      about:
+        path.length === 0
+          ? 'From a language model and text to sparse autoencoder features that passed a causal test.'
+          : commands[path[0]!]!.summary,
+      examples: path.length === 0 ? ['pipeline doctor', 'pipeline run examples/demo.yaml'] : [],
+      sections: [{ title: 'Commands', rows: Object.entries(entries).map(([key, { summary }]) => [key, summary]) }],
+      footer: `\`${name} <command> --help\` shows a command's flags.${path.length ? '' : ' Exit codes: 0 done, 1 user error, 2 a gate failed, 3 inconclusive, 4 interrupted (start it again to go on), 70 a bug, 75 a fault worth retrying.'}`,
+    },
+    width,
+  )
+}
+
+/** Tells the person, or under --json the program, what went wrong. */
+async function complain(thrown: unknown, json: boolean): Promise<number> {
+  const error = asUserError(thrown)
+  const exitCode = error ? error.exitCode : bugCode
+  const message = error ? error.message : thrown instanceof Error ? thrown.message : String(thrown)
+  const fix = error?.fix
+  if (error) process.stderr.write(`pipeline: ${message}\n${fix ? `  fix: ${fix}\n` : ''}`)
+  else {
+    const stack = thrown instanceof Error ? (thrown.stack ?? message) : message
+    process.stderr.write(`pipeline: this is a bug, not your mistake. Please report what follows.\n${stack}\n`)
+  }
+  if (json) await print(`${JSON.stringify({ error: { message, ...(fix ? { fix } : {}), exitCode } })}\n`)
+  return exitCode
+}
+
+/** Full disks and forbidden places are for the user to mend even where the code that met them did not say so. */
+function asUserError(thrown: unknown): UserError | undefined {
+  if (thrown instanceof UserError) return thrown
+  if (['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'EIO'].includes(codeOf(thrown) ?? '')) {
+    const told = writeError((thrown as { path?: string }).path ?? 'A file', thrown)
+    return told instanceof UserError ? told : undefined
+  }
+  if (codeOf(thrown) === 'EMFILE')
+    return new FaultError('Too many files are open.', { fix: 'Raise the limit (`ulimit -n`) and try again.' })
+  return undefined
+}
+
+/** Writes to stdout and waits until it is written; a reader that went away (`| head`) is no error. */
+function print(text: string): Promise<void> {
+  return new Promise((done, fail) => {
+    process.stdout.once('error', error => (codeOf(error) === 'EPIPE' ? done() : fail(error)))
+    process.stdout.write(text, () => done())
+  })
+}

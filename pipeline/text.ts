@@ -1,0 +1,79 @@
+/** Text for people: numbers, durations, columns and wrapped lines. */
+import { readFile } from 'node:fs/promises'
+import { text as readStream } from 'node:stream/consumers'
+import { readError } from '../core/files.ts'
+
+/** A file's text; `-` is standard input. */
+export async function readTextFile(path: string, what: string): Promise<string> {
+  try {
+    return path === '-' ? await readStream(process.stdin) : await readFile(path, 'utf8')
+  } catch (error) {
+    throw readError(path, what, error)
+  }
+}
+
+/** A count short enough for a bar: 950, 12.3k, 4.1M. */
+export function shortCount(value: number): string {
+  for (const [unit, size] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const)
+    if (Math.abs(value) >= size) return `${(value / size).toFixed(Math.abs(value) >= size * 100 ? 0 : 1)}${unit}`
+  return Number.isInteger(value) || value >= 100 ? value.toFixed(0) : value.toFixed(1)
+}
+
+/** A duration as m:ss or h:mm:ss. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const two = (n: number) => String(n).padStart(2, '0')
+  const minutes = Math.floor(whole / 60)
+  return minutes < 60
+    ? `${minutes}:${two(whole % 60)}`
+    : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`
+}
+
+/** A figure of a summary: counts with thousands separated, other numbers with four digits that count. */
+export function figure(value: unknown): string {
+  if (typeof value === 'number') {
+    if (Number.isInteger(value)) return value.toLocaleString('en-US')
+    return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6
+      ? String(Number(value.toPrecision(4)))
+      : value.toExponential(3)
+  }
+  if (value === null || value === undefined) return '–'
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/** `learningRate` → `learning rate`; names with other characters are left as they are. */
+export function words(name: string): string {
+  return /^[a-zA-Z0-9]+$/.test(name) ? name.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`) : name
+}
+
+/** Breaks text into lines of at most `width` characters, at spaces where there are any. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const paragraph of text.split('\n')) {
+    let line = ''
+    for (const word of paragraph.split(' ')) {
+      if (line !== '' && line.length + 1 + word.length > width) {
+        lines.push(line)
+        line = word
+      } else line = line === '' ? word : `${line} ${word}`
+    }
+    lines.push(line)
+  }
+  return lines
+}
+
+/** Rows of cells as aligned columns, two spaces apart; columns of `right` are aligned to the right. */
+export function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+  const widths: number[] = []
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+  return rows.map(row =>
+    row
+      .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  )
+}
