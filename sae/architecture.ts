@@ -74,6 +74,8 @@ export interface Architecture<Schema extends z.ZodObject = z.ZodObject, P extend
   state?(config: z.output<Schema>): State
   /** Fresh weights; draws from `random` only. */
   init(shape: Shape, config: z.output<Schema>, random: Random): P
+  /** Moves fresh weights to where these rows are; `bDec` has been set already. Replaces and disposes what it changes. */
+  centre?(params: P, input: Tensor2D, config: z.output<Schema>): void
   /** Latents [rows, latents] as inference has them. */
   encode(params: P, input: Tensor2D, config: z.output<Schema>, state: State): Tensor2D
   /** Reconstruction [rows, outputs]; `input` is needed by architectures with a skip connection. */

@@ -4,6 +4,7 @@
  */
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, Batch, Moment, Params, Shape, State } from './architecture.ts'
+import { hostValues } from './host.ts'
 import { decoderNorms, spread } from './linear.ts'
 import { clip, makeSlot, type OptimiserSettings, type Slot, update } from './optimiser.ts'
 import { kAt, type RateSchedule, rateAt, sparsityAt } from './schedule.ts'
@@ -164,7 +165,7 @@ export class Stepper {
   }
 
   private countFired(latents: Tensor2D, count: boolean): void {
-    const counts = tf.tidy(() => tf.greater(latents, 0).cast('int32').sum(0).cast('int32')).dataSync() as Int32Array
+    const counts = hostValues(() => tf.greater(latents, 0).cast('int32').sum(0).cast('int32'))
     const rows = latents.shape[0]
     for (let i = 0; i < counts.length; i++) {
       this.silent[i] = counts[i]! > 0 ? 0 : Math.min(saturation, this.silent[i]! + rows)
@@ -181,7 +182,7 @@ export class Stepper {
     rate: number,
   ): StepReport {
     const names = Object.keys(terms)
-    const values = tf.tidy(() =>
+    const numbers = hostValues(() =>
       tf.stack([
         ...Object.values(terms),
         norm.asScalar(),
@@ -189,8 +190,6 @@ export class Stepper {
         tf.greater(latents, 0).cast('float32').sum(1).mean(),
       ]),
     )
-    const numbers = values.dataSync()
-    values.dispose()
     const byName = Object.fromEntries(names.map((name, i) => [name, numbers[i]!]))
     return {
       step: this.step,

@@ -13,6 +13,7 @@ import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
 import { above, batchTopK } from '../activations.ts'
 import { defineArchitecture, type Moment, type State } from '../architecture.ts'
 import { auxiliaryLoss } from '../auxiliary.ts'
+import { hostValues } from '../host.ts'
 import { initLinear, type LinearParams, reconstructionLoss } from '../linear.ts'
 import { saveLinear } from '../saved.ts'
 import { decodeRanked, rankedPreActivations, topkSettings } from './topk.ts'
@@ -47,9 +48,7 @@ export function nextThreshold(
   { state, step }: Moment,
 ): State {
   if (step < config.thresholdFrom) return state
-  const smallest = tf
-    .tidy(() => tf.where(tf.greater(latents, 0), latents, Number.POSITIVE_INFINITY).min())
-    .dataSync()[0]!
+  const smallest = hostValues(() => tf.where(tf.greater(latents, 0), latents, Number.POSITIVE_INFINITY).min())[0]!
   if (!Number.isFinite(smallest)) return state
   const old = state.threshold!
   const threshold = old < 0 ? smallest : (1 - config.thresholdRate) * old + config.thresholdRate * smallest

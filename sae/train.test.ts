@@ -1,0 +1,175 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hashPath } from '../core/hash.ts'
+import { silent } from '../core/progress.ts'
+import { memoryMetrics, type StageContext } from '../core/stage.ts'
+import { startEngine } from '../engine/engine.ts'
+import { tf } from '../engine/tf.ts'
+import { TrainConfig, type TrainInput } from './config.ts'
+import { loadSae, loadSparsity } from './formats/saelens.ts'
+import { plantedCapture } from './planted.ts'
+import { trainSae } from './train.ts'
+
+let folder: string
+beforeAll(async () => {
+  await startEngine()
+  folder = await mkdtemp(join(tmpdir(), 'sae-train-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const capture = plantedCapture({ rows: 3000, width: 8, features: 16, active: 2, seed: 1 })
+const small: TrainInput = { latents: 24, k: 2, batchTokens: 256, epochs: 5, learningRate: 0.005, checkpointEvery: 10 }
+
+let count = 0
+function contextIn(directory = join(folder, `run-${count++}`), options: Partial<StageContext> = {}) {
+  const metrics = memoryMetrics()
+  return { directory, seed: 3, progress: silent, signal: new AbortController().signal, metrics, ...options }
+}
+
+const train = (context: StageContext, input: TrainInput) =>
+  trainSae(context, { capture, config: TrainConfig.parse(input) as TrainConfig })
+
+/** Stops the stage once it has written its nth line of metrics, as Ctrl-C would. */
+function interruptedAfter(lines: number, directory: string) {
+  const abort = new AbortController()
+  const metrics = memoryMetrics()
+  const append = metrics.append.bind(metrics)
+  metrics.append = record => {
+    append(record)
+    if (metrics.lines === lines) abort.abort()
+  }
+  return contextIn(directory, { metrics, signal: abort.signal })
+}
+
+describe('a training run', () => {
+  test('learns planted features: little is left unexplained and no more than k latents fire', async () => {
+    const context = contextIn()
+    const summary = await train(context, { ...small, epochs: 40, validationRows: 500 })
+    expect(summary.measured_on).toBe('validation rows')
+    expect(summary.fvu).toBeLessThan(0.15)
+    expect(summary.l0).toBeLessThanOrEqual(2)
+    expect(Object.keys((context.metrics as ReturnType<typeof memoryMetrics>).records[0]!)).toEqual(
+      expect.arrayContaining([
+        'step',
+        'tokens',
+        'loss',
+        'reconstruction',
+        'fvu',
+        'l0',
+        'dead',
+        'gradientNorm',
+        'learningRate',
+      ]),
+    )
+  })
+
+  test('leaves an SAE that loads, with where it belongs and how it was trained', async () => {
+    const context = contextIn()
+    const before = tf.memory().numTensors
+    await train(context, small)
+    expect((await readdir(context.directory)).sort()).toEqual([
+      'cfg.json',
+      'sae_weights.safetensors',
+      'sparsity.safetensors',
+    ])
+    const sae = await loadSae(context.directory)
+    expect(sae).toMatchObject({ architecture: 'topk', width: 8, latents: 24, metadata: { hook_name: 'site' } })
+    expect(sae.metadata.pipeline).toMatchObject({ settings: { k: 2 }, steps: 58, training: { learningRate: 0.005 } })
+    expect(await loadSparsity(context.directory)).toHaveLength(24)
+    sae.dispose()
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test('gives the same bytes for the same seed, and others for another', async () => {
+    const [a, b, c] = [contextIn(), contextIn(), contextIn(undefined, { seed: 4 })]
+    await train(a, small)
+    await train(b, small)
+    await train(c, small)
+    expect(await hashPath(b.directory)).toBe(await hashPath(a.directory))
+    expect(await hashPath(c.directory)).not.toBe(await hashPath(a.directory))
+  })
+
+  test.each(['topk', 'batchtopk'])(
+    'cut and resumed, %s ends in the bytes of an uninterrupted run',
+    async architecture => {
+      const config = { ...small, architecture: architecture as 'topk', logEvery: 1, deadAfterTokens: 512, kAnneal: 10 }
+      const whole = contextIn()
+      await train(whole, config)
+      for (const lines of [1, 17, 40]) {
+        const directory = join(folder, `cut-${architecture}-${lines}`)
+        await expect(train(interruptedAfter(lines, directory), config)).rejects.toThrow('Training stopped after step')
+        const resumed = contextIn(directory)
+        await train(resumed, config)
+        expect(await hashPath(directory)).toBe(await hashPath(whole.directory))
+      }
+    },
+  )
+
+  test('a damaged checkpoint is passed over for the one before, with a notice, to the same end', async () => {
+    const config = { ...small, logEvery: 1 }
+    const whole = contextIn()
+    await train(whole, config)
+    const directory = join(folder, 'damaged')
+    await expect(train(interruptedAfter(35, directory), config)).rejects.toThrow()
+    const [newest] = (await readdir(join(directory, 'checkpoints')))
+      .filter(name => name.endsWith('.safetensors'))
+      .sort()
+      .reverse()
+    const path = join(directory, 'checkpoints', newest!)
+    const bytes = await readFile(path)
+    bytes[bytes.length - 5]! ^= 1
+    await writeFile(path, bytes)
+    const notes: string[] = []
+    await train(contextIn(directory, { progress: { ...silent, note: line => notes.push(line) } }), config)
+    expect(notes.join()).toContain('The checkpoint of step 35 is damaged and is passed over')
+    expect(await hashPath(directory)).toBe(await hashPath(whole.directory))
+  })
+
+  test('metrics go back to the checkpoint, so that no step is logged twice', async () => {
+    const config = { ...small, logEvery: 1 }
+    const directory = join(folder, 'metrics')
+    const cut = interruptedAfter(23, directory)
+    await expect(train(cut, config)).rejects.toThrow()
+    const resumed = contextIn(directory, { metrics: cut.metrics })
+    await train(resumed, config)
+    const { records } = resumed.metrics as ReturnType<typeof memoryMetrics>
+    expect(records.map(record => record.step)).toEqual(Array.from({ length: 58 }, (_, i) => i))
+  })
+})
+
+describe('input scaling', () => {
+  test('is folded: the saved SAE reads rows as they were captured', async () => {
+    const context = contextIn()
+    const summary = await train(context, { ...small, epochs: 40, inputScale: 10, learningRate: 0.02 })
+    expect(summary.fvu).toBeLessThan(0.15)
+  })
+})
+
+describe('bad input', () => {
+  const refused = (input: TrainInput) => expect(train(contextIn(), { ...small, ...input })).rejects
+  test('a site the capture does not have', () => refused({ site: 'sight' }).toThrow('The capture has no site sight.'))
+  test('a key of another architecture', () =>
+    refused({ architecture: 'topk', thresholdRate: 0.1 }).toThrow(
+      'thresholdRate does not apply to the architecture topk',
+    ))
+  test('k larger than the dictionary', () =>
+    refused({ k: 25 }).toThrow('k must be at most latents, but k is 25 and latents is 24.'))
+  test('more rows kept back than there are', () =>
+    refused({ validationRows: 3000 }).toThrow('The capture has 3000 rows, and validationRows is 3000.'))
+  test('NaN in the activations', async () => {
+    const broken = {
+      ...capture,
+      readRange: async (...args: Parameters<typeof capture.readRange>) =>
+        (await capture.readRange(...args)).fill(Number.NaN, 0, 1),
+    }
+    const run = trainSae(contextIn(), { capture: broken, config: TrainConfig.parse(small) as TrainConfig })
+    await expect(run).rejects.toThrow('The activations hold NaN or infinite values.')
+  })
+  test('none of them leaves a tensor behind', async () => {
+    const before = tf.memory().numTensors
+    await refused({ k: 25 }).toThrow()
+    expect(tf.memory().numTensors).toBe(before)
+  })
+})
