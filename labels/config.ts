@@ -1,6 +1,6 @@
 /** Settings of the label stage. */
 import { z } from 'zod'
-import { DatasetConfig } from '../datasets/dataset.ts'
+import { DatasetConfig } from '../datasets/config.ts'
 
 export const LabelConfig = z.strictObject({
   sae: z.string().describe('Run id or directory of the trained SAE'),
@@ -11,7 +11,6 @@ export const LabelConfig = z.strictObject({
   model: z.string().optional().describe('Host model directory (default: the one the SAE was captured from)'),
   dataset: DatasetConfig.optional().describe('Texts to look at (default: those the SAE was captured from)'),
   tokens: z.int().min(1).default(200_000).describe('Tokens looked at on each of the two held-out halves'),
-  firstPosition: z.int().min(0).default(1).describe('First position looked at; 0 would include the attention sink'),
   batchTokens: z.int().min(1).default(4096).describe('Tokens run through the model at once'),
   topExamples: z.int().min(1).default(20).describe('Windows with the strongest activations kept for each latent'),
   bands: z.int().min(0).default(5).describe('Bands of equal count the weaker windows are divided into'),

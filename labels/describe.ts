@@ -1,23 +1,23 @@
 /** From statistics to a feature's record: density, histogram, label text. */
-import type { LatentActivations } from './activations.ts'
+import type { Activations } from '../validation/activations.ts'
 import type { LogitEffects } from './logits.ts'
 import type { Rule, RuleScore } from './rules.ts'
 
 /** Density, mean and maximum of a latent's activations, and their histogram. */
-export function activationSummary({ offsets, values, tokenOf }: LatentActivations, latent: number, bins: number) {
+export function activationSummary({ offsets, value, tokens }: Activations, latent: number, bins: number) {
   const start = offsets[latent]!
   const end = offsets[latent + 1]!
   let sum = 0
   let max = 0
   for (let e = start; e < end; e++) {
-    sum += values[e]!
-    if (values[e]! > max) max = values[e]!
+    sum += value[e]!
+    if (value[e]! > max) max = value[e]!
   }
   const histogram = new Array<number>(bins).fill(0)
-  for (let e = start; e < end; e++) histogram[Math.min(bins - 1, Math.ceil((values[e]! / max) * bins) - 1)]! += 1
+  for (let e = start; e < end; e++) histogram[Math.min(bins - 1, Math.ceil((value[e]! / max) * bins) - 1)]! += 1
   const count = end - start
   return {
-    density: tokenOf.length > 0 ? count / tokenOf.length : 0,
+    density: tokens > 0 ? count / tokens : 0,
     meanActivation: count > 0 ? sum / count : 0,
     maxActivation: max,
     histogram,

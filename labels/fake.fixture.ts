@@ -39,6 +39,7 @@ export function fakeSae(): Sae {
   return {
     architecture: 'fake',
     width: VOCABULARY,
+    outputs: VOCABULARY,
     latents: VOCABULARY,
     config: {},
     metadata: { hook_name: 'blocks.0.hook_resid_post' },
@@ -65,6 +66,7 @@ export function fakeSae(): Sae {
       }
     },
     decode: latents => tf.zeros([(latents as SparseLatents).rows, VOCABULARY]) as Tensor2D,
+    reconstruct: x => x.clone(),
     decoder: () => tf.eye(VOCABULARY) as Tensor2D,
     dispose() {},
   }

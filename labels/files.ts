@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { writeAtomic } from '../core/files.ts'
 import { writeTable } from '../datasets/tables.ts'
-import type { LatentActivations } from './activations.ts'
+import type { Activations } from '../validation/activations.ts'
 import type { Example } from './examples.ts'
 import type { Feature } from './feature.ts'
 
@@ -61,7 +61,7 @@ export async function writeFeatures(directory: string, features: readonly Featur
 /** Writes examples.parquet: a row an example, by latent, in row groups of at most 2,000 rows. */
 export async function writeExamples(
   directory: string,
-  activations: LatentActivations,
+  activations: Activations,
   examples: readonly (readonly Example[])[],
   tokenText: (token: number) => string,
 ): Promise<void> {

@@ -7,7 +7,7 @@ import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { Tokenizer } from '../datasets/tokenizer.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import { collectActivations } from './activations.ts'
+import { encodeWindows } from '../validation/activations.ts'
 import type { LabelConfig } from './config.ts'
 import { activationSummary, labelText } from './describe.ts'
 import { examplesOf } from './examples.ts'
@@ -49,9 +49,8 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   const collect = (split: Split) => {
     const windows = windowsOf(dataset, split, config.tokens, context.seed)
     progress.start(`Encoding ${split} text`, windows.length, 'windows')
-    const activations = collectActivations(model, sae, windows, {
+    const activations = encodeWindows(model, sae, windows, {
       batchTokens: config.batchTokens,
-      firstPosition: config.firstPosition,
       signal: context.signal,
       onBatch: done => progress.update(done),
     })
@@ -108,7 +107,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   await writeExamples(context.directory, discovery, examples, tokenText)
   await writeJsonLines(join(context.directory, 'features.jsonl'), features)
   progress.finish()
-  return summaryOf(features, discovery.tokenOf.length + validation.tokenOf.length)
+  return summaryOf(features, discovery.tokens + validation.tokens)
 }
 
 /** Windows of a split up to `tokens` tokens, chosen by a hash of seed and window so that order does not matter. */

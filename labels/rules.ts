@@ -7,7 +7,7 @@
  * windows and scored on another.
  */
 import { conceptMask, type TokenDataset } from '../datasets/document.ts'
-import type { LatentActivations } from './activations.ts'
+import { type Activations, FIRST_POSITION } from '../validation/activations.ts'
 
 /** Where a rule says that a latent fires. */
 export interface Rule {
@@ -21,49 +21,36 @@ export interface RuleScore {
   readonly precision: number
   readonly recall: number
   readonly f1: number
-  /** Share of all rows where the rule holds: what a latent without the concept would reach as precision. */
+  /** Share of all tokens where the rule holds: what a latent without the concept would reach as precision. */
   readonly baseRate: number
 }
 
-/** Row facts that rules ask about, prepared once for a set of activations. */
+/** Facts that rules ask about, prepared once for a set of activations. Tokens before `FIRST_POSITION` are left out. */
 export interface RuleFacts {
-  readonly activations: LatentActivations
-  readonly previousOf: Int32Array
+  readonly activations: Activations
   readonly tokenCounts: ReadonlyMap<number, number>
   readonly previousCounts: ReadonlyMap<number, number>
-  readonly concepts: readonly { name: string; mask: Uint8Array; count: number }[]
+  /** `masks[window][position]` says where the concept holds; `count` is over all windows. */
+  readonly concepts: readonly { name: string; masks: readonly Uint8Array[]; count: number }[]
 }
 
 /** Prepares the facts; `concepts` are those to try as labels. */
-export function ruleFacts(
-  activations: LatentActivations,
-  dataset: TokenDataset,
-  concepts: readonly string[],
-): RuleFacts {
-  const { windows, windowOf, positionOf, tokenOf } = activations
-  const rows = tokenOf.length
-  const previousOf = new Int32Array(rows)
-  for (let row = 0; row < rows; row++) {
-    const position = positionOf[row]!
-    previousOf[row] = position === 0 ? -1 : windows[windowOf[row]!]!.tokens[position - 1]!
-  }
-  const masks = concepts.map(name => {
-    const mask = new Uint8Array(rows)
-    let row = 0
-    while (row < rows) {
-      const window = windows[windowOf[row]!]!
-      const holds = conceptMask(dataset, window, name)
-      for (const w = windowOf[row]!; row < rows && windowOf[row] === w; row++) mask[row] = holds[positionOf[row]!]!
+export function ruleFacts(activations: Activations, dataset: TokenDataset, concepts: readonly string[]): RuleFacts {
+  const { windows, tokens } = activations
+  const tokenCounts = new Map<number, number>()
+  const previousCounts = new Map<number, number>()
+  const add = (counts: Map<number, number>, token: number) => counts.set(token, (counts.get(token) ?? 0) + 1)
+  for (const window of windows)
+    for (let position = FIRST_POSITION; position < window.tokens.length; position++) {
+      add(tokenCounts, window.tokens[position]!)
+      add(previousCounts, window.tokens[position - 1]!)
     }
-    return { name, mask, count: mask.reduce((sum, bit) => sum + bit, 0) }
+  const held = concepts.map(name => {
+    const masks = windows.map(window => conceptMask(dataset, window, name))
+    const count = masks.reduce((sum, mask) => sum + mask.subarray(FIRST_POSITION).reduce((a, bit) => a + bit, 0), 0)
+    return { name, masks, count }
   })
-  return {
-    activations,
-    previousOf,
-    tokenCounts: countsOf(tokenOf),
-    previousCounts: countsOf(previousOf),
-    concepts: masks.filter(({ count }) => count > 0 && count < rows),
-  }
+  return { activations, tokenCounts, previousCounts, concepts: held.filter(({ count }) => count > 0 && count < tokens) }
 }
 
 /** The rule with the largest F1 for a latent, or undefined where it never fires. Ties prefer the earlier kind. */
@@ -87,54 +74,58 @@ export function bestRule(
   return best
 }
 
-/** Scores a rule on the rows of `facts`. */
+/** Scores a rule on the windows of `facts`. */
 export function scoreRule(facts: RuleFacts, latent: number, rule: Rule): RuleScore {
-  const { offsets, rows, values, tokenOf } = facts.activations
-  const values_ = new Set(rule.values)
-  const mask = rule.kind === 'concept' ? facts.concepts.find(({ name }) => values_.has(name))?.mask : undefined
-  const holds = (row: number) =>
+  const { offsets, window, position, value, tokens } = facts.activations
+  const concept = rule.kind === 'concept' ? facts.concepts.find(({ name }) => name === rule.values[0]) : undefined
+  const wanted = new Set(rule.values)
+  const holds = (entry: number) =>
     rule.kind === 'concept'
-      ? mask?.[row] === 1
-      : values_.has(rule.kind === 'token' ? tokenOf[row]! : facts.previousOf[row]!)
+      ? concept?.masks[window[entry]!]?.[position[entry]!] === 1
+      : wanted.has(tokenAt(facts.activations, entry, rule.kind))
   let mass = 0
   let inside = 0
   let hits = 0
   for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++) {
-    mass += values[e]!
-    if (holds(rows[e]!)) {
-      inside += values[e]!
+    mass += value[e]!
+    if (holds(e)) {
+      inside += value[e]!
       hits++
     }
   }
   const counts = rule.kind === 'token' ? facts.tokenCounts : facts.previousCounts
   const population =
     rule.kind === 'concept'
-      ? (facts.concepts.find(({ name }) => values_.has(name))?.count ?? 0)
+      ? (concept?.count ?? 0)
       : rule.values.reduce<number>((sum, token) => sum + (counts.get(token as number) ?? 0), 0)
-  return scoreOf(mass, inside, hits, population, tokenOf.length)
+  return scoreOf(mass, inside, hits, population, tokens)
 }
 
-function scoreOf(mass: number, inside: number, hits: number, population: number, rows: number): RuleScore {
+/** The token at an entry, or the one before it. */
+function tokenAt({ windows, window, position }: Activations, entry: number, kind: 'token' | 'previous-token'): number {
+  return windows[window[entry]!]!.tokens[position[entry]! - (kind === 'token' ? 0 : 1)]!
+}
+
+function scoreOf(mass: number, inside: number, hits: number, population: number, tokens: number): RuleScore {
   const precision = mass > 0 ? inside / mass : 0
   const recall = population > 0 ? hits / population : 0
   const f1 = precision + recall > 0 ? (2 * precision * recall) / (precision + recall) : 0
-  return { precision, recall, f1, baseRate: rows > 0 ? population / rows : 0 }
+  return { precision, recall, f1, baseRate: tokens > 0 ? population / tokens : 0 }
 }
 
 /** Grows a set of tokens, most activation first, for as long as F1 rises. */
 function tokenRule(facts: RuleFacts, latent: number, kind: 'token' | 'previous-token', largest: number): Rule {
-  const { offsets, rows, values, tokenOf } = facts.activations
-  const tokenAt = kind === 'token' ? tokenOf : facts.previousOf
+  const { offsets, value, tokens } = facts.activations
   const counts = kind === 'token' ? facts.tokenCounts : facts.previousCounts
   const byToken = new Map<number, { mass: number; hits: number }>()
   let mass = 0
   for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++) {
-    const token = tokenAt[rows[e]!]!
+    const token = tokenAt(facts.activations, e, kind)
     const part = byToken.get(token) ?? { mass: 0, hits: 0 }
-    part.mass += values[e]!
+    part.mass += value[e]!
     part.hits++
     byToken.set(token, part)
-    mass += values[e]!
+    mass += value[e]!
   }
   const ranked = [...byToken].sort(([a, x], [b, y]) => y.mass - x.mass || a - b).slice(0, largest)
   const chosen: number[] = []
@@ -143,13 +134,7 @@ function tokenRule(facts: RuleFacts, latent: number, kind: 'token' | 'previous-t
   let population = 0
   let bestF1 = -1
   for (const [token, part] of ranked) {
-    const next = scoreOf(
-      mass,
-      inside + part.mass,
-      hits + part.hits,
-      population + (counts.get(token) ?? 0),
-      tokenOf.length,
-    )
+    const next = scoreOf(mass, inside + part.mass, hits + part.hits, population + (counts.get(token) ?? 0), tokens)
     if (next.f1 <= bestF1) continue
     bestF1 = next.f1
     inside += part.mass
@@ -158,10 +143,4 @@ function tokenRule(facts: RuleFacts, latent: number, kind: 'token' | 'previous-t
     chosen.push(token)
   }
   return { kind, values: chosen }
-}
-
-function countsOf(values: Int32Array): Map<number, number> {
-  const counts = new Map<number, number>()
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
-  return counts
 }
