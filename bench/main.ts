@@ -1,0 +1,22 @@
+/** `npm run bench -- NAME [--rounds N]`: benchmarks that print ratios measured in one run, and the machine they ran on. */
+import { parseArgs } from 'node:util'
+import { captureBench } from './capture.ts'
+
+const benches: Record<string, (options: BenchOptions) => Promise<void>> = { capture: captureBench }
+
+/** What every benchmark takes. */
+export interface BenchOptions {
+  /** Timed repetitions of each case; cases take turns, so that a busy machine slows all of them. */
+  readonly rounds: number
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '7' } },
+})
+const bench = benches[positionals[0] ?? '']
+const rounds = Number(values.rounds)
+if (!bench || !Number.isInteger(rounds) || rounds < 1) {
+  console.error(`Usage: npm run bench -- ${Object.keys(benches).join('|')} [--rounds N]`)
+  process.exitCode = 1
+} else await bench({ rounds })
