@@ -1,0 +1,135 @@
+/** What every latent does on a set of windows: sparse activations, turned so that each latent's entries are together. */
+import { InterruptedError } from '../core/errors.ts'
+import { windowBatches } from '../datasets/batches.ts'
+import type { TokenWindow } from '../datasets/document.ts'
+import { type Tensor2D, tf } from '../engine/tf.ts'
+import type { Model } from '../model/model.ts'
+import type { Sae } from '../sae/sae.ts'
+import { onHost } from './on-host.ts'
+
+/** Position 0 is an attention sink: SAEs are not fitted on it, and it is neither read nor edited here. */
+export const FIRST_POSITION = 1
+
+/** Activations by latent: entries `offsets[i] … offsets[i + 1]` are latent i's, by ascending window, then position. */
+export interface Activations {
+  readonly windows: readonly TokenWindow[]
+  /** Tokens read: every position of every window but the first. */
+  readonly tokens: number
+  readonly latents: number
+  readonly offsets: Float64Array
+  /** Place of the entry's window in `windows`. */
+  readonly window: Uint32Array
+  readonly position: Uint16Array
+  readonly value: Float32Array
+}
+
+export interface EncodeOptions {
+  /** Padded tokens run through the model at once. */
+  readonly batchTokens: number
+  readonly signal: AbortSignal
+  /** Called with the windows done so far. */
+  readonly onBatch?: (windows: number) => void
+}
+
+/** Stops at a safe point when the stage was interrupted. */
+export function throwIfInterrupted(signal: AbortSignal): void {
+  if (signal.aborted)
+    throw new InterruptedError('Validation was interrupted; the same command goes on where it stopped.')
+}
+
+/** The residual (or other value) at the SAE's site for one batch of windows, as rows [batch · length, width]. */
+export function siteRows(model: Model, site: string, tokens: Tensor2D): Tensor2D {
+  return tf.tidy(() => {
+    const [batch, length] = tokens.shape
+    const value = model.run(tokens, { until: site })
+    return value.reshape([batch * length, value.size / (batch * length)]) as Tensor2D
+  })
+}
+
+/** Runs the windows up to the SAE's site and encodes every token after position 0. Memory grows with tokens × L0. */
+export function encodeWindows(
+  model: Model,
+  sae: Sae,
+  windows: readonly TokenWindow[],
+  { batchTokens, signal, onBatch }: EncodeOptions,
+): Activations {
+  const place = new Map(windows.map((window, i) => [window, i]))
+  const perWindow: { position: Uint16Array; latent: Uint32Array; value: Float32Array }[] = new Array(windows.length)
+  const offsets = new Float64Array(sae.latents + 1)
+  let done = 0
+  for (const batch of windowBatches(windows, batchTokens)) {
+    throwIfInterrupted(signal)
+    const encoded = onHost(() => {
+      const tokens = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')
+      return sae.encode(siteRows(model, sae.metadata.hook_name, tokens))
+    })
+    batch.windows.forEach((window, b) => {
+      const start = encoded.offsets[b * batch.length + FIRST_POSITION]!
+      const end = encoded.offsets[b * batch.length + window.tokens.length]!
+      const position = new Uint16Array(Math.max(0, end - start))
+      for (let p = FIRST_POSITION; p < window.tokens.length; p++) {
+        const row = b * batch.length + p
+        position.fill(p, encoded.offsets[row]! - start, encoded.offsets[row + 1]! - start)
+      }
+      const latent = encoded.indices.slice(start, Math.max(start, end))
+      for (const i of latent) offsets[i + 1]!++
+      perWindow[place.get(window)!] = { position, latent, value: encoded.values.slice(start, Math.max(start, end)) }
+    })
+    done += batch.windows.length
+    onBatch?.(done)
+  }
+  return gather(windows, sae.latents, offsets, perWindow)
+}
+
+function gather(
+  windows: readonly TokenWindow[],
+  latents: number,
+  offsets: Float64Array,
+  perWindow: readonly { position: Uint16Array; latent: Uint32Array; value: Float32Array }[],
+): Activations {
+  for (let i = 0; i < latents; i++) offsets[i + 1]! += offsets[i]!
+  const total = offsets[latents]!
+  const next = Float64Array.from(offsets)
+  const window = new Uint32Array(total)
+  const position = new Uint16Array(total)
+  const value = new Float32Array(total)
+  perWindow.forEach((part, w) => {
+    for (let e = 0; e < part.latent.length; e++) {
+      const at = next[part.latent[e]!]!++
+      window[at] = w
+      position[at] = part.position[e]!
+      value[at] = part.value[e]!
+    }
+  })
+  const tokens = windows.reduce((sum, { tokens }) => sum + Math.max(0, tokens.length - FIRST_POSITION), 0)
+  return { windows, tokens, latents, offsets, window, position, value }
+}
+
+/** A latent's activations in one window, by position; empty where it is silent. */
+export function activationsIn(activations: Activations, latent: number, window: number): Map<number, number> {
+  const { offsets, window: windowOf } = activations
+  let low = offsets[latent]!
+  let high = offsets[latent + 1]!
+  const end = high
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (windowOf[middle]! < window) low = middle + 1
+    else high = middle
+  }
+  const found = new Map<number, number>()
+  for (let e = low; e < end && windowOf[e] === window; e++) found.set(activations.position[e]!, activations.value[e]!)
+  return found
+}
+
+/** The places of the windows in which a latent is active, ascending. */
+export function activeWindows({ offsets, window }: Activations, latent: number): number[] {
+  const found: number[] = []
+  for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++)
+    if (found[found.length - 1] !== window[e]) found.push(window[e]!)
+  return found
+}
+
+/** A latent's nonzero activations. */
+export function valuesOf({ offsets, value }: Activations, latent: number): Float32Array {
+  return value.subarray(offsets[latent], offsets[latent + 1])
+}

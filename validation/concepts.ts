@@ -1,0 +1,93 @@
+/** Labels of tokens: which concepts each token of a set of windows carries, as `conceptMask` has it, for all at once. */
+import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { FIRST_POSITION } from './activations.ts'
+
+/** Rows are tokens: every position of every window but the first, by window, then position. */
+export interface ConceptLabels {
+  readonly concepts: readonly string[]
+  readonly windows: readonly TokenWindow[]
+  /** First row of each window, and the number of rows at the end. */
+  readonly rowStart: Uint32Array
+  /** Concepts of row r: `indices[offsets[r] … offsets[r + 1]]`, places in `concepts`. */
+  readonly offsets: Uint32Array
+  readonly indices: Uint16Array
+  /** Rows that carry each concept, and windows in which one does. */
+  readonly tokens: Float64Array
+  readonly documents: Float64Array
+}
+
+/** Labels of the windows for the concepts named. */
+export function labelWindows(
+  dataset: TokenDataset,
+  windows: readonly TokenWindow[],
+  concepts: readonly string[],
+): ConceptLabels {
+  const place = new Map(concepts.map((concept, i) => [concept, i]))
+  const ofDocument = new Map<number, readonly number[]>()
+  const documentConcepts = (index: number) => {
+    const known = ofDocument.get(index)
+    if (known) return known
+    const { concepts: named = [], strata } = dataset.documents[index]!
+    const all = [...named, ...Object.entries(strata).map(([field, value]) => `${field}=${value}`)]
+    const found = all.flatMap(concept => place.get(concept) ?? [])
+    ofDocument.set(index, found)
+    return found
+  }
+  const rowStart = new Uint32Array(windows.length + 1)
+  windows.forEach(({ tokens }, w) => {
+    rowStart[w + 1] = rowStart[w]! + Math.max(0, tokens.length - FIRST_POSITION)
+  })
+  const offsets = new Uint32Array(rowStart[windows.length]! + 1)
+  const indices: number[] = []
+  const tokens = new Float64Array(concepts.length)
+  const documents = new Float64Array(concepts.length)
+  let row = 0
+  for (const window of windows) {
+    const seen = new Set<number>()
+    for (let position = FIRST_POSITION; position < window.tokens.length; position++) {
+      const document = window.documents[position]!
+      const offset = window.offsets[position]!
+      const found = new Set(documentConcepts(document))
+      if (offset >= 0)
+        for (const concept of dataset.documents[document]!.tokenConcepts?.[offset] ?? []) {
+          const known = place.get(concept)
+          if (known !== undefined) found.add(known)
+        }
+      for (const concept of found) {
+        indices.push(concept)
+        tokens[concept]!++
+        seen.add(concept)
+      }
+      offsets[++row] = indices.length
+    }
+    for (const concept of seen) documents[concept]!++
+  }
+  return { concepts, windows, rowStart, offsets, indices: Uint16Array.from(indices), tokens, documents }
+}
+
+/** For each row whether it carries a concept. With `deal`, window w takes the labels of window `deal[w]`, by position. */
+export function conceptRows(labels: ConceptLabels, concept: number, deal?: ArrayLike<number>): Uint8Array {
+  const { rowStart, windows } = labels
+  const own = new Uint8Array(rowStart[windows.length]!)
+  for (let row = 0; row < own.length; row++)
+    for (let i = labels.offsets[row]!; i < labels.offsets[row + 1]!; i++)
+      if (labels.indices[i] === concept) own[row] = 1
+  return deal ? dealRows(labels, own, deal) : own
+}
+
+/** Gives each window another's labels: what stands past the other's end is unlabelled. */
+export function dealRows({ rowStart, windows }: ConceptLabels, own: Uint8Array, deal: ArrayLike<number>): Uint8Array {
+  const dealt = new Uint8Array(own.length)
+  for (let w = 0; w < windows.length; w++) {
+    const from = rowStart[deal[w]!]!
+    const count = Math.min(rowStart[w + 1]! - rowStart[w]!, rowStart[deal[w]! + 1]! - from)
+    dealt.set(own.subarray(from, from + count), rowStart[w])
+  }
+  return dealt
+}
+
+/** Concepts of the same group as one named `group=value`: the other values. */
+export function siblingsOf(concept: string, concepts: readonly string[]): string[] {
+  const group = concept.slice(0, concept.indexOf('=') + 1)
+  return group === '' ? [] : concepts.filter(other => other !== concept && other.startsWith(group))
+}

@@ -1,0 +1,56 @@
+/** Settings of the validate stage. */
+import { z } from 'zod'
+import { DatasetConfig } from '../datasets/config.ts'
+
+export const ValidateConfig = z.strictObject({
+  sae: z.string().optional().describe('Run id or directory of the trained SAE'),
+  model: z.string().optional().describe('Host model directory (default: the one the SAE was captured from)'),
+  dataset: DatasetConfig.optional().describe('Text to test on (default: that which the SAE was captured from)'),
+  latents: z
+    .union([z.literal('auto'), z.int().min(1), z.array(z.int().min(0)).min(1)])
+    .default('auto')
+    .describe('Latents to test: a list, or how many discovery text chooses; auto: 8'),
+  documents: z.int().min(3).default(24).describe('Validation documents for each intervention on a latent'),
+  positions: z.int().min(4).default(128).describe('Tokens of a document that interventions see, from its start'),
+  tokens: z.int().min(100).default(50_000).describe('Tokens of discovery and of validation text read, each'),
+  maxTokens: z.int().min(100).default(100_000).describe('Held-out tokens that reconstruction is measured on'),
+  batchTokens: z.int().min(16).default(8192).describe('Tokens run through the model at once'),
+  controls: z
+    .strictObject({
+      random: z.int().min(19).default(99).describe('Random directions of equal norm'),
+      foreign: z.int().min(19).default(99).describe('Other active latents of equal norm'),
+      covariance: z.int().min(0).default(0).describe('Random directions with the covariance of the values'),
+    })
+    .prefault({})
+    .describe('Controls that each latent is compared with'),
+  doses: z
+    .array(z.number())
+    .default([-1, 0, 0.5, 1, 2])
+    .describe('Steering strengths, in units of the latent’s p99 activation'),
+  dose: z.number().default(1).describe('Strength at which steering is compared with controls'),
+  alpha: z.number().gt(0).lt(0.5).default(0.05).describe('Level of tests and false discovery rate'),
+  power: z.number().gt(0).lt(1).default(0.8).describe('Power at which minimum detectable effects are given'),
+  smallestEffect: z
+    .number()
+    .gt(0)
+    .default(0.05)
+    .describe('Smallest effect of interest, in nats of the target beyond the controls'),
+  minimumAuroc: z.number().min(0.5).max(1).default(0.75).describe('AUROC that a claimed concept must reach'),
+  shuffles: z.int().min(99).default(99).describe('Label shuffles for the null of selectivity'),
+  bootstrap: z.int().min(200).default(2000).describe('Bootstrap draws for each interval'),
+  concepts: z.array(z.string()).optional().describe('Concepts that claims may name (default: all the dataset has)'),
+  robustness: z
+    .array(z.string())
+    .optional()
+    .describe('Strata fields whose values effects are given for (default: all the dataset has)'),
+  gates: z
+    .strictObject({
+      minimumPassed: z.int().min(0).optional().describe('Latents that must pass'),
+      maximumFvu: z.number().min(0).optional().describe('Largest fraction of variance unexplained'),
+      minimumCeRecovered: z.number().max(1).optional().describe('Smallest CE recovered against mean ablation'),
+    })
+    .prefault({})
+    .describe('Thresholds that set the exit code: 2 where one fails, 3 where one cannot be decided'),
+})
+
+export type ValidateConfig = z.output<typeof ValidateConfig>

@@ -1,0 +1,133 @@
+/** Runs a claim's interventions on its documents: a row per (feature, intervention, dose, control, document). */
+import type { TokenWindow } from '../datasets/document.ts'
+import { type Tensor2D, tf } from '../engine/tf.ts'
+import type { Model } from '../model/model.ts'
+import { FIRST_POSITION } from './activations.ts'
+import type { ControlDirections, ControlKind } from './controls/index.ts'
+import { type Edit, measureEdits, shamDifference } from './interventions.ts'
+import type { Target } from './targets.ts'
+
+/** `ablate` sets the latent to 0 where it is active; `steer` sets it to dose × unit at every position. */
+export type Intervention = 'ablate' | 'steer'
+
+/** One line of effects.parquet: the raw value of one edit on one document. */
+export interface EffectRow {
+  readonly feature: number
+  readonly intervention: Intervention
+  /** 0 for ablation; for steering the latent's new value in units of its p99 activation. */
+  readonly dose: number
+  /** `feature`, `sham`, or a kind of control. */
+  readonly control: 'feature' | 'sham' | ControlKind
+  /** Which control of its kind (a latent's number for foreign ones); −1 for the feature. */
+  readonly controlId: number
+  /** The window's id. */
+  readonly document: string
+  /** Edited positions. */
+  readonly positions: number
+  readonly norm: number
+  readonly target: number
+  readonly loss: number
+  readonly kl: number
+}
+
+/** A document with the latent's activation at each position that is edited. */
+export interface ClaimDocument {
+  readonly window: TokenWindow
+  readonly activations: ReadonlyMap<number, number>
+}
+
+export interface MeasureRequest {
+  readonly feature: number
+  readonly site: string
+  /** The latent's decoder row. */
+  readonly direction: Float32Array
+  readonly controls: Readonly<Partial<Record<ControlKind, ControlDirections>>>
+  readonly target: Target
+  /** Documents in which the latent is active, and documents in which it is silent (or least active). */
+  readonly ablate: readonly ClaimDocument[]
+  readonly steer: readonly ClaimDocument[]
+  /** The activation that dose 1 means. */
+  readonly unit: number
+  readonly doses: readonly number[]
+  /** The dose at which steering is compared with controls. */
+  readonly dose: number
+  readonly batchTokens: number
+}
+
+/** Every row of one latent, document by document. `onDocument` is called after each; it may throw to stop. */
+export function measureLatent(model: Model, request: MeasureRequest, onDocument: () => void): EffectRow[] {
+  const { direction, controls } = request
+  const width = direction.length
+  const norm = Math.hypot(...direction)
+  const kinds = Object.entries(controls) as [ControlKind, ControlDirections][]
+  const count = kinds.reduce((sum, [, { ids }]) => sum + ids.length, 1)
+  const values = new Float32Array(count * width)
+  values.set(direction)
+  const bankControls: { control: ControlKind; controlId: number }[] = []
+  for (const [control, { directions, ids }] of kinds) {
+    for (let i = 0; i < ids.length; i++) {
+      const at = (1 + bankControls.length) * width
+      for (let j = 0; j < width; j++) values[at + j] = directions[i * width + j]! * norm
+      bankControls.push({ control, controlId: ids[i]! })
+    }
+  }
+  const bank = tf.tensor2d(values, [count, width])
+  const rows: EffectRow[] = []
+  try {
+    for (const document of request.ablate) {
+      rows.push(...measureDocument(model, request, document, bank, bankControls, 'ablate'))
+      onDocument()
+    }
+    for (const document of request.steer) {
+      rows.push(...measureDocument(model, request, document, bank, bankControls, 'steer'))
+      onDocument()
+    }
+  } finally {
+    bank.dispose()
+  }
+  return rows
+}
+
+function measureDocument(
+  model: Model,
+  request: MeasureRequest,
+  { window, activations }: ClaimDocument,
+  bank: Tensor2D,
+  bankControls: readonly { control: ControlKind; controlId: number }[],
+  intervention: Intervention,
+): EffectRow[] {
+  const { feature, site, unit, doses, dose, target, batchTokens, direction } = request
+  const positions =
+    intervention === 'ablate'
+      ? [...activations.keys()]
+      : Array.from({ length: window.tokens.length - FIRST_POSITION }, (_, i) => i + FIRST_POSITION)
+  const changeTo = (value: number) => Float32Array.from(positions, position => value - (activations.get(position) ?? 0))
+  const edits: Edit[] = []
+  const labels: Pick<EffectRow, 'dose' | 'control' | 'controlId'>[] = []
+  const add = (edit: Edit, label: (typeof labels)[number]) => {
+    edits.push(edit)
+    labels.push(label)
+  }
+  const main = intervention === 'ablate' ? 0 : dose
+  if (intervention === 'ablate')
+    add({ direction: 0, change: changeTo(0) }, { dose: 0, control: 'feature', controlId: -1 })
+  else
+    for (const step of doses)
+      add({ direction: 0, change: changeTo(step * unit) }, { dose: step, control: 'feature', controlId: -1 })
+  bankControls.forEach((label, i) => {
+    add({ direction: i + 1, change: changeTo(main * unit) }, { dose: main, ...label })
+  })
+  const effects = measureEdits(model, site, { window, positions, edits, bank, target, batchTokens })
+  const rows = effects.map((effect, i) => ({
+    feature,
+    intervention,
+    ...labels[i]!,
+    document: window.id,
+    positions: positions.length,
+    ...effect,
+  }))
+  if (intervention === 'steer') return rows
+  const sham = shamDifference(model, site, window, direction.length)
+  const nothing = { positions: positions.length, norm: 0, target: sham, loss: sham, kl: sham }
+  return [{ feature, intervention, dose: 0, control: 'sham', controlId: -1, document: window.id, ...nothing }, ...rows]
+}
