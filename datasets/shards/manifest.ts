@@ -1,0 +1,76 @@
+/** `capture.json`: what the activation shards beside it hold, of what they are a sample, and whose they are. */
+import { z } from 'zod'
+import { DatasetConfig } from '../config.ts'
+
+/** Statistics of one site over the stored rows, in float64. */
+export const SiteStatistics = z.strictObject({
+  /** Mean of each dimension. */
+  mean: z.array(z.number()),
+  /** Population variance (divided by the number of rows) of each dimension. */
+  variance: z.array(z.number()),
+  /** Mean of each dimension with every row counted by its weight: an estimate for all tokens sampled from. */
+  populationMean: z.array(z.number()),
+  /** Mean of the rows' Euclidean norms. */
+  norm: z.number(),
+})
+
+export const StratumRecord = z.strictObject({
+  /** What a shard's `stratum` column holds. */
+  index: z.int(),
+  /** The stratum's value of each field, e.g. { language: 'en', position: '16-63' }. */
+  values: z.record(z.string(), z.string()),
+  /** Tokens that could have been taken. */
+  population: z.int(),
+  /** Tokens that were. */
+  sample: z.int(),
+  /** Inclusion probability of each; the rows' weight is 1 / probability. */
+  probability: z.number(),
+})
+
+export const ShardRecord = z.strictObject({
+  file: z.string(),
+  rows: z.int(),
+  bytes: z.int(),
+  sha256: z.string(),
+  /** Windows whose tokens it holds: indices from the first up to, not including, the second. */
+  windows: z.tuple([z.int(), z.int()]),
+})
+
+export const CaptureManifest = z.strictObject({
+  schema: z.literal(1),
+  model: z.strictObject({ path: z.string(), hash: z.string(), family: z.string() }),
+  weight_processing: z.literal('none'),
+  tokenizer: z.strictObject({ hash: z.string() }),
+  dataset: z.strictObject({
+    name: z.string(),
+    hash: z.string(),
+    config: DatasetConfig,
+    documents: z.int(),
+    /** Windows of each split; rows come from `train` alone. */
+    windows: z.record(z.string(), z.int()),
+  }),
+  seed: z.number(),
+  format: z.enum(['arrow', 'parquet']),
+  dtype: z.enum(['float32', 'float16']),
+  rows: z.int(),
+  /** Rows of each record batch but a shard's last. */
+  batchRows: z.int(),
+  sites: z.array(z.strictObject({ name: z.string(), width: z.int(), statistics: SiteStatistics })),
+  sampling: z.strictObject({
+    fields: z.array(z.string()),
+    allocation: z.enum(['proportional', 'equal']),
+    /** Rows asked for; null for all. */
+    tokens: z.int().nullable(),
+    excludePositions: z.array(z.int()),
+    positionBands: z.array(z.int()),
+    frequencyBands: z.array(z.number()),
+    population: z.int(),
+    strata: z.array(StratumRecord),
+  }),
+  shards: z.array(ShardRecord),
+})
+
+export type SiteStatistics = z.infer<typeof SiteStatistics>
+export type StratumRecord = z.infer<typeof StratumRecord>
+export type ShardRecord = z.infer<typeof ShardRecord>
+export type CaptureManifest = z.infer<typeof CaptureManifest>

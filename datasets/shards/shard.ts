@@ -1,0 +1,140 @@
+/** One shard file, read by row at computed offsets: positioned reads into typed arrays, nothing parsed. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { messageOf, UserError } from '../../core/errors.ts'
+import { readError } from '../../core/files.ts'
+import { nearest } from '../../core/nearest.ts'
+import { halvesToFloats } from './float16.ts'
+import { type ColumnLayout, readLayout, type ShardLayout } from './layout.ts'
+
+/** Rows that lie closer than this are fetched by one read: copying so much takes less than another system call. */
+const gapBytes = 4096
+const scratchBytes = 1 << 20
+
+const arrays = {
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  float32: Float32Array,
+  float16: Uint16Array,
+} as const
+
+/** An open shard. Reads are synchronous: from the system's file cache they take a few microseconds a row. */
+export class Shard {
+  readonly path: string
+  readonly layout: ShardLayout
+  private readonly file: number
+  private scratch: Uint8Array | undefined
+
+  /** Throws a `UserError` when the file is absent or not a shard. */
+  constructor(path: string) {
+    this.path = path
+    try {
+      this.file = openSync(path, 'r')
+    } catch (error) {
+      throw readError(path, 'shard', error)
+    }
+    try {
+      const { size } = fstatSync(this.file)
+      this.layout = readLayout(size, (offset, length) => this.bytes(offset, new Uint8Array(length)))
+    } catch (error) {
+      closeSync(this.file)
+      throw new UserError(`The shard ${path} is not a whole Arrow file: ${messageOf(error)}.`, {
+        fix: 'Capture again.',
+        cause: error,
+      })
+    }
+  }
+
+  get rows(): number {
+    return this.layout.rows
+  }
+
+  /** A column by name; an unknown one is a `UserError` with the nearest. */
+  column(name: string): ColumnLayout {
+    const found = this.layout.columns.find(column => column.name === name)
+    if (found) return found
+    const [best] = nearest(
+      name,
+      this.layout.columns.map(column => column.name),
+      1,
+    )
+    throw new UserError(`The shard ${this.path} has no column ${name}.`, best ? { fix: `Did you mean ${best}?` } : {})
+  }
+
+  /** All values of a column, as the array of its type (float16 as its bits). */
+  values(name: string): Uint16Array | Uint32Array | Int32Array | Float32Array {
+    const column = this.column(name)
+    const out = new arrays[column.type](this.rows * column.width)
+    for (let batch = 0; batch + 1 < this.layout.starts.length; batch++) {
+      const start = this.layout.starts[batch]! * column.width
+      const end = this.layout.starts[batch + 1]! * column.width
+      const part = out.subarray(start, end)
+      this.bytes(column.offsets[batch]!, new Uint8Array(part.buffer, part.byteOffset, part.byteLength))
+    }
+    return out
+  }
+
+  /**
+   * Copies rows of a site into `out`: the row numbers `rows[i]`, ascending, go to `out` row `slots[i]`, for i from `from`
+   * up to `to`. `base` is subtracted from every row number.
+   */
+  gather(
+    column: ColumnLayout,
+    rows: Float64Array,
+    slots: Uint32Array,
+    from: number,
+    to: number,
+    base: number,
+    out: Float32Array,
+  ) {
+    const { width, type, offsets } = column
+    const { starts } = this.layout
+    const rowBytes = width * (type === 'float16' ? 2 : 4)
+    const scratch = this.scratchOf(rowBytes)
+    let batch = 0
+    for (let i = from; i < to; ) {
+      const first = rows[i]! - base
+      while (starts[batch + 1]! <= first) batch++
+      const origin = offsets[batch]! + (first - starts[batch]!) * rowBytes
+      let end = i + 1
+      let last = first
+      while (end < to) {
+        const next = rows[end]! - base
+        const near = (next - last - 1) * rowBytes <= gapBytes && (next - first + 1) * rowBytes <= scratch.length
+        if (next >= starts[batch + 1]! || !near) break
+        last = next
+        end++
+      }
+      if (end === i + 1 && type === 'float32') {
+        this.bytes(origin, new Uint8Array(out.buffer, out.byteOffset + slots[i]! * rowBytes, rowBytes))
+      } else {
+        this.bytes(origin, scratch.subarray(0, (last - first + 1) * rowBytes))
+        for (let j = i; j < end; j++) {
+          const at = scratch.byteOffset + (rows[j]! - base - first) * rowBytes
+          if (type === 'float16') halvesToFloats(new Uint16Array(scratch.buffer, at, width), out, slots[j]! * width)
+          else out.set(new Float32Array(scratch.buffer, at, width), slots[j]! * width)
+        }
+      }
+      i = end
+    }
+  }
+
+  close(): void {
+    closeSync(this.file)
+  }
+
+  private scratchOf(rowBytes: number): Uint8Array {
+    if (!this.scratch || this.scratch.length < rowBytes) this.scratch = new Uint8Array(Math.max(scratchBytes, rowBytes))
+    return this.scratch
+  }
+
+  /** Fills `into` from the file; a short file is an error. */
+  private bytes(offset: number, into: Uint8Array): Uint8Array {
+    for (let done = 0; done < into.length; ) {
+      const count = readSync(this.file, into, done, into.length - done, offset + done)
+      if (count === 0) throw new UserError(`The shard ${this.path} is shorter than it says.`, { fix: 'Capture again.' })
+      done += count
+    }
+    return into
+  }
+}

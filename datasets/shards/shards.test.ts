@@ -1,0 +1,291 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { tableFromIPC } from 'apache-arrow'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeAtomic, writeJson } from '../../core/files.ts'
+import { sha256 } from '../../core/hash.ts'
+import { Random } from '../../core/random.ts'
+import { DatasetConfig } from '../config.ts'
+import { readTable } from '../tables.ts'
+import { floatsToHalves, fromHalf, toHalf } from './float16.ts'
+import { type CaptureManifest, encodeParquetShard, encodeShard, openCapture, type ShardColumns } from './index.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shards-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+type Dtype = 'float32' | 'float16'
+
+function columnsOf(rows: number, widths: readonly number[], dtype: Dtype, seed: number): ShardColumns {
+  const random = new Random(seed)
+  return {
+    document: Uint32Array.from({ length: rows }, () => random.bits()),
+    position: Uint16Array.from({ length: rows }, () => random.int(65_536)),
+    token: Int32Array.from({ length: rows }, () => random.bits() | 0),
+    stratum: Uint16Array.from({ length: rows }, () => random.int(7)),
+    weight: random.normals(rows),
+    sites: widths.map((width, i) => {
+      const values = random.normals(rows * width)
+      return { name: `blocks.${i}.hook`, width, values: dtype === 'float16' ? floatsToHalves(values) : values }
+    }),
+  }
+}
+
+/** Writes a capture whose shards hold these columns. */
+async function writeCapture(
+  name: string,
+  shards: readonly ShardColumns[],
+  batchRows: number,
+  dtype: Dtype = 'float32',
+) {
+  const directory = join(folder, name)
+  const records = []
+  for (const [i, columns] of shards.entries()) {
+    const bytes = encodeShard(columns, batchRows)
+    const file = `shard-${i}.arrow`
+    await writeAtomic(join(directory, file), bytes)
+    const rows = columns.document.length
+    records.push({ file, rows, bytes: bytes.length, sha256: sha256(bytes), windows: [i, i + 1] as [number, number] })
+  }
+  const rows = records.reduce((sum, record) => sum + record.rows, 0)
+  const manifest: CaptureManifest = {
+    schema: 1,
+    model: { path: 'model', hash: '', family: 'gpt2' },
+    weight_processing: 'none',
+    tokenizer: { hash: '' },
+    dataset: { name: '', hash: '', config: DatasetConfig.parse({ path: 'x' }), documents: 1, windows: { train: 1 } },
+    seed: 0,
+    format: 'arrow',
+    dtype,
+    rows,
+    batchRows,
+    sites: shards[0]!.sites.map(({ name, width }) => ({
+      name,
+      width,
+      statistics: { mean: [], variance: [], populationMean: [], norm: 0 },
+    })),
+    sampling: {
+      fields: [],
+      allocation: 'proportional',
+      tokens: null,
+      excludePositions: [0],
+      positionBands: [],
+      frequencyBands: [],
+      population: rows,
+      strata: [],
+    },
+    shards: records,
+  }
+  await writeJson(join(directory, 'capture.json'), manifest)
+  return directory
+}
+
+describe('half precision', () => {
+  test('knows the numbers that halves have', () => {
+    expect([0, -0, 1, -2, 65_504, 2 ** -24, 2 ** -14, 1 / 3].map(toHalf)).toEqual([
+      0, 0x8000, 0x3c00, 0xc000, 0x7bff, 1, 0x0400, 0x3555,
+    ])
+    expect([65_519, 65_520, -1e9].map(toHalf)).toEqual([0x7bff, 0x7c00, 0xfc00])
+    expect(fromHalf(toHalf(Number.NaN))).toBeNaN()
+  })
+
+  test('takes every half to itself, and every number to its nearest half, ties to even', () => {
+    for (let bits = 0; bits < 0x7c00; bits++) {
+      const value = fromHalf(bits)
+      expect(toHalf(value)).toBe(bits)
+      expect(toHalf(-value)).toBe(bits | 0x8000)
+      if (bits === 0x7bff) break
+      const middle = (value + fromHalf(bits + 1)) / 2
+      const even = bits & 1 ? bits + 1 : bits
+      if (toHalf(middle) !== even) throw new Error(`the middle above ${bits} goes to ${toHalf(middle)}`)
+      if (toHalf(middle * (1 + 2 ** -20)) !== bits + 1) throw new Error(`above the middle of ${bits}`)
+    }
+  })
+})
+
+describe('a shard', () => {
+  test.each(['float32', 'float16'] as const)('of %s opens in the Arrow library with the same columns', dtype => {
+    const columns = columnsOf(11, [3, 2], dtype, 1)
+    const table = tableFromIPC(encodeShard(columns, 4))
+    expect(table.batches.map(batch => batch.numRows)).toEqual([4, 4, 3])
+    expect(table.schema.fields.map(({ name, type }) => `${name}: ${type}`)).toEqual([
+      'document: Uint32',
+      'position: Uint16',
+      'token: Int32',
+      'stratum: Uint16',
+      'weight: Float32',
+      `blocks.0.hook: FixedSizeList[3]<${dtype === 'float32' ? 'Float32' : 'Float16'}>`,
+      `blocks.1.hook: FixedSizeList[2]<${dtype === 'float32' ? 'Float32' : 'Float16'}>`,
+    ])
+    for (const name of ['document', 'position', 'token', 'stratum', 'weight'] as const)
+      expect(Array.from(table.getChild(name)!)).toEqual(Array.from(columns[name]))
+    const site = columns.sites[1]!
+    const numbers = Array.from(site.values, value => (dtype === 'float16' ? fromHalf(value) : value))
+    const read = Array.from({ length: 11 }, (_, i) => Array.from(table.getChild(site.name)!.get(i))).flat()
+    expect(read).toEqual(numbers)
+  })
+
+  test('as Parquet holds the same columns', async () => {
+    const columns = columnsOf(5, [3], 'float32', 2)
+    const path = join(folder, 'shard.parquet')
+    await writeAtomic(path, encodeParquetShard(columns, 2))
+    const table = await readTable(path)
+    expect(table.token).toEqual(Array.from(columns.token))
+    expect((table['blocks.0.hook'] as number[][]).flat()).toEqual(Array.from(columns.sites[0]!.values))
+  })
+})
+
+describe('rows of a capture', () => {
+  test('are those the Arrow library reads, in any order, with repeats, over shards and batches', async () => {
+    let number = 0
+    const shape = fc.record({
+      shardRows: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 }),
+      widths: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 2 }),
+      batchRows: fc.integer({ min: 1, max: 12 }),
+      dtype: fc.constantFrom<Dtype>('float32', 'float16'),
+      picks: fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { maxLength: 60 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ shardRows, widths, batchRows, dtype, picks }) => {
+        const shards = shardRows.map((rows, i) => columnsOf(rows, widths, dtype, i))
+        const directory = await writeCapture(`property-${number++}`, shards, batchRows, dtype)
+        const capture = await openCapture(directory)
+        const rows = picks.map(pick => Math.floor(pick * capture.rows))
+        for (const [i, { name, width }] of capture.sites.entries()) {
+          const all: number[][] = []
+          for (const { file } of capture.manifest.shards) {
+            const table = tableFromIPC(await readFile(join(directory, file)))
+            for (const row of table.getChild(name)!) all.push(Array.from(row as Iterable<number>))
+          }
+          expect(width).toBe(widths[i])
+          expect(Array.from(await capture.read(name, rows))).toEqual(rows.flatMap(row => all[row]!))
+          expect(Array.from(await capture.readRange(name, 0, capture.rows))).toEqual(all.flat())
+        }
+        const columns = await capture.columns()
+        expect(Array.from(columns.token)).toEqual(shards.flatMap(({ token }) => Array.from(token)))
+        expect(Array.from(columns.weight)).toEqual(shards.flatMap(({ weight }) => Array.from(weight)))
+        capture.close()
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('of many shards are read with few files open', async () => {
+    const shards = Array.from({ length: 150 }, (_, i) => columnsOf(2, [2], 'float32', i))
+    const capture = await openCapture(await writeCapture('many', shards, 2))
+    const expected = shards.flatMap(({ sites }) => Array.from(sites[0]!.values))
+    for (let i = 0; i < 2; i++) expect(Array.from(await capture.readRange('blocks.0.hook', 0, 300))).toEqual(expected)
+    capture.close()
+  })
+
+  test('go into an array that is given', async () => {
+    const capture = await openCapture(await writeCapture('out', [columnsOf(4, [3], 'float32', 3)], 2))
+    const out = new Float32Array(6)
+    expect(await capture.read('blocks.0.hook', Uint32Array.of(3, 1), out)).toBe(out)
+    expect(out).toEqual(await capture.read('blocks.0.hook', [3, 1]))
+    await expect(capture.read('blocks.0.hook', [1], out)).rejects.toThrow(/out has 6 values/)
+    await expect(capture.read('blocks.0.hook', [4])).rejects.toThrow(/Row 4 was asked for/)
+    await expect(capture.read('blocks.0.hok', [0])).rejects.toThrow(
+      /has no site blocks\.0\.hok; it has blocks\.0\.hook/,
+    )
+    capture.close()
+  })
+})
+
+describe('a capture that is not as it should be is refused', () => {
+  let good: string
+  beforeAll(async () => {
+    good = await writeCapture('good', [columnsOf(6, [4], 'float32', 5), columnsOf(6, [4], 'float32', 6)], 4)
+  })
+  const broken = async (name: string, change: (directory: string) => Promise<void>) => {
+    const directory = join(folder, name)
+    await cp(good, directory, { recursive: true })
+    await change(directory)
+    return directory
+  }
+  const edit = (change: (manifest: Record<string, unknown>) => void) => async (directory: string) => {
+    const manifest = JSON.parse(await readFile(join(directory, 'capture.json'), 'utf8'))
+    change(manifest)
+    await writeJson(join(directory, 'capture.json'), manifest)
+  }
+
+  test('no manifest', () => expect(openCapture(folder)).rejects.toThrow(/There is no capture at/))
+
+  test('a later schema', async () => {
+    const directory = await broken(
+      'schema',
+      edit(manifest => Object.assign(manifest, { schema: 2 })),
+    )
+    await expect(openCapture(directory)).rejects.toThrow(/has schema 2, but this version reads schema 1/)
+  })
+
+  test('an unknown key', async () => {
+    const directory = await broken(
+      'key',
+      edit(manifest => Object.assign(manifest, { row: 1 })),
+    )
+    await expect(openCapture(directory)).rejects.toThrow(/capture\.json has no key row/)
+  })
+
+  test('rows that do not add up', async () => {
+    const directory = await broken(
+      'rows',
+      edit(manifest => Object.assign(manifest, { rows: 13 })),
+    )
+    await expect(openCapture(directory)).rejects.toThrow(/do not add up to its 13 rows/)
+  })
+
+  test('a shard missing', async () => {
+    const directory = await broken('missing', directory => rm(join(directory, 'shard-1.arrow')))
+    await expect(openCapture(directory)).rejects.toThrow(/There is no shard at .*shard-1\.arrow/)
+  })
+
+  test('a shard cut short', async () => {
+    const directory = await broken('short', async directory => {
+      const path = join(directory, 'shard-0.arrow')
+      await writeFile(path, (await readFile(path)).subarray(0, -8))
+    })
+    await expect(openCapture(directory)).rejects.toThrow(/shard-0\.arrow has \d+ bytes, but capture\.json says/)
+  })
+
+  test('a single bit changed', async () => {
+    const directory = await broken('bit', async directory => {
+      const path = join(directory, 'shard-1.arrow')
+      const bytes = await readFile(path)
+      bytes[bytes.length >> 1]! ^= 1
+      await writeFile(path, bytes)
+    })
+    await expect(openCapture(directory)).rejects.toThrow(/checksum of the shard .*shard-1\.arrow is wrong/)
+    const unchecked = await openCapture(directory, { verify: false })
+    await expect(unchecked.verify()).rejects.toThrow(/checksum/)
+    unchecked.close()
+  })
+
+  test('a damaged file never crashes the reader', async () => {
+    const bytes = await readFile(join(good, 'shard-0.arrow'))
+    const directory = await broken('fuzz', async () => {})
+    const path = join(directory, 'shard-0.arrow')
+    let refused = 0
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 700 }), fc.integer({ min: 1, max: 255 }), async (back, change) => {
+        const copy = Uint8Array.from(bytes)
+        copy[Math.max(0, copy.length - back)]! ^= change
+        await writeFile(path, copy)
+        const capture = await openCapture(directory, { verify: false })
+        try {
+          await capture.readRange('blocks.0.hook', 0, 6)
+        } catch (error) {
+          refused++
+          expect(error).toHaveProperty('name', 'UserError')
+        }
+        capture.close()
+      }),
+      { numRuns: 300 },
+    )
+    expect(refused).toBeGreaterThan(50)
+  })
+})
