@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { messageOf, UserError } from '../core/errors.ts'
+import { type Progress, silent } from '../core/progress.ts'
+import { withLock } from './install/lock.ts'
 import { isInstalled, tensorflowRoot } from './install/places.ts'
-import { buildOps } from './native/build.ts'
+import { buildOps, opsPath } from './native/build.ts'
 import { loadOps } from './ops/native.ts'
 import { startTensorflow } from './tensorflow.ts'
 import { hasNativeBackend } from './tf.ts'
@@ -39,6 +41,8 @@ export interface EngineOptions {
   precision?: Precision
   /** Threads of the engine; default: `TF_NUM_INTRAOP_THREADS`, else one per processor. */
   threads?: number
+  /** Told when the start takes long: the custom ops are compiled when their sources have changed. */
+  progress?: Progress
 }
 
 /** The options with nothing left open. */
@@ -76,7 +80,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     checkSame(settings, options)
   } else {
     settings = resolveSettings(options)
-    starting = start(settings).catch(error => {
+    starting = start(settings, options.progress ?? silent).catch(error => {
       settings = undefined
       throw error
     })
@@ -148,21 +152,9 @@ function checkSame(settings: EngineSettings, options: EngineOptions): void {
   }
 }
 
-async function start(settings: EngineSettings): Promise<Engine> {
+async function start(settings: EngineSettings, progress: Progress): Promise<Engine> {
   const { root, ...decision } = decideEngine(settings.engine)
-  if (decision.name === 'wasm') {
-    const { version, threads } = await startWasm()
-    const notice =
-      settings.precision === 'bf16' ? 'The wasm engine computes in float32; precision bf16 has no effect.' : undefined
-    return {
-      ...decision,
-      ...(notice ? { notice: [decision.notice, notice].filter(Boolean).join(' ') } : {}),
-      version,
-      precision: 'float32',
-      threads,
-      nativeOps: false,
-    }
-  }
+  if (decision.name === 'wasm') return startOnWasm(decision, settings)
   let loaded: Awaited<ReturnType<typeof startTensorflow>>
   try {
     loaded = await startTensorflow(root, settings)
@@ -177,16 +169,56 @@ async function start(settings: EngineSettings): Promise<Engine> {
       fix: '`pipeline doctor` shows which driver and libraries it found; --engine tensorflow runs on the processor.',
     })
   const { precision, threads } = settings
-  const ops = decision.name === 'tensorflow' ? await startOps(root, threads) : { nativeOps: false }
-  return { ...decision, version: loaded.version, precision, threads, ...ops }
+  const ops = await startOps(root, decision.name, threads, progress)
+  return {
+    ...decision,
+    version: loaded.version,
+    precision,
+    threads,
+    nativeOps: ops.loaded,
+    ...noticeOf(decision.notice, ops.notice),
+  }
 }
 
-/** Loads the custom ops, which are for processors, and builds them first where these sources' are not there yet. */
-async function startOps(root: string, threads: number): Promise<Pick<Engine, 'nativeOps' | 'notice'>> {
-  if (process.env.PIPELINE_OPS === 'off') return { nativeOps: false }
-  try {
-    return { nativeOps: loadOps(await buildOps(root), threads) }
-  } catch (error) {
-    return { nativeOps: false, notice: `Without its own ops the engine is slower: ${messageOf(error)}` }
+async function startOnWasm(decision: Omit<EngineDecision, 'root'>, settings: EngineSettings): Promise<Engine> {
+  const { version, threads } = await startWasm()
+  const rounding = settings.precision === 'bf16' ? 'The wasm engine has no bf16: it computes in float32.' : undefined
+  return {
+    ...decision,
+    version,
+    precision: 'float32',
+    threads,
+    nativeOps: false,
+    ...noticeOf(decision.notice, rounding),
   }
+}
+
+/** The custom ops have kernels for the processor alone; where they cannot be had, their plain versions run. */
+async function startOps(
+  root: string,
+  name: Engine['name'],
+  threads: number,
+  progress: Progress,
+): Promise<{ loaded: boolean; notice?: string }> {
+  if (name !== 'tensorflow' || process.env.PIPELINE_OPS === 'off') return { loaded: false }
+  try {
+    return { loaded: loadOps(await compiledOps(root, progress), threads) }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return { loaded: false, notice: `${error.message} Plain versions run instead, slower.` }
+  }
+}
+
+async function compiledOps(root: string, progress: Progress): Promise<string> {
+  const path = opsPath(root)
+  if (existsSync(path)) return path
+  return withLock(`${root}.lock`, progress, async () => {
+    if (!existsSync(path)) progress.note('Compiling the custom ops, once for this version …')
+    return buildOps(root)
+  })
+}
+
+function noticeOf(...parts: (string | undefined)[]): { notice?: string } {
+  const notice = parts.filter(part => part !== undefined).join(' ')
+  return notice === '' ? {} : { notice }
 }
