@@ -57,7 +57,7 @@ export function manifestPath(root: string): string {
   return join(root, 'installed.json')
 }
 
-/** Whether a root can be loaded. */
+/** Whether a root was installed to the end. */
 export function isInstalled(root: string): boolean {
-  return existsSync(bindingPath(root))
+  return existsSync(manifestPath(root)) && existsSync(bindingPath(root))
 }
