@@ -25,7 +25,8 @@ export function helpText(page: HelpPage, columns: number): string {
   const lines = [...wrap(`Usage: ${page.usage}`, width), '', ...wrap(page.about, width)]
   if (page.examples.length) {
     lines.push('', page.examples.length > 1 ? 'Examples' : 'Example')
-    for (const example of page.examples) lines.push(`  ${example}`)
+    for (const example of page.examples)
+      lines.push(...wrap(example, width - 6).map((line, i) => (i === 0 ? `  ${line}` : `      ${line}`)))
   }
   for (const section of page.sections) if (section.rows.length) lines.push('', ...sectionLines(section, width))
   if (page.footer) lines.push('', ...wrap(page.footer, width))
@@ -48,9 +49,11 @@ function sectionLines({ title, rows }: HelpSection, width: number): string[] {
 
 /** A flag as a row of the page. */
 export function flagRow(flag: Flag): readonly [string, string] {
-  const preset = presetText(flag.preset)
+  // Where a key's absence must stay visible, the schema has no default and its description ends in `[value]`.
+  const [, text = flag.description, quoted] = /^(.*) \[(.*)\]$/s.exec(flag.description) ?? []
+  const preset = presetText(flag.preset) || (quoted ?? '').replaceAll('"', '')
   const end = flag.required ? 'required' : preset && `default: ${preset}`
-  return [`--${flag.key} <${flag.type}>`, [flag.description, end && `(${end})`].filter(Boolean).join(' ')]
+  return [`--${flag.key} <${flag.type}>`, [text, end && `(${end})`].filter(Boolean).join(' ')]
 }
 
 function presetText(value: unknown): string {

@@ -56,7 +56,8 @@ export function defineStage<S extends z.ZodObject>(definition: StageDefinition<S
   const common: Record<string, z.ZodType> = { ...CommonConfig }
   if (definition.float32Only)
     common.precision = z.enum(['float32']).default('float32').describe('Interventions are measured in float32')
-  const schema = z.strictObject({ ...definition.inputs, ...definition.config.shape, ...common })
+  // The command's own word on its inputs stands over the stage's, which may have them from elsewhere.
+  const schema = z.strictObject({ ...definition.inputs, ...definition.config.shape, ...definition.inputs, ...common })
   return defineCommand({
     about: definition.about,
     examples: definition.examples,

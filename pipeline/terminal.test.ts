@@ -22,9 +22,7 @@ describe('on a terminal', () => {
     progress.update(0)
     clock.now = 11
     progress.update(500, 'loss 1.2')
-    expect(written.at(-1)).toMatch(
-      /^\rCapturing {2}━+─+ {2}50% {2}0:10 left {2}500\/1.0k tokens {2}50\/s {2}loss 1.2\x1b\[K$/,
-    )
+    expect(written.at(-1)).toMatch(/^\rCapturing {2}━+─+ {2}50% {2}0:10 left {2}500\/1.0k tokens {2}50\/s {2}loss 1.2/)
   })
 
   test('it is not redrawn more than ten times a second', () => {
@@ -89,7 +87,7 @@ test('a bar never is wider than the terminal', () => {
     done: fc.nat(1e9),
     unit: fc.constantFrom('tokens', 'windows'),
     note: fc.string({ maxLength: 60 }),
-    samples: fc.constantFrom([], [{ at: 0, done: 0 }]),
+    samples: fc.boolean().map(begun => (begun ? [{ at: 0, done: 0 }] : [])),
   })
   fc.assert(
     fc.property(task, fc.integer({ min: 10, max: 200 }), (task, width) => barText(task, 7, width).length <= width),

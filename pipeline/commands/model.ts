@@ -1,6 +1,5 @@
 /** `pipeline model …`: what a host model is, and whether it computes what it should. */
 import { z } from 'zod'
-import { UserError } from '../../core/errors.ts'
 import { defineCommand } from '../command.ts'
 import { ProcessConfig } from '../common.ts'
 import { findModel } from '../inputs.ts'

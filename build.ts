@@ -1,0 +1,29 @@
+/**
+ * Builds the package into dist/: compiled modules, and beside them the files that they read, at the same relative places
+ * as in the sources.
+ */
+import { execFileSync } from 'node:child_process'
+import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('.', import.meta.url))
+const out = join(root, 'dist')
+
+/** What modules read at run time and the compiler does not carry over. */
+const assets = [
+  { folder: 'datasets/toyworld/model', pattern: /^(?!\.)/ },
+  { folder: 'engine', pattern: /\.(cc|h)$/ },
+]
+
+rmSync(out, { recursive: true, force: true })
+execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+})
+for (const { folder, pattern } of assets)
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true, recursive: true }))
+    if (entry.isFile() && pattern.test(entry.name)) {
+      const path = join(entry.parentPath, entry.name)
+      cpSync(path, join(out, path.slice(root.length)))
+    }
