@@ -36,6 +36,8 @@ export interface StageDefinition<S extends z.ZodObject> {
   exitCode?(summary: Readonly<Record<string, unknown>>): number
   /** The command that a person is likely to want next. */
   next?(id: string): string
+  /** A last line for people, such as where the thing to look at is. */
+  tells?(directory: string): string
 }
 
 /** What a stage prints under `--json`. */
@@ -137,7 +139,7 @@ async function write(run: OpenRun, fresh: boolean, work: (run: OpenRun) => Promi
 }
 
 function outcome<S extends z.ZodObject>(
-  { stage, exitCode, next }: StageDefinition<S>,
+  { stage, exitCode, next, tells }: StageDefinition<S>,
   { directory, manifest }: FinishedRun,
   state: StageResult['state'],
   seconds: number,
@@ -150,7 +152,7 @@ function outcome<S extends z.ZodObject>(
   const lines = [
     `${stage} ${id}: ${how}${seconds ? ` in ${duration(seconds)}` : ''}`,
     ...columns(rows),
-    `  files in ${directory}`,
+    tells ? `  ${tells(directory)}` : `  files in ${directory}`,
     ...(next && code === 0 ? [`Next: ${next(id)}`] : []),
   ]
   const json: StageResult = { stage, run: id, directory, state, summary, seconds, exitCode: code }

@@ -56,6 +56,12 @@ export async function inherited(
   return undefined
 }
 
+/** The run that was the run's input of this role, directly or further back. */
+export async function inheritedRun(store: RunStore, run: FinishedRun, role: string): Promise<FinishedRun | undefined> {
+  const found = await inherited(store, run, role)
+  return found && runOfInput(store, found.input)
+}
+
 /** Runs of the store that were made from this one, directly. */
 export async function descendants(store: RunStore, id: string): Promise<FinishedRun[]> {
   const { runs } = await store.list()

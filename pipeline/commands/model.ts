@@ -5,6 +5,9 @@ import { ProcessConfig } from '../common.ts'
 import { findModel } from '../inputs.ts'
 import { columns, figure, words } from '../text.ts'
 
+/** Exit code of a comparison that found a difference. */
+const failedCode = 2
+
 const model = z.string().describe('Hugging Face model directory, or the built-in model toyworld')
 
 type EngineKeys = Pick<z.output<z.ZodObject<typeof ProcessConfig>>, 'engine' | 'precision' | 'threads'>
@@ -55,7 +58,26 @@ export const verify = defineCommand({
   async run(config) {
     await start(config)
     const { verifyModel } = await import('../../model/verify.ts')
+    const { loadModel } = await import('../../model/load.ts')
     const found = await findModel(config.model)
-    return verifyModel(found.directory, config.reference, config.tolerance)
+    const loaded = await loadModel(found.directory)
+    try {
+      const report = await verifyModel(loaded, config.reference, config.tolerance)
+      const { tensors, largest, passed, tolerance } = report
+      const rows = tensors.map(tensor => [
+        tensor.name,
+        tensor.site,
+        tensor.difference.toExponential(2),
+        tensor.passed ? '' : 'beyond the tolerance',
+      ])
+      const verdict = passed ? 'within' : 'beyond'
+      const lines = [
+        ...columns([['tensor', 'site', 'difference', ''], ...rows], [2]),
+        `Largest difference ${largest.toExponential(2)}, ${verdict} the tolerance of ${tolerance.toExponential(2)}.`,
+      ]
+      return { text: lines.join('\n'), json: report, exitCode: passed ? 0 : failedCode }
+    } finally {
+      loaded.dispose()
+    }
   },
 })

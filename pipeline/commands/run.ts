@@ -1,5 +1,6 @@
 /** `pipeline run file.yaml`: all stages of one file, each in its own process, skipping what is unchanged. */
 
+import { join } from 'node:path'
 import { runChild } from '../child.ts'
 import { defineCommand } from '../command.ts'
 import { PipelineConfig, stagesOf } from '../plan.ts'
@@ -48,7 +49,7 @@ export default defineCommand({
     const seconds = (performance.now() - began) / 1000
     const report = results.find(({ stage }) => stage === 'report')
     const lines = ['', ...table(results), '', `${config.name}: done in ${duration(seconds)}${gateText(exitCode)}`]
-    if (report) lines.push(`Report: ${report.summary.path ?? report.directory}`)
+    if (report) lines.push(`Report: ${join(report.directory, String(report.summary.page))}`)
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })

@@ -1,0 +1,47 @@
+/** `pipeline report`: one HTML page about an SAE and its features. */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { inheritedRun } from '../../runs/lineage.ts'
+import { findRun, findSae, nameOf } from '../inputs.ts'
+import { ReportConfig } from '../report/config.ts'
+import { defineStage, ownConfig } from '../stage.ts'
+
+export default defineStage({
+  stage: 'report',
+  about:
+    'Writes one self-contained HTML page: how the SAE was trained, what its features are about, and which of them have causal evidence.',
+  examples: ['pipeline report --sae run42 --evidence run42-validate --labels run42-label'],
+  config: ReportConfig,
+  inputs: {
+    sae: z.string().describe('Id or directory of the run that trained the SAE'),
+    evidence: z.string().optional().describe('Id or directory of the validate run to show'),
+    labels: z.string().optional().describe('Id or directory of the label run to show'),
+  },
+  needsEngine: false,
+  async prepare(config, store) {
+    const settings = ownConfig(ReportConfig, config)
+    const sae = await findSae(store, settings.sae)
+    const validate = settings.evidence && (await findRun(store, settings.evidence, 'evidence', ['validate']))
+    const label = settings.labels && (await findRun(store, settings.labels, 'labels', ['label']))
+    const capture = sae.run && (await inheritedRun(store, sae.run, 'capture'))
+    const found = [sae, ...(validate ? [validate] : []), ...(label ? [label] : [])]
+    return {
+      // The page names the runs, so their names are part of what its bytes depend on.
+      config: { ...settings, shows: found.map(nameOf) },
+      inputs: found.map(({ input }) => input),
+      async work(context) {
+        const { report } = await import('../report/report.ts')
+        const summary = await report(context, {
+          title: settings.title ?? nameOf(sae),
+          capture,
+          train: sae.run?.manifest.stage === 'train' ? sae.run : undefined,
+          validate: validate ? validate.run : undefined,
+          label: label ? label.run : undefined,
+          features: settings.features,
+        })
+        return { ...summary, page: 'report.html' }
+      },
+    }
+  },
+  tells: directory => `Report: ${join(directory, 'report.html')}`,
+})
