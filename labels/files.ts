@@ -54,7 +54,7 @@ export async function writeFeatures(directory: string, features: readonly Featur
       p: numbers(({ evidence }) => evidence?.p ?? null),
       q: numbers(({ evidence }) => evidence?.q ?? null),
     },
-    { metadata: { schema: String(LABELS_SCHEMA) } },
+    { schema: LABELS_SCHEMA },
   )
 }
 
@@ -84,7 +84,7 @@ export async function writeExamples(
       token_ids: { type: 'list<int32>', values: rows.map(({ example }) => tokensOf(example)) },
       activations: { type: 'list<float32>', values: rows.map(({ example }) => [...example.activations]) },
     },
-    { rowGroupRows: EXAMPLE_GROUP_ROWS, metadata: { schema: String(LABELS_SCHEMA) } },
+    { rowGroupRows: EXAMPLE_GROUP_ROWS, schema: LABELS_SCHEMA },
   )
 }
 

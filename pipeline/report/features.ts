@@ -96,3 +96,16 @@ function exampleLine(
 /** A token with its white space made visible. */
 const visible = (token: string) =>
   escapeHtml(token.replace(/\n/g, '↵').replace(/\t/g, '⇥').replace(/^ | $/g, '·')) || '∅'
+
+/** Histogram of the living latents' densities, on a logarithmic axis, with the dead ones counted. */
+export function densityHistogram(features: readonly Feature[]): string {
+  const alive = features.filter(({ density }) => density > 0).map(({ density }) => Math.log10(density))
+  const dead = features.length - alive.length
+  const low = Math.min(-3, Math.floor(Math.min(...alive, 0)))
+  const bins = -low * 5
+  const counts = new Array<number>(bins).fill(0)
+  for (const value of alive) counts[Math.min(bins - 1, Math.floor((value - low) * 5))]!++
+  const edges = Array.from({ length: bins + 1 }, (_, i) => low + i / 5)
+  const title = `How often latents fire (${alive.length} of ${features.length}; ${dead} never did)`
+  return histogram({ title, x: 'share of tokens', y: 'latents' }, edges, counts, { tick: edge => short(10 ** edge) })
+}
