@@ -1,0 +1,193 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Random } from '../core/random.ts'
+import { startEngine } from '../engine/engine.ts'
+import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
+import type { Hook, Model } from './model.ts'
+import { smallConfigs, smallModel } from './random.fixture.ts'
+import { splitSites } from './sites.ts'
+
+beforeAll(() => startEngine())
+
+const isSplit = (site: string) => splitSites.some(split => site.endsWith(split)) || site.endsWith('hook_result')
+const tokensOf = () =>
+  tf.tensor2d(
+    [
+      [1, 5, 3, 9, 0],
+      [2, 2, 7, 10, 4],
+    ],
+    [2, 5],
+    'int32',
+  ) as Tensor2D
+const largest = (a: Tensor, b: Tensor) => tf.tidy(() => a.sub(b).abs().max().dataSync()[0]!)
+/** Random factors of a value's shape, each its own, so that no norm or softmax cancels them. */
+const factors = (value: Tensor, seed: string) => tf.tensor(new Random(seed).normals(value.size, 0.3), value.shape).exp()
+
+describe.each(Object.keys(smallConfigs))('%s', family => {
+  const withModel = (body: (model: Model, tokens: Tensor2D) => void) => () => {
+    const before = tf.memory().numTensors
+    const model = smallModel(family)
+    const tokens = tokensOf()
+    const held = tf.memory().numTensors
+    body(model, tokens)
+    expect(tf.memory().numTensors).toBe(held)
+    model.dispose()
+    tokens.dispose()
+    expect(tf.memory().numTensors).toBe(before)
+  }
+
+  test(
+    'comes to its sites in their order, with the shapes they state',
+    withModel((model, tokens) => {
+      const visited: string[] = []
+      const look: Hook = (value, site) => {
+        const { axes, size } = model.sites.find(({ name }) => name === site)!
+        expect(value.rank).toBe(axes.length)
+        expect(value.shape[0]).toBe(2)
+        expect(axes[1] === 'head' ? value.shape.slice(2) : value.shape.slice(1)).toEqual(
+          axes[1] === 'head' ? [5, 5] : [5, ...size],
+        )
+        visited.push(site)
+        return undefined
+      }
+      const names = model.sites.map(({ name }) => name)
+      const plain = names.filter(name => !splitSites.some(split => name.endsWith(split)))
+      model.run(tokens, { hooks: Object.fromEntries(plain.map(name => [name, look])) }).dispose()
+      expect(visited).toEqual(plain)
+      visited.length = 0
+      const split = names.filter(isSplit)
+      model.run(tokens, { hooks: Object.fromEntries(split.map(name => [name, look])) }).dispose()
+      expect(visited).toEqual(split)
+    }),
+  )
+
+  test(
+    'gives the same logits whichever sites are looked at',
+    withModel((model, tokens) =>
+      tf.tidy(() => {
+        const logits = model.run(tokens)
+        for (const { name } of model.sites) {
+          const watched = model.run(tokens, { hooks: { [name]: () => undefined } })
+          expect(largest(logits, watched), name).toBeLessThan(1e-5)
+        }
+      }),
+    ),
+  )
+
+  test(
+    'stops at any site with the value a hook there sees',
+    withModel((model, tokens) =>
+      tf.tidy(() => {
+        for (const { name } of model.sites) {
+          let seen: Tensor | undefined
+          const until = model.run(tokens, { until: name })
+          const hooks = {
+            [name]: (value: Tensor) => {
+              seen ??= tf.keep(value.clone())
+              return undefined
+            },
+          }
+          model.run(tokens, { hooks })
+          expect(until.shape).toEqual(seen!.shape)
+          expect(until.equal(seen!).all().dataSync()[0], name).toBe(1)
+          seen!.dispose()
+        }
+      }),
+    ),
+  )
+
+  test(
+    'lets a hook edit one row of the batch at any site, and only that row changes',
+    withModel((model, tokens) =>
+      tf.tidy(() => {
+        const logits = model.run(tokens)
+        for (const { name } of model.sites) {
+          const hook: Hook = value => {
+            const [first, rest] = tf.split(value, [1, 1])
+            return tf.concat([first!.mul(factors(first!, name)), rest!])
+          }
+          const edited = model.run(tokens, { hooks: { [name]: hook } })
+          const change = edited.sub(logits).abs().max([1, 2]).dataSync()
+          expect(change[0], name).toBeGreaterThan(1e-4)
+          expect(change[1], name).toBeLessThan(1e-5)
+        }
+      }),
+    ),
+  )
+
+  test(
+    'goes on from a stored residual as if it had come there itself',
+    withModel((model, tokens) =>
+      tf.tidy(() => {
+        const logits = model.run(tokens)
+        for (const site of ['blocks.0.hook_resid_pre', 'blocks.0.hook_resid_post', 'blocks.1.hook_resid_post']) {
+          const value = model.run(tokens, { until: site }) as Tensor3D
+          expect(largest(model.run(tokens, { from: { site, value } }), logits), site).toBe(0)
+          const doubled = { [site]: (x: Tensor) => x.mul(2) }
+          const viaHook = model.run(tokens, { hooks: doubled })
+          expect(largest(model.run(tokens, { from: { site, value }, hooks: doubled }), viaHook), site).toBe(0)
+        }
+      }),
+    ),
+  )
+
+  test(
+    'has a gradient at every site that finite differences confirm',
+    withModel((model, tokens) => {
+      const step = 6e-3
+      for (const { name } of model.sites.filter(site => !site.name.startsWith('blocks.1.'))) {
+        const [slope, difference] = tf.tidy(() => {
+          const shape = model.run(tokens, { until: name }).shape
+          const weights = tf.tensor(new Random(name, 'out').normals(110), [2, 5, 11])
+          const direction = tf.tensor(new Random(name, 'direction').normals(shape.reduce((a, b) => a * b, 1)), shape)
+          const loss = (shift: Tensor) =>
+            model
+              .run(tokens, { hooks: { [name]: value => value.add(shift) } })
+              .mul(weights)
+              .mean()
+              .asScalar()
+          const gradient = tf.grad(loss)(tf.zeros(shape))
+          const length = direction.norm().dataSync()[0]!
+          const unit = direction.div(length)
+          const central = (h: number) =>
+            loss(unit.mul(h))
+              .sub(loss(unit.mul(-h)))
+              .dataSync()[0]! /
+            (2 * h)
+          // Richardson: the error of second order cancels, which 1/scale makes large.
+          const difference = (4 * central(step / 2) - central(step)) / 3
+          return [gradient.mul(unit).sum().dataSync()[0]!, difference]
+        })
+        expect(Math.abs(slope - difference), `${name}: ${slope} against ${difference}`).toBeLessThan(
+          2e-4 + 0.01 * Math.abs(difference),
+        )
+      }
+    }),
+  )
+})
+
+test('the gradient test can fail: a site cut off from the tape has none', () => {
+  const model = smallModel('gpt2')
+  const tokens = tokensOf()
+  const cut = (shift: Tensor) =>
+    model
+      .run(tokens, {
+        hooks: { 'blocks.0.hook_resid_post': value => value.add(tf.tensor(shift.dataSync(), shift.shape)) },
+      })
+      .mean()
+      .asScalar()
+  expect(() => tf.grad(cut)(tf.zeros([2, 5, 8]))).toThrow()
+  model.dispose()
+  tokens.dispose()
+})
+
+test('grouped keys have no common input for each query head, single ones have', () => {
+  const names = (family: string) => {
+    const model = smallModel(family)
+    model.dispose()
+    return model.sites.map(({ name }) => name)
+  }
+  expect(names('gpt2')).toContain('blocks.0.hook_attn_in')
+  expect(names('llama')).not.toContain('blocks.0.hook_attn_in')
+  expect(names('gpt_neox')).not.toContain('blocks.0.hook_resid_mid')
+  expect(names('gemma2')).toContain('blocks.1.ln2_post.hook_scale')
+})
