@@ -6,10 +6,14 @@
  *
  * Values that only a site needs (a norm's scale, scores, results by head) are computed when that site is watched.
  */
-import { type Tensor, tf } from '../engine/tf.ts'
+import { attention as attentionOp } from '../engine/ops/attention.ts'
+import { canCall } from '../engine/ops/native.ts'
+import { norm as normOp } from '../engine/ops/norm.ts'
+import { siluMul } from '../engine/ops/silu.ts'
+import { type Tensor, type Tensor3D, tf } from '../engine/tf.ts'
 import type { Architecture, BlockArchitecture, LinearNames, NormNames } from './architecture.ts'
 import { outputByHead, type Projection, projectionByHead } from './heads.ts'
-import { activation } from './layers/activation.ts'
+import { activation, geluForm } from './layers/activation.ts'
 import { type AttentionOptions, attention, attentionMix, attentionScores } from './layers/attention.ts'
 import { linear, linearByHead } from './layers/linear.ts'
 import { layerNorm, normParts, rmsNorm } from './layers/norm.ts'
@@ -54,16 +58,33 @@ export function* block(pass: Pass, layer: number, input: Tensor): Piece {
   const at = `blocks.${layer}.`
   const parts = pass.architecture.blocks[layer]!
   const before = yield { site: `${at}hook_resid_pre`, value: input }
-  let attended: Tensor = yield* attend(pass, at, parts, before)
-  if (parts.ln1Post) attended = yield* norm(pass, `${at}ln1_post`, parts.ln1Post, attended)
-  attended = yield { site: `${at}hook_attn_out`, value: attended }
-  const sum = before.add(attended)
+  const sum = yield* join(pass, before, `${at}hook_attn_out`, parts.ln1Post, `${at}ln1_post`, stream =>
+    attend(pass, at, parts, before, stream),
+  )
   const middle = pass.architecture.parallel ? sum : yield { site: `${at}hook_resid_mid`, value: sum }
   const mlpInput = yield { site: `${at}hook_mlp_in`, value: pass.architecture.parallel ? before : middle }
-  let output: Tensor = yield* mlp(pass, at, parts, mlpInput)
-  if (parts.ln2Post) output = yield* norm(pass, `${at}ln2_post`, parts.ln2Post, output)
-  output = yield { site: `${at}hook_mlp_out`, value: output }
-  return yield { site: `${at}hook_resid_post`, value: middle.add(output) }
+  const after = yield* join(pass, middle, `${at}hook_mlp_out`, parts.ln2Post, `${at}ln2_post`, stream =>
+    mlp(pass, at, parts, mlpInput, stream),
+  )
+  return yield { site: `${at}hook_resid_post`, value: after }
+}
+
+/**
+ * The residual stream and what a piece adds to it, after a norm of its own where the family has one. A piece whose output
+ * nobody looks at is given the stream, and its last product adds it.
+ */
+function* join(
+  pass: Pass,
+  stream: Tensor,
+  site: string,
+  post: NormNames | null,
+  postAt: string,
+  piece: (stream?: Tensor) => Piece,
+): Piece {
+  if (!post && !pass.watched(site)) return yield* piece(stream)
+  let added: Tensor = yield* piece()
+  if (post) added = yield* norm(pass, postAt, post, added)
+  return stream.add(yield { site, value: added })
 }
 
 /** Logits [batch, position, vocabulary] from the last residual. */
@@ -75,16 +96,17 @@ export function* unembed(pass: Pass, input: Tensor): Piece {
   return yield { site: 'unembed.hook_out', value: cap(logits, architecture.logitCap) }
 }
 
-/** What attention adds, before any post-norm. */
-function* attend(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor): Piece {
+/** What attention adds, before any post-norm; on top of `residual` where that is given. */
+function* attend(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor, residual?: Tensor): Piece {
+  if (packs(pass, at, parts)) return yield* attendPacked(pass, at, parts, input, residual)
   const projected = splitSites.some(site => pass.watched(at + site))
     ? yield* projectSplit(pass, at, parts, input)
     : yield* project(pass, at, parts, input)
   let q = yield { site: `${at}attn.hook_q`, value: projected.q }
   let k = yield { site: `${at}attn.hook_k`, value: projected.k }
   const v = yield { site: `${at}attn.hook_v`, value: projected.v }
-  if (parts.qNorm) q = gained(pass, normalize(pass, q), parts.qNorm)
-  if (parts.kNorm) k = gained(pass, normalize(pass, k), parts.kNorm)
+  if (parts.qNorm) q = normed(pass, q, parts.qNorm)
+  if (parts.kNorm) k = normed(pass, k, parts.kNorm)
   if (parts.rotary) {
     const table = pass.rotary(parts)
     q = yield { site: `${at}attn.hook_rot_q`, value: rotate(q, parts.rotary.length, table) }
@@ -105,12 +127,46 @@ function* attend(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor
   const { output } = parts
   if (!pass.watched(`${at}attn.hook_result`)) {
     const [batch, positions, heads, headDim] = z.shape as [number, number, number, number]
-    return apply(pass, output, z.reshape([batch, positions, heads * headDim]))
+    return apply(pass, output, z.reshape([batch, positions, heads * headDim]), { residual })
   }
   const heads = linearByHead(z, outputByHead(pass.weights, output, pass.architecture.config))
   const results = yield { site: `${at}attn.hook_result`, value: heads }
   const sum = results.sum(2)
-  return output.bias ? sum.add(weight(pass, output.bias)) : sum
+  const biased = output.bias ? sum.add(weight(pass, output.bias)) : sum
+  return residual ? residual.add(biased) : biased
+}
+
+/** Whether attention can read q|k|v as one product makes them: nothing stands or looks between the product and z. */
+function packs(pass: Pass, at: string, parts: BlockArchitecture): boolean {
+  const between = ['hook_q', 'hook_k', 'hook_v', 'hook_attn_scores', 'hook_pattern', 'hook_z', 'hook_result']
+  return (
+    canCall('PipelineAttention') &&
+    parts.projection.form === 'together' &&
+    !parts.rotary &&
+    !parts.qNorm &&
+    !parts.kNorm &&
+    !between.some(site => pass.watched(`${at}attn.${site}`)) &&
+    !splitSites.some(site => pass.watched(at + site))
+  )
+}
+
+/** `attend` without a copy of queries, keys or values: their bias too is added where they are read. */
+function* attendPacked(
+  pass: Pass,
+  at: string,
+  parts: BlockArchitecture,
+  input: Tensor,
+  residual: Tensor | undefined,
+): Piece {
+  const { heads, kvHeads, headDim } = pass.architecture.config
+  const { qkv } = parts.projection as Extract<BlockArchitecture['projection'], { form: 'together' | 'by head' }>
+  const normed = yield* norm(pass, `${at}ln1`, parts.ln1, input)
+  const rows = linear(normed, weight(pass, qkv.weight), null, qkv.layout) as Tensor3D
+  const bias = qkv.bias ? weight(pass, qkv.bias) : null
+  const [q, k, v] = [0, 1, 2].map(part => ({ rows, bias, offset: part * heads * headDim }))
+  const { scale, window } = parts
+  const shape = { heads, kvHeads, headDim, scale, window, cap: pass.architecture.scoreCap }
+  return apply(pass, parts.output, attentionOp(q!, k!, v!, shape), { residual })
 }
 
 /** Queries, keys and values from one normed input. */
@@ -165,33 +221,42 @@ function* projectSplit(
   return result as Projection<Tensor>
 }
 
-/** What the MLP adds, before any post-norm. */
-function* mlp(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor): Piece {
+/** What the MLP adds, before any post-norm; on top of `residual` where that is given. */
+function* mlp(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor, residual?: Tensor): Piece {
   const { architecture } = pass
   const normed = yield* norm(pass, `${at}ln2`, parts.ln2, input)
+  const gelu = geluForm(architecture.activation)
+  if (gelu && !parts.mlp.gate && !pass.watched(`${at}mlp.hook_pre`)) {
+    const direct = yield { site: `${at}mlp.hook_post`, value: apply(pass, parts.mlp.in, normed, { gelu }) }
+    return apply(pass, parts.mlp.out, direct, { residual })
+  }
   const pre = yield { site: `${at}mlp.hook_pre`, value: apply(pass, parts.mlp.gate ?? parts.mlp.in, normed) }
-  let post = activation(pre, architecture.activation)
+  let post: Tensor
   if (parts.mlp.gate) {
     const up = yield { site: `${at}mlp.hook_pre_linear`, value: apply(pass, parts.mlp.in, normed) }
-    post = post.mul(up)
-  }
+    post = architecture.activation === 'silu' ? siluMul(pre, up) : activation(pre, architecture.activation).mul(up)
+  } else post = activation(pre, architecture.activation)
   post = yield { site: `${at}mlp.hook_post`, value: post }
-  return apply(pass, parts.mlp.out, post)
+  return apply(pass, parts.mlp.out, post, { residual })
 }
 
 /** A norm with gain and bias; its two sites are computed apart only when watched. */
 function* norm(pass: Pass, at: string, names: NormNames, x: Tensor): Piece {
-  if (!pass.watched(`${at}.hook_scale`) && !pass.watched(`${at}.hook_normalized`))
-    return gained(pass, normalize(pass, x), names)
+  if (!pass.watched(`${at}.hook_scale`) && !pass.watched(`${at}.hook_normalized`)) return normed(pass, x, names)
   const { kind, epsilon } = pass.architecture.norm
   const { centred, scale } = normParts(x, kind, epsilon)
   const divisor = yield { site: `${at}.hook_scale`, value: scale }
   return gained(pass, yield { site: `${at}.hook_normalized`, value: centred.div(divisor) }, names)
 }
 
-function normalize(pass: Pass, x: Tensor): Tensor {
-  const { kind, epsilon } = pass.architecture.norm
-  return kind === 'layer' ? layerNorm(x, epsilon) : rmsNorm(x, epsilon)
+/** The whole norm of x, at no site. */
+function normed(pass: Pass, x: Tensor, names: NormNames): Tensor {
+  const { kind, epsilon, gainPlusOne } = pass.architecture.norm
+  if (!canCall('PipelineNorm'))
+    return gained(pass, kind === 'layer' ? layerNorm(x, epsilon) : rmsNorm(x, epsilon), names)
+  const stored = weight(pass, names.gain)
+  const gain = gainPlusOne ? stored.add(1) : stored
+  return normOp(x, { kind, epsilon, gain, bias: names.bias ? weight(pass, names.bias) : null }).value
 }
 
 function gained(pass: Pass, normalized: Tensor, names: NormNames): Tensor {
@@ -200,8 +265,8 @@ function gained(pass: Pass, normalized: Tensor, names: NormNames): Tensor {
   return names.bias ? scaled.add(weight(pass, names.bias)) : scaled
 }
 
-function apply(pass: Pass, names: LinearNames, x: Tensor): Tensor {
-  return linear(x, weight(pass, names.weight), names.bias ? weight(pass, names.bias) : null, names.layout)
+function apply(pass: Pass, names: LinearNames, x: Tensor, after?: Parameters<typeof linear>[4]): Tensor {
+  return linear(x, weight(pass, names.weight), names.bias ? weight(pass, names.bias) : null, names.layout, after)
 }
 
 function cap(x: Tensor, limit: number | null): Tensor {

@@ -6,7 +6,7 @@
  *   z       = pattern (v + bv)                                  [batch, position, heads · headDim]
  *
  * Query head h reads key/value head ⌊h / (heads / kvHeads)⌋. q, k and v are [batch, position, n] and may be one packed
- * tensor: the offsets say where in a row the heads begin. One piece of work is a block of queries of one head: its keys are
+ * tensor: the offsets say where in a row, and in its bias [n], the heads begin. One piece of work is a block of queries of one head: its keys are
  * laid out by dimension, so that scores of neighbouring keys are one vector, and its values padded to whole vectors.
  */
 #include <algorithm>
@@ -181,18 +181,17 @@ struct Attention {
     require(qOffset + heads * headDim <= q.dim(2) && kOffset + kvHeads * headDim <= k.dim(2) &&
                 vOffset + kvHeads * headDim <= v.dim(2),
             "attention: the heads reach past the rows of q, k or v.");
-    require(qBias.size() == 0 || qBias.size() == heads * headDim, "attention: the query bias must be one row of heads.");
-    for (const Tensor* bias : {&kBias, &vBias})
-      require(bias->size() == 0 || bias->size() == kvHeads * headDim,
-              "attention: the key and value biases must be one row of key/value heads.");
+    require((qBias.size() == 0 || qBias.size() == q.dim(2)) && (kBias.size() == 0 || kBias.size() == k.dim(2)) &&
+                (vBias.size() == 0 || vBias.size() == v.dim(2)),
+            "attention: a bias must be as long as a row of what it is added to.");
     const int64_t positions = q.dim(1), blocks = (positions + kQueries - 1) / kQueries;
     const Tensor z = call.floats(0, {q.dim(0), positions, heads * headDim});
     const AttentionArgs args{q.floats() + qOffset,
                              k.floats() + kOffset,
                              v.floats() + vOffset,
-                             qBias.size() ? qBias.floats() : nullptr,
-                             kBias.size() ? kBias.floats() : nullptr,
-                             vBias.size() ? vBias.floats() : nullptr,
+                             qBias.size() ? qBias.floats() + qOffset : nullptr,
+                             kBias.size() ? kBias.floats() + kOffset : nullptr,
+                             vBias.size() ? vBias.floats() + vOffset : nullptr,
                              z.floats(),
                              q.dim(2), k.dim(2), v.dim(2),
                              q.dim(0), positions, heads, kvHeads, headDim, blocks, window, scale, cap};

@@ -19,7 +19,7 @@ export interface AttentionShape {
   readonly cap?: number | null
 }
 
-/** Where a projection's heads lie: rows [batch, position, n], from `offset` on; and the bias [heads · headDim] or none. */
+/** Where a projection's heads lie: rows [batch, position, n], from `offset` on; and the bias [n] of such a row, or none. */
 export interface Projection {
   readonly rows: Tensor3D
   readonly offset?: number
@@ -32,9 +32,9 @@ export function plainAttention(q: Projection, k: Projection, v: Projection, shap
     const { heads, kvHeads, headDim, scale, window = null, cap = null } = shape
     const [batch, positions] = q.rows.shape
     const headsOf = ({ rows, offset = 0, bias }: Projection, count: number) => {
-      const own = rows.slice([0, 0, offset], [batch, positions, count * headDim])
-      const biased = bias ? own.add(bias) : own
-      return biased.reshape([batch, positions, count, headDim]).transpose([0, 2, 1, 3])
+      const biased = bias ? rows.add(bias) : rows
+      const own = biased.slice([0, 0, offset], [batch, positions, count * headDim])
+      return own.reshape([batch, positions, count, headDim]).transpose([0, 2, 1, 3])
     }
     const group = (heads / kvHeads) * positions
     const queries = headsOf(q, heads).reshape([batch, kvHeads, group, headDim])

@@ -8,7 +8,9 @@
  * Query head h reads key/value head ⌊h / (heads / kvHeads)⌋; q [batch, position, head, headDim], k and v
  * [batch, position, kvHead, headDim].
  */
-import { type Tensor, tf } from '../../engine/tf.ts'
+import { attention as attentionOp } from '../../engine/ops/attention.ts'
+import { canCall } from '../../engine/ops/native.ts'
+import { type Tensor, type Tensor3D, tf } from '../../engine/tf.ts'
 
 export interface AttentionOptions {
   readonly scale: number
@@ -63,5 +65,11 @@ export function attentionMix(pattern: Tensor, v: Tensor): Tensor {
 
 /** z of the whole attention, for when nobody asks for scores or pattern. */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  if (canCall('PipelineAttention')) {
+    const [batch, positions, heads, headDim] = q.shape as [number, number, number, number]
+    const rows = (x: Tensor) => ({ rows: x.reshape([batch, positions, x.shape[2]! * headDim]) as Tensor3D })
+    const shape = { ...options, heads, kvHeads: k.shape[2]!, headDim }
+    return tf.tidy(() => attentionOp(rows(q), rows(k), rows(v), shape).reshape(q.shape))
+  }
   return tf.tidy(() => attentionMix(attentionScores(q, k, options).softmax(), v))
 }

@@ -1,0 +1,48 @@
+/**
+ * A linear layer over the last axis with what follows it: y = gelu(x W + bias), or y = residual + (x W + bias). TensorFlow
+ * makes the product, and one op the rest.
+ */
+import { type Tensor, type Tensor2D, tf } from '../tf.ts'
+import { type GeluForm, gelu, plainGelu } from './gelu.ts'
+import { canCall } from './native.ts'
+import { addBias, plainAddBias } from './norm.ts'
+
+export interface LinearOptions {
+  /** [outputs], or none. */
+  readonly bias?: Tensor | null
+  /** The weight is [inputs, outputs] (`in-out`, GPT-2) or [outputs, inputs] (`out-in`, torch's Linear). */
+  readonly layout: 'in-out' | 'out-in'
+  /** Applied to the layer's output. */
+  readonly gelu?: GeluForm | undefined
+  /** Added to the layer's output; of its shape. Not together with `gelu`. */
+  readonly residual?: Tensor | undefined
+}
+
+/** The meaning of `linear`, in tfjs ops that have gradients. x [..., inputs] gives [..., outputs]. */
+export function plainLinear(x: Tensor, weight: Tensor, options: LinearOptions): Tensor {
+  const { bias = null, residual } = options
+  const product = multiply(x, weight, options.layout)
+  if (options.gelu) return plainGelu(product, bias, options.gelu)
+  if (residual) return plainAddBias(residual, product, bias)
+  return bias ? product.add(bias) : product
+}
+
+/** The layer's output for x [..., inputs]. */
+export function linear(x: Tensor, weight: Tensor, options: LinearOptions): Tensor {
+  if (!canCall('PipelineGelu')) return plainLinear(x, weight, options)
+  return tf.tidy(() => {
+    const { bias = null, residual } = options
+    const product = multiply(x, weight, options.layout)
+    if (options.gelu) return gelu(product, bias, options.gelu, { reuse: true })
+    if (residual) return addBias(residual, product, bias)
+    return bias ? product.add(bias) : product
+  })
+}
+
+/** x W as one 2-D product: products that broadcast have no gradient. */
+function multiply(x: Tensor, weight: Tensor, layout: LinearOptions['layout']): Tensor {
+  const inputs = x.shape.at(-1)!
+  const outputs = weight.shape[layout === 'in-out' ? 1 : 0]!
+  const product = tf.matMul(x.reshape([-1, inputs]) as Tensor2D, weight as Tensor2D, false, layout === 'out-in')
+  return product.reshape([...x.shape.slice(0, -1), outputs])
+}
