@@ -18,14 +18,16 @@ export function tokenLoss(logits: Tensor3D, tokens: Tensor2D): Tensor2D {
 function crossEntropy(logits: Tensor2D, targets: Tensor1D): Tensor1D {
   return tf.customGrad((input, save) => {
     const [rows, vocabulary] = logits.shape
+    // Shifted first: the difference of two large numbers would lose digits.
+    const shifted = (input as Tensor).sub((input as Tensor).max(-1, true))
     // Flat indices: gathering along a batch axis is wrong on the wasm backend.
     const offsets = tf.range(0, rows, 1, 'int32').mul(tf.scalar(vocabulary, 'int32'))
-    const picked = (input as Tensor).reshape([-1]).gather(offsets.add(targets).toInt() as Tensor1D)
-    const value = (input as Tensor).logSumExp(-1).sub(picked)
+    const picked = shifted.reshape([-1]).gather(offsets.add(targets).toInt() as Tensor1D)
+    const value = shifted.exp().sum(-1).log().sub(picked)
     ;(save as (tensors: Tensor[]) => void)([input as Tensor, targets])
     const gradFunc = (dy: Tensor, saved: Tensor[]) => {
       const [x, y] = saved as [Tensor2D, Tensor1D]
-      return x.softmax().sub(tf.oneHot(y, vocabulary!)).mul(dy.expandDims(-1))
+      return x.softmax().sub(tf.oneHot(y, vocabulary)).mul(dy.expandDims(-1))
     }
     return { value, gradFunc }
   })(logits) as Tensor1D

@@ -3,6 +3,7 @@
  * the tensor names `model.layers.N.self_attn.q_proj.weight` and so on. Each family file states its differences.
  */
 import { z } from 'zod'
+import { UserError } from '../../core/errors.ts'
 import type { Architecture, LinearNames, NormNames } from '../architecture.ts'
 import type { Activation } from '../layers/activation.ts'
 import type { RotaryFrequencies } from '../layers/rotary.ts'
@@ -54,6 +55,13 @@ export function headDimOf(c: Pick<Decoder, 'head_dim' | 'hidden_size' | 'num_att
 /** The architecture of a Llama-like config. */
 export function decoder(c: Decoder, d: Differences): Architecture {
   const headDim = headDimOf(c)
+  const kvHeads = c.num_key_value_heads ?? c.num_attention_heads
+  if (c.num_attention_heads % kvHeads !== 0)
+    throw new UserError(
+      `num_attention_heads must be a multiple of num_key_value_heads, but config.json has ${c.num_attention_heads} and ${kvHeads}.`,
+    )
+  if (c.layer_types && c.layer_types.length !== c.num_hidden_layers)
+    throw new UserError(`config.json has ${c.num_hidden_layers} layers but ${c.layer_types.length} layer_types.`)
   const linear = (name: string, bias = false): LinearNames => ({
     weight: `${name}.weight`,
     bias: bias ? `${name}.bias` : null,
@@ -68,7 +76,7 @@ export function decoder(c: Decoder, d: Differences): Architecture {
       layers: c.num_hidden_layers,
       width: c.hidden_size,
       heads: c.num_attention_heads,
-      kvHeads: c.num_key_value_heads ?? c.num_attention_heads,
+      kvHeads,
       headDim,
       mlpWidth: c.intermediate_size,
       vocabulary: c.vocab_size,
