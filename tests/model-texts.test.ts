@@ -4,11 +4,11 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { loadTokenizer } from '../datasets/tokenizer.ts'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import { sharedData } from '../tests/shared-data.ts'
-import { generate } from './generate.ts'
-import { loadModel } from './load.ts'
-import { tokenLoss } from './loss.ts'
-import type { Model } from './model.ts'
+import { generate } from '../model/generate.ts'
+import { loadModel } from '../model/load.ts'
+import { tokenLoss } from '../model/loss.ts'
+import type { Model } from '../model/model.ts'
+import { sharedData } from './shared-data.ts'
 
 beforeAll(() => startEngine())
 
