@@ -62,6 +62,7 @@ export async function openDataset(
     windows,
     hash: hashValue({ source: hashDocuments(documents), tokenizer: tokenizer.hash, context, bos, settings }),
     tokenizerHash: tokenizer.hash,
+    config: { ...config, context },
     concepts: conceptsOf(documents),
   }
 }

@@ -1,5 +1,7 @@
 /** Documents and the token windows cut from them. */
 
+import type { DatasetConfig } from './config.ts'
+
 /** A text with its strata and, where known, the concepts it is about. */
 export interface Document {
   readonly id: string
@@ -40,6 +42,8 @@ export interface TokenDataset {
   /** sha256 of the source, the tokenizer and the settings that cut it. */
   readonly hash: string
   readonly tokenizerHash: string
+  /** The settings it was opened with, `context` filled in; absent for datasets made in memory. */
+  readonly config?: DatasetConfig
   /** Concept names over the whole dataset, sorted; strata fields count as concepts `field=value`. */
   readonly concepts: readonly string[]
 }

@@ -33,10 +33,11 @@ export function fromHalf(bits: number): number {
 
 let table: Float32Array | undefined
 
-/** Writes the numbers of `bits` to `out` from `at`. */
-export function halvesToFloats(bits: Uint16Array, out: Float32Array, at = 0): void {
+/** Writes the numbers of `bits` to `out` from `at`, and returns `out`. */
+export function halvesToFloats(bits: Uint16Array, out: Float32Array, at = 0): Float32Array {
   table ??= Float32Array.from({ length: 65_536 }, (_, i) => fromHalf(i))
   for (let i = 0; i < bits.length; i++) out[at + i] = table[bits[i]!]!
+  return out
 }
 
 /** The halves nearest to `values`. */

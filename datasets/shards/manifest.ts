@@ -44,7 +44,11 @@ export const CaptureManifest = z.strictObject({
   dataset: z.strictObject({
     name: z.string(),
     hash: z.string(),
-    config: DatasetConfig,
+    /** Tokens of a window at most. */
+    context: z.int(),
+    /** Whether windows begin with (or, joined, hold) a BOS token. */
+    bos: z.boolean(),
+    config: DatasetConfig.optional(),
     documents: z.int(),
     /** Windows of each split; rows come from `train` alone. */
     windows: z.record(z.string(), z.int()),

@@ -1,0 +1,403 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseConfig } from '../core/config.ts'
+import { silent } from '../core/progress.ts'
+import { Random } from '../core/random.ts'
+import { memoryMetrics, type StageContext } from '../core/stage.ts'
+import type { Document, Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { openCapture } from '../datasets/shards/index.ts'
+import { readTable } from '../datasets/tables.ts'
+import { startEngine } from '../engine/engine.ts'
+import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
+import type { Model } from '../model/model.ts'
+import { type CaptureInputs, capture } from './capture.ts'
+import { CaptureConfig } from './config.ts'
+
+let folder: string
+beforeAll(async () => {
+  await startEngine()
+  folder = await mkdtemp(join(tmpdir(), 'capture-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const width = 3
+const vocabulary = 50
+
+/**
+ * A model whose sites are known in closed form: the embedding of token t is (t, t/2, 1), and the block's output at a
+ * position is the sum of embeddings up to it, so that padding on the left or a mixed-up row would show.
+ */
+function fakeModel({ poison }: { poison?: number } = {}) {
+  let passes = 0
+  const model: Model = {
+    config: {
+      family: 'fake',
+      layers: 1,
+      width,
+      heads: 1,
+      kvHeads: 1,
+      headDim: width,
+      mlpWidth: 4,
+      vocabulary,
+      context: 64,
+      bosToken: 0,
+      eosToken: null,
+    },
+    sites: [
+      { name: 'hook_embed', axes: ['batch', 'position', 'width'], size: [width] },
+      { name: 'blocks.0.attn.hook_z', axes: ['batch', 'position', 'head', 'headDim'], size: [2, 2] },
+      { name: 'blocks.0.attn.hook_pattern', axes: ['batch', 'head', 'query', 'key'], size: [] },
+      { name: 'blocks.0.hook_resid_post', axes: ['batch', 'position', 'width'], size: [width] },
+    ],
+    hash: 'fake',
+    path: 'fake',
+    weights: {},
+    run(tokens: Tensor2D, { hooks = {}, until } = {}) {
+      passes++
+      const at = (name: string, value: Tensor) => hooks[name]?.(value, name) ?? value
+      const t = tokens.cast('float32')
+      const bad = poison === undefined ? t : tf.where(t.equal(poison), tf.fill(t.shape, Number.NaN), t)
+      const embed = at('hook_embed', tf.stack([bad, t.div(2), tf.onesLike(t)], 2))
+      if (until === 'hook_embed') return embed
+      at('blocks.0.attn.hook_z', tf.stack([tf.stack([t, t], 2), tf.stack([t, tf.zerosLike(t)], 2)], 2))
+      if (until === 'blocks.0.attn.hook_z') throw new Error('the fake does not stop here')
+      return at('blocks.0.hook_resid_post', tf.cumsum(embed, 1))
+    },
+    unembedding: () => tf.zeros([width, vocabulary]),
+    dispose() {},
+  }
+  return { model, passes: () => passes }
+}
+
+/** What the fake gives at a position of a window. */
+const embedOf = (token: number) => [token, token / 2, 1]
+const residOf = (window: TokenWindow, position: number) =>
+  Array.from(window.tokens.subarray(0, position + 1), embedOf).reduce((sum, row) => sum.map((v, i) => v + row[i]!))
+
+/** Documents in two languages, `fi` a tenth as often, each one window of 2 to 20 tokens; every fifth is held out. */
+function fakeDataset(count: number): TokenDataset {
+  const random = new Random(7)
+  const documents: Document[] = []
+  const windows: TokenWindow[] = []
+  for (let index = 0; index < count; index++) {
+    const language = index % 10 === 3 ? 'fi' : 'en'
+    const length = 2 + random.int(19)
+    const tokens = Int32Array.from({ length }, (_, i) => (i === 0 ? 0 : 1 + random.int(vocabulary - 1)))
+    const split: Split = index % 5 === 0 ? 'validation' : 'train'
+    documents.push({ id: `d${index}`, strata: { language } })
+    const offsets = tokens.map((_, i) => i - 1)
+    windows.push({ id: `d${index}`, index, tokens, documents: new Uint32Array(length).fill(index), offsets, split })
+  }
+  return { name: 'fake', documents, windows, hash: `fake${count}`, tokenizerHash: 'fake', concepts: [] }
+}
+
+const dataset = fakeDataset(300)
+const train = dataset.windows.filter(({ split }) => split === 'train')
+const population = train.reduce((sum, { tokens }) => sum + tokens.length - 1, 0)
+const resid = 'blocks.0.hook_resid_post'
+
+let directories = 0
+const contextOf = (directory: string, rest: Partial<StageContext> = {}): StageContext => ({
+  directory,
+  seed: 1,
+  progress: silent,
+  signal: new AbortController().signal,
+  metrics: memoryMetrics(),
+  ...rest,
+})
+/** Captures with these settings into a new directory. */
+async function run(settings: Record<string, unknown> = {}, inputs: Partial<CaptureInputs> = {}, seed = 1) {
+  const directory = join(folder, String(directories++))
+  const config = parseConfig(CaptureConfig, { sites: [resid], shardRows: 500, batchTokens: 64, ...settings }, 'capture')
+  const summary = await capture(contextOf(directory, { seed }), {
+    model: fakeModel().model,
+    dataset,
+    config,
+    ...inputs,
+  })
+  return { directory, summary, config }
+}
+async function filesOf(directory: string): Promise<Record<string, string>> {
+  const names = (await readdir(directory)).sort()
+  return Object.fromEntries(
+    await Promise.all(names.map(async name => [name, (await readFile(join(directory, name))).toString('base64')])),
+  )
+}
+/** Every row as `document position`, with its activations. */
+async function rowsOf(directory: string, site = resid) {
+  const opened = await openCapture(directory)
+  const columns = await opened.columns()
+  const { width } = opened.sites.find(({ name }) => name === site)!
+  const values = await opened.readRange(site, 0, opened.rows)
+  opened.close()
+  return Array.from({ length: opened.rows }, (_, row) => ({
+    window: dataset.windows[columns.document[row]!]!,
+    key: `${columns.document[row]} ${columns.position[row]}`,
+    position: columns.position[row]!,
+    token: columns.token[row]!,
+    stratum: columns.stratum[row]!,
+    weight: columns.weight[row]!,
+    values: Array.from(values.subarray(row * width, (row + 1) * width)),
+  }))
+}
+const manifestOf = async (directory: string) => (await openCapture(directory)).manifest
+
+describe('a capture of everything', () => {
+  test('holds every token of the training windows but position 0, with the values the model has there', async () => {
+    const { directory, summary } = await run()
+    const rows = await rowsOf(directory)
+    expect(summary).toMatchObject({ rows: population, population, strata: 1, sites: 1 })
+    expect(summary.shards).toBeGreaterThan(3)
+    const expected = train.flatMap(({ index, tokens }) => [...tokens.keys()].slice(1).map(i => `${index} ${i}`))
+    expect(rows.map(({ key }) => key)).toEqual(expected)
+    for (const { window, position, token, weight, values } of rows) {
+      expect(values).toEqual(residOf(window, position))
+      expect(token).toBe(window.tokens[position])
+      expect(weight).toBe(1)
+    }
+  })
+
+  test('takes several sites from one pass, heads side by side, and stops at the last', async () => {
+    const fake = fakeModel()
+    const one = fakeModel()
+    await run({ sites: ['hook_embed'] }, { model: one.model })
+    const sites = [resid, 'hook_embed', 'blocks.0.attn.hook_z']
+    const { directory } = await run({ sites }, { model: fake.model })
+    expect(fake.passes()).toBe(one.passes())
+    expect((await manifestOf(directory)).sites.map(({ name, width }) => [name, width])).toEqual([
+      [resid, 3],
+      ['hook_embed', 3],
+      ['blocks.0.attn.hook_z', 4],
+    ])
+    for (const { token, values } of await rowsOf(directory, 'hook_embed')) expect(values).toEqual(embedOf(token))
+    for (const { token, values } of await rowsOf(directory, 'blocks.0.attn.hook_z'))
+      expect(values).toEqual([token, token, token, 0])
+  })
+
+  test('leaves out other positions when asked, or none', async () => {
+    const positions = async (excludePositions: number[]) =>
+      new Set((await rowsOf((await run({ excludePositions })).directory)).map(({ position }) => position))
+    expect((await positions([])).has(0)).toBe(true)
+    const few = await positions([0, 2])
+    expect([few.has(0), few.has(1), few.has(2)]).toEqual([false, true, false])
+  })
+
+  test('leaves no tensor behind', async () => {
+    const before = tf.memory().numTensors
+    await run({ sites: [resid, 'hook_embed'] })
+    await expect(run({}, { model: fakeModel({ poison: 9 }).model })).rejects.toThrow()
+    expect(tf.memory().numTensors).toBe(before)
+  })
+})
+
+describe('sampling', () => {
+  test('proportional: one rate for all, and counts and weights close to what they estimate', async () => {
+    const { directory } = await run({ tokens: 800, strata: ['language', 'position'] })
+    const { sampling, rows } = await manifestOf(directory)
+    expect(Math.abs(rows - 800)).toBeLessThan(4 * Math.sqrt(800))
+    expect(sampling.population).toBe(population)
+    for (const stratum of sampling.strata) {
+      expect(stratum.probability).toBeCloseTo(800 / population, 12)
+      const expected = stratum.population * stratum.probability
+      expect(Math.abs(stratum.sample - expected)).toBeLessThan(4 * Math.sqrt(expected) + 1)
+    }
+    const weights = (await rowsOf(directory)).reduce((sum, { weight }) => sum + weight, 0)
+    expect(Math.abs(weights / population - 1)).toBeLessThan(0.15)
+  })
+
+  test('equal: the quota from each stratum, all of one that has fewer, exactly so in expectation', async () => {
+    const tokens = 900
+    const { directory } = await run({
+      tokens,
+      strata: ['language', 'position'],
+      positionBands: [4, 18],
+      allocation: 'equal',
+    })
+    const { sampling } = await manifestOf(directory)
+    const expected = sampling.strata.map(({ population, probability }) => population * probability)
+    expect(expected.reduce((sum, count) => sum + count, 0)).toBeCloseTo(tokens, 6)
+    const quota = Math.max(...expected)
+    expect(sampling.strata.some(({ probability }) => probability === 1)).toBe(true)
+    for (const [i, { population, sample, probability }] of sampling.strata.entries()) {
+      expect(expected[i]).toBeCloseTo(Math.min(population, quota), 6)
+      if (probability === 1) expect(sample).toBe(population)
+      else expect(Math.abs(sample - quota)).toBeLessThan(4 * Math.sqrt(quota))
+    }
+    const rows = await rowsOf(directory)
+    for (const { stratum, weight } of rows) expect(weight).toBeCloseTo(1 / sampling.strata[stratum]!.probability, 5)
+  })
+
+  test('strata are what they are named for, and counted right', async () => {
+    const { directory } = await run({ strata: ['language', 'position', 'frequency'], frequencyBands: [0.02] })
+    const { sampling } = await manifestOf(directory)
+    const rows = await rowsOf(directory)
+    const counts = new Map<number, number>()
+    for (const { token } of rows) counts.set(token, (counts.get(token) ?? 0) + 1)
+    const seen = sampling.strata.map(() => 0)
+    for (const { stratum, window, position, token } of rows) {
+      seen[stratum]!++
+      expect(sampling.strata[stratum]!.values).toEqual({
+        language: dataset.documents[window.documents[position]!]!.strata.language,
+        position: position < 8 ? '0-7' : '8-31',
+        frequency: counts.get(token)! / rows.length < 0.02 ? '<0.02' : '>=0.02',
+      })
+    }
+    expect(seen).toEqual(sampling.strata.map(({ population }) => population))
+    expect(new Set(sampling.strata.map(({ values }) => values.frequency)).size).toBe(2)
+  })
+
+  test('takes the same tokens whatever the batches, the shards, the order of windows and the number of sites', async () => {
+    const settings = { tokens: 500, strata: ['language'], allocation: 'equal' }
+    const keys = async (...args: Parameters<typeof run>) =>
+      (await rowsOf((await run(...args)).directory)).map(({ key, values }) => `${key} ${values}`)
+    const base = await keys(settings)
+    expect(await keys({ ...settings, batchTokens: 1000, shardRows: 37, batchRows: 5 })).toEqual(base)
+    expect(await keys({ ...settings, sites: ['hook_embed', resid] })).toEqual(base)
+    const reversed = { ...dataset, windows: [...dataset.windows].reverse() }
+    expect((await keys(settings, { dataset: reversed })).sort()).toEqual([...base].sort())
+    expect(await keys(settings, {}, 2)).not.toEqual(base)
+  })
+})
+
+describe('statistics', () => {
+  test('are the float64 figures of the stored rows, in whatever shards', async () => {
+    const settings = { tokens: 1200, strata: ['language'], allocation: 'equal' }
+    const { directory } = await run(settings)
+    const rows = await rowsOf(directory)
+    const { statistics } = (await manifestOf(directory)).sites[0]!
+    const n = rows.length
+    const total = rows.reduce((sum, { weight }) => sum + weight, 0)
+    for (let i = 0; i < width; i++) {
+      const mean = rows.reduce((sum, { values }) => sum + values[i]!, 0) / n
+      const variance = rows.reduce((sum, { values }) => sum + (values[i]! - mean) ** 2, 0) / n
+      const weighted = rows.reduce((sum, { values, weight }) => sum + weight * values[i]!, 0) / total
+      expect(statistics.mean[i]! / mean).toBeCloseTo(1, 12)
+      expect(statistics.variance[i]! / variance).toBeCloseTo(1, 12)
+      expect(statistics.populationMean[i]! / weighted).toBeCloseTo(1, 12)
+    }
+    const norm = rows.reduce((sum, { values }) => sum + Math.hypot(...values), 0) / n
+    expect(statistics.norm / norm).toBeCloseTo(1, 12)
+    const other = (await manifestOf((await run({ ...settings, shardRows: 50 })).directory)).sites[0]!.statistics
+    expect(other.variance[0]! / statistics.variance[0]!).toBeCloseTo(1, 12)
+  })
+})
+
+describe('a capture that is cut', () => {
+  /** Aborts when so many tokens have been through the model. */
+  function abortAfter(tokens: number) {
+    const controller = new AbortController()
+    const update = (done: number) => {
+      if (done >= tokens) controller.abort()
+    }
+    return { signal: controller.signal, progress: { ...silent, update } }
+  }
+  const settings = { sites: [resid, 'hook_embed'], shardRows: 300 }
+
+  test.each([1, 700, 1500, 2400])(
+    'after %i tokens goes on, without doing a shard twice, to the same bytes',
+    async at => {
+      const whole = await run(settings)
+      const fakes = [fakeModel(), fakeModel(), fakeModel()] as const
+      await run(settings, { model: fakes[0].model })
+      const directory = join(folder, `cut-${at}`)
+      const inputs = (model: Model) => ({ model, dataset, config: whole.config })
+      const cut = capture(contextOf(directory, abortAfter(at)), inputs(fakes[1].model))
+      await expect(cut).rejects.toMatchObject({ name: 'InterruptedError', exitCode: 4 })
+      expect(await readdir(directory)).not.toContain('capture.json')
+      const kept = (await readdir(directory)).filter(name => name.endsWith('.arrow')).length
+      expect(kept).toBe({ 1: 0, 700: 2, 1500: 4, 2400: 7 }[at])
+      const summary = await capture(contextOf(directory), inputs(fakes[2].model))
+      expect(summary).toEqual(whole.summary)
+      expect(await filesOf(directory)).toEqual(await filesOf(whole.directory))
+      // The shard under way when it was cut is all that was computed twice.
+      const passesOfShard = Math.ceil(fakes[0].passes() / whole.summary.shards) + 2
+      expect(fakes[1].passes() + fakes[2].passes()).toBeLessThanOrEqual(fakes[0].passes() + passesOfShard)
+    },
+  )
+
+  test('anywhere else, with half-written files and broken shards about, ends the same', async () => {
+    const whole = await run(settings)
+    const directory = join(folder, 'broken')
+    const inputs = { model: fakeModel().model, dataset, config: whole.config }
+    await capture(contextOf(directory, abortAfter(2400)), inputs).catch(() => {})
+    const { writeFile, truncate } = await import('node:fs/promises')
+    await writeFile(join(directory, 'shard-00009.arrow.123.partial'), 'half')
+    await truncate(join(directory, 'shard-00001.arrow'), 100)
+    await writeFile(join(directory, 'shard-00002.note.json'), '{"schema":')
+    await rm(join(directory, 'shard-00003.note.json'))
+    await capture(contextOf(directory), inputs)
+    expect(await filesOf(directory)).toEqual(await filesOf(whole.directory))
+  })
+
+  test('after its end is not done again, and tidies up', async () => {
+    const { directory, config, summary } = await run(settings)
+    const before = await filesOf(directory)
+    const { writeFile } = await import('node:fs/promises')
+    await writeFile(join(directory, 'shard-00000.note.json'), '{}')
+    const fake = fakeModel()
+    expect(await capture(contextOf(directory), { model: fake.model, dataset, config })).toEqual(summary)
+    expect(fake.passes()).toBe(0)
+    expect(await filesOf(directory)).toEqual(before)
+    const other = capture(contextOf(directory, { seed: 2 }), { model: fake.model, dataset, config })
+    await expect(other).rejects.toThrow(/holds another capture/)
+  })
+})
+
+describe('other forms', () => {
+  test('float16 shards hold the nearest halves, and their statistics are of what is stored', async () => {
+    const { directory } = await run({ dtype: 'float16', sites: ['hook_embed'] })
+    const rows = await rowsOf(directory, 'hook_embed')
+    for (const { token, values } of rows) expect(values).toEqual(embedOf(token))
+    expect((await manifestOf(directory)).dtype).toBe('float16')
+  })
+
+  test('Parquet holds the same rows', async () => {
+    const { directory } = await run({ format: 'parquet', shardRows: 1e6 })
+    const arrow = await rowsOf((await run()).directory)
+    const table = await readTable(join(directory, 'shard-00000.parquet'))
+    expect(table.document).toEqual(arrow.map(({ window }) => window.index))
+    expect(table[resid]).toEqual(arrow.map(({ values }) => values))
+    await expect(openCapture(directory)).rejects.toThrow(/is in parquet, which other tools read/)
+  })
+})
+
+describe('what cannot be captured is refused', () => {
+  test('an unknown site, with the nearest ones', async () => {
+    const error = await run({ sites: ['blocks.0.hook_resid_pst'] }).catch(e => e)
+    expect(error.message).toMatch(/has no site blocks\.0\.hook_resid_pst/)
+    expect(error.fix).toMatch(/Did you mean blocks\.0\.hook_resid_post/)
+  })
+  test('a site without a value for each token', () =>
+    expect(run({ sites: ['blocks.0.attn.hook_pattern'] })).rejects.toThrow(/no value for each token/))
+  test('a site named twice', () => expect(run({ sites: [resid, resid] })).rejects.toThrow(/names .* twice/))
+  test('an unknown stratum', async () => {
+    const error = await run({ strata: ['langage'] }).catch(e => e)
+    expect([error.message, error.fix].join(' ')).toMatch(/names langage, but no document.*Did you mean language\?/)
+  })
+  test('bands that do not increase', () =>
+    expect(run({ positionBands: [8, 4] })).rejects.toThrow(/positionBands is \[8,4\]: must increase/))
+  test('an unknown key', () => expect(run({ site: resid })).rejects.toThrow(/has no key site/))
+  test('tokens that the model does not have', async () => {
+    const { model } = fakeModel()
+    const small = { ...model, config: { ...model.config, vocabulary: 20 } }
+    await expect(run({}, { model: small })).rejects.toThrow(/has 20 tokens, but window .* has token/)
+  })
+  test('positions all excluded', () =>
+    expect(run({ excludePositions: [...Array(64).keys()] })).rejects.toThrow(/No token of fake is left/))
+  test('NaN in activations, named by site, place and document', async () => {
+    const poison = train[5]!.tokens[1]!
+    const first = train.find(({ tokens }) => tokens.indexOf(poison, 1) > 0)!
+    const attempt = run({ sites: ['hook_embed', resid] }, { model: fakeModel({ poison }).model })
+    await expect(attempt).rejects.toThrow(
+      `An activation at hook_embed, position ${first.tokens.indexOf(poison, 1)} of ${first.id} is NaN.`,
+    )
+    expect((await readdir(join(folder, String(directories - 1)))).filter(name => name.includes('capture'))).toEqual([])
+  })
+  test('a number beyond float16', async () => {
+    const { model } = fakeModel()
+    const large: Model = { ...model, run: (tokens, options) => model.run(tokens, options).mul(1e4) }
+    await expect(run({ dtype: 'float16' }, { model: large })).rejects.toThrow(/larger than float16 can hold \(\d+\)/)
+  })
+})

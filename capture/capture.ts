@@ -1,0 +1,188 @@
+/**
+ * Model × text → activation shards. Which tokens are taken, and in which shard each lies, is decided before the model
+ * runs; a shard is a function of its windows alone. So memory is bounded by a few shards, writing overlaps with
+ * computing, and a capture that was cut goes on after its last finished shard and ends with the same bytes.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import pLimit from 'p-limit'
+import { InterruptedError, UserError } from '../core/errors.ts'
+import { writeAtomic } from '../core/files.ts'
+import { hashValue } from '../core/hash.ts'
+import type { StageContext } from '../core/stage.ts'
+import type { TokenDataset } from '../datasets/document.ts'
+import { type CaptureManifest, readManifest } from '../datasets/shards/index.ts'
+import type { Model } from '../model/model.ts'
+import type { CaptureConfig } from './config.ts'
+import { captureShard, findSites } from './forward.ts'
+import { type ManifestInputs, manifestJson, manifestOf, type Sampling } from './manifest.ts'
+import { inclusionProbabilities, planShards, type ShardPlan, selectTokens } from './sampling.ts'
+import { type FinishedShard, finishedShard, removeLeftovers, removeNotes, writeShard } from './shards.ts'
+import { stratify } from './strata.ts'
+
+/** Figures of a capture, for `run.json` and the closing table. */
+export interface CaptureSummary {
+  readonly rows: number
+  /** Tokens that could have been taken. */
+  readonly population: number
+  readonly strata: number
+  readonly sites: number
+  readonly shards: number
+  readonly bytes: number
+  readonly [figure: string]: unknown
+}
+
+export interface CaptureInputs {
+  readonly model: Model
+  readonly dataset: TokenDataset
+  readonly config: CaptureConfig
+}
+
+/**
+ * Captures into `context.directory`: shards and `capture.json`. Throws a `UserError` for an unknown site or stratum,
+ * tokens that the model does not have, and activations that are not finite; `InterruptedError` once the signal is
+ * aborted, after which the same call goes on.
+ */
+export async function capture(context: StageContext, inputs: CaptureInputs): Promise<CaptureSummary> {
+  const { model, dataset, config } = inputs
+  const { directory, seed } = context
+  const sites = findSites(model, config.sites)
+  checkTokens(model, dataset)
+  const sampling = sample(dataset, config, seed)
+  const plans = planShards(sampling.selected, config.shardRows)
+  const work: Work = { ...inputs, sites, sampling, seed, plans, key: keyOf(inputs, seed) }
+  await mkdir(directory, { recursive: true })
+  await removeLeftovers(directory)
+
+  // The manifest comes last: a directory with `capture.json` is a whole capture.
+  const manifest = (await wholeCapture(directory, work)) ?? (await computeCapture(context, work))
+  await removeNotes(directory)
+  return {
+    rows: manifest.rows,
+    population: manifest.sampling.population,
+    strata: manifest.sampling.strata.length,
+    sites: sites.length,
+    shards: manifest.shards.length,
+    bytes: manifest.shards.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+/** Everything that is decided before the model runs. */
+interface Work extends ManifestInputs {
+  readonly plans: readonly ShardPlan[]
+  /** Hash of all that the shards' bytes depend on. */
+  readonly key: string
+}
+
+function keyOf({ model, dataset, config }: CaptureInputs, seed: number): string {
+  const { concurrency: _, ...settings } = config
+  return hashValue({ model: model.hash, dataset: dataset.hash, settings, seed })
+}
+
+function sample(dataset: TokenDataset, config: CaptureConfig, seed: number): Sampling {
+  const strata = stratify(dataset, config)
+  const probabilities = inclusionProbabilities(strata.population, config.tokens, config.allocation)
+  const selected = selectTokens(strata, probabilities, seed)
+  if (selected.length === 0)
+    throw new UserError(`No token of ${dataset.name} is left to capture.`, {
+      fix: 'Exclude fewer positions, ask for more tokens, or give more text.',
+    })
+  return { strata, probabilities, selected }
+}
+
+/** Refuses tokens beyond the model's vocabulary: the tokenizer is another model's. */
+function checkTokens({ config, path }: Model, { windows, name }: TokenDataset): void {
+  for (const { tokens, id } of windows) {
+    const beyond = tokens.find(token => token < 0 || token >= config.vocabulary)
+    if (beyond !== undefined)
+      throw new UserError(
+        `The model ${path} has ${config.vocabulary} tokens, but window ${id} of ${name} has token ${beyond}: the tokenizer is not this model's.`,
+        { fix: "Use the model's own tokenizer." },
+      )
+  }
+}
+
+/** The manifest of a capture that an earlier call finished here, if it is the one asked for. */
+async function wholeCapture(directory: string, work: Work): Promise<CaptureManifest | undefined> {
+  if (!existsSync(join(directory, 'capture.json'))) return undefined
+  const found = await readManifest(directory)
+  const same =
+    found.model.hash === work.model.hash &&
+    found.dataset.hash === work.dataset.hash &&
+    found.seed === work.seed &&
+    found.dtype === work.config.dtype &&
+    found.format === work.config.format &&
+    found.sites.map(({ name }) => name).join() === work.config.sites.join() &&
+    hashValue(found.shards.map(({ rows, windows }) => [rows, windows])) ===
+      hashValue(work.plans.map(({ rows, windows }) => [rows, windows]))
+  if (same) return found
+  throw new UserError(`${directory} holds another capture.`, { fix: 'Capture into an empty directory.' })
+}
+
+async function computeCapture(context: StageContext, work: Work): Promise<CaptureManifest> {
+  const finished: FinishedShard[] = []
+  for (const plan of work.plans) {
+    const shard = await finishedShard(context.directory, plan, work.key)
+    if (shard) finished[plan.number] = shard
+  }
+  const missing = work.plans.filter(({ number }) => !finished[number])
+  if (missing.length < work.plans.length && missing.length > 0)
+    context.progress.note(`Going on: ${work.plans.length - missing.length} of ${work.plans.length} shards are done.`)
+  await computeShards(context, work, missing, shard => {
+    finished[shard.number] = shard.finished
+  })
+  const manifest = manifestOf(
+    work,
+    finished.map(({ shard }) => shard),
+    finished.map(({ moments }) => moments),
+  )
+  await writeAtomic(join(context.directory, 'capture.json'), manifestJson(manifest))
+  return manifest
+}
+
+/** Computes shards in order; each is written while the next one is computed. */
+async function computeShards(
+  { directory, signal, progress }: StageContext,
+  { model, sites, config, sampling, key }: Work,
+  plans: readonly ShardPlan[],
+  onShard: (shard: { number: number; finished: FinishedShard }) => void,
+): Promise<void> {
+  const limit = pLimit(config.concurrency)
+  const writes = new Set<Promise<void>>()
+  let failed: { error: unknown } | undefined
+  const tokensOf = ({ selected }: ShardPlan) => selected.reduce((sum, { window }) => sum + window.tokens.length, 0)
+  let tokens = 0
+  progress.start(
+    'Capturing',
+    plans.reduce((sum, plan) => sum + tokensOf(plan), 0),
+    'tokens',
+  )
+  const onTokens = (count: number) => {
+    if (signal.aborted) throw new InterruptedError('The capture was interrupted.', { fix: 'Start it again to go on.' })
+    tokens += count
+    progress.update(tokens)
+  }
+  try {
+    for (const plan of plans) {
+      const values = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens })
+      // At most so many shards wait in memory to be written.
+      while (writes.size >= config.concurrency && !failed) await Promise.race(writes)
+      if (failed) break
+      const write = limit(() =>
+        writeShard(directory, plan, sites, values, { config, probabilities: sampling.probabilities, key }),
+      ).then(
+        finished => onShard({ number: plan.number, finished }),
+        error => {
+          failed ??= { error }
+        },
+      )
+      const settled = write.finally(() => writes.delete(settled))
+      writes.add(settled)
+    }
+  } finally {
+    await Promise.all(writes)
+  }
+  if (failed) throw failed.error
+  progress.finish()
+}

@@ -1,0 +1,41 @@
+/** The settings of a capture: which sites, which tokens, and how they are stored. */
+import { z } from 'zod'
+
+const increasing = (edges: readonly number[]) => edges.every((edge, i) => i === 0 || edge > edges[i - 1]!)
+
+export const CaptureConfig = z.strictObject({
+  sites: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe('Sites whose activations are kept, all from one forward pass, e.g. blocks.2.hook_resid_post'),
+  tokens: z.int().min(1).optional().describe('Rows to sample (the count comes out close to it); default: every token'),
+  strata: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("What to sample by: document fields, and 'position' and 'frequency' for their bands"),
+  allocation: z
+    .enum(['proportional', 'equal'])
+    .default('proportional')
+    .describe('Sample every stratum at one rate, or as many tokens from each (all of a stratum that has fewer)'),
+  positionBands: z
+    .array(z.int().min(1))
+    .refine(increasing, 'must increase')
+    .default([8, 32, 128])
+    .describe('Positions at which a new position band begins'),
+  frequencyBands: z
+    .array(z.number().gt(0).lt(1))
+    .refine(increasing, 'must increase')
+    .default([0.0001, 0.001, 0.01])
+    .describe("Shares of all tokens at which a new frequency band begins (a token's share in the training split)"),
+  excludePositions: z
+    .array(z.int().min(0))
+    .default([0])
+    .describe('Positions of a window that are left out; position 0 is an attention sink'),
+  format: z.enum(['arrow', 'parquet']).default('arrow').describe('Training reads arrow; parquet is for other tools'),
+  dtype: z.enum(['float32', 'float16']).default('float32').describe('Numbers as stored'),
+  shardRows: z.int().min(1).default(16_384).describe('Rows of a shard, about; a shard is held in memory whole'),
+  batchRows: z.int().min(1).default(4096).describe('Rows of a record batch within a shard'),
+  batchTokens: z.int().min(1).default(4096).describe('Tokens of a forward pass at most, padding included'),
+  concurrency: z.int().min(1).max(16).default(2).describe('Shards being written while the next one is computed'),
+})
+export type CaptureConfig = z.infer<typeof CaptureConfig>

@@ -1,0 +1,101 @@
+/** The forward passes of one shard: windows of similar length together, the taken rows of every site out of each pass. */
+import { UserError } from '../core/errors.ts'
+import { nearest } from '../core/nearest.ts'
+import { windowBatches } from '../datasets/batches.ts'
+import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
+import type { Hook, Model } from '../model/model.ts'
+import type { SelectedTokens, ShardPlan } from './sampling.ts'
+
+/** A site to capture and the length of its rows. */
+export interface CapturedSite {
+  readonly name: string
+  readonly width: number
+}
+
+/** The sites by name with the length of their rows; heads of a token lie side by side. */
+export function findSites(model: Model, names: readonly string[]): CapturedSite[] {
+  return names.map((name, i) => {
+    const site = model.sites.find(known => known.name === name)
+    if (!site) {
+      const near = nearest(
+        name,
+        model.sites.map(known => known.name),
+        3,
+      )
+      throw new UserError(`The model ${model.path} has no site ${name}.`, { fix: `Did you mean ${near.join(' or ')}?` })
+    }
+    if (site.axes[1] !== 'position')
+      throw new UserError(`The site ${name} has no value for each token (its axes are ${site.axes.join(', ')}).`, {
+        fix: 'Capture a site of the residual stream, an attention or MLP output, or heads by position.',
+      })
+    if (names.indexOf(name) < i) throw new UserError(`sites names ${name} twice.`, { fix: 'Name it once.' })
+    return { name, width: site.size.reduce((product, size) => product * size, 1) }
+  })
+}
+
+/** Runs the shard's windows; gives each site's rows [plan.rows, width] by windows and positions. */
+export async function captureShard(
+  model: Model,
+  sites: readonly CapturedSite[],
+  plan: ShardPlan,
+  { batchTokens, onTokens }: { batchTokens: number; onTokens(count: number): void },
+): Promise<Float32Array[]> {
+  const out = sites.map(({ width }) => new Float32Array(plan.rows * width))
+  const placed = new Map<number, { selected: SelectedTokens; row: number }>()
+  let row = 0
+  for (const selected of plan.selected) {
+    placed.set(selected.window.index, { selected, row })
+    row += selected.positions.length
+  }
+  const windows = plan.selected.map(({ window }) => window)
+  for (const batch of windowBatches(windows, batchTokens)) {
+    const taken = batch.windows.map(window => placed.get(window.index)!)
+    const indices = Int32Array.from(
+      taken.flatMap(({ selected }, i) => Array.from(selected.positions, position => i * batch.length + position)),
+    )
+    const values = runBatch(model, sites, batch.tokens, [batch.windows.length, batch.length], indices)
+    try {
+      for (const [site, { name, width }] of sites.entries()) {
+        const data = (await values[name]!.data()) as Float32Array
+        let at = 0
+        for (const { selected, row } of taken) {
+          const end = at + selected.positions.length * width
+          out[site]!.set(data.subarray(at, end), row * width)
+          at = end
+        }
+      }
+    } finally {
+      tf.dispose(values)
+    }
+    onTokens(batch.windows.reduce((sum, { tokens }) => sum + tokens.length, 0))
+  }
+  return out
+}
+
+/** One forward pass, as far as the last of the sites: the rows at `indices` (of all batch × position) by site. */
+function runBatch(
+  model: Model,
+  sites: readonly CapturedSite[],
+  tokens: Int32Array,
+  shape: [number, number],
+  indices: Int32Array,
+): Record<string, Tensor> {
+  const widths = new Map(sites.map(({ name, width }) => [name, width]))
+  const until = model.sites.findLast(({ name }) => widths.has(name))!.name
+  const kept: Record<string, Tensor> = {}
+  const take = (value: Tensor, name: string): undefined => {
+    const flat = value.reshape([shape[0] * shape[1], widths.get(name)!])
+    kept[name] = tf.keep(tf.gather(flat, tf.tensor1d(indices, 'int32')))
+  }
+  const hooks: Record<string, Hook> = {}
+  for (const { name } of sites) if (name !== until) hooks[name] = take
+  try {
+    tf.tidy(() => {
+      take(model.run(tf.tensor2d(tokens, shape, 'int32') as Tensor2D, { hooks, until }), until)
+    })
+  } catch (error) {
+    tf.dispose(kept)
+    throw error
+  }
+  return kept
+}

@@ -1,0 +1,90 @@
+/** What a capture says of itself: the content of `capture.json`. */
+import type { TokenDataset } from '../datasets/document.ts'
+import type { CaptureManifest, ShardRecord } from '../datasets/shards/index.ts'
+import type { Model } from '../model/model.ts'
+import type { CaptureConfig } from './config.ts'
+import type { CapturedSite } from './forward.ts'
+import type { SelectedTokens } from './sampling.ts'
+import { type Moments, mergeMoments, statisticsOf } from './statistics.ts'
+import type { Strata } from './strata.ts'
+
+/** How the tokens of a capture were chosen. */
+export interface Sampling {
+  readonly strata: Strata
+  readonly probabilities: readonly number[]
+  readonly selected: readonly SelectedTokens[]
+}
+
+export interface ManifestInputs {
+  readonly model: Model
+  readonly dataset: TokenDataset
+  readonly config: CaptureConfig
+  readonly sites: readonly CapturedSite[]
+  readonly sampling: Sampling
+  readonly seed: number
+}
+
+/** The manifest; `shards` and `moments` (by shard, then by site) in the order of the shards. */
+export function manifestOf(
+  { model, dataset, config, sites, sampling, seed }: ManifestInputs,
+  shards: readonly ShardRecord[],
+  moments: readonly (readonly Moments[])[],
+): CaptureManifest {
+  const { strata, probabilities, selected } = sampling
+  const samples = strata.population.map(() => 0)
+  for (const window of selected) for (const stratum of window.strata) samples[stratum]!++
+  const windows: Record<string, number> = { train: 0, discovery: 0, validation: 0, outOfDistribution: 0 }
+  for (const { split } of dataset.windows) windows[split]!++
+  return {
+    schema: 1,
+    model: { path: model.path, hash: model.hash, family: model.config.family },
+    weight_processing: 'none',
+    tokenizer: { hash: dataset.tokenizerHash },
+    dataset: {
+      name: dataset.name,
+      hash: dataset.hash,
+      context: dataset.config?.context ?? longest(dataset),
+      bos: dataset.windows.some(({ offsets }) => offsets.includes(-1)),
+      ...(dataset.config && { config: dataset.config }),
+      documents: dataset.documents.length,
+      windows,
+    },
+    seed,
+    format: config.format,
+    dtype: config.dtype,
+    rows: samples.reduce((sum, count) => sum + count, 0),
+    batchRows: config.batchRows,
+    sites: sites.map(({ name, width }, i) => ({
+      name,
+      width,
+      statistics: statisticsOf(moments.map(own => own[i]!).reduce(mergeMoments)),
+    })),
+    sampling: {
+      fields: [...config.strata],
+      allocation: config.allocation,
+      tokens: config.tokens ?? null,
+      excludePositions: [...config.excludePositions],
+      positionBands: [...config.positionBands],
+      frequencyBands: [...config.frequencyBands],
+      population: strata.population.reduce((sum, count) => sum + count, 0),
+      strata: strata.values.map((values, index) => ({
+        index,
+        values,
+        population: strata.population[index]!,
+        sample: samples[index]!,
+        probability: probabilities[index]!,
+      })),
+    },
+    shards: [...shards],
+  }
+}
+
+/** JSON of a manifest, indented, with lists of numbers on one line each. */
+export function manifestJson(manifest: CaptureManifest): string {
+  const oneLine = (list: string) => (list.includes('\n') ? `[${list.slice(1, -1).trim().replace(/\s+/g, ' ')}]` : list)
+  return `${JSON.stringify(manifest, null, 2).replace(/\[[^[\]{}"]*\]/g, oneLine)}\n`
+}
+
+function longest({ windows }: TokenDataset): number {
+  return windows.reduce((most, { tokens }) => Math.max(most, tokens.length), 0)
+}

@@ -1,0 +1,84 @@
+/**
+ * Which tokens are taken: each independently, with its stratum's inclusion probability (Poisson sampling), decided by a
+ * hash of seed, window and position, so that neither order nor batching matters. A row's weight is 1 / probability, and
+ * weighted sums over the rows estimate sums over the population without bias (Horvitz and Thompson 1952).
+ */
+import { uniformOf } from '../core/random.ts'
+import type { CaptureConfig } from './config.ts'
+import type { EligibleTokens, Strata } from './strata.ts'
+
+/**
+ * Inclusion probability of each stratum for `tokens` rows in all. Proportional: the same for all. Equal: min(population,
+ * quota) / population, with the one quota for which the expected rows add up to `tokens`.
+ */
+export function inclusionProbabilities(
+  population: readonly number[],
+  tokens: number | undefined,
+  allocation: CaptureConfig['allocation'],
+): number[] {
+  const total = population.reduce((sum, count) => sum + count, 0)
+  if (tokens === undefined || tokens >= total) return population.map(() => 1)
+  if (allocation === 'proportional') return population.map(() => tokens / total)
+  let left = tokens
+  let quota = 0
+  const ascending = [...population].sort((a, b) => a - b)
+  for (const [i, count] of ascending.entries()) {
+    quota = left / (ascending.length - i)
+    if (count > quota) break
+    left -= count
+  }
+  return population.map(count => Math.min(1, quota / count))
+}
+
+/** A window's tokens that were taken: position and stratum of each. */
+export type SelectedTokens = EligibleTokens
+
+/** The tokens of each window that are taken; windows without any are left out. */
+export function selectTokens(strata: Strata, probabilities: readonly number[], seed: number): SelectedTokens[] {
+  return strata.windows.flatMap(({ window, positions, strata: own }) => {
+    const taken = Array.from(positions.keys()).filter(i => {
+      const probability = probabilities[own[i]!]!
+      return probability >= 1 || uniformOf(seed, 'capture', window.id, positions[i]!) < probability
+    })
+    if (taken.length === 0) return []
+    if (taken.length === positions.length) return [{ window, positions, strata: own }]
+    return [
+      {
+        window,
+        positions: Uint16Array.from(taken, i => positions[i]!),
+        strata: Uint16Array.from(taken, i => own[i]!),
+      },
+    ]
+  })
+}
+
+/** A shard's share of the work: the selected tokens of consecutive windows. */
+export interface ShardPlan {
+  readonly number: number
+  readonly rows: number
+  /** First window index, and the one after the last. */
+  readonly windows: readonly [number, number]
+  readonly selected: readonly SelectedTokens[]
+}
+
+/** Cuts the selected windows into shards of at least `shardRows` rows; the last may have fewer. */
+export function planShards(selected: readonly SelectedTokens[], shardRows: number): ShardPlan[] {
+  const shards: ShardPlan[] = []
+  let group: SelectedTokens[] = []
+  let rows = 0
+  let from = 0
+  const close = () => {
+    const to = group[group.length - 1]!.window.index + 1
+    shards.push({ number: shards.length, rows, windows: [from, to], selected: group })
+    group = []
+    rows = 0
+    from = to
+  }
+  for (const tokens of selected) {
+    group.push(tokens)
+    rows += tokens.positions.length
+    if (rows >= shardRows) close()
+  }
+  if (rows > 0) close()
+  return shards
+}

@@ -1,0 +1,161 @@
+/** The shards of a capture on disk: written whole, each with a note beside it from which an interrupted capture goes on. */
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { UserError } from '../core/errors.ts'
+import { writeAtomic } from '../core/files.ts'
+import { sha256, sha256File } from '../core/hash.ts'
+import {
+  encodeParquetShard,
+  encodeShard,
+  floatsToHalves,
+  halvesToFloats,
+  ShardRecord,
+  type SiteColumn,
+} from '../datasets/shards/index.ts'
+import type { CaptureConfig } from './config.ts'
+import type { CapturedSite } from './forward.ts'
+import type { ShardPlan } from './sampling.ts'
+import { type Moments, momentsOf } from './statistics.ts'
+
+const Note = z.strictObject({
+  schema: z.literal(1),
+  /** Hash of everything the shard's bytes depend on. */
+  key: z.string(),
+  shard: ShardRecord,
+  moments: z.array(
+    z.strictObject({
+      rows: z.int(),
+      mean: z.array(z.number()),
+      m2: z.array(z.number()),
+      weights: z.number(),
+      weighted: z.array(z.number()),
+      norms: z.number(),
+    }),
+  ),
+})
+
+/** What is known of a finished shard: its record, and each site's moments. */
+export interface FinishedShard {
+  readonly shard: ShardRecord
+  readonly moments: readonly Moments[]
+}
+
+const stem = (number: number) => `shard-${String(number).padStart(5, '0')}`
+const noteOf = (number: number) => `${stem(number)}.note.json`
+
+/** Writes a shard, then its note. Throws a `UserError` for values that are not finite or too large for float16. */
+export async function writeShard(
+  directory: string,
+  plan: ShardPlan,
+  sites: readonly CapturedSite[],
+  values: readonly Float32Array[],
+  { config, probabilities, key }: { config: CaptureConfig; probabilities: readonly number[]; key: string },
+): Promise<FinishedShard> {
+  const rows = rowsOf(plan, probabilities)
+  const columns: SiteColumn[] = []
+  const moments: Moments[] = []
+  for (const [i, { name, width }] of sites.entries()) {
+    const computed = values[i]!
+    const halves = config.dtype === 'float16' ? floatsToHalves(computed) : undefined
+    const stored = halves ? halvesToFloats(halves, new Float32Array(computed.length)) : computed
+    columns.push({ name, width, values: halves ?? computed })
+    moments.push(
+      momentsOf(stored, width, rows.weight, row => {
+        throw notFinite(plan, name, row, computed.subarray(row * width, (row + 1) * width))
+      }),
+    )
+  }
+  const encode = config.format === 'arrow' ? encodeShard : encodeParquetShard
+  const bytes = encode({ ...rows, sites: columns }, config.batchRows)
+  const file = `${stem(plan.number)}.${config.format}`
+  await writeAtomic(join(directory, file), bytes)
+  const shard: ShardRecord = {
+    file,
+    rows: plan.rows,
+    bytes: bytes.length,
+    sha256: sha256(bytes),
+    windows: [plan.windows[0], plan.windows[1]],
+  }
+  const note: z.infer<typeof Note> = { schema: 1, key, shard, moments }
+  await writeAtomic(join(directory, noteOf(plan.number)), JSON.stringify(note))
+  return { shard, moments }
+}
+
+/** A shard that an earlier attempt finished with the same key; its content is checked. */
+export async function finishedShard(
+  directory: string,
+  plan: ShardPlan,
+  key: string,
+): Promise<FinishedShard | undefined> {
+  try {
+    const note = Note.parse(JSON.parse(await readFile(join(directory, noteOf(plan.number)), 'utf8')))
+    if (note.key !== key) return undefined
+    const path = join(directory, note.shard.file)
+    const { size } = await stat(path)
+    return size === note.shard.bytes && (await sha256File(path)) === note.shard.sha256 ? note : undefined
+  } catch {
+    // Whatever is missing or unreadable is done again.
+    return undefined
+  }
+}
+
+/** Removes what earlier attempts left half-written. */
+export async function removeLeftovers(directory: string): Promise<void> {
+  await removeEnding(directory, '.partial')
+}
+
+/** Removes the notes, once the manifest holds what they say. */
+export async function removeNotes(directory: string): Promise<void> {
+  await removeEnding(directory, '.note.json')
+}
+
+async function removeEnding(directory: string, ending: string): Promise<void> {
+  for (const name of await readdir(directory))
+    if (name.endsWith(ending)) await rm(join(directory, name), { force: true })
+}
+
+/** The columns beside the activations, by windows and positions. */
+function rowsOf(plan: ShardPlan, probabilities: readonly number[]) {
+  const rows = {
+    document: new Uint32Array(plan.rows),
+    position: new Uint16Array(plan.rows),
+    token: new Int32Array(plan.rows),
+    stratum: new Uint16Array(plan.rows),
+    weight: new Float32Array(plan.rows),
+  }
+  let row = 0
+  for (const { window, positions, strata } of plan.selected) {
+    positions.forEach((position, i) => {
+      rows.document[row] = window.index
+      rows.position[row] = position
+      rows.token[row] = window.tokens[position]!
+      rows.stratum[row] = strata[i]!
+      rows.weight[row] = 1 / probabilities[strata[i]!]!
+      row++
+    })
+  }
+  return rows
+}
+
+/** The error for a row that cannot be stored, with the place in the text that it comes from. */
+function notFinite(plan: ShardPlan, site: string, row: number, computed: Float32Array): UserError {
+  let before = 0
+  const { window, positions } = plan.selected.find(({ positions }) => {
+    before += positions.length
+    return before > row
+  })!
+  const position = positions[row - (before - positions.length)]!
+  const place = `at ${site}, position ${position} of ${window.id}`
+  const wrong = computed.find(value => !Number.isFinite(value))
+  if (wrong === undefined)
+    return new UserError(
+      `An activation ${place} is larger than float16 can hold (${Math.max(...computed.map(Math.abs))}).`,
+      {
+        fix: 'Capture with dtype float32.',
+      },
+    )
+  return new UserError(`An activation ${place} is ${wrong}.`, {
+    fix: 'Check the model (`pipeline model verify`): its weights or its config are likely damaged.',
+  })
+}

@@ -1,0 +1,82 @@
+/**
+ * Mean, variance and norm of activations in float64. A shard's moments are taken in two passes over its rows, and shards
+ * are merged in their order (Chan, Golub and LeVeque 1979), so the figures do not depend on which shard was done first:
+ *
+ *   δ = mean₂ − mean₁    mean = mean₁ + δ n₂/n    M2 = M2₁ + M2₂ + δ² n₁n₂/n
+ */
+import type { SiteStatistics } from '../datasets/shards/index.ts'
+
+/** Sums over some rows of a site. */
+export interface Moments {
+  rows: number
+  mean: number[]
+  /** Sum of squared deviations from the mean, by dimension. */
+  m2: number[]
+  weights: number
+  /** Sum of weight × value, by dimension. */
+  weighted: number[]
+  /** Sum of the rows' Euclidean norms. */
+  norms: number
+}
+
+/** Moments of rows [rows, width]. Calls `onNotFinite` with the first row that holds NaN or an infinity. */
+export function momentsOf(
+  values: Float32Array,
+  width: number,
+  weight: Float32Array,
+  onNotFinite: (row: number) => never,
+): Moments {
+  const rows = weight.length
+  const mean = new Float64Array(width)
+  const weighted = new Float64Array(width)
+  let norms = 0
+  let weights = 0
+  for (let row = 0; row < rows; row++) {
+    const at = row * width
+    const w = weight[row]!
+    let squares = 0
+    for (let i = 0; i < width; i++) {
+      const value = values[at + i]!
+      squares += value * value
+      mean[i]! += value
+      weighted[i]! += w * value
+    }
+    // Squares of float32 numbers cannot overflow a float64, so this is finite exactly when the row is.
+    if (!Number.isFinite(squares)) onNotFinite(row)
+    norms += Math.sqrt(squares)
+    weights += w
+  }
+  for (let i = 0; i < width; i++) mean[i]! /= rows
+  const m2 = new Float64Array(width)
+  for (let at = 0; at < values.length; at += width) {
+    for (let i = 0; i < width; i++) {
+      const deviation = values[at + i]! - mean[i]!
+      m2[i]! += deviation * deviation
+    }
+  }
+  return { rows, mean: Array.from(mean), m2: Array.from(m2), weights, weighted: Array.from(weighted), norms }
+}
+
+/** Moments of two sets of rows together. */
+export function mergeMoments(a: Moments, b: Moments): Moments {
+  const rows = a.rows + b.rows
+  const share = b.rows / rows
+  return {
+    rows,
+    mean: a.mean.map((mean, i) => mean + (b.mean[i]! - mean) * share),
+    m2: a.m2.map((m2, i) => m2 + b.m2[i]! + (b.mean[i]! - a.mean[i]!) ** 2 * a.rows * share),
+    weights: a.weights + b.weights,
+    weighted: a.weighted.map((sum, i) => sum + b.weighted[i]!),
+    norms: a.norms + b.norms,
+  }
+}
+
+/** What the manifest says of a site. */
+export function statisticsOf(moments: Moments): SiteStatistics {
+  return {
+    mean: moments.mean,
+    variance: moments.m2.map(m2 => m2 / moments.rows),
+    populationMean: moments.weighted.map(sum => sum / moments.weights),
+    norm: moments.norms / moments.rows,
+  }
+}
