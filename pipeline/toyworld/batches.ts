@@ -22,9 +22,12 @@ export function packedWindow(seed: number, index: number, length: number): Int32
   return window
 }
 
-/** `rows` windows as one [rows × length] array, those of the `step`-th step. */
+/** Most windows a step may have. */
+const mostRows = 128
+
+/** `rows` windows (at most 128) as one [rows × length] array, those of the `step`-th step. */
 export function packedBatch(seed: number, step: number, rows: number, length: number): Int32Array {
   const batch = new Int32Array(rows * length)
-  for (let row = 0; row < rows; row++) batch.set(packedWindow(seed, step * rows + row, length), row * length)
+  for (let row = 0; row < rows; row++) batch.set(packedWindow(seed, step * mostRows + row, length), row * length)
   return batch
 }

@@ -1,4 +1,4 @@
-/** The toyworld model before training: its config, and seeded weights as GPT-2 starts them (Radford et al. 2019). */
+/** The toyworld model before training: its config, and seeded weights. */
 import { Random } from '../../core/random.ts'
 import { bosToken, eosToken, vocabulary } from '../../datasets/toyworld/index.ts'
 import { tf } from '../../engine/tf.ts'
@@ -53,17 +53,24 @@ export function weightShapes(): Map<string, number[]> {
   return shapes
 }
 
-/** Matrices N(0, 0.02²), those that write to the residual stream smaller by √(2 · layers); gains 1, biases 0. */
+/**
+ * Matrices N(0, 1 / inputs), those that write to the residual stream smaller by √(2 · layers); embeddings N(0, 0.05²);
+ * gains 1, biases 0. GPT-2's 0.02 for all is far too small at this width: attention then sleeps for a thousand steps.
+ */
 export function initialWeights(seed: number): Record<string, ReturnType<typeof tf.variable>> {
   return Object.fromEntries(
     [...weightShapes()].map(([name, shape]) => {
       const size = shape.reduce((product, side) => product * side, 1)
-      const scale = name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02
       const values =
         shape.length > 1
-          ? new Random('toyworld', 'weights', seed, name).normals(size, scale)
+          ? new Random('toyworld', 'weights', seed, name).normals(size, scaleOf(name, shape[0]!))
           : new Float32Array(size).fill(/ln_\w+\.weight$/.test(name) ? 1 : 0)
       return [name, tf.variable(tf.tensor(values, shape))]
     }),
   )
+}
+
+function scaleOf(name: string, inputs: number): number {
+  if (/\.w[tp]e\./.test(name)) return 0.05
+  return 1 / Math.sqrt(name.endsWith('c_proj.weight') ? 2 * layers * inputs : inputs)
 }
