@@ -1,0 +1,40 @@
+/** Runs this project's command line as a person would, from source, and keeps what it prints. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** Modules loaded before the program, to stand in for parts of the system. */
+  readonly imports?: readonly string[]
+}
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Starts the command line; `ended` gives what it came to. */
+export function startCli(args: readonly string[], options: CliOptions = {}) {
+  const imports = ['tsx', ...(options.imports ?? [])].flatMap(module => ['--import', module])
+
+  const child: ChildProcess = spawn(process.execPath, [...imports, join(root, 'pipeline/cli.ts'), ...args], {
+    cwd: root,
+    env: { ...process.env, NO_COLOR: '1', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const code = new Promise<number | null>(done => child.once('close', code => done(code)))
+  const ended = Promise.all([code, text(child.stdout!), text(child.stderr!)]).then(
+    ([code, stdout, stderr]): CliResult => ({ code, stdout, stderr }),
+  )
+  return { child, ended }
+}
+
+/** Runs the command line to its end. */
+export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return startCli(args, options).ended
+}
