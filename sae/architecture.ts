@@ -16,7 +16,7 @@ export interface Shape {
   /** Width of a target row; equal to `width` unless the SAE predicts another site. */
   readonly outputs: number
   readonly latents: number
-  /** Sites an input row is made of, all of equal width. */
+  /** Sites an input row is made of, all of equal width; a target row has as many, or one. */
   readonly sites: number
 }
 
@@ -35,6 +35,8 @@ export type State = Readonly<Record<string, number>>
 /** What the loss may depend on besides weights and rows. */
 export interface Moment {
   readonly step: number
+  /** Steps of the whole training. */
+  readonly total: number
   /** 1 where a latent is dead, else 0; [latents]. Absent when none is dead. */
   readonly dead?: Tensor1D
   readonly deadCount: number
@@ -68,8 +70,13 @@ export interface Architecture<Schema extends z.ZodObject = z.ZodObject, P extend
   /** One line on what is special about it. */
   readonly summary: string
   readonly config: Schema
-  /** How training must hand it data: one site, another site to predict, or several sites at once. */
-  readonly reads: 'site' | 'target' | 'sites'
+  /**
+   * How training must hand it data: one site; one site and another to predict; several sites at once; or several sites
+   * and as many to predict.
+   */
+  readonly reads: 'site' | 'target' | 'sites' | 'layers'
+  /** Training settings it wants unless the user or a preset says otherwise. */
+  readonly training?: Readonly<Record<string, unknown>>
   /** Starting values of the running numbers. */
   state?(config: z.output<Schema>): State
   /** Fresh weights; draws from `random` only. */

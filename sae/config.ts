@@ -34,7 +34,14 @@ for (const { config } of Object.values(architectures) as unknown as Architecture
 const Base = z.strictObject({
   capture: z.string().optional().describe('Run or directory of the activations to learn from'),
   site: z.string().optional().describe('Site whose activations are read; default: the only site of the capture'),
-  sites: z.array(z.string()).optional().describe('Sites that are read together, by crosscoders'),
+  sites: z
+    .array(z.string())
+    .optional()
+    .describe('Sites that are read together, by crosscoders and cross-layer transcoders'),
+  targets: z
+    .array(z.string())
+    .optional()
+    .describe('Sites that are predicted, one for each of sites, by cross-layer transcoders'),
   target: z.string().optional().describe('Site that is predicted, by transcoders'),
   architecture: z.enum(architectureNames).default('topk').describe('SAE architecture'),
   preset: z.enum(presetNames).optional().describe('Conventions of a library, its known faults included'),
@@ -81,6 +88,10 @@ export function resolveTraining(config: TrainConfig): ResolvedTraining {
   return {
     architecture,
     settings: parseConfig(architecture.config, { ...fromPreset, ...only(own) }, 'train') as Record<string, unknown>,
-    training: parseConfig(TrainingSettings, { ...preset?.training, ...only(general) }, 'train'),
+    training: parseConfig(
+      TrainingSettings,
+      { ...architecture.training, ...preset?.training, ...only(general) },
+      'train',
+    ),
   }
 }

@@ -9,6 +9,7 @@ import { UserError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Shape } from './architecture.ts'
+import { addBias, columnSums, totalSum } from './summation.ts'
 
 /** Settings of the linear parts and of the reconstruction loss. */
 export const linearSettings = {
@@ -65,7 +66,7 @@ export function preActivations(
 
 /** x̂ = z W_dec + b_dec. */
 export function decodeLinear({ wDec, bDec }: { wDec: Tensor2D; bDec: Tensor1D }, latents: Tensor2D): Tensor2D {
-  return tf.matMul(latents, wDec).add(bDec)
+  return addBias(tf.matMul(latents, wDec), bDec)
 }
 
 /** ‖W_dec,i‖ of every latent; [latents]. */
@@ -96,10 +97,19 @@ export function reconstructionLoss(kind: string, target: Tensor2D, guess: Tensor
   }
 }
 
+/**
+ * The unit in which sparsity settings are meant: with the `normalised` loss coefficients, thresholds and bandwidths are in
+ * units of the data's deviation (√variance), so that they carry over between sites and models; else they are absolute.
+ */
+export function unitOf(config: { reconstruction: string }, variance: number): number {
+  return config.reconstruction === 'normalised' && variance > 0 ? Math.sqrt(variance) : 1
+}
+
 /** Σ‖y − ȳ‖² over the rows; 1 where they are all equal, so that a quotient by it stays finite. */
 export function spread(rows: Tensor2D): Scalar {
   return tf.tidy(() => {
-    const total = rows.sub(rows.mean(0)).square().sum()
+    const mean = columnSums(rows).div(rows.shape[0])
+    const total = totalSum(rows.sub(mean).square())
     return tf.where(total.greater(0), total, tf.onesLike(total)) as Scalar
   })
 }

@@ -21,8 +21,18 @@ const saelensTopk = {
   auxDecoderBias: true,
 }
 
+const saelensThreshold = { thresholdRate: 0.01, thresholdFrom: 0, thresholdStart: 'zero' }
+
 const dictionaryLearningTopk = { auxCoefficient: 1 / 32, auxNormalise: 'residual' }
 const dictionaryLearningThreshold = { thresholdRate: 0.001, thresholdFrom: 1001, thresholdStart: 'first' }
+
+const sparsifyTopk = {
+  auxCoefficient: 0,
+  auxNormalise: 'target',
+  auxScaleByDead: true,
+  auxDecoderBias: true,
+  auxToEncoder: false,
+}
 
 export const presets = {
   saelens: {
@@ -42,7 +52,11 @@ export const presets = {
     architectures: {
       '*': { reconstruction: 'sum', decoderInitNorm: 0.1, decoderBiasOnInput: true },
       topk: saelensTopk,
-      batchtopk: { ...saelensTopk, thresholdRate: 0.01, thresholdFrom: 0, thresholdStart: 'zero' },
+      batchtopk: { ...saelensTopk, ...saelensThreshold },
+      matryoshka: { ...saelensTopk, ...saelensThreshold },
+      standard: { l1Coefficient: 1, weightByDecoderNorm: true },
+      gated: { l1Coefficient: 1, weightByDecoderNorm: true, detachDecoder: false },
+      jumprelu: { thresholdForm: 'log', sparsityLoss: 'step', initThreshold: 0.01, bandwidth: 0.05, l0Coefficient: 1 },
     },
   },
   dictionary_learning: {
@@ -62,6 +76,19 @@ export const presets = {
       '*': { reconstruction: 'sum', decoderInitNorm: 1, decoderBiasOnInput: true },
       topk: dictionaryLearningTopk,
       batchtopk: { ...dictionaryLearningTopk, ...dictionaryLearningThreshold },
+      matryoshka: { ...dictionaryLearningTopk, ...dictionaryLearningThreshold },
+      standard: { l1Coefficient: 0.1, weightByDecoderNorm: false },
+      gated: { l1Coefficient: 0.1, weightByDecoderNorm: false, detachDecoder: true },
+      jumprelu: {
+        decoderBiasOnInput: false,
+        thresholdForm: 'direct',
+        initThreshold: 0.001,
+        bandwidth: 0.001,
+        sparsityLoss: 'target',
+        l0Coefficient: 1,
+        targetL0: 20,
+        l0OfLatents: true,
+      },
     },
   },
   sparsify: {
@@ -76,13 +103,9 @@ export const presets = {
     },
     architectures: {
       '*': { reconstruction: 'fvu', decoderInitNorm: 1, decoderBiasOnInput: true },
-      topk: {
-        auxCoefficient: 0,
-        auxNormalise: 'target',
-        auxScaleByDead: true,
-        auxDecoderBias: true,
-        auxToEncoder: false,
-      },
+      topk: sparsifyTopk,
+      transcoder: { ...sparsifyTopk, decoderBiasOnInput: false },
+      'skip-transcoder': { ...sparsifyTopk, decoderBiasOnInput: false },
     },
   },
 } as const satisfies Record<string, Preset>

@@ -141,6 +141,7 @@ export class Stepper {
     const deadCount = this.dead
     return {
       step,
+      total: this.total,
       deadCount,
       sparsity: sparsityAt(settings.sparsityWarmUp, step),
       variance: this.variance,

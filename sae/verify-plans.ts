@@ -107,6 +107,7 @@ function saelens(description: Json, stored: Lookup): ReplayPlan {
       rescaleByDecoderNorm: config.rescale_acts_by_decoder_norm,
       thresholdRate: config.topk_threshold_lr,
       widths: config.matryoshka_widths,
+      levelWeights: (config.matryoshka_widths as number[] | undefined)?.map(() => 1),
       l1Coefficient: config.l1_coefficient,
       lpNorm: config.lp_norm,
       initThreshold: config.jumprelu_init_threshold,

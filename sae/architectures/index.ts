@@ -3,9 +3,25 @@ import { UserError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
 import type { Architecture } from '../architecture.ts'
 import { batchtopk } from './batchtopk.ts'
+import { gated } from './gated.ts'
+import { jumprelu } from './jumprelu.ts'
+import { matryoshka } from './matryoshka.ts'
+import { pAnneal } from './p-anneal.ts'
+import { standard } from './standard.ts'
 import { topk } from './topk.ts'
+import { skipTranscoder, transcoder } from './transcoder.ts'
 
-export const architectures = { topk, batchtopk } as const satisfies Record<string, unknown>
+export const architectures = {
+  topk,
+  batchtopk,
+  matryoshka,
+  jumprelu,
+  gated,
+  standard,
+  'p-anneal': pAnneal,
+  transcoder,
+  'skip-transcoder': skipTranscoder,
+} as const
 
 export type ArchitectureName = keyof typeof architectures
 
