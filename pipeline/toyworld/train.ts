@@ -21,7 +21,7 @@ import { optimizerStep, zeroMoments } from './optimizer.ts'
 
 const { values: flags } = parseArgs({
   options: {
-    steps: { type: 'string', default: '4000' },
+    steps: { type: 'string', default: '2000' },
     'learning-rate': { type: 'string', default: '0.003' },
     seed: { type: 'string', default: '0' },
     precision: { type: 'string', default: 'bf16' },
