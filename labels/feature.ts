@@ -1,17 +1,5 @@
 /** A latent's record: what features.parquet holds a row of, and what other programs read as JSONL. */
-
-/** What validation found for a latent, as far as it was tested. */
-export interface FeatureEvidence {
-  readonly verdict: string
-  /** Mean effect of ablation on held-out documents, with its interval, in the metric named. */
-  readonly metric: string
-  readonly effect: number | null
-  readonly effectLow: number | null
-  readonly effectHigh: number | null
-  readonly controlRelativeEffect: number | null
-  readonly p: number | null
-  readonly q: number | null
-}
+import type { EvidenceSummary } from '../validation/evidence.ts'
 
 /** One latent of an SAE, described. */
 export interface Feature {
@@ -33,5 +21,6 @@ export interface Feature {
   readonly histogram: readonly number[]
   readonly promoted: readonly { token: string; effect: number }[]
   readonly suppressed: readonly { token: string; effect: number }[]
-  readonly evidence: FeatureEvidence | null
+  /** What validation found, as far as the latent was tested. */
+  readonly evidence: EvidenceSummary | null
 }

@@ -8,21 +8,22 @@ import type { Tokenizer } from '../datasets/tokenizer.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { encodeWindows } from '../validation/activations.ts'
+import type { EvidenceSummary } from '../validation/evidence.ts'
 import type { LabelConfig } from './config.ts'
 import { activationSummary, labelText } from './describe.ts'
 import { examplesOf } from './examples.ts'
-import type { Feature, FeatureEvidence } from './feature.ts'
+import type { Feature } from './feature.ts'
 import { writeExamples, writeFeatures, writeJsonLines } from './files.ts'
 import { logitEffects } from './logits.ts'
 import { bestRule, ruleFacts, scoreRule } from './rules.ts'
 
-/** What `label` works on; `evidence` by latent, from `readEvidence`. */
+/** What `label` works on; `evidence` by latent, from `evidenceByLatent`. */
 export interface LabelInputs {
   readonly model: Model
   readonly sae: Sae
   readonly dataset: TokenDataset
   readonly tokenizer: Tokenizer
-  readonly evidence: ReadonlyMap<number, FeatureEvidence>
+  readonly evidence: ReadonlyMap<number, EvidenceSummary>
   readonly config: LabelConfig
 }
 
