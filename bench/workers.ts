@@ -3,10 +3,16 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpus, totalmem } from 'node:os'
 
+/** Seconds by the clock, and seconds of processors, which other processes on the machine disturb less. */
+export interface Timing {
+  readonly seconds: number
+  readonly processorSeconds: number
+}
+
 /** A case that is ready to be timed. */
 export interface Worker {
-  /** One repetition, in seconds. */
-  time(): Promise<number>
+  /** One repetition. */
+  time(): Promise<Timing>
   /** Figures of the case as a whole. */
   readonly facts: Readonly<Record<string, number | string>>
   stop(): void
@@ -23,7 +29,7 @@ export async function startWorker(module: URL, environment: Record<string, strin
     facts,
     async time() {
       child.send('run')
-      return (await answer(child)) as number
+      return (await answer(child)) as Timing
     },
     stop: () => child.disconnect(),
   }
@@ -33,21 +39,28 @@ export async function startWorker(module: URL, environment: Record<string, strin
 export function serve(facts: Worker['facts'], step: () => void): void {
   process.on('message', () => {
     const start = performance.now()
+    const used = process.cpuUsage()
     step()
-    process.send!((performance.now() - start) / 1000)
+    const seconds = (performance.now() - start) / 1000
+    const { user, system } = process.cpuUsage(used)
+    process.send!({ seconds, processorSeconds: (user + system) / 1e6 } satisfies Timing)
   })
   process.send!(facts)
 }
 
-/** Median seconds of each worker over interleaved rounds; the first round warms up and is not counted. */
-export async function timeInTurns(workers: readonly Worker[], rounds: number): Promise<number[]> {
-  const seconds: number[][] = workers.map(() => [])
+/** Medians of each worker over interleaved rounds; the first round warms up and is not counted. */
+export async function timeInTurns(workers: readonly Worker[], rounds: number): Promise<Timing[]> {
+  const timings: Timing[][] = workers.map(() => [])
   for (let round = 0; round <= rounds; round++)
     for (const [i, worker] of workers.entries()) {
-      const time = await worker.time()
-      if (round > 0) seconds[i]!.push(time)
+      const timing = await worker.time()
+      if (round > 0) timings[i]!.push(timing)
     }
-  return seconds.map(times => times.sort((a, b) => a - b)[times.length >> 1]!)
+  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!
+  return timings.map(all => ({
+    seconds: median(all.map(({ seconds }) => seconds)),
+    processorSeconds: median(all.map(({ processorSeconds }) => processorSeconds)),
+  }))
 }
 
 /** The processor, its cores and its memory, in one line. */
