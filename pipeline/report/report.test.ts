@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest'
+import type { Feature } from '../../labels/feature.ts'
+import { forestPlot, histogram, lineChart } from './charts.ts'
+import { chooseFeatures, densityHistogram, featureCard } from './features.ts'
+import { escapeHtml, page, table } from './page.ts'
+import { linearScale, logScale, roundTicks, short } from './scale.ts'
+import { trainingCharts } from './training.ts'
+
+const feature = (latent: number, more: Partial<Feature> = {}): Feature => ({
+  latent,
+  label: `“w${latent}”`,
+  labelKind: 'token',
+  labelPrecision: 0.9,
+  labelRecall: 0.8,
+  labelF1: 0.85,
+  labelBaseRate: 0.01,
+  density: 0.02,
+  meanActivation: 1,
+  maxActivation: 4,
+  histogram: [3, 1],
+  promoted: [{ token: '<b>', effect: 2 }],
+  suppressed: [],
+  evidence: null,
+  ...more,
+})
+
+describe('scales', () => {
+  test('put ticks at round values inside the range', () => {
+    expect(roundTicks(0, 1)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1])
+    expect(roundTicks(-3, 12, 4)).toEqual([0, 5, 10])
+  })
+
+  test('map the ends to the ends, linear and logarithmic', () => {
+    const linear = linearScale(2, 4, 100, 200)
+    expect([2, 3, 4].map(linear.place)).toEqual([100, 150, 200])
+    const log = logScale(0.01, 100, 0, 40)
+    expect([0.01, 1, 100].map(value => Math.round(log.place(value)))).toEqual([0, 20, 40])
+    expect(log.ticks).toEqual([0.01, 0.1, 1, 10, 100])
+  })
+
+  test('give a single value some room', () => expect(linearScale(5, 5, 0, 10).place(5)).toBe(5))
+
+  test('write numbers in few characters', () =>
+    expect([0.07223, 1234, 3_900_000, 2e-7, -0.5, 0, null, Number.NaN].map(value => short(value))).toEqual([
+      '0.0722',
+      '1,234',
+      '3.9M',
+      '2e-7',
+      '−0.5',
+      '0',
+      '–',
+      '–',
+    ]))
+})
+
+describe('charts', () => {
+  const text = { title: 'Loss', x: 'tokens', y: 'loss' }
+
+  test('draw a point a value and leave out what is not a number', () => {
+    const svg = lineChart(text, [
+      {
+        name: 'loss',
+        points: [
+          [0, 1],
+          [1, Number.NaN],
+          [2, 3],
+        ],
+      },
+    ])
+    expect(svg.match(/<circle/g)).toHaveLength(2)
+    expect(svg).not.toContain('NaN')
+  })
+
+  test('say so when nothing was recorded', () => {
+    expect(lineChart(text, [])).toContain('Nothing was recorded')
+    expect(histogram(text, [0, 1], [0])).toContain('Nothing was recorded')
+    expect(forestPlot(text, [])).toContain('Nothing was recorded')
+  })
+
+  test('draw bars as high as their share of the largest', () => {
+    const heights = [...histogram(text, [0, 1, 2], [1, 2]).matchAll(/height="([\d.]+)"><title>/g)].map(([, height]) =>
+      Number(height),
+    )
+    expect(heights[1]! / heights[0]!).toBeCloseTo(2, 1)
+  })
+
+  test('put every estimate with its interval on its own row', () => {
+    const svg = forestPlot(text, [
+      { name: 'a', value: 1, low: 0.5, high: 1.5, state: 'pass' },
+      { name: 'b', value: -1, low: -2, high: 0, state: 'fail' },
+    ])
+    expect(svg.match(/class="interval (pass|fail)"/g)).toEqual(['class="interval pass"', 'class="interval fail"'])
+  })
+
+  test('thin long runs but keep their last record', () => {
+    const records = Array.from({ length: 5000 }, (_, i) => ({ tokens: i, loss: 1 + i, fvu: 1, l0: 2, dead: 0 }))
+    const svg = trainingCharts(records)
+    expect(svg.length).toBeLessThan(60_000)
+    expect(svg).toContain('4k')
+  })
+})
+
+describe('features', () => {
+  test('those tested come first, then those a rule describes, best first', () => {
+    const tested = {
+      verdict: 'fail',
+      metric: 'target',
+      effect: 0,
+      effectLow: 0,
+      effectHigh: 0,
+      controlRelativeEffect: 0,
+      p: 1,
+      q: 1,
+    }
+    const chosen = chooseFeatures(
+      [
+        feature(1, { labelKind: 'promotes', labelF1: 0.9 }),
+        feature(2, { labelF1: 0.7 }),
+        feature(3, { labelF1: 0.8 }),
+        feature(4, { evidence: tested }),
+        feature(5, { density: 0, evidence: tested }),
+      ],
+      3,
+    )
+    expect(chosen.map(({ latent }) => latent)).toEqual([4, 3, 2])
+  })
+
+  test('a card shades tokens by activation and escapes text', () => {
+    const html = featureCard(feature(7), [
+      {
+        group: 'top',
+        window: 'd<1>',
+        position: 1,
+        start: 0,
+        activation: 4,
+        tokens: ['<a>', 'w7', 'x'],
+        activations: [0, 4, 2],
+      },
+    ])
+    expect(html).toContain('<mark class="peak" style="--a:0.70" title="4">w7</mark>')
+    expect(html).toContain('<mark style="--a:0.41" title="2">x</mark>')
+    expect(html).not.toContain('<a>')
+    expect(html).not.toContain('<b>')
+  })
+
+  test('the density histogram counts the dead apart', () => {
+    expect(densityHistogram([feature(1), feature(2, { density: 0 })])).toContain('1 of 2; 1 never did')
+  })
+})
+
+describe('page', () => {
+  test('is one file: no scripts, no links to elsewhere', () => {
+    const html = page('A & B', '', [{ id: 'x', title: 'X', html: table(['Name', '#Value'], [['a', '1']]) }])
+    expect(html).toContain('<title>A &#38; B</title>')
+    expect(html).toContain('<td class="number">1</td>')
+    expect(html).not.toMatch(/<script|https?:|src=/)
+  })
+
+  test('escapes what HTML would read', () =>
+    expect(escapeHtml(`<a href="x">'&`)).toBe('&#60;a href=&#34;x&#34;&#62;&#39;&#38;'))
+})
