@@ -151,7 +151,7 @@ async function computeShards(
   const limit = pLimit(config.concurrency)
   const writes = new Set<Promise<void>>()
   let failed: { error: unknown } | undefined
-  const tokensOf = ({ selected }: ShardPlan) => selected.reduce((sum, { window }) => sum + window.tokens.length, 0)
+  const tokensOf = ({ selected }: ShardPlan) => selected.reduce((sum, { positions }) => sum + positions.at(-1)! + 1, 0)
   let tokens = 0
   progress.start(
     'Capturing',

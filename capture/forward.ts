@@ -47,7 +47,11 @@ export async function captureShard(
     placed.set(selected.window.index, { selected, row })
     row += selected.positions.length
   }
-  const windows = plan.selected.map(({ window }) => window)
+  // Attention is causal: what follows the last token taken need not be computed.
+  const windows = plan.selected.map(({ window, positions }) => ({
+    ...window,
+    tokens: window.tokens.subarray(0, positions[positions.length - 1]! + 1),
+  }))
   for (const batch of windowBatches(windows, batchTokens)) {
     const taken = batch.windows.map(window => placed.get(window.index)!)
     const indices = Int32Array.from(

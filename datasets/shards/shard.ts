@@ -98,15 +98,18 @@ export class Shard {
       const origin = offsets[batch]! + (first - starts[batch]!) * rowBytes
       let end = i + 1
       let last = first
+      let together = true
       while (end < to) {
         const next = rows[end]! - base
         const near = (next - last - 1) * rowBytes <= gapBytes && (next - first + 1) * rowBytes <= scratch.length
         if (next >= starts[batch + 1]! || !near) break
+        together &&= next === last + 1 && slots[end] === slots[end - 1]! + 1
         last = next
         end++
       }
-      if (end === i + 1 && type === 'float32') {
-        this.bytes(origin, new Uint8Array(out.buffer, out.byteOffset + slots[i]! * rowBytes, rowBytes))
+      if (together && type === 'float32') {
+        // Side by side here and there: no detour.
+        this.bytes(origin, new Uint8Array(out.buffer, out.byteOffset + slots[i]! * rowBytes, (end - i) * rowBytes))
       } else {
         this.bytes(origin, scratch.subarray(0, (last - first + 1) * rowBytes))
         for (let j = i; j < end; j++) {
