@@ -10,7 +10,15 @@ export const ValidateConfig = z.strictObject({
     .union([z.literal('auto'), z.int().min(1), z.array(z.int().min(0)).min(1)])
     .default('auto')
     .describe('Latents to test: a list, or how many discovery text chooses; auto: 8'),
-  documents: z.int().min(3).default(24).describe('Validation documents for each intervention on a latent'),
+  claims: z
+    .enum(['auto', 'concept', 'firing'])
+    .default('auto')
+    .describe('What a latent should cause: its concept’s tokens, or those that follow where it fires; auto: by labels'),
+  primary: z
+    .enum(['ablate', 'steer'])
+    .default('ablate')
+    .describe('Intervention on which the verdict rests; the other one is reported beside it'),
+  documents: z.int().min(3).default(16).describe('Validation documents for each intervention on a latent'),
   positions: z.int().min(4).default(128).describe('Tokens of a document that interventions see, from its start'),
   tokens: z.int().min(100).default(50_000).describe('Tokens of discovery and of validation text read, each'),
   maxTokens: z.int().min(100).default(100_000).describe('Held-out tokens that reconstruction is measured on'),

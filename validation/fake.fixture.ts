@@ -10,6 +10,7 @@ import type { Document, Split, TokenDataset, TokenWindow } from '../datasets/doc
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model, RunOptions } from '../model/model.ts'
 import type { Sae, SparseLatents } from '../sae/sae.ts'
+import { denseRows } from '../sae/sparse.ts'
 
 export const CONCEPTS = 6
 export const WIDTH = 48
@@ -135,7 +136,7 @@ export function fakeModel(): Model {
 }
 
 /** Latents of the fake SAE: the planted concepts, then latents that detect something and mean nothing. */
-export const LATENTS = 140
+export const LATENTS = 200
 
 /**
  * An SAE that detects each concept with its own latent (encoder g_c) and fires `LATENTS − CONCEPTS` others on chance
@@ -149,7 +150,8 @@ export function fakeSae({ decoder = 'true' as 'true' | 'random', seed = 0 } = {}
   const thresholds = Array.from({ length: LATENTS }, (_, i) => (i < CONCEPTS ? 1.5 : 0.4))
   const encodeDense = (x: Tensor2D) =>
     tf.tidy(() => x.matMul(wEnc, false, true).sub(tf.tensor1d(thresholds)).relu() as Tensor2D)
-  const decode = (latents: Tensor2D | SparseLatents) => tf.tidy(() => (latents as Tensor2D).matMul(wDec) as Tensor2D)
+  const decode = (latents: Tensor2D | SparseLatents) =>
+    tf.tidy(() => ('offsets' in latents ? denseRows(latents) : latents).matMul(wDec) as Tensor2D)
   return {
     architecture: 'fake',
     width: WIDTH,

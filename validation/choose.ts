@@ -1,0 +1,84 @@
+/** Which latents are tested, by discovery text alone: the most selective for different concepts, then others by density. */
+import { UserError } from '../core/errors.ts'
+import { type Activations, activeWindows, valuesOf } from './activations.ts'
+import type { ConceptLabels } from './concepts.ts'
+import type { ValidateConfig } from './config.ts'
+import { bestConcept } from './selectivity.ts'
+
+/** A latent with what discovery text says of it. */
+export interface Candidate {
+  readonly latent: number
+  /** Place of the best concept, or −1 where no concept can be judged. */
+  readonly concept: number
+  readonly auroc: number
+  /** Tokens at which it fires. */
+  readonly active: number
+}
+
+/** Latents chosen when the config says `auto`. */
+const AUTOMATIC = 8
+/** A latent that fires in fewer discovery windows is not chosen on its own. */
+const FEWEST_WINDOWS = 5
+
+/** Every latent that fires on discovery text. */
+export function candidatesOf(activations: Activations, aurocs: Float64Array, concepts: number): Candidate[] {
+  const found: Candidate[] = []
+  for (let latent = 0; latent < activations.latents; latent++) {
+    const active = valuesOf(activations, latent).length
+    if (active === 0) continue
+    const best = bestConcept(aurocs, latent, concepts)
+    found.push({ latent, concept: best?.concept ?? -1, auroc: best?.auroc ?? 0, active })
+  }
+  return found
+}
+
+/** The latents that the config names or asks for, ascending. */
+export function chooseLatents(
+  latents: ValidateConfig['latents'],
+  candidates: readonly Candidate[],
+  activations: Activations,
+  labels: ConceptLabels,
+): Candidate[] {
+  if (Array.isArray(latents)) {
+    const known = new Map(candidates.map(candidate => [candidate.latent, candidate]))
+    return [...new Set(latents)]
+      .sort((a, b) => a - b)
+      .map(latent => {
+        if (latent >= activations.latents)
+          throw new UserError(`latents names ${latent}, but the SAE has ${activations.latents} latents.`, {
+            fix: `Name latents from 0 to ${activations.latents - 1}.`,
+          })
+        return known.get(latent) ?? { latent, concept: -1, auroc: 0, active: 0 }
+      })
+  }
+  const count = latents === 'auto' ? AUTOMATIC : latents
+  const usable = candidates.filter(({ latent }) => activeWindows(activations, latent).length >= FEWEST_WINDOWS)
+  const chosen = new Map<number, Candidate>()
+  const bySelectivity = labels.concepts.length > 0 ? Math.ceil(count * 0.75) : 0
+  const rounded = ({ auroc }: Candidate) => Math.round(auroc * 500)
+  const selective = usable
+    .filter(({ concept }) => concept >= 0)
+    .sort(
+      (a, b) =>
+        rounded(b) - rounded(a) ||
+        labels.tokens[b.concept]! - labels.tokens[a.concept]! ||
+        b.active - a.active ||
+        a.latent - b.latent,
+    )
+  const taken = new Set<number>()
+  for (const candidate of selective) {
+    if (chosen.size === bySelectivity) break
+    if (taken.has(candidate.concept)) continue
+    taken.add(candidate.concept)
+    chosen.set(candidate.latent, candidate)
+  }
+  const rest = usable
+    .filter(({ latent }) => !chosen.has(latent))
+    .sort((a, b) => a.active - b.active || a.latent - b.latent)
+  const open = Math.min(count - chosen.size, rest.length)
+  for (let i = 0; i < open; i++) {
+    const candidate = rest[Math.floor(((i + 0.5) / open) * rest.length)]!
+    chosen.set(candidate.latent, candidate)
+  }
+  return [...chosen.values()].sort((a, b) => a.latent - b.latent)
+}

@@ -1,0 +1,108 @@
+/** Claims: hypothesis, metric, direction, smallest effect, controls and power of each latent, before it is measured. */
+import { uniformOf } from '../core/random.ts'
+import type { TokenWindow } from '../datasets/document.ts'
+import { type Activations, activationsIn, activeWindows, FIRST_POSITION, valuesOf } from './activations.ts'
+import type { Candidate } from './choose.ts'
+import type { ValidateConfig } from './config.ts'
+import type { Claim } from './evidence.ts'
+import type { ClaimDocument } from './measure.ts'
+import { quantile } from './statistics/descriptive.ts'
+import { type Target, topTokens } from './targets.ts'
+
+/** Documents for the two interventions on a latent. */
+export interface ClaimDocuments {
+  /** The latent is active at a position that is measured. */
+  readonly ablate: readonly ClaimDocument[]
+  /** The latent is silent; where too few are, the rest are those that come next by the same lot. */
+  readonly steer: readonly ClaimDocument[]
+}
+
+/** The window as interventions see it: its first `positions` tokens. */
+export function cutWindow(window: TokenWindow, positions: number): TokenWindow {
+  if (window.tokens.length <= positions) return window
+  return {
+    ...window,
+    tokens: window.tokens.slice(0, positions),
+    documents: window.documents.slice(0, positions),
+    offsets: window.offsets.slice(0, positions),
+  }
+}
+
+/** Documents drawn by a lot that depends on seed, latent and document alone, not on how active the latent is. */
+export function drawDocuments(
+  validation: Activations,
+  latent: number,
+  { documents, positions }: Pick<ValidateConfig, 'documents' | 'positions'>,
+  seed: number,
+): ClaimDocuments {
+  const lot = (w: number) => uniformOf(seed, 'documents', latent, validation.windows[w]!.id)
+  const drawn = (places: readonly number[]) =>
+    places.map(w => ({ w, lot: lot(w) })).sort((a, b) => a.lot - b.lot || a.w - b.w)
+  const document = (w: number): ClaimDocument => {
+    const window = cutWindow(validation.windows[w]!, positions)
+    const last = window.tokens.length - 1 // the last position predicts nothing that is measured
+    const all = activationsIn(validation, latent, w)
+    return { window, activations: new Map([...all].filter(([position]) => position < last)) }
+  }
+  const active: ClaimDocument[] = []
+  for (const { w } of drawn(activeWindows(validation, latent))) {
+    if (active.length === documents) break
+    const found = document(w)
+    if (found.activations.size > 0) active.push(found)
+  }
+  const places = validation.windows
+    .map((_, w) => w)
+    .filter(w => validation.windows[w]!.tokens.length > FIRST_POSITION + 1)
+  const silentIn = new Set(activeWindows(validation, latent))
+  const silent = drawn(places.filter(w => !silentIn.has(w)))
+  const others = drawn(places.filter(w => silentIn.has(w)))
+  const steer = [...silent, ...others].slice(0, documents).map(({ w }) => document(w))
+  return { ablate: active, steer }
+}
+
+/** The claim of a latent. `tokens` of discovery text were read for its density. */
+export function claimOf(
+  candidate: Candidate,
+  concept: string | null,
+  target: Target,
+  discovery: Activations,
+  documents: ClaimDocuments,
+  controls: Readonly<Record<string, number>>,
+  config: ValidateConfig,
+): Claim {
+  const values = valuesOf(discovery, candidate.latent)
+  const about = concept === null ? 'the tokens that follow where it is active' : `the tokens that follow ${concept}`
+  const action = config.primary === 'ablate' ? 'setting it to 0 where it is active lowers' : 'adding it raises'
+  const rounded = (value: number) => Number(value.toPrecision(6))
+  return {
+    feature: candidate.latent,
+    concept,
+    hypothesis: `Latent ${candidate.latent} makes the model expect ${about}: ${action} their log-probability by more than controls of equal norm do${concept === null ? '' : `, and its activation tells tokens with ${concept} from others`}.`,
+    metric: 'target',
+    primary: config.primary,
+    direction: config.primary === 'ablate' || config.dose < 0 ? 'decrease' : 'increase',
+    smallestEffect: config.smallestEffect,
+    alpha: config.alpha,
+    power: config.power,
+    controls: { ...controls },
+    target: {
+      source: target.source,
+      scope: target.scope,
+      separation: rounded(target.separation),
+      counted: target.counted,
+      tokens: topTokens(target.weights, 12).map(({ token, weight }) => ({ token, weight: rounded(weight) })),
+    },
+    discovery: {
+      density: values.length / discovery.tokens,
+      auroc: concept === null ? null : candidate.auroc,
+      unit: values.length > 0 ? quantile(values, 0.99) : 0,
+      maximum: values.reduce((max, value) => Math.max(max, value), 0),
+    },
+    dose: config.dose,
+    doses: [...new Set([...config.doses, config.dose])].sort((a, b) => a - b),
+    documents: {
+      ablate: documents.ablate.map(({ window }) => window.id),
+      steer: documents.steer.map(({ window }) => window.id),
+    },
+  }
+}

@@ -1,0 +1,259 @@
+/** `evidence.json`: claims, splits, statistics, controls and verdicts, each number recomputable from the tables beside it. */
+import { z } from 'zod'
+import { UserError } from '../core/errors.ts'
+import { readJson } from '../core/files.ts'
+
+/** JSON has no NaN or infinity: what could not be computed is null. */
+const number = z.number().nullable()
+export const Verdict = z.enum(['pass', 'fail', 'inconclusive', 'not-run'])
+
+/** What each metric means; the names are used throughout. */
+export const definitions: Readonly<Record<string, string>> = {
+  target:
+    'mean over positions of the change of Σ_v w_v log p_v, nats; w = p(v | concept) − p(v | rest), fixed before measuring',
+  loss: 'mean change of next-token cross-entropy from the first edited position on, nats',
+  kl: 'mean KL(clean ‖ edited) of the next-token distribution from the first edited position on, nats',
+  difference: 'mean over documents of the latent’s effect less the mean effect of the controls on the same document',
+  p: '(1 + #{controls with |mean effect| ≥ the latent’s}) / (controls + 1)',
+  q: 'Benjamini–Hochberg over the latents tested, of the larger p of the required kinds of control',
+  interval: 'bootstrap over documents, BCa from ten documents on, percentile below',
+  minimumDetectableEffect: 'mean difference that a paired t-test over these documents finds with the stated power',
+  auroc: 'P(activation of a token with the concept > of one without), ties half; tokens after position 0',
+}
+
+/** What is said of a latent before anything is measured. */
+export const Claim = z.strictObject({
+  feature: z.int(),
+  /** The labelled concept, or null where the claim is about what follows the latent's own activations. */
+  concept: z.string().nullable(),
+  hypothesis: z.string(),
+  metric: z.literal('target'),
+  /** The primary intervention and the direction in which it should move the metric. */
+  primary: z.enum(['ablate', 'steer']),
+  direction: z.enum(['increase', 'decrease']),
+  smallestEffect: z.number(),
+  alpha: z.number(),
+  power: z.number(),
+  controls: z.record(z.string(), z.int()),
+  target: z.strictObject({
+    source: z.enum(['labels', 'activations']),
+    scope: z.enum(['next', 'later']),
+    separation: z.number(),
+    counted: z.strictObject({ concept: z.number(), rest: z.number() }),
+    /** Tokens that weigh most on the concept's side. */
+    tokens: z.array(z.strictObject({ token: z.int(), weight: z.number() })),
+  }),
+  /** From discovery text alone. */
+  discovery: z.strictObject({
+    density: z.number(),
+    auroc: number,
+    /** p99 of the latent's nonzero activations: dose 1. */
+    unit: z.number(),
+    maximum: z.number(),
+  }),
+  dose: z.number(),
+  doses: z.array(z.number()),
+  /** Ids of the validation documents that each intervention will be measured on. */
+  documents: z.strictObject({ ablate: z.array(z.string()), steer: z.array(z.string()) }),
+})
+export type Claim = z.infer<typeof Claim>
+
+/** `claims.json`, written before the first measurement. */
+export const Claims = z.strictObject({ schema: z.literal(1), seed: z.number(), claims: z.array(Claim) })
+
+/** Per-document effects of the latent itself, summarised. */
+export const EffectSummary = z.strictObject({
+  documents: z.int(),
+  mean: number,
+  low: number,
+  high: number,
+  interval: z.enum(['bca', 'percentile']),
+  /** d_z and Hedges' g of the per-document effects. */
+  dz: number,
+  g: number,
+  /** Sign-flip test of a zero mean. */
+  p: number,
+})
+export type EffectSummary = z.infer<typeof EffectSummary>
+
+/** The latent against one kind of control, on the same documents and positions with equal ‖Δx‖. */
+export const Comparison = z.strictObject({
+  control: z.string(),
+  count: z.int(),
+  /** Mean and standard deviation of the controls' mean effects. */
+  mean: number,
+  deviation: number,
+  difference: number,
+  low: number,
+  high: number,
+  /** Share of controls whose mean effect is smaller in size. */
+  percentile: number,
+  z: number,
+  p: number,
+  /** |mean effect| that the rank test asks for at level alpha. */
+  critical: number,
+})
+export type Comparison = z.infer<typeof Comparison>
+
+const MetricEvidence = z.strictObject({ effect: EffectSummary, controls: z.array(Comparison) })
+
+export const InterventionEvidence = z.strictObject({
+  dose: z.number(),
+  /** Mean ‖Δx‖ at the edited positions. */
+  norm: number,
+  metrics: z.strictObject({ target: MetricEvidence, loss: MetricEvidence, kl: MetricEvidence }),
+  /** Test of the target against all required controls: the largest of their p-values. */
+  test: z.strictObject({
+    family: z.string(),
+    size: z.int(),
+    p: number,
+    q: number,
+    direction: z.enum(['increase', 'decrease']),
+    asClaimed: z.boolean(),
+  }),
+  power: z.strictObject({
+    deviation: number,
+    minimumDetectableEffect: number,
+    /** Documents with which the smallest effect of interest would be found. */
+    documentsNeeded: number,
+  }),
+})
+export type InterventionEvidence = z.infer<typeof InterventionEvidence>
+
+export const Selectivity = z.strictObject({
+  concept: z.string(),
+  discoveryAuroc: z.number(),
+  auroc: number,
+  low: number,
+  high: number,
+  /** DeLong's interval, which takes tokens as independent. */
+  deLong: z.strictObject({ low: number, high: number }),
+  tokens: z.int(),
+  positives: z.int(),
+  documents: z.int(),
+  /** Best AUROC of any latent under each shuffle of the labels among documents. */
+  nullMaxima: z.array(z.number()),
+  p: number,
+  q: number,
+  verdict: Verdict,
+  reason: z.string(),
+})
+export type Selectivity = z.infer<typeof Selectivity>
+
+/** The effect within one value of a stratum, and its ratio to the pooled effect. */
+export const StratumEffect = z.strictObject({
+  intervention: z.enum(['ablate', 'steer']),
+  field: z.string(),
+  value: z.string(),
+  documents: z.int(),
+  mean: number,
+  low: number,
+  high: number,
+  ratio: number,
+  ratioLow: number,
+  ratioHigh: number,
+})
+export type StratumEffect = z.infer<typeof StratumEffect>
+
+export const DosePoint = z.strictObject({
+  dose: z.number(),
+  target: EffectSummary,
+  loss: EffectSummary,
+  kl: EffectSummary,
+})
+
+/** Everything found about one latent. */
+export const FeatureEvidence = z.strictObject({
+  claim: Claim,
+  verdict: Verdict,
+  reasons: z.array(z.string()),
+  causal: z.strictObject({ verdict: Verdict, reason: z.string() }),
+  selectivity: Selectivity.nullable(),
+  ablate: InterventionEvidence.nullable(),
+  steer: InterventionEvidence.nullable(),
+  doseCurve: z.array(DosePoint),
+  /** Spearman's correlation of dose and target over documents and doses. */
+  doseTrend: number,
+  /** KL on text in which the latent is silent, steered at the claim's dose. */
+  sideEffect: EffectSummary.nullable(),
+  /** Largest |logit difference| with the hook installed and nothing added: 0. */
+  sham: number,
+  robustness: z.array(StratumEffect),
+})
+export type FeatureEvidence = z.infer<typeof FeatureEvidence>
+
+export const Gate = z.strictObject({
+  name: z.string(),
+  status: z.enum(['pass', 'fail', 'inconclusive']),
+  value: number,
+  threshold: z.number(),
+})
+export type Gate = z.infer<typeof Gate>
+
+export const Evidence = z.strictObject({
+  schema: z.literal(1),
+  hashes: z.strictObject({ model: z.string(), sae: z.string(), dataset: z.string() }),
+  site: z.string(),
+  weightProcessing: z.literal('none'),
+  seed: z.number(),
+  config: z.record(z.string(), z.unknown()),
+  definitions: z.record(z.string(), z.string()),
+  /** Ids of the windows of each split that were read; no id is in two. */
+  splits: z.strictObject({ discovery: z.array(z.string()), validation: z.array(z.string()) }),
+  /** Strata of the validation documents that interventions were measured on. */
+  strata: z.record(z.string(), z.record(z.string(), z.string())),
+  reconstruction: z.record(z.string(), z.unknown()),
+  features: z.array(FeatureEvidence),
+  gates: z.array(Gate),
+})
+export type Evidence = z.infer<typeof Evidence>
+
+/** Reads and checks an evidence file; a `UserError` where it is missing, of another version or malformed. */
+export async function readEvidence(path: string): Promise<Evidence> {
+  const value = await readJson(path, 'evidence file')
+  const result = Evidence.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  throw new UserError(
+    `The evidence file ${path} is not valid at ${issue.path.join('.') || 'its top'}: ${issue.message}.`,
+    {
+      fix: 'Make it again with pipeline validate, or read it with the version that wrote it.',
+    },
+  )
+}
+
+/** What other stages show of a latent's evidence. */
+export interface EvidenceSummary {
+  readonly verdict: string
+  readonly metric: string
+  readonly effect: number | null
+  readonly effectLow: number | null
+  readonly effectHigh: number | null
+  readonly controlRelativeEffect: number | null
+  readonly p: number | null
+  readonly q: number | null
+}
+
+/** The primary intervention's figures by latent; the control-relative effect is against other latents. */
+export function evidenceByLatent(evidence: Evidence): Map<number, EvidenceSummary> {
+  return new Map(
+    evidence.features.map(feature => {
+      const primary = feature[feature.claim.primary]
+      const effect = primary?.metrics.target.effect
+      return [
+        feature.claim.feature,
+        {
+          verdict: feature.verdict,
+          metric: feature.claim.metric,
+          effect: effect?.mean ?? null,
+          effectLow: effect?.low ?? null,
+          effectHigh: effect?.high ?? null,
+          controlRelativeEffect:
+            primary?.metrics.target.controls.find(({ control }) => control === 'foreign')?.difference ?? null,
+          p: primary?.test.p ?? null,
+          q: primary?.test.q ?? null,
+        },
+      ]
+    }),
+  )
+}

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startEngine } from '../engine/engine.ts'
+import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
+import { klDivergence, tokenLoss } from '../model/loss.ts'
+import type { Model } from '../model/model.ts'
+import { fakeDataset, fakeModel, fakeSae, VOCABULARY, WIDTH } from './fake.fixture.ts'
+import { measureEdits, shamDifference, startBefore } from './interventions.ts'
+import { onHost } from './on-host.ts'
+
+let model: Model
+const window = fakeDataset(1).windows[0]!
+const length = window.tokens.length
+let bank: Tensor2D
+
+beforeAll(async () => {
+  await startEngine()
+  model = fakeModel()
+  const sae = fakeSae()
+  bank = sae.decoder()
+  sae.dispose()
+})
+afterAll(() => {
+  model.dispose()
+  bank.dispose()
+})
+
+const weights = Float32Array.from({ length: VOCABULARY }, (_, v) => (v === 5 ? 1 : v === 6 ? -1 : 0))
+const positions = [3, 7, 8]
+const edits = [0, 1, 2, 50].map(direction => ({ direction, change: Float32Array.of(1, -2, 0.5) }))
+const measure = (site: string, batchTokens: number, scope: 'next' | 'later' = 'next') =>
+  measureEdits(model, site, { window, positions, edits, bank, target: { weights, scope }, batchTokens })
+
+/** The same numbers the long way: one full pass with the edited residual, measured by the model's own losses. */
+function direct(direction: number) {
+  return onHost(() => {
+    const tokens = tf.tensor2d(window.tokens, [1, length], 'int32')
+    const changes = new Float32Array(length)
+    positions.forEach((position, i) => {
+      changes[position] = edits[0]!.change[i]!
+    })
+    const row = bank.slice([direction, 0], [1, WIDTH])
+    const delta = tf.tensor3d(changes, [1, length, 1]).mul(row.reshape([1, 1, WIDTH])) as Tensor3D
+    const plain = model.run(tokens) as Tensor3D
+    const edited = model.run(tokens, { hooks: { 'blocks.0.hook_resid_post': value => value.add(delta) } }) as Tensor3D
+    const loss = tokenLoss(edited, tokens).sub(tokenLoss(plain, tokens)).dataSync()
+    const kl = klDivergence(plain, edited).dataSync()
+    const target = edited
+      .sub(plain)
+      .reshape([length, VOCABULARY])
+      .matMul(tf.tensor2d(weights, [VOCABULARY, 1]))
+      .dataSync()
+    const mean = (values: ArrayLike<number>, from: number, to: number) =>
+      Array.from(values)
+        .slice(from, to)
+        .reduce((sum, value) => sum + value, 0) /
+      (to - from)
+    return {
+      next: positions.reduce((sum, position) => sum + target[position]!, 0) / positions.length,
+      later: mean(target, 3, length),
+      loss: mean(loss, 3, length - 1),
+      kl: mean(kl, 3, length),
+    }
+  })
+}
+
+describe('batched edits', () => {
+  test('agree with one full pass for each edit', () => {
+    const next = measure('blocks.0.hook_resid_post', 8192)
+    const later = measure('blocks.0.hook_resid_post', 8192, 'later')
+    edits.forEach(({ direction }, i) => {
+      const expected = direct(direction)
+      expect(next[i]!.target).toBeCloseTo(expected.next, 5)
+      expect(later[i]!.target).toBeCloseTo(expected.later, 5)
+      expect(next[i]!.loss).toBeCloseTo(expected.loss, 5)
+      expect(next[i]!.kl).toBeCloseTo(expected.kl, 5)
+      expect(next[i]!.norm).toBeCloseTo(3.5 / 3, 5) // mean |change| times a unit row
+    })
+  })
+
+  test('do not depend on how many are run at once', () => {
+    const one = measure('blocks.0.hook_resid_post', 1)
+    measure('blocks.0.hook_resid_post', 8192).forEach((effect, i) => {
+      expect(effect.target).toBeCloseTo(one[i]!.target, 6)
+      expect(effect.kl).toBeCloseTo(one[i]!.kl, 6)
+    })
+  })
+
+  test('at a site inside a block give what they give in the residual it adds to', () => {
+    const inside = measure('blocks.0.hook_mlp_out', 8192)
+    measure('blocks.0.hook_resid_post', 8192).forEach((effect, i) => {
+      expect(inside[i]!.target).toBeCloseTo(effect.target, 5)
+    })
+  })
+
+  test('leave no tensor behind', () => {
+    const before = tf.memory().numTensors
+    measure('blocks.0.hook_resid_post', 60)
+    shamDifference(model, 'blocks.0.hook_mlp_out', window, WIDTH)
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test('that change nothing are exact no-ops', () => {
+    for (const site of ['blocks.0.hook_resid_pre', 'blocks.0.hook_mlp_out', 'blocks.0.hook_resid_post'])
+      expect(shamDifference(model, site, window, WIDTH)).toBe(0)
+    const [effect] = measureEdits(model, 'blocks.0.hook_resid_post', {
+      window,
+      positions,
+      edits: [{ direction: 0, change: new Float32Array(3) }],
+      bank,
+      target: { weights, scope: 'next' },
+      batchTokens: 8192,
+    })
+    expect(effect).toEqual({ norm: 0, target: 0, loss: 0, kl: 0 })
+  })
+})
+
+test('a pass starts at the residual before the site', () => {
+  expect(startBefore('blocks.3.hook_resid_post')).toBe('blocks.3.hook_resid_post')
+  expect(startBefore('blocks.3.attn.hook_z')).toBe('blocks.3.hook_resid_pre')
+  expect(startBefore('hook_embed')).toBeUndefined()
+})

@@ -1,0 +1,209 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { InterruptedError, UserError } from '../core/errors.ts'
+import { silent } from '../core/progress.ts'
+import { memoryMetrics } from '../core/stage.ts'
+import { startEngine } from '../engine/engine.ts'
+import { tf } from '../engine/tf.ts'
+import type { Model } from '../model/model.ts'
+import type { Sae } from '../sae/sae.ts'
+import { ValidateConfig } from './config.ts'
+import { Claims, evidenceByLatent, readEvidence } from './evidence.ts'
+import { CONCEPTS, fakeDataset, fakeModel, fakeSae } from './fake.fixture.ts'
+import { gatesExitCode } from './gates.ts'
+import { verifyEvidence } from './recompute.ts'
+import { readEffects } from './tables.ts'
+import { validate } from './validate.ts'
+
+const folders: string[] = []
+let model: Model
+let sae: Sae
+const dataset = fakeDataset(240)
+
+beforeAll(async () => {
+  await startEngine()
+  model = fakeModel()
+  sae = fakeSae()
+})
+afterAll(async () => {
+  model.dispose()
+  sae.dispose()
+  for (const folder of folders) await rm(folder, { recursive: true, force: true })
+})
+
+const folder = async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'validation-'))
+  folders.push(directory)
+  return directory
+}
+const planted = Array.from({ length: CONCEPTS }, (_, i) => i)
+const settings = { latents: planted, documents: 12, bootstrap: 400, tokens: 5000, maxTokens: 1000 }
+
+async function run(
+  inputs: Partial<Parameters<typeof validate>[1]> & { config?: ValidateConfig } = {},
+  directory?: string,
+) {
+  const place = directory ?? (await folder())
+  const metrics = memoryMetrics()
+  const context = { directory: place, seed: 3, progress: silent, signal: new AbortController().signal, metrics }
+  const summary = await validate(context, {
+    model,
+    sae,
+    dataset,
+    config: ValidateConfig.parse(settings),
+    ...inputs,
+  })
+  return { directory: place, summary, metrics, evidence: await readEvidence(join(place, 'evidence.json')) }
+}
+
+const bytesOf = async (directory: string) =>
+  Object.fromEntries(
+    await Promise.all(
+      (await readdir(directory))
+        .sort()
+        .map(async name => [name, (await readFile(join(directory, name))).toString('hex')]),
+    ),
+  )
+
+describe('a model whose concepts are known', () => {
+  test('planted concepts are found: every latent passes, with the sign of its claim', async () => {
+    const before = tf.memory().numTensors
+    const { directory, summary, evidence } = await run()
+    expect(tf.memory().numTensors).toBe(before)
+    expect(summary).toMatchObject({ latents: CONCEPTS, passed: CONCEPTS, failed: 0 })
+    for (const feature of evidence.features) {
+      expect(feature.claim.concept).toBe(`cue=${feature.claim.feature}`)
+      expect(feature.ablate!.metrics.target.effect.high).toBeLessThan(0)
+      expect(feature.steer!.metrics.target.effect.low).toBeGreaterThan(0)
+      expect(feature.ablate!.metrics.target.controls.map(({ control, count }) => [control, count])).toEqual([
+        ['random', 99],
+        ['foreign', 99],
+      ])
+      expect(feature.selectivity!.auroc).toBeGreaterThan(0.99)
+      expect(feature.doseTrend).toBeGreaterThan(0.9)
+      expect(feature.sham).toBe(0)
+    }
+    expect(await verifyEvidence(directory)).toEqual([])
+    expect(await readdir(directory)).toEqual(['claims.json', 'effects.parquet', 'evidence.json', 'selectivity.parquet'])
+  })
+
+  test('random decoders behind the same encoder are not found', async () => {
+    let passed = 0
+    let tested = 0
+    for (let seed = 0; seed < 4; seed++) {
+      const other = fakeSae({ decoder: 'random', seed })
+      const { summary, evidence } = await run({ sae: other })
+      other.dispose()
+      passed += summary.passed
+      tested += summary.latents
+      // The encoder is the true one, so the latents still tell the concepts.
+      for (const { selectivity } of evidence.features) expect(selectivity!.verdict).toBe('pass')
+    }
+    expect(tested).toBe(4 * CONCEPTS)
+    expect(passed).toBe(0)
+  })
+
+  test('shuffled labels are not found', async () => {
+    for (let seed = 0; seed < 3; seed++) {
+      const { summary, evidence } = await run({ dataset: fakeDataset(240, { shuffle: true, seed }) })
+      expect(summary.passed).toBe(0)
+      for (const { selectivity } of evidence.features) expect(selectivity!.verdict).not.toBe('pass')
+    }
+  })
+
+  test('without labels the text that follows a latent is its target, and the planted ones pass', async () => {
+    const config = ValidateConfig.parse({ ...settings, claims: 'firing' })
+    const { summary, evidence } = await run({ config })
+    expect(summary.passed).toBe(CONCEPTS)
+    expect(evidence.features.every(({ claim, selectivity }) => claim.concept === null && selectivity === null)).toBe(
+      true,
+    )
+  })
+
+  test('auto chooses the planted latents first, by discovery text alone', async () => {
+    const { evidence } = await run({ config: ValidateConfig.parse({ ...settings, latents: 8 }) })
+    expect(evidence.features.map(({ claim }) => claim.feature).slice(0, CONCEPTS)).toEqual(planted)
+  })
+})
+
+describe('the files', () => {
+  test('splits share no document, claims hold what evidence holds, and effects have a row per edit', async () => {
+    const { directory, evidence, metrics } = await run({
+      config: ValidateConfig.parse({ ...settings, latents: [0, 1] }),
+    })
+    const discovery = new Set(evidence.splits.discovery)
+    expect(evidence.splits.validation.some(id => discovery.has(id))).toBe(false)
+    const claims = Claims.parse(JSON.parse(await readFile(join(directory, 'claims.json'), 'utf8')))
+    expect(claims.claims).toEqual(evidence.features.map(({ claim }) => claim))
+    for (const { claim } of evidence.features)
+      for (const id of [...claim.documents.ablate, ...claim.documents.steer])
+        expect(evidence.splits.validation).toContain(id)
+    // 12 documents: sham, feature and 198 controls ablated; 5 doses and 198 controls steered.
+    expect(await readEffects(directory)).toHaveLength(2 * 12 * (1 + 1 + 198 + 5 + 198))
+    expect(metrics.records.map(({ kind }) => kind)).toEqual(['reconstruction', 'latent', 'latent'])
+    expect([...evidenceByLatent(evidence).keys()]).toEqual([0, 1])
+    expect(evidence.features[0]!.robustness.map(({ field, value }) => `${field}=${value}`)).toContain('half=even')
+  })
+
+  test('a changed raw value is noticed', async () => {
+    const { directory } = await run({ config: ValidateConfig.parse({ ...settings, latents: [0] }) })
+    const text = await readFile(join(directory, 'evidence.json'), 'utf8')
+    const evidence = JSON.parse(text)
+    evidence.features[0].ablate.metrics.target.effect.mean *= 1.01
+    await writeFile(join(directory, 'evidence.json'), JSON.stringify(evidence))
+    expect(await verifyEvidence(directory)).toEqual(['features.0.ablate.metrics.target.effect.mean'])
+  })
+
+  test('an interrupted run goes on and ends with the same bytes', async () => {
+    const config = ValidateConfig.parse({ ...settings, latents: [0, 1, 2] })
+    const whole = await bytesOf((await run({ config })).directory)
+    const directory = await folder()
+    for (const stopAfter of [3, 30, 50]) {
+      const controller = new AbortController()
+      let updates = 0
+      const progress = { ...silent, update: () => ++updates === stopAfter && controller.abort() }
+      const context = { directory, seed: 3, progress, signal: controller.signal, metrics: memoryMetrics() }
+      await expect(validate(context, { model, sae, dataset, config })).rejects.toThrow(InterruptedError)
+      expect(existsSync(join(directory, 'evidence.json'))).toBe(false)
+    }
+    await writeFile(join(directory, 'evidence.json.1.partial'), 'half')
+    await run({ config }, directory)
+    expect(await bytesOf(directory)).toEqual(whole)
+  })
+})
+
+describe('gates and errors', () => {
+  test('gates decide the exit code', async () => {
+    const gated = (gates: object) => run({ config: ValidateConfig.parse({ ...settings, latents: [0, 1], gates }) })
+    expect(gatesExitCode({ ...(await gated({ minimumPassed: 2 })).summary })).toBe(0)
+    expect(gatesExitCode({ ...(await gated({ minimumPassed: 3 })).summary })).toBe(2)
+    const { summary } = await gated({ maximumFvu: 1e-9 })
+    expect(summary.gates).toEqual([{ name: 'maximumFvu', status: 'fail', value: summary.fvu, threshold: 1e-9 }])
+    expect(gatesExitCode({ gates: [{ status: 'inconclusive' }] })).toBe(3)
+  })
+
+  test('names a latent that does not exist, and text that is missing', async () => {
+    await expect(run({ config: ValidateConfig.parse({ ...settings, latents: [999] }) })).rejects.toThrow(
+      'latents names 999, but the SAE has 200 latents.',
+    )
+    const none = { ...dataset, windows: dataset.windows.filter(({ split }) => split !== 'validation') }
+    await expect(run({ dataset: none })).rejects.toThrow(UserError)
+  })
+
+  test('a latent that is silent on validation text is not run', async () => {
+    const silentOn = {
+      ...dataset,
+      windows: dataset.windows.filter(
+        ({ split, tokens }) => split !== 'validation' || !tokens.some(token => token >= 9 && token < 13),
+      ),
+    }
+    const { evidence } = await run({
+      dataset: silentOn,
+      config: ValidateConfig.parse({ ...settings, latents: [0], claims: 'firing' }),
+    })
+    expect(evidence.features[0]).toMatchObject({ verdict: 'not-run', ablate: null, steer: null })
+  })
+})
