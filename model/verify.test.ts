@@ -41,6 +41,7 @@ test('equal values pass with no difference, in the order of the pass', async () 
   expect(report).toMatchObject({ passed: true, tokens: [1, 3] })
   // Watching the pattern takes another way through attention than the logits came by.
   expect(report.largest).toBeLessThan(1e-6)
+  expect(report.tensors[0]!.magnitude).toBe(1)
   expect(report.tensors.map(({ name, site }) => [name, site])).toEqual([
     ['pattern.0', 'blocks.0.attn.hook_pattern'],
     ['logits', 'unembed.hook_out'],

@@ -21,6 +21,8 @@ export interface VerifiedTensor {
   readonly site: string
   /** Largest absolute difference of an element; infinite where one is not a number and the other is. */
   readonly difference: number
+  /** Largest absolute value expected: float32 rounds such values by about 1e-7 of it at every step. */
+  readonly magnitude: number
   readonly elements: number
   readonly passed: boolean
 }
@@ -81,7 +83,8 @@ export async function verifyModel(model: Model, referencePath: string, tolerance
           { fix: 'Check that the reference is of this model and these tokens.' },
         )
       const difference = largestDifference(actual, expected)
-      tensors.push({ name, site, difference, elements: expected.length, passed: difference <= tolerance })
+      const magnitude = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+      tensors.push({ name, site, difference, magnitude, elements: expected.length, passed: difference <= tolerance })
     }
     return {
       model: model.path,

@@ -46,7 +46,7 @@ export const info = defineCommand({
 
 export const verify = defineCommand({
   about:
-    'Runs a model on the tokens of a reference file and compares every site and the logits with the values in it, made with another implementation (docs/verify-model.md has a script). Exit code 2 when a difference is beyond the tolerance.',
+    'Runs a model on the tokens of a reference file and compares every site and the logits with the values in it, made with another implementation (docs/make_reference.py writes one with PyTorch). Exit code 2 when a difference is beyond the tolerance.',
   examples: ['pipeline model verify --model ./my-model --reference my-model.safetensors'],
   operands: ['model'],
   config: z.strictObject({
@@ -68,11 +68,12 @@ export const verify = defineCommand({
         tensor.name,
         tensor.site,
         tensor.difference.toExponential(2),
+        tensor.magnitude.toExponential(2),
         tensor.passed ? '' : 'beyond the tolerance',
       ])
       const verdict = passed ? 'within' : 'beyond'
       const lines = [
-        ...columns([['tensor', 'site', 'difference', ''], ...rows], [2]),
+        ...columns([['tensor', 'site', 'difference', 'largest value', ''], ...rows], [2, 3]),
         `Largest difference ${largest.toExponential(2)}, ${verdict} the tolerance of ${tolerance.toExponential(2)}.`,
       ]
       return { text: lines.join('\n'), json: report, exitCode: passed ? 0 : failedCode }

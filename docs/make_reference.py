@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Writes reference values of a Hugging Face model, computed by PyTorch in float32, for `pipeline model verify`.
+
+    python3 -m pip install torch transformers safetensors
+    python3 make_reference.py MODEL_DIRECTORY reference.safetensors
+    pipeline model verify --model MODEL_DIRECTORY --reference reference.safetensors
+
+Besides reference.safetensors it writes reference.json with the token ids (`input_ids`). docs/model.md says what the
+tensors are.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+TEXTS = [
+    "When Mary and John went to the store, John gave a drink to Mary. She thanked him and they walked home.",
+    "The capital of France is Paris, and in 1889 the Eiffel Tower was opened there; it is 330 metres high.",
+]
+
+# Where the parts are: layers, attention, its output projection, MLP, its output projection, final norm.
+LLAMA = ("model.layers", "self_attn", "self_attn.o_proj", "mlp", "mlp.down_proj", "model.norm")
+# Gemma 2 and 3 norm what attention and MLP add, and it is the normed value that is added.
+GEMMA = (
+    "model.layers",
+    "post_attention_layernorm",
+    "self_attn.o_proj",
+    "post_feedforward_layernorm",
+    "mlp.down_proj",
+    "model.norm",
+)
+PLACES = {
+    "gpt2": ("transformer.h", "attn", "attn.c_proj", "mlp", "mlp.c_proj", "transformer.ln_f"),
+    "gpt_neox": (
+        "gpt_neox.layers",
+        "attention",
+        "attention.dense",
+        "mlp",
+        "mlp.dense_4h_to_h",
+        "gpt_neox.final_layer_norm",
+    ),
+    "llama": LLAMA,
+    "mistral": LLAMA,
+    "qwen2": LLAMA,
+    "qwen3": LLAMA,
+    "gemma2": GEMMA,
+    "gemma3_text": GEMMA,
+}
+
+
+def first(value):
+    """The tensor of a module's output or positional input, which may be a tuple."""
+    return value[0] if isinstance(value, tuple) else value
+
+
+def record(model, input_ids):
+    """Runs the model once and returns every reference tensor."""
+    kind = model.config.model_type
+    if kind not in PLACES:
+        sys.exit(f"model_type {kind} is not known; known are {', '.join(PLACES)}.")
+    layers_at, attention_at, output_at, mlp_at, down_at, norm_at = PLACES[kind]
+    tensors = {}
+    handles = []
+
+    def keep(name, value):
+        tensors[name] = value.detach().float().clone().contiguous()
+
+    def on_input(module, name):
+        def hook(_, args, kwargs):
+            keep(name, args[0] if args else next(iter(kwargs.values())))
+
+        handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
+
+    def on_output(module, name):
+        handles.append(module.register_forward_hook(lambda _, __, output: keep(name, first(output))))
+
+    for index, layer in enumerate(model.get_submodule(layers_at)):
+        on_input(layer, f"resid_pre.{index}")
+        on_output(layer, f"resid_post.{index}")
+        on_output(layer.get_submodule(attention_at), f"attn_out.{index}")
+        on_output(layer.get_submodule(mlp_at), f"mlp_out.{index}")
+        on_input(layer.get_submodule(output_at), f"z.{index}")
+        on_input(layer.get_submodule(down_at), f"mlp_act.{index}")
+    on_output(model.get_submodule(norm_at), "final_norm")
+
+    with torch.no_grad():
+        output = model(input_ids, output_attentions=True, use_cache=False)
+    for handle in handles:
+        handle.remove()
+    for index, pattern in enumerate(output.attentions):
+        keep(f"pattern.{index}", pattern)
+    keep("logits", output.logits)
+    log_probabilities = output.logits[:, :-1].double().log_softmax(-1)
+    keep("token_loss", -log_probabilities.gather(-1, input_ids[:, 1:, None])[..., 0])
+    return tensors
+
+
+def tokens_of(arguments, config):
+    """Token ids [batch, position]: of the texts, cut to the shortest, or random ones where there is no tokenizer."""
+    if arguments.random:
+        generator = torch.Generator().manual_seed(arguments.random)
+        return torch.randint(config.vocab_size, (2, arguments.length), generator=generator)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
+    rows = [tokenizer(text)["input_ids"] for text in arguments.text or TEXTS]
+    length = min(arguments.length, *(len(row) for row in rows), sys.maxsize)
+    return torch.tensor([row[:length] for row in rows])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="Hugging Face model directory")
+    parser.add_argument("reference", type=Path, help="file to write, NAME.safetensors")
+    parser.add_argument("--text", action="append", help="text to run on; may be given several times")
+    parser.add_argument("--random", type=int, metavar="SEED", help="random tokens, for a model without a tokenizer")
+    parser.add_argument("--length", type=int, default=32, help="positions at most (32)")
+    arguments = parser.parse_args()
+    if arguments.reference.suffix != ".safetensors":
+        parser.error("the reference must be named NAME.safetensors")
+
+    # Eager attention: only it returns the patterns, and it alone never leaves a soft cap out.
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        arguments.model, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+    input_ids = tokens_of(arguments, model.config)
+    tensors = record(model, input_ids)
+    save_file(tensors, arguments.reference)
+    about = {
+        "model": Path(arguments.model).name,
+        "input_ids": input_ids.tolist(),
+        "tensors": {name: list(tensor.shape) for name, tensor in tensors.items()},
+        "made_with": {"torch": torch.__version__, "transformers": transformers.__version__, "dtype": "float32"},
+    }
+    arguments.reference.with_suffix(".json").write_text(json.dumps(about) + "\n")
+    print(f"{len(tensors)} tensors over {input_ids.shape[0]} x {input_ids.shape[1]} tokens in {arguments.reference}")
+
+
+if __name__ == "__main__":
+    main()
