@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
+import { gatesExitCode } from '../../validation/gates.ts'
 import { datasetOf, findSae, hashing, loadModelAndText, modelOf } from '../inputs.ts'
-import { loadSaeOf } from '../sae.ts'
+import { captureMean, loadSaeOf } from '../sae.ts'
 import { defineStage, ownConfig } from '../stage.ts'
 
 export default defineStage({
@@ -30,12 +31,14 @@ export default defineStage({
         const { validate } = await import('../../validation/validate.ts')
         const loaded = await loadModelAndText(model, text.config, context.progress)
         const trained = await loadSaeOf(sae)
+        const mean = await captureMean(store, sae, trained.metadata.hook_name)
         try {
           return await validate(context, {
             model: loaded.model,
             sae: trained,
             dataset: loaded.dataset,
             config: settings,
+            ...(mean ? { captureMean: mean } : {}),
           })
         } finally {
           trained.dispose()
@@ -44,5 +47,6 @@ export default defineStage({
       },
     }
   },
-  next: id => `pipeline runs show ${id}`,
+  exitCode: gatesExitCode,
+  next: id => `pipeline label --sae RUN --evidence ${id}`,
 })

@@ -1,0 +1,217 @@
+/** From text to report through the command line, and every stage killed at several points: the bytes are the same. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { RunManifest } from '../runs/run.ts'
+import { type CliResult, runCli, startCli } from './cli.ts'
+import { writeTinyModel } from './tiny-model.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-end-to-end-'))
+  await writeTinyModel(join(folder, 'model'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const store = (name: string) => join(folder, name)
+const pipeline = (runs: string, args: readonly string[]) => runCli(args, { env: { PIPELINE_RUNS: store(runs) } })
+
+async function ok(result: Promise<CliResult>): Promise<CliResult> {
+  const done = await result
+  expect(done.code, done.stderr).toBe(0)
+  return done
+}
+
+const manifest = (directory: string): RunManifest => JSON.parse(readFileSync(join(directory, 'run.json'), 'utf8'))
+
+/** Content of each file of a run but its manifest, whose times differ. */
+function bytesOf(directory: string): Record<string, string> {
+  const entries = readdirSync(directory, { withFileTypes: true, recursive: true }).filter(entry => entry.isFile())
+  const files = entries.map(entry => join(entry.parentPath, entry.name))
+  return Object.fromEntries(
+    files
+      .map(path => [path.slice(directory.length + 1), readFileSync(path).toString('base64')] as const)
+      .filter(([name]) => name !== 'run.json')
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}
+
+/** Starts a command and kills it, as kill -9 does, once `reached` holds. Whether it was killed before it ended. */
+async function killWhen(runs: string, args: readonly string[], reached: () => boolean): Promise<boolean> {
+  const { child, ended } = startCli(args, { env: { PIPELINE_RUNS: store(runs) } })
+  const watch = (async () => {
+    while (child.exitCode === null && !reached()) await sleep(2)
+    child.kill('SIGKILL')
+  })()
+  const { code } = await ended
+  await watch
+  return code === null
+}
+
+interface Stage {
+  readonly stage: string
+  readonly flags: readonly string[]
+  /** Moments, in order, by what is in the run's directory. */
+  readonly moments: Readonly<Record<string, (files: readonly string[], directory: string) => boolean>>
+}
+
+const lines = (directory: string, name: string) => readFileSync(join(directory, name), 'utf8').split('\n').length - 1
+const count = (files: readonly string[], pattern: RegExp) => files.filter(name => pattern.test(name)).length
+
+const stages: readonly Stage[] = [
+  {
+    stage: 'capture',
+    flags: ['--dataset', 'toyworld', '--dataset.documents', '400', '--sites', 'blocks.0.hook_resid_post'].concat(
+      ...['--strata', 'language,position', '--shardRows', '400', '--batchTokens', '256'],
+    ),
+    moments: {
+      'it has begun': files => files.includes('run.json'),
+      'a shard is half-written': files => count(files, /\.arrow.*\.partial$/) > 0,
+      'a shard is there': files => count(files, /\.arrow$/) >= 1,
+      'three more are': files => count(files, /\.arrow$/) >= 4,
+    },
+  },
+  {
+    stage: 'train',
+    flags: ['--capture', 'capture', '--latents', '32', '--k', '4', '--batchTokens', '128', '--epochs', '12'].concat(
+      ...['--checkpointEvery', '20', '--logEvery', '1'],
+    ),
+    moments: {
+      'it has begun': files => files.includes('run.json'),
+      'some steps are done': (files, at) => files.includes('metrics.jsonl') && lines(at, 'metrics.jsonl') >= 5,
+      'a checkpoint is there': files => count(files, /^checkpoints\/.*\.safetensors$/) > 0,
+      'steps after it are done': (files, at) =>
+        count(files, /^checkpoints\//) > 0 && lines(at, 'metrics.jsonl') % 20 >= 5,
+      'the weights are being saved': files => count(files, /^sae_weights/) > 0,
+    },
+  },
+  {
+    stage: 'validate',
+    flags: ['--sae', 'train', '--latents', '2', '--documents', '6', '--controls.random', '19'].concat(
+      ...['--controls.foreign', '19', '--bootstrap', '200', '--tokens', '2000', '--maxTokens', '2000'],
+    ),
+    moments: {
+      'it has begun': files => files.includes('run.json'),
+      'the claims are written': files => files.includes('claims.json'),
+      'there is more': files => files.length >= 4,
+    },
+  },
+  {
+    stage: 'label',
+    flags: ['--sae', 'train', '--evidence', 'validate', '--tokens', '2000'],
+    moments: {
+      'it has begun': files => files.includes('run.json'),
+      'its first file is written': files => count(files, /^(features|examples)/) > 0,
+    },
+  },
+  {
+    stage: 'report',
+    flags: ['--sae', 'train', '--evidence', 'validate', '--labels', 'label'],
+    moments: { 'it has begun': files => files.includes('run.json') },
+  },
+]
+
+describe('kill -9', () => {
+  test.each(stages)('at any of several moments of $stage, and the same command ends in the same bytes', async part => {
+    const model = part.stage === 'capture' ? ['--model', join(folder, 'model')] : []
+    const args = [part.stage, ...model, ...part.flags, '--name', part.stage]
+    await ok(pipeline('whole', args))
+    const whole = join(store('whole'), part.stage)
+    const directory = join(store('cut'), part.stage)
+    let kills = 0
+    for (const [moment, reached] of Object.entries(part.moments)) {
+      const killed = await killWhen('cut', args, () => {
+        try {
+          return existsSync(directory) && reached(namesIn(directory), directory)
+        } catch {
+          return false // a file went away between two looks
+        }
+      })
+      if (!killed) break
+      kills++
+      expect(manifest(directory).status, moment).toBe('running')
+    }
+    expect(kills).toBeGreaterThan(0)
+    await ok(pipeline('cut', args))
+    expect(bytesOf(directory)).toEqual(bytesOf(whole))
+    expect(manifest(directory)).toMatchObject({
+      status: 'finished',
+      files: manifest(whole).files,
+      key: manifest(whole).key,
+    })
+  })
+})
+
+function namesIn(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name).slice(directory.length + 1))
+}
+
+test('Ctrl-C ends with code 4 and a run that goes on', async () => {
+  const args = ['train', ...stages[1]!.flags, '--seed', '7', '--name', 'interrupted']
+  const { child, ended } = startCli(args, { env: { PIPELINE_RUNS: store('whole') } })
+  const metrics = join(store('whole'), 'interrupted/metrics.jsonl')
+  while (child.exitCode === null && !(existsSync(metrics) && readFileSync(metrics).length > 0)) await sleep(5)
+  child.kill('SIGINT')
+  const { code, stderr } = await ended
+  expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringContaining('goes on') })
+  expect(manifest(join(store('whole'), 'interrupted')).status).toBe('interrupted')
+  expect((await ok(pipeline('whole', args))).stdout).toContain('train interrupted: resumed and finished')
+})
+
+describe('a pipeline file', () => {
+  const file = () => {
+    const path = join(folder, 'small.yaml')
+    writeFileSync(
+      path,
+      `name: small
+model: toyworld
+dataset: { path: toyworld, documents: 300 }
+capture: { sites: [blocks.1.hook_resid_post], strata: [language] }
+train: { latents: 64, k: 4, epochs: 3, batchTokens: 512 }
+validate: { latents: 2, documents: 6, controls: { random: 19, foreign: 19 }, bootstrap: 200, tokens: 3000, maxTokens: 3000 }
+label: { tokens: 3000 }
+report: {}
+`,
+    )
+    return path
+  }
+  const stageNames = ['capture', 'train', 'validate', 'label', 'report']
+
+  test('goes from text to a report', async () => {
+    const { stdout } = await ok(pipeline('small', ['run', file()]))
+    for (const stage of stageNames) expect(stdout).toMatch(new RegExp(`^${stage} +small-${stage}-`, 'm'))
+    const report = /^Report: (.*)$/m.exec(stdout)![1]!
+    expect(readFileSync(report, 'utf8')).toMatch(/^<!doctype html>/i)
+  })
+
+  test('is not done again', async () => {
+    const { stdout } = await ok(pipeline('small', ['run', file(), '--json']))
+    const { stages } = JSON.parse(stdout)
+    expect(stages.map(({ stage, state }: { stage: string; state: string }) => [stage, state])).toEqual(
+      stageNames.map(stage => [stage, 'unchanged']),
+    )
+  })
+
+  test('does again what depends on a changed setting, and nothing else', async () => {
+    const { stdout } = await ok(pipeline('small', ['run', file(), '--label.topExamples', '3', '--json']))
+    const states = JSON.parse(stdout).stages.map(({ state }: { state: string }) => state)
+    expect(states).toEqual(['unchanged', 'unchanged', 'unchanged', 'new', 'new'])
+  })
+
+  test('killed as a whole goes on to the same bytes', async () => {
+    const trained = () => existsSync(store('again')) && readdirSync(store('again')).some(id => id.includes('-train-'))
+    expect(await killWhen('again', ['run', file()], trained)).toBe(true)
+    await ok(pipeline('again', ['run', file()]))
+    for (const id of readdirSync(store('again')))
+      expect(bytesOf(join(store('again'), id))).toEqual(bytesOf(join(store('small'), id)))
+  })
+
+  test('and all of it verifies', async () => {
+    const report = readdirSync(store('small')).find(id => id.includes('-report-'))!
+    await ok(pipeline('small', ['runs', 'verify', report]))
+  })
+})
