@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from '../core/config.ts'
 import { DatasetConfig, openDataset } from './dataset.ts'
 import type { Split, TokenDataset } from './document.ts'
-import type { Tokenizer } from './tokenizer.ts'
+import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
+import { bosToken, tokenizerJson } from './toyworld/index.ts'
 
 /** A token a character: its code, below 1000. */
 const characters: Tokenizer = {
@@ -297,4 +298,28 @@ test('each document is tokenised once', async () => {
     { tokenizer: { ...characters, encode } },
   )
   expect(calls).toBe(4)
+})
+
+describe('toyworld, the built-in dataset', () => {
+  const openToyworld = async (settings: Record<string, unknown> = {}) => {
+    const directory = join(folder, 'toyworld')
+    await mkdir(directory, { recursive: true })
+    await writeFile(join(directory, 'tokenizer.json'), JSON.stringify(tokenizerJson()))
+    const tokenizer = await loadTokenizer(directory)
+    const config = parseConfig(DatasetConfig, { path: 'toyworld', documents: 50, ...settings }, 'dataset')
+    return openDataset(config, tokenizer, { context: 256, bosToken })
+  }
+
+  test('opens by its name, with the tokens its own tokenizer gives, and concepts for each', async () => {
+    const dataset = await openToyworld()
+    expect(dataset.windows).toHaveLength(50)
+    for (const { tokens, documents } of dataset.windows)
+      expect([...tokens]).toEqual([bosToken, ...dataset.documents[documents[0]!]!.tokens!])
+    expect(dataset.concepts).toContain('language=french')
+    expect((await openToyworld()).hash).toBe(dataset.hash)
+    expect((await openToyworld({ seed: 1 })).hash).not.toBe(dataset.hash)
+  })
+
+  test("is refused with another model's tokenizer", () =>
+    expect(open('', { path: 'toyworld', documents: 3 })).rejects.toThrow(/are not this tokenizer's/))
 })
