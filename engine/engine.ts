@@ -169,7 +169,7 @@ async function start(settings: EngineSettings, progress: Progress): Promise<Engi
       fix: '`pipeline doctor` shows which driver and libraries it found; --engine tensorflow runs on the processor.',
     })
   const { precision, threads } = settings
-  const ops = await startOps(root, decision.name, threads, progress)
+  const ops = await startOps(root, decision.name, settings, progress)
   return {
     ...decision,
     version: loaded.version,
@@ -197,12 +197,12 @@ async function startOnWasm(decision: Omit<EngineDecision, 'root'>, settings: Eng
 async function startOps(
   root: string,
   name: Engine['name'],
-  threads: number,
+  settings: EngineSettings,
   progress: Progress,
 ): Promise<{ loaded: boolean; notice?: string }> {
   if (name !== 'tensorflow' || process.env.PIPELINE_OPS === 'off') return { loaded: false }
   try {
-    return { loaded: loadOps(await compiledOps(root, progress), threads) }
+    return { loaded: loadOps(await compiledOps(root, progress), settings) }
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return { loaded: false, notice: `${error.message} Plain versions run instead, slower.` }

@@ -6,6 +6,7 @@
 
 #include "isa.h"
 #include "op.h"
+#include "packed.h"
 #include "threads.h"
 
 namespace pipeline {
@@ -52,6 +53,16 @@ napi_value setThreads(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value release(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  int32_t id = 0;
+  if (napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr) == napi_ok && count == 1 &&
+      napi_get_value_int32(env, argument, &id) == napi_ok)
+    releaseWeight(id);
+  return nullptr;
+}
+
 /** Takes a level's name and returns the one in use then. */
 napi_value setInstructions(napi_env env, napi_callback_info info) {
   size_t count = 1, length = 0;
@@ -81,6 +92,8 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "ops", names);
   napi_create_function(env, "setInstructions", NAPI_AUTO_LENGTH, setInstructions, nullptr, &function);
   napi_set_named_property(env, exports, "setInstructions", function);
+  napi_create_function(env, "release", NAPI_AUTO_LENGTH, release, nullptr, &function);
+  napi_set_named_property(env, exports, "release", function);
   napi_create_function(env, "setThreads", NAPI_AUTO_LENGTH, setThreads, nullptr, &function);
   napi_set_named_property(env, exports, "setThreads", function);
   return exports;

@@ -14,6 +14,7 @@
 
 #include "lanes.h"
 #include "op.h"
+#include "packed.h"
 #include "threads.h"
 
 namespace pipeline {
@@ -31,14 +32,6 @@ struct AttentionArgs {
   int64_t window;
   float scale, cap;
 };
-
-/** Scratch memory of a thread, grown as needed. */
-float* scratch(int64_t floats) {
-  static thread_local std::vector<float> memory;
-  if (static_cast<int64_t>(memory.size()) < floats + 16) memory.resize(floats + 16);
-  const uintptr_t address = reinterpret_cast<uintptr_t>(memory.data());
-  return reinterpret_cast<float*>((address + 63) / 64 * 64);
-}
 
 /** out[r][c] = Σ_d a[r][d] b[d][c] for kRows rows and C vectors of columns. */
 template <int W, int C>

@@ -8,8 +8,36 @@
 #include <thread>
 #include <vector>
 
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
 namespace pipeline {
 namespace {
+
+/**
+ * While it lives, this thread takes numbers too small to be normal for zero. TensorFlow sets that on the threads that call
+ * ops; without it here a result would depend on which thread computed it.
+ */
+class FlushSmall {
+ public:
+#if defined(__SSE2__)
+  FlushSmall() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }  // flush to zero, and denormals are zero
+  ~FlushSmall() { _mm_setcsr(before_); }
+
+ private:
+  const unsigned before_;
+#elif defined(__aarch64__)
+  FlushSmall() {
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" ::"r"(before_ | (1ull << 24)));
+  }
+  ~FlushSmall() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
+
+ private:
+  uint64_t before_;
+#endif
+};
 
 struct Job {
   RangeWork work = nullptr;
@@ -39,6 +67,7 @@ class Pool {
     std::unique_lock<std::mutex> busy(busy_, std::try_to_lock);
     const int64_t helpers = std::min<int64_t>(size() - 1, pieces - 1);
     if (helpers < 1 || inside_ || !busy.owns_lock()) {
+      const FlushSmall flush;
       for (int64_t begin = 0; begin < job.total; begin += job.grain)
         job.work(job.context, begin, std::min(begin + job.grain, job.total));
       return;
@@ -58,6 +87,7 @@ class Pool {
 
  private:
   void take(const Job& job) {
+    const FlushSmall flush;
     inside_ = true;
     for (;;) {
       const int64_t begin = next_.fetch_add(job.grain, std::memory_order_relaxed);

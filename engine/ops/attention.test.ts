@@ -7,7 +7,7 @@ const normal = (shape: number[], seed: number, deviation = 1) =>
   tf.randomNormal(shape as [number], 0, deviation, 'float32', seed) as Tensor as Tensor3D
 
 describe.skipIf(!opsTestable)('attention in one op', () => {
-  beforeAll(startOps)
+  beforeAll(() => startOps())
 
   test('one position attends to itself alone', () => {
     const [q, v] = [tf.tensor3d([[[1, 2]]]), tf.tensor3d([[[5, 7]]])]

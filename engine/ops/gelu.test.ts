@@ -24,7 +24,7 @@ const exact = {
 }
 
 describe.skipIf(!opsTestable)('bias and GELU in one op', () => {
-  beforeAll(startOps)
+  beforeAll(() => startOps())
 
   test.each(['erf', 'tanh'] as const)('%s is within 1e-6 of float64 from -8 to 8', form => {
     const values = Float32Array.from({ length: 16001 }, (_, i) => (i - 8000) / 1000)

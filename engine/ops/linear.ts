@@ -1,10 +1,12 @@
 /**
- * A linear layer over the last axis with what follows it: y = gelu(x W + bias), or y = residual + (x W + bias). TensorFlow
- * makes the product, and one op the rest.
+ * A linear layer over the last axis with what follows it: y = gelu(x W + bias), or y = residual + (x W + bias).
+ *
+ * In float32 TensorFlow makes the product and one op the rest. In bf16 precision on a processor with AMX one op makes all of
+ * it: x and W are rounded to bfloat16 and summed in float32, as TensorFlow's bf16 mode does, but W is packed only once.
  */
 import { type Tensor, type Tensor2D, tf } from '../tf.ts'
 import { type GeluForm, gelu, plainGelu } from './gelu.ts'
-import { canCall } from './native.ts'
+import { callOp, canCall, noTensor, roundsOnTiles, weightId } from './native.ts'
 import { addBias, plainAddBias } from './norm.ts'
 
 export interface LinearOptions {
@@ -32,6 +34,15 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions): Tenso
   if (!canCall('PipelineGelu')) return plainLinear(x, weight, options)
   return tf.tidy(() => {
     const { bias = null, residual } = options
+    if (roundsOnTiles()) {
+      const attributes = {
+        transposed: options.layout === 'out-in',
+        after: { int: options.gelu === 'erf' ? 1 : options.gelu === 'tanh' ? 2 : 0 },
+      }
+      const id = tf.scalar(weightId(weight), 'int32')
+      const inputs = [x, weight, bias ?? noTensor(), residual ?? noTensor(), id]
+      return callOp('PipelineLinear', attributes, inputs, 1)[0]!
+    }
     const product = multiply(x, weight, options.layout)
     if (options.gelu) return gelu(product, bias, options.gelu, { reuse: true })
     if (residual) return addBias(residual, product, bias)

@@ -11,12 +11,22 @@ interface Addon {
   /** Goes to a level of vector instructions, if the processor has it, and returns the level in use then. */
   setInstructions(level?: string): string
   setThreads(threads: number): void
+  /** Forgets the packed form of a weight. */
+  release(id: number): void
 }
 
 /** The part of tfjs's native backend that runs an op by name. */
 interface NativeBackend {
   readonly binding: { readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number; readonly TF_ATTR_BOOL: number }
   executeMultipleOutputs(name: string, attributes: object[], inputs: Tensor[], outputs: number): Tensor[]
+  disposeData(dataId: object, force?: boolean): boolean
+}
+
+/** How the ops run; the engine's own settings. */
+export interface OpSettings {
+  readonly threads?: number
+  /** Whether products may round their inputs to bfloat16. */
+  readonly precision?: 'float32' | 'bf16'
 }
 
 /** An attribute of an op: `int` and `float` are named, since JavaScript has one kind of number. */
@@ -24,17 +34,56 @@ export type OpAttributes = Readonly<Record<string, boolean | { readonly int: num
 
 let addon: Addon | undefined
 let names: ReadonlySet<string> = new Set()
+let rounds = false
+/** Ids of weights whose packed form the addon keeps, by the memory they lie in. */
+const ids = new WeakMap<object, number>()
+let lastId = 0
 
 /**
- * Loads an addon that `buildOps` made, after TensorFlow's backend is set. `threads`: as many as the engine has. Does nothing
- * where the environment says `PIPELINE_OPS=off`; returns whether the ops are there.
+ * Loads an addon that `buildOps` made, after TensorFlow's backend is set. Does nothing where the environment says
+ * `PIPELINE_OPS=off`; returns whether the ops are there.
  */
-export function loadOps(addonPath: string, threads = 1): boolean {
+export function loadOps(addonPath: string, { threads = 1, precision = 'float32' }: OpSettings = {}): boolean {
   if (process.env.PIPELINE_OPS === 'off') return false
+  const first = !addon
   addon = createRequire(import.meta.url)(addonPath) as Addon
   addon.setThreads(threads)
   names = new Set(addon.ops)
+  rounds = precision === 'bf16'
+  if (first) releaseWithMemory(tf.backend() as unknown as NativeBackend)
   return true
+}
+
+/** What is packed of a weight goes when its memory does. */
+function releaseWithMemory(backend: NativeBackend): void {
+  const disposeData = backend.disposeData.bind(backend)
+  backend.disposeData = (dataId, force) => {
+    const freed = disposeData(dataId, force)
+    const id = freed ? ids.get(dataId) : undefined
+    if (id !== undefined) {
+      ids.delete(dataId)
+      addon!.release(id)
+    }
+    return freed
+  }
+}
+
+/**
+ * The number under which the addon keeps what it packs of a weight, as long as the weight's memory lives. Such a weight
+ * must never be changed in place.
+ */
+export function weightId(weight: Tensor): number {
+  let id = ids.get(weight.dataId)
+  if (id === undefined) {
+    id = ++lastId
+    ids.set(weight.dataId, id)
+  }
+  return id
+}
+
+/** Whether products run in bfloat16 on our own op: the engine's precision says so, and the processor has AMX. */
+export function roundsOnTiles(): boolean {
+  return rounds && addon?.setInstructions() === 'amx' && canCall('PipelineLinear')
 }
 
 /** Levels of vector instructions, each with all before it. `plain` is SSE2 on x86-64 and NEON on arm64. */

@@ -5,7 +5,7 @@ import { siluMul } from './silu.ts'
 import { everyWay, largestDifference, opsTestable, startOps } from './testing.ts'
 
 describe.skipIf(!opsTestable)('norms in one op', () => {
-  beforeAll(startOps)
+  beforeAll(() => startOps())
 
   test('normalises a row that one can check by eye', () => {
     const x = tf.tensor2d([[1, 3]])

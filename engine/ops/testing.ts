@@ -1,6 +1,6 @@
 /** What tests of the ops share: loading them, running at every level of instructions, and comparing with float64. */
 
-import { startEngine } from '../engine.ts'
+import { type EngineOptions, startEngine } from '../engine.ts'
 import { isInstalled, tensorflowRoot } from '../install/places.ts'
 import type { Tensor } from '../tf.ts'
 import { INSTRUCTIONS, setOpInstructions, setOpThreads } from './native.ts'
@@ -9,8 +9,8 @@ import { INSTRUCTIONS, setOpInstructions, setOpThreads } from './native.ts'
 export const opsTestable = isInstalled(tensorflowRoot('cpu')) && process.env.PIPELINE_ENGINE !== 'wasm'
 
 /** Starts TensorFlow with the ops of the present sources. */
-export async function startOps(): Promise<void> {
-  const { nativeOps, notice } = await startEngine({ engine: 'tensorflow' })
+export async function startOps(options: Pick<EngineOptions, 'precision'> = {}): Promise<void> {
+  const { nativeOps, notice } = await startEngine({ engine: 'tensorflow', ...options })
   if (!nativeOps) throw new Error(notice ?? 'PIPELINE_OPS=off turns off what is tested.')
 }
 
