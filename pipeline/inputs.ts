@@ -119,17 +119,14 @@ export async function loadModelAndText(
   progress: Progress,
 ): Promise<{ model: Model; tokenizer: Tokenizer; dataset: TokenDataset }> {
   const { loadModel } = await import('../model/load.ts')
+  const { checkTokenizer } = await import('../model/tokenizer.ts')
   const { loadTokenizer } = await import('../datasets/tokenizer.ts')
   const { openDataset } = await import('../datasets/dataset.ts')
   const tokenizer = await loadTokenizer(model.directory)
   const loaded = await loadModel(model.directory)
   try {
-    const { context, bosToken, vocabulary } = loaded.config
-    if (tokenizer.vocabulary > vocabulary)
-      throw new UserError(
-        `The tokenizer in ${model.directory} has ${tokenizer.vocabulary} tokens, but the model has ${vocabulary}.`,
-        { fix: "Put the model's own tokenizer.json beside its config.json." },
-      )
+    const { context, bosToken } = loaded.config
+    checkTokenizer(loaded, tokenizer)
     const text = await openDataset(dataset, tokenizer, { context, bosToken, progress })
     return { model: loaded, tokenizer, dataset: text }
   } catch (error) {
