@@ -1,5 +1,5 @@
 /** What every latent does on a set of windows: sparse activations, turned so that each latent's entries are together. */
-import { InterruptedError } from '../core/errors.ts'
+import { InterruptedError, UserError } from '../core/errors.ts'
 import { windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
@@ -63,6 +63,7 @@ export function encodeWindows(
       const tokens = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')
       return sae.encode(siteRows(model, sae.metadata.hook_name, tokens))
     })
+    checkFinite(encoded.values, sae.metadata.hook_name)
     batch.windows.forEach((window, b) => {
       const start = encoded.offsets[b * batch.length + FIRST_POSITION]!
       const end = encoded.offsets[b * batch.length + window.tokens.length]!
@@ -79,6 +80,14 @@ export function encodeWindows(
     onBatch?.(done)
   }
   return gather(windows, sae.latents, offsets, perWindow)
+}
+
+/** Refuses activations that are no numbers: a model or SAE that overflows would otherwise give evidence of nothing. */
+function checkFinite(values: Float32Array, site: string): void {
+  if (values.every(Number.isFinite)) return
+  throw new UserError(`The SAE gives activations at ${site} that are not finite numbers.`, {
+    fix: 'Check the weights of model and SAE for NaN and infinity.',
+  })
 }
 
 function gather(

@@ -1,5 +1,4 @@
 /** Which latents are tested, by discovery text alone: the most selective for different concepts, then others by density. */
-import { UserError } from '../core/errors.ts'
 import { type Activations, activeWindows, valuesOf } from './activations.ts'
 import type { ConceptLabels } from './concepts.ts'
 import type { ValidateConfig } from './config.ts'
@@ -43,13 +42,7 @@ export function chooseLatents(
     const known = new Map(candidates.map(candidate => [candidate.latent, candidate]))
     return [...new Set(latents)]
       .sort((a, b) => a - b)
-      .map(latent => {
-        if (latent >= activations.latents)
-          throw new UserError(`latents names ${latent}, but the SAE has ${activations.latents} latents.`, {
-            fix: `Name latents from 0 to ${activations.latents - 1}.`,
-          })
-        return known.get(latent) ?? { latent, concept: -1, auroc: 0, active: 0 }
-      })
+      .map(latent => known.get(latent) ?? { latent, concept: -1, auroc: 0, active: 0 })
   }
   const count = latents === 'auto' ? AUTOMATIC : latents
   const usable = candidates.filter(({ latent }) => activeWindows(activations, latent).length >= FEWEST_WINDOWS)
@@ -62,7 +55,7 @@ export function chooseLatents(
       (a, b) =>
         rounded(b) - rounded(a) ||
         labels.tokens[b.concept]! - labels.tokens[a.concept]! ||
-        b.active - a.active ||
+        a.active - b.active ||
         a.latent - b.latent,
     )
   const taken = new Set<number>()

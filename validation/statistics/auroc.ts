@@ -5,7 +5,7 @@
  * not, so the interval to report resamples documents.
  */
 import { type BootstrapOptions, bootstrap, type Interval } from './bootstrap.ts'
-import { midranks, variance } from './descriptive.ts'
+import { mean, midranks, variance } from './descriptive.ts'
 import { normalQuantile } from './normal.ts'
 
 /** AUROC of scores with labels 0 or 1; NaN where one class is absent. */
@@ -24,16 +24,16 @@ export function auroc(scores: ArrayLike<number>, labels: ArrayLike<number>): num
 
 /** AUROC with DeLong's standard error and normal interval (clipped to [0, 1]). */
 export function deLong(scores: ArrayLike<number>, labels: ArrayLike<number>, level = 0.95) {
-  const pick = (label: number) => Array.from(labels, (_, i) => i).filter(i => (labels[i] ? 1 : 0) === label)
-  const positives = pick(1)
-  const negatives = pick(0)
+  const positives: number[] = []
+  const negatives: number[] = []
+  for (let i = 0; i < labels.length; i++) (labels[i] ? positives : negatives).push(i)
   const ranks = midranks(scores)
   const within = (items: number[]) => midranks(items.map(i => scores[i]!))
   const withinPositives = within(positives)
   const withinNegatives = within(negatives)
   const v10 = positives.map((i, place) => (ranks[i]! - withinPositives[place]!) / negatives.length)
   const v01 = negatives.map((i, place) => 1 - (ranks[i]! - withinNegatives[place]!) / positives.length)
-  const estimate = auroc(scores, labels)
+  const estimate = mean(v10)
   const standardError = Math.sqrt(variance(v10) / positives.length + variance(v01) / negatives.length)
   const half = normalQuantile(1 - (1 - level) / 2) * standardError
   return { estimate, standardError, low: Math.max(0, estimate - half), high: Math.min(1, estimate + half) }

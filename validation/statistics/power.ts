@@ -2,8 +2,12 @@
 import { noncentralStudentCdf, studentQuantile } from './student.ts'
 
 /** Power of a two-sided t-test with `df` degrees of freedom at noncentrality δ. */
-function powerAt(delta: number, df: number, alpha: number): number {
-  const critical = studentQuantile(1 - alpha / 2, df)
+function powerAt(
+  delta: number,
+  df: number,
+  alpha: number,
+  critical: number = studentQuantile(1 - alpha / 2, df),
+): number {
   return 1 - noncentralStudentCdf(critical, df, delta) + noncentralStudentCdf(-critical, df, delta)
 }
 
@@ -33,13 +37,15 @@ export function twoSampleSize(d: number, alpha = 0.05, power = 0.8): number {
  */
 export function minimumDetectableEffect(n: number, standardDeviation: number, alpha = 0.05, power = 0.8): number {
   if (n < 2) return Infinity
+  const critical = studentQuantile(1 - alpha / 2, n - 1)
+  const reached = (dz: number) => powerAt(dz * Math.sqrt(n), n - 1, alpha, critical) >= power
   let low = 0
   let high = 1
-  while (pairedPower(high, n, alpha) < power) high *= 2
-  for (let i = 0; i < 60 && high - low > 1e-10 * high; i++) {
+  while (!reached(high)) high *= 2
+  while (high - low > 1e-7 * high) {
     const middle = (low + high) / 2
-    if (pairedPower(middle, n, alpha) < power) low = middle
-    else high = middle
+    if (reached(middle)) high = middle
+    else low = middle
   }
   return high * standardDeviation
 }

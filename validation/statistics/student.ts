@@ -40,7 +40,7 @@ export function studentQuantile(p: number, df: number): number {
   let high = Math.max(1, normalQuantile(p))
   while (studentCdf(high, df) < p) high *= 2
   let low = 0
-  for (let i = 0; i < 200 && high - low > 1e-14 * high; i++) {
+  for (let i = 0; i < 100 && high - low > 1e-13 * high; i++) {
     const middle = (low + high) / 2
     if (studentCdf(middle, df) < p) low = middle
     else high = middle
@@ -56,7 +56,7 @@ export function noncentralStudentCdf(t: number, df: number, delta: number): numb
   const spread = 9 / Math.sqrt(2 * df)
   const low = Math.max(1e-9, 1 - spread)
   const high = 1 + Math.max(spread, 12 / df)
-  const steps = 800
+  const steps = 240
   const width = (high - low) / steps
   const logFront = Math.log(2) + (df / 2) * Math.log(df / 2) - logGamma(df / 2)
   let sum = 0

@@ -1,0 +1,135 @@
+/** The held-out text of a validation: which windows are read, what latents do on them, and what their tokens carry. */
+import { UserError } from '../core/errors.ts'
+import { Random, uniformOf } from '../core/random.ts'
+import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { tf } from '../engine/tf.ts'
+import type { Model } from '../model/model.ts'
+import { type Activations, FIRST_POSITION, siteRows } from './activations.ts'
+import { type Candidate, candidatesOf } from './choose.ts'
+import { type ConceptLabels, labelWindows } from './concepts.ts'
+import type { ValidateConfig } from './config.ts'
+import { onHost } from './on-host.ts'
+import { conceptAurocs, type RankedActivations, rankActivations } from './selectivity.ts'
+import { FEWEST_DOCUMENTS } from './verdict.ts'
+
+/** A stratum field with more values than this (such as an id) gives no effect a value. */
+const MANY_VALUES = 24
+/** Rows from which covariance-matched directions are drawn. */
+const COVARIANCE_ROWS = 1024
+
+/** Windows of a split up to `tokens` tokens, by a hash of seed and window, so that the order of the data does not matter. */
+export function drawWindows(dataset: TokenDataset, split: Split, tokens: number, seed: number): TokenWindow[] {
+  const drawn: TokenWindow[] = []
+  let count = 0
+  const keyed = dataset.windows
+    .filter(window => window.split === split && window.tokens.length > FIRST_POSITION + 1)
+    .map(window => ({ window, key: uniformOf(seed, 'validate', window.id) }))
+    .sort((a, b) => a.key - b.key || a.window.index - b.window.index)
+  if (keyed.length === 0)
+    throw new UserError(`The dataset ${dataset.name} has no ${split} text.`, {
+      fix: 'Use more documents, or raise dataset.heldOut.fraction.',
+    })
+  for (const { window } of keyed) {
+    if (drawn.length > 0 && count + window.tokens.length > tokens) break
+    drawn.push(window)
+    count += window.tokens.length
+  }
+  return drawn.sort((a, b) => a.index - b.index)
+}
+
+/** Labels of both splits and what discovery text says of every latent. */
+export interface LabelledText {
+  readonly concepts: readonly string[]
+  readonly discoveryLabels: ConceptLabels
+  readonly validationLabels: ConceptLabels
+  readonly validationRanks: RankedActivations
+  /** AUROC on discovery text, [latents · concepts]. */
+  readonly aurocs: Float64Array
+  readonly candidates: readonly Candidate[]
+}
+
+/** Labels both splits and judges every latent on discovery text. */
+export function labelText(
+  dataset: TokenDataset,
+  config: ValidateConfig,
+  discovery: Activations,
+  validation: Activations,
+): LabelledText {
+  const concepts = config.claims === 'firing' ? [] : (config.concepts ?? dataset.concepts)
+  for (const concept of concepts)
+    if (!dataset.concepts.includes(concept))
+      throw new UserError(`The dataset ${dataset.name} has no concept ${concept}.`, {
+        fix: `It has ${dataset.concepts.slice(0, 8).join(', ')}${dataset.concepts.length > 8 ? ' …' : ''}.`,
+      })
+  const discoveryLabels = labelWindows(dataset, discovery.windows, concepts)
+  const validationLabels = labelWindows(dataset, validation.windows, concepts)
+  const aurocs = conceptAurocs(rankActivations(discovery, discoveryLabels), discoveryLabels)
+  // A concept that validation text cannot judge is not claimed; this looks at its labels only.
+  for (let i = 0; i < aurocs.length; i++)
+    if (validationLabels.documents[i % concepts.length]! < FEWEST_DOCUMENTS) aurocs[i] = Number.NaN
+  if (config.claims === 'concept' && aurocs.every(Number.isNaN))
+    throw new UserError(`The dataset ${dataset.name} has no concept that its held-out text can judge.`, {
+      fix: "Set claims to 'firing', or use text with labels.",
+    })
+  return {
+    concepts,
+    discoveryLabels,
+    validationLabels,
+    validationRanks: rankActivations(validation, validationLabels),
+    aurocs,
+    candidates: candidatesOf(discovery, aurocs, concepts.length),
+  }
+}
+
+/** Values at the site on discovery text less their mean, [rows, width], for covariance-matched directions. */
+export function sampleRows(
+  model: Model,
+  site: string,
+  width: number,
+  windows: readonly TokenWindow[],
+  seed: number,
+): Float32Array {
+  const random = new Random(seed, 'covariance rows')
+  const rows: Float32Array[] = []
+  for (const window of random.shuffle([...windows])) {
+    if (rows.length >= COVARIANCE_ROWS) break
+    const values = onHost(
+      () =>
+        siteRows(
+          model,
+          site,
+          tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32'),
+        ).dataSync<'float32'>() as Float32Array,
+    )
+    for (let p = FIRST_POSITION; p < window.tokens.length; p++) rows.push(values.slice(p * width, (p + 1) * width))
+  }
+  const samples = new Float32Array(rows.length * width)
+  for (let j = 0; j < width; j++) {
+    const mean = rows.reduce((sum, row) => sum + row[j]!, 0) / rows.length
+    rows.forEach((row, i) => {
+      samples[i * width + j] = row[j]! - mean
+    })
+  }
+  return samples
+}
+
+/** Stratum fields with two to `MANY_VALUES` values. */
+export function fewValued({ documents }: TokenDataset): string[] {
+  const values = new Map<string, Set<string>>()
+  for (const { strata } of documents)
+    for (const [field, value] of Object.entries(strata)) values.set(field, (values.get(field) ?? new Set()).add(value))
+  return [...values]
+    .filter(([, { size }]) => size >= 2 && size <= MANY_VALUES)
+    .map(([field]) => field)
+    .sort()
+}
+
+/** Strata of the windows that interventions use, by id: those of the document they open with. */
+export function strataOf(dataset: TokenDataset, used: readonly TokenWindow[]): Record<string, Record<string, string>> {
+  const windows = new Map(used.map(window => [window.id, window]))
+  return Object.fromEntries(
+    [...windows.values()]
+      .sort((a, b) => a.index - b.index)
+      .map(window => [window.id, { ...dataset.documents[window.documents[FIRST_POSITION]!]!.strata }]),
+  )
+}
