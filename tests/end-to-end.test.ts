@@ -3,10 +3,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { RunManifest } from '../runs/run.ts'
 import { type CliResult, runCli, startCli } from './cli.ts'
 import { writeTinyModel } from './tiny-model.ts'
+
+vi.setConfig({ testTimeout: 300_000 })
 
 let folder: string
 beforeAll(async () => {
@@ -16,6 +18,8 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const store = (name: string) => join(folder, name)
+/** A run that nothing cut; the cut ones are made from these as well. */
+const whole = (stage: string) => join(folder, 'whole', stage)
 const pipeline = (runs: string, args: readonly string[]) => runCli(args, { env: { PIPELINE_RUNS: store(runs) } })
 
 async function ok(result: Promise<CliResult>): Promise<CliResult> {
@@ -52,7 +56,7 @@ async function killWhen(runs: string, args: readonly string[], reached: () => bo
 
 interface Stage {
   readonly stage: string
-  readonly flags: readonly string[]
+  readonly flags: () => string
   /** Moments, in order, by what is in the run's directory. */
   readonly moments: Readonly<Record<string, (files: readonly string[], directory: string) => boolean>>
 }
@@ -63,44 +67,37 @@ const count = (files: readonly string[], pattern: RegExp) => files.filter(name =
 const stages: readonly Stage[] = [
   {
     stage: 'capture',
-    flags: ['--dataset', 'toyworld', '--dataset.documents', '400', '--sites', 'blocks.0.hook_resid_post'].concat(
-      ...['--strata', 'language,position', '--shardRows', '400', '--batchTokens', '256'],
-    ),
+    flags: () =>
+      `--dataset toyworld --dataset.documents 400 --sites blocks.0.hook_resid_post --strata language,position --shardRows 400 --batchTokens 256`,
     moments: {
       'it has begun': files => files.includes('run.json'),
       'a shard is half-written': files => count(files, /\.arrow.*\.partial$/) > 0,
-      'a shard is there': files => count(files, /\.arrow$/) >= 1,
-      'three more are': files => count(files, /\.arrow$/) >= 4,
+      'some shards are there': files => count(files, /\.arrow$/) >= 3,
     },
   },
   {
     stage: 'train',
-    flags: ['--capture', 'capture', '--latents', '32', '--k', '4', '--batchTokens', '128', '--epochs', '12'].concat(
-      ...['--checkpointEvery', '20', '--logEvery', '1'],
-    ),
+    flags: () =>
+      `--capture ${whole('capture')} --latents 32 --k 4 --batchTokens 128 --epochs 12 --checkpointEvery 20 --logEvery 1`,
     moments: {
       'it has begun': files => files.includes('run.json'),
-      'some steps are done': (files, at) => files.includes('metrics.jsonl') && lines(at, 'metrics.jsonl') >= 5,
-      'a checkpoint is there': files => count(files, /^checkpoints\/.*\.safetensors$/) > 0,
-      'steps after it are done': (files, at) =>
+      'steps after a checkpoint are done': (files, at) =>
         count(files, /^checkpoints\//) > 0 && lines(at, 'metrics.jsonl') % 20 >= 5,
       'the weights are being saved': files => count(files, /^sae_weights/) > 0,
     },
   },
   {
     stage: 'validate',
-    flags: ['--sae', 'train', '--latents', '2', '--documents', '6', '--controls.random', '19'].concat(
-      ...['--controls.foreign', '19', '--bootstrap', '200', '--tokens', '2000', '--maxTokens', '2000'],
-    ),
+    flags: () =>
+      `--sae ${whole('train')} --latents 2 --documents 6 --controls.random 19 --controls.foreign 19 --bootstrap 200 --tokens 2000 --maxTokens 2000`,
     moments: {
       'it has begun': files => files.includes('run.json'),
       'the claims are written': files => files.includes('claims.json'),
-      'there is more': files => files.length >= 4,
     },
   },
   {
     stage: 'label',
-    flags: ['--sae', 'train', '--evidence', 'validate', '--tokens', '2000'],
+    flags: () => `--sae ${whole('train')} --evidence ${whole('validate')} --tokens 2000`,
     moments: {
       'it has begun': files => files.includes('run.json'),
       'its first file is written': files => count(files, /^(features|examples)/) > 0,
@@ -108,7 +105,7 @@ const stages: readonly Stage[] = [
   },
   {
     stage: 'report',
-    flags: ['--sae', 'train', '--evidence', 'validate', '--labels', 'label'],
+    flags: () => `--sae ${whole('train')} --evidence ${whole('validate')} --labels ${whole('label')}`,
     moments: { 'it has begun': files => files.includes('run.json') },
   },
 ]
@@ -116,9 +113,8 @@ const stages: readonly Stage[] = [
 describe('kill -9', () => {
   test.each(stages)('at any of several moments of $stage, and the same command ends in the same bytes', async part => {
     const model = part.stage === 'capture' ? ['--model', join(folder, 'model')] : []
-    const args = [part.stage, ...model, ...part.flags, '--name', part.stage]
+    const args = [part.stage, ...model, ...part.flags().split(' '), '--name', part.stage]
     await ok(pipeline('whole', args))
-    const whole = join(store('whole'), part.stage)
     const directory = join(store('cut'), part.stage)
     let kills = 0
     for (const [moment, reached] of Object.entries(part.moments)) {
@@ -135,12 +131,9 @@ describe('kill -9', () => {
     }
     expect(kills).toBeGreaterThan(0)
     await ok(pipeline('cut', args))
-    expect(bytesOf(directory)).toEqual(bytesOf(whole))
-    expect(manifest(directory)).toMatchObject({
-      status: 'finished',
-      files: manifest(whole).files,
-      key: manifest(whole).key,
-    })
+    expect(bytesOf(directory)).toEqual(bytesOf(whole(part.stage)))
+    const { files, key } = manifest(whole(part.stage))
+    expect(manifest(directory)).toMatchObject({ status: 'finished', files, key })
   })
 })
 
@@ -151,7 +144,7 @@ function namesIn(directory: string): string[] {
 }
 
 test('Ctrl-C ends with code 4 and a run that goes on', async () => {
-  const args = ['train', ...stages[1]!.flags, '--seed', '7', '--name', 'interrupted']
+  const args = ['train', ...stages[1]!.flags().split(' '), '--seed', '7', '--name', 'interrupted']
   const { child, ended } = startCli(args, { env: { PIPELINE_RUNS: store('whole') } })
   const metrics = join(store('whole'), 'interrupted/metrics.jsonl')
   while (child.exitCode === null && !(existsSync(metrics) && readFileSync(metrics).length > 0)) await sleep(5)
