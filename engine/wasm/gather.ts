@@ -11,6 +11,8 @@ export function gatherWith(original: Kernel): Kernel {
     const { x, indices } = call.inputs as Record<'x' | 'indices', NonNullable<(typeof call.inputs)[string]>>
     const axis = tf.util.parseAxisParam(call.attrs.axis as number, x.shape)[0]!
     const batchDims = (call.attrs.batchDims as number | undefined) ?? 0
+    // Checks the dimensions against each other, which wasm's own leaves out.
+    tf.backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, axis, batchDims)
     const batches = sizeOf(x.shape.slice(0, batchDims))
     if (batches === 1 && sizeOf(x.shape) > 0) return original(call)
 

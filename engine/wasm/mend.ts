@@ -5,12 +5,14 @@ import { bridged } from './bridge.ts'
 import { gatherWith } from './gather.ts'
 import { mendMatMul } from './matmul.ts'
 import { unsortedSegmentSum } from './segment-sum.ts'
+import { mendSmall } from './small.ts'
 
 /** Registers our kernels in the place of wasm's; call it once, before the backend is set. */
 export function mendKernels(): void {
   replaceKernel('GatherV2', gatherWith)
   addKernel('UnsortedSegmentSum', unsortedSegmentSum)
   mendMatMul()
+  mendSmall()
   for (const name of BRIDGED) addKernel(name, bridged(name))
 }
 

@@ -233,6 +233,67 @@ describe('a transformer block', () => {
   })
 })
 
+describe('types and odd values', () => {
+  const rounded = (value: number) => value.toPrecision(4)
+  const odd = () => tf.tensor1d([1.5, -2.5, 0, Number.NaN, Number.POSITIVE_INFINITY, 0.3, 256, 7])
+  const integers = () => tf.tensor1d([3, -2, 0, 256, 5, -6, 1, 2], 'int32')
+  const flags = () => tf.tensor1d([1, 0, 1, 1, 0, 0, 1, 0], 'bool')
+
+  test('anything but zero is true, by hand', () => {
+    expect(valuesOf(() => tf.tensor1d([0, 0.5, -1, 256]).cast('bool')).values).toEqual([0, 1, 1, 1])
+    expect(valuesOf(() => tf.tensor1d([0, 256], 'int32').cast('bool')).values).toEqual([0, 1])
+  })
+
+  test('clipping and extremes keep NaN, by hand', () => {
+    const { NaN: none } = Number
+    expect(valuesOf(() => tf.tensor1d([1, none, 5, -5]).clipByValue(0, 2)).values).toEqual([1, none, 2, 0])
+    expect(valuesOf(() => tf.maximum(tf.tensor1d([none, 1]), tf.tensor1d([0, none]))).values).toEqual([none, none])
+  })
+
+  test('the sum of nothing is zero and the product one', () => {
+    expect(valuesOf(() => tf.zeros([0, 3]).sum()).values).toEqual([0])
+    expect(valuesOf(() => tf.zeros([0, 3]).prod()).values).toEqual([1])
+  })
+
+  test('a slice outside its tensor is refused', () => {
+    expect(() => tf.tidy(() => tf.slice(tf.ones([2, 3]), [0, 1], [2, 3]))).toThrow('slice')
+  })
+
+  test.each(['abs', 'neg', 'relu', 'sign', 'square', 'step', 'exp', 'log1p', 'isNaN', 'isFinite'] as const)(
+    '%s of floats, integers and flags agrees with the plain backend',
+    async name => {
+      for (const make of [odd, integers, flags]) {
+        const [found, wanted] = [
+          valuesOf(() => tf[name](make())),
+          await onPlain(() => valuesOf(() => tf[name](make()))),
+        ]
+        expect(found.values.map(rounded)).toEqual(wanted.values.map(rounded))
+      }
+    },
+  )
+
+  test('flags do not write beyond their memory', () => {
+    for (let i = 0; i < 50; i++)
+      tf.tidy(() => {
+        tf.abs(flags())
+        tf.reverse(flags(), 0)
+        tf.where(flags(), flags(), flags())
+      })
+    const { values } = valuesOf(() =>
+      tf
+        .tile(tf.ones([13, 7]), [2, 3])
+        .square()
+        .sum(),
+    )
+    expect(values).toEqual([13 * 7 * 6])
+  })
+
+  test('a gradient may use a cloned input', () => {
+    const { values } = valuesOf(() => tf.grad(x => tf.logSigmoid(x.clone()).clone())(tf.tensor1d([0])))
+    expect(values[0]).toBeCloseTo(0.5, 6)
+  })
+})
+
 test('full memory is an error, not a write to address 0', () => {
   const full = { wasm: { _malloc: (bytes: number) => (bytes > 8 ? 0 : 16) } }
   guardMemory(full)
