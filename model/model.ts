@@ -55,12 +55,16 @@ export interface Model {
   /**
    * Logits [batch, position, vocabulary], or the value at `until`. `tokens` is int32 [batch, position]; pad on the
    * right, since attention is causal. Differentiable with respect to any value a hook returns. With `from`, `tokens`
-   * still gives batch and position.
+   * still gives batch and position. The result is the caller's to dispose; nothing else stays, also when a hook throws.
+   * Throws a `UserError` for an unknown site, a hook the pass never comes to, and tokens the model cannot read.
    */
   run(tokens: Tensor2D, options?: RunOptions): Tensor
   /** The weights by their Hugging Face names, for training and for reading (`W_U` and the like: see `unembedding`). */
   readonly weights: Readonly<Record<string, Tensor>>
-  /** The unembedding [width, vocabulary] with the final norm's gain folded in, for logit effects of a direction. */
+  /**
+   * The unembedding [width, vocabulary] behind the final norm's gain and, for layer norms, its centring: a direction
+   * times this, over the norm's scale, is what it adds to the logits. The caller disposes it.
+   */
   unembedding(): Tensor2D
   dispose(): void
 }

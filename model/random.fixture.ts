@@ -6,7 +6,8 @@ import { architectureOf } from './families/index.ts'
 import type { Model } from './model.ts'
 import { expectedShapes } from './weights.ts'
 
-const decoder = {
+/** Sizes that a config of any Llama-like family may have. */
+export const decoderConfigs = {
   hidden_size: 8,
   intermediate_size: 12,
   num_hidden_layers: 2,
@@ -19,21 +20,27 @@ const decoder = {
 /** One config a family, each with what is special about it. */
 export const smallConfigs: Record<string, Record<string, unknown>> = {
   gpt2: { model_type: 'gpt2', n_embd: 8, n_head: 2, n_layer: 2, n_positions: 16, vocab_size: 11 },
-  llama: { model_type: 'llama', ...decoder, head_dim: 6, attention_bias: true },
-  mistral: { model_type: 'mistral', ...decoder, sliding_window: 3 },
-  qwen2: { model_type: 'qwen2', ...decoder, tie_word_embeddings: true },
-  qwen3: { model_type: 'qwen3', ...decoder, head_dim: 4 },
+  llama: { model_type: 'llama', ...decoderConfigs, head_dim: 6, attention_bias: true },
+  mistral: { model_type: 'mistral', ...decoderConfigs, sliding_window: 3 },
+  qwen2: { model_type: 'qwen2', ...decoderConfigs, tie_word_embeddings: true },
+  qwen3: { model_type: 'qwen3', ...decoderConfigs, head_dim: 4 },
   gemma2: {
     model_type: 'gemma2',
-    ...decoder,
+    ...decoderConfigs,
     head_dim: 4,
     query_pre_attn_scalar: 5,
     sliding_window: 3,
     attn_logit_softcapping: 2,
     final_logit_softcapping: 3,
   },
-  gemma3_text: { model_type: 'gemma3_text', ...decoder, head_dim: 4, sliding_window: 3, sliding_window_pattern: 2 },
-  gpt_neox: { model_type: 'gpt_neox', ...decoder, num_attention_heads: 2, rotary_pct: 0.5 },
+  gemma3_text: {
+    model_type: 'gemma3_text',
+    ...decoderConfigs,
+    head_dim: 4,
+    sliding_window: 3,
+    sliding_window_pattern: 2,
+  },
+  gpt_neox: { model_type: 'gpt_neox', ...decoderConfigs, num_attention_heads: 2, rotary_pct: 0.5 },
 }
 
 /** Random weights for a config: gains near 1 (0 where 1 is added), the rest large enough that every term matters. */
