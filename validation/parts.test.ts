@@ -1,0 +1,319 @@
+import { describe, expect, test } from 'vitest'
+import { Random } from '../core/random.ts'
+import { conceptMask, type TokenDataset, type TokenWindow } from '../datasets/document.ts'
+import { type Activations, activationsIn, activeWindows } from './activations.ts'
+import { chooseLatents } from './choose.ts'
+import { cutWindow, drawDocuments } from './claims.ts'
+import { conceptRows, labelWindows, siblingsOf } from './concepts.ts'
+import { controls } from './controls/index.ts'
+import type { InterventionEvidence } from './evidence.ts'
+import { fakeDataset, VOCABULARY } from './fake.fixture.ts'
+import { conceptAurocs, latentAuroc, nullMaxima, rankActivations } from './selectivity.ts'
+import { auroc } from './statistics/auroc.ts'
+import { conceptTarget, firingTarget, topTokens } from './targets.ts'
+import { causalVerdict, overall, selectivityVerdict } from './verdict.ts'
+
+const dataset = fakeDataset(40)
+const windows = dataset.windows.filter(({ split }) => split === 'validation')
+
+/** Activations of `latents` latents on windows, each nonzero with a chance of one in four, rounded so that values tie. */
+function chanceActivations(of: readonly TokenWindow[], latents: number): Activations {
+  const random = new Random('activations')
+  const entries: [number, number, number, number][] = []
+  for (let latent = 0; latent < latents; latent++)
+    of.forEach(({ tokens }, w) => {
+      for (let p = 1; p < tokens.length; p++)
+        if (random.uniform() < 0.25) entries.push([latent, w, p, 1 + random.int(3)])
+    })
+  const offsets = new Float64Array(latents + 1)
+  for (const [latent] of entries) for (let i = latent + 1; i <= latents; i++) offsets[i]!++
+  return {
+    windows: of,
+    tokens: of.reduce((sum, { tokens }) => sum + tokens.length - 1, 0),
+    latents,
+    offsets,
+    window: Uint32Array.from(entries, ([, w]) => w),
+    position: Uint16Array.from(entries, ([, , p]) => p),
+    value: Float32Array.from(entries, ([, , , value]) => value),
+  }
+}
+
+describe('labels', () => {
+  test('are those of conceptMask, for token concepts and strata alike', () => {
+    const concepts = [...dataset.concepts, 'half=even']
+    const labels = labelWindows(dataset, windows, concepts)
+    concepts.forEach((concept, c) => {
+      const expected = windows.flatMap(window => [...conceptMask(dataset, window, concept)].slice(1))
+      expect([...conceptRows(labels, c)]).toEqual(expected)
+      expect(labels.tokens[c]).toBe(expected.reduce((sum, one) => sum + one, 0))
+    })
+  })
+
+  test('dealt out, each window has another’s labels by position', () => {
+    const labels = labelWindows(dataset, windows.slice(0, 2), dataset.concepts)
+    const [a, b] = [labels.rowStart[1]!, labels.rowStart[2]!]
+    const own = conceptRows(labels, 0)
+    expect([...conceptRows(labels, 0, [1, 0])]).toEqual([...own.slice(a, b), ...own.slice(0, a)])
+  })
+
+  test('siblings share the group', () =>
+    expect(siblingsOf('food=pie', ['food=pie', 'food=bread', 'place=pie', 'pie'])).toEqual(['food=bread']))
+})
+
+describe('selectivity', () => {
+  const activations = chanceActivations(windows, 5)
+  const labels = labelWindows(dataset, windows, dataset.concepts)
+  const ranked = rankActivations(activations, labels)
+  const scoresOf = (latent: number) =>
+    windows.flatMap(({ tokens }, w) => {
+      const active = activationsIn(activations, latent, w)
+      return Array.from({ length: tokens.length - 1 }, (_, i) => active.get(i + 1) ?? 0)
+    })
+
+  test('AUROC by ranks of active tokens is AUROC over all tokens', () => {
+    const all = conceptAurocs(ranked, labels, { minimumTokens: 1, minimumDocuments: 1 })
+    for (let latent = 0; latent < 5; latent++)
+      for (let c = 0; c < dataset.concepts.length; c++) {
+        const rows = conceptRows(labels, c)
+        const direct = auroc(scoresOf(latent), rows)
+        expect(all[latent * dataset.concepts.length + c]).toBeCloseTo(direct, 6)
+        expect(latentAuroc(ranked, latent, rows, labels.tokens[c]!)).toBeCloseTo(direct, 6)
+      }
+  })
+
+  test('concepts with too few tokens are not judged', () => {
+    expect([...conceptAurocs(ranked, labels, { minimumTokens: 1e6 })].every(Number.isNaN)).toBe(true)
+  })
+
+  test('the null is the best of all latents: larger than one latent’s usual AUROC, and seeded', () => {
+    const maxima = nullMaxima(ranked, labels, 0, 20, new Random(1))
+    expect(maxima).toEqual(nullMaxima(ranked, labels, 0, 20, new Random(1)))
+    expect(Math.min(...maxima)).toBeGreaterThan(0.5)
+  })
+})
+
+describe('targets', () => {
+  const training = fakeDataset(400)
+
+  test('of a labelled concept: its answers weigh up, its siblings’ answers down, and the sum is zero', () => {
+    const target = conceptTarget(training, training.windows, 'cue=0', VOCABULARY)
+    expect(target.scope).toBe('next')
+    expect(target.separation).toBeGreaterThan(1)
+    expect(target.weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(0, 6)
+    expect(new Set(topTokens(target.weights, 4).map(({ token }) => token))).toEqual(new Set([13, 14, 15, 16]))
+    expect(target.weights[21]).toBeLessThan(0) // an answer of cue=1
+  })
+
+  test('of shuffled labels do not separate documents that were not counted', () => {
+    const shuffled = fakeDataset(400, { shuffle: true })
+    expect(conceptTarget(shuffled, shuffled.windows, 'cue=0', VOCABULARY).separation).toBeLessThan(0.1)
+  })
+
+  test('without labels are the tokens that follow where the latent fires', () => {
+    const cue = 9 // the first cue of concept 0
+    const entries = training.windows.flatMap(({ tokens }, w) =>
+      [...tokens].flatMap((token, p) => (token === cue && p > 0 ? [[w, p] as const] : [])),
+    )
+    const activations: Activations = {
+      windows: training.windows,
+      tokens: 400 * 19,
+      latents: 1,
+      offsets: Float64Array.of(0, entries.length),
+      window: Uint32Array.from(entries, ([w]) => w),
+      position: Uint16Array.from(entries, ([, p]) => p),
+      value: new Float32Array(entries.length).fill(1),
+    }
+    const { weights, source } = firingTarget(activations, 0, VOCABULARY)
+    expect(source).toBe('activations')
+    expect(
+      topTokens(weights, 4)
+        .map(({ token }) => token)
+        .sort(),
+    ).toEqual([13, 14, 15, 16])
+  })
+})
+
+describe('controls', () => {
+  const width = 8
+  const random = () => new Random('controls')
+  const decoder = new Random('decoder').normals(40 * width)
+  decoder.set(decoder.subarray(0, width), width) // latent 1 is a copy of latent 0
+  const source = {
+    width,
+    latent: 0,
+    decoder,
+    active: Array.from({ length: 30 }, (_, i) => i),
+    sameConcept: new Set([7]),
+    samples: new Float32Array(),
+    random: random(),
+  }
+  const norms = (directions: Float32Array) =>
+    Array.from({ length: directions.length / width }, (_, i) =>
+      Math.hypot(...directions.subarray(i * width, (i + 1) * width)),
+    )
+
+  test('random directions are of unit length and seeded', () => {
+    const drawn = controls.random.draw({ ...source, random: random() }, 5)
+    for (const norm of norms(drawn.directions)) expect(norm).toBeCloseTo(1, 5)
+    expect(controls.random.draw({ ...source, random: random() }, 5)).toEqual(drawn)
+  })
+
+  test('foreign latents are active ones, no copies, none of the same concept, none twice', () => {
+    const { ids, directions } = controls.foreign.draw({ ...source, random: random() }, 99)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const [i, id] of ids.entries()) {
+      expect(id).toBeLessThan(30)
+      expect([0, 1, 7]).not.toContain(id)
+      const cosine = directions
+        .subarray(i * width, (i + 1) * width)
+        .reduce((sum, x, j) => sum + (x * decoder[j]!) / Math.hypot(...decoder.subarray(0, width)), 0)
+      expect(Math.abs(cosine)).toBeLessThanOrEqual(0.3 + 1e-6)
+    }
+  })
+
+  test('covariance-matched directions lie where the samples vary', () => {
+    const samples = Float32Array.from({ length: 50 * width }, (_, i) => (i % width === 3 ? (i % 7) - 3 : 0))
+    const { directions } = controls.covariance.draw({ ...source, samples, random: random() }, 4)
+    for (let i = 0; i < 4; i++) expect(Math.abs(directions[i * width + 3]!)).toBeCloseTo(1, 5)
+    expect(controls.covariance.draw({ ...source, random: random() }, 4).ids).toEqual([])
+  })
+})
+
+describe('documents of a claim', () => {
+  const activations = chanceActivations(windows, 1)
+  const settings = { documents: 6, positions: 12 }
+
+  test('the latent is active in those ablated, at a position that is measured; the lot is seeded', () => {
+    const drawn = drawDocuments(activations, 0, settings, 1)
+    expect(drawn.ablate).toHaveLength(6)
+    for (const { window, activations: active } of drawn.ablate) {
+      expect(window.tokens).toHaveLength(12)
+      expect(active.size).toBeGreaterThan(0)
+      for (const position of active.keys()) expect(position).toBeLessThan(11)
+    }
+    expect(drawDocuments(activations, 0, settings, 1)).toEqual(drawn)
+    expect(drawDocuments(activations, 0, settings, 2)).not.toEqual(drawn)
+  })
+
+  test('silent documents come first where steering is measured', () => {
+    const silentAt = 2
+    const kept = Array.from(activations.window, (w, e) => ({ w, e })).filter(({ w }) => w !== silentAt)
+    const some: Activations = {
+      ...activations,
+      offsets: Float64Array.of(0, kept.length),
+      window: Uint32Array.from(kept, ({ w }) => w),
+      position: Uint16Array.from(kept, ({ e }) => activations.position[e]!),
+      value: Float32Array.from(kept, ({ e }) => activations.value[e]!),
+    }
+    expect(activeWindows(some, 0)).not.toContain(silentAt)
+    expect(drawDocuments(some, 0, settings, 1).steer[0]!.window.id).toBe(windows[silentAt]!.id)
+  })
+
+  test('a window that is short enough is left as it is', () => expect(cutWindow(windows[0]!, 99)).toBe(windows[0]))
+})
+
+describe('choosing latents', () => {
+  test('a list is kept, sorted, once each', () => {
+    const activations = chanceActivations(windows, 6)
+    const labels = labelWindows(dataset as TokenDataset, windows, [])
+    const chosen = chooseLatents([5, 2, 2], [{ latent: 2, concept: -1, auroc: 0, active: 9 }], activations, labels)
+    expect(chosen.map(({ latent, active }) => [latent, active])).toEqual([
+      [2, 9],
+      [5, 0],
+    ])
+  })
+
+  test('without labels latents are spread over densities', () => {
+    const activations = chanceActivations(windows, 40)
+    const labels = labelWindows(dataset, windows, [])
+    const candidates = Array.from({ length: 40 }, (_, latent) => ({
+      latent,
+      concept: -1,
+      auroc: 0,
+      active: latent + 1,
+    }))
+    expect(chooseLatents(4, candidates, activations, labels).map(({ latent }) => latent)).toEqual([5, 15, 25, 35])
+  })
+})
+
+describe('verdicts', () => {
+  const evidence = (change: {
+    p?: number
+    q?: number
+    asClaimed?: boolean
+    difference?: number
+    mde?: number
+    size?: number
+    documents?: number
+  }): InterventionEvidence => {
+    const effect = {
+      documents: change.documents ?? 16,
+      mean: -0.5,
+      low: -0.6,
+      high: -0.4,
+      interval: 'bca' as const,
+      dz: -2,
+      g: -2,
+      p: 0.001,
+    }
+    const control = {
+      control: 'foreign',
+      count: 99,
+      mean: 0,
+      deviation: 0.1,
+      difference: change.difference ?? -0.5,
+      low: -0.6,
+      high: -0.4,
+      percentile: 1,
+      z: -5,
+      p: change.p ?? 0.01,
+      critical: 0.2,
+    }
+    const metric = { effect, controls: [control] }
+    return {
+      dose: 0,
+      norm: 1,
+      metrics: { target: metric, loss: metric, kl: metric },
+      test: {
+        family: 'ablate.target',
+        size: change.size ?? 8,
+        p: change.p ?? 0.01,
+        q: change.q ?? 0.02,
+        direction: 'decrease',
+        asClaimed: change.asClaimed ?? true,
+      },
+      power: { deviation: 0.1, minimumDetectableEffect: change.mde ?? 0.03, documentsNeeded: 10 },
+    }
+  }
+  const verdict = (change: Parameters<typeof evidence>[0]) =>
+    causalVerdict(evidence(change), { alpha: 0.05, smallestEffect: 0.05 }).verdict
+
+  test('of the causal part', () => {
+    expect(verdict({})).toBe('pass')
+    expect(verdict({ asClaimed: false })).toBe('fail')
+    expect(verdict({ difference: -0.01 })).toBe('fail')
+    expect(verdict({ p: 0.4, q: 0.5 })).toBe('fail') // 0.03 nats would have been found
+    expect(verdict({ p: 0.4, q: 0.5, mde: 0.15 })).toBe('fail') // less than what controls do
+    expect(verdict({ p: 0.4, q: 0.5, mde: 0.3 })).toBe('inconclusive')
+    expect(verdict({ p: 0.01, q: 0.08 })).toBe('inconclusive') // 99 controls, 8 latents
+    expect(verdict({ documents: 2 })).toBe('not-run')
+    expect(causalVerdict(null, { alpha: 0.05, smallestEffect: 0.05 }).verdict).toBe('not-run')
+  })
+
+  test('of selectivity', () => {
+    const decide = (auroc: number | null, low: number, high: number, q = 0.01) =>
+      selectivityVerdict({ auroc, low, high, q, concept: 'food=pie' }, { alpha: 0.05, minimumAuroc: 0.75 }).verdict
+    expect(decide(0.9, 0.8, 0.95)).toBe('pass')
+    expect(decide(0.9, 0.8, 0.95, 0.2)).toBe('fail')
+    expect(decide(0.6, 0.5, 0.7)).toBe('fail')
+    expect(decide(0.8, 0.7, 0.9)).toBe('inconclusive')
+    expect(decide(null, 0, 0)).toBe('not-run')
+  })
+
+  test('the worst part decides', () => {
+    const part = (verdict: 'pass' | 'fail' | 'inconclusive' | 'not-run') => ({ verdict, reason: '' })
+    expect(overall([part('pass'), part('pass')])).toBe('pass')
+    expect(overall([part('pass'), part('inconclusive')])).toBe('inconclusive')
+    expect(overall([part('inconclusive'), part('fail')])).toBe('fail')
+  })
+})
