@@ -15,13 +15,14 @@ const schema = z.strictObject({
   kind: z.enum(['a', 'b']).default('a'),
   deep: z.strictObject({ on: z.boolean().default(false).describe('Whether it is on') }).prefault({}),
   dataset: z.strictObject({ path: z.string(), documents: z.int().optional() }).optional(),
+  model: z.strictObject({ path: z.string() }),
 })
 const flag = (key: string) => [...flagsOf(schema), ...sectionsOf(schema)].find(flag => flag.key === key)!
 const read = (key: string, ...texts: string[]) => readFlag(flag(key), texts)
 
 test('every key is a flag, nested keys by their dotted path', () => {
   expect(flagsOf(schema).map(({ key }) => key)).toEqual(
-    'k rate name sites doses bos scale limit kind deep.on dataset.path dataset.documents'.split(' '),
+    'k rate name sites doses bos scale limit kind deep.on dataset.path dataset.documents model.path'.split(' '),
   )
 })
 
@@ -32,7 +33,11 @@ test('a flag knows its type, default and description', () => {
   expect(flag('scale').type).toBe('none|mean|number')
   expect(flag('kind').type).toBe('a|b')
   expect(flag('deep.on')).toMatchObject({ type: 'true|false', description: 'Whether it is on' })
-  expect(flag('dataset.path').required).toBe(true)
+})
+
+test('what an optional section asks for is not required, what a needed one asks for is', () => {
+  expect(flag('dataset.path').required).toBe(false)
+  expect(flag('model.path').required).toBe(true)
 })
 
 describe('a flag is read as its type', () => {
@@ -56,7 +61,7 @@ describe('a flag is read as its type', () => {
 
   test('and left for the schema to complain about when it fits nothing', () => {
     expect(read('k', 'many')).toBe('many')
-    const config = mergeConfig(schema, {}, new Map([['k', read('k', 'many')]]))
+    const config = mergeConfig(schema, { model: 'm' }, new Map([['k', read('k', 'many')]]))
     expect(() => parseConfig(schema, config, 'train')).toThrow('train key k is "many"')
   })
 })

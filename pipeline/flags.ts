@@ -25,13 +25,14 @@ export interface Flag {
 }
 
 /** The flags of a schema, in its order; a nested section gives a flag a key. */
-export function flagsOf(schema: z.ZodType, prefix = ''): Flag[] {
+export function flagsOf(schema: z.ZodType, prefix = '', optional = false): Flag[] {
   const inner = unwrap(schema)
   if (!(inner instanceof z.ZodObject)) return []
   return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([name, part]) => {
     const key = prefix + name
-    const sub = flagsOf(part, `${key}.`)
-    return sub.length ? sub : [flagOf(key, part)]
+    // What a section asks for is needed only where the section is.
+    const sub = flagsOf(part, `${key}.`, optional || part.safeParse(undefined).success)
+    return sub.length ? sub : [flagOf(key, part, optional)]
   })
 }
 
@@ -46,13 +47,13 @@ export function sectionsOf(schema: z.ZodType, prefix = ''): Flag[] {
   })
 }
 
-function flagOf(key: string, schema: z.ZodType): Flag {
+function flagOf(key: string, schema: z.ZodType, optional = false): Flag {
   return {
     key,
     schema,
     type: typeName(schema),
     description: describe(schema),
-    required: !schema.safeParse(undefined).success,
+    required: !optional && !schema.safeParse(undefined).success,
     preset: presetOf(schema),
   }
 }

@@ -3,11 +3,11 @@ import { z } from 'zod'
 import { parseConfig } from '../core/config.ts'
 import { FaultError, InterruptedError, UserError } from '../core/errors.ts'
 import type { StageContext } from '../core/stage.ts'
-import type { RunInput } from '../runs/run.ts'
+import type { RunInput, RunManifest } from '../runs/run.ts'
 import type { FinishedRun, OpenRun, RunStore } from '../runs/store.ts'
 import { type CommandDefinition, defineCommand, type Outcome, type Session } from './command.ts'
 import { CommonConfig, openStore } from './common.ts'
-import { columns, duration, figure, words } from './text.ts'
+import { columns, duration, figure, shortPath, words } from './text.ts'
 import { machineFacts, packageVersion } from './version.ts'
 
 /** What a stage is about to do. */
@@ -35,7 +35,7 @@ export interface StageDefinition<S extends z.ZodObject> {
   /** Exit code of a finished run, from its figures: gates may fail or be inconclusive. Default 0. */
   exitCode?(summary: Readonly<Record<string, unknown>>): number
   /** The command that a person is likely to want next. */
-  next?(id: string): string
+  next?(run: RunManifest): string
   /** A last line for people, such as where the thing to look at is. */
   tells?(directory: string): string
 }
@@ -152,8 +152,8 @@ function outcome<S extends z.ZodObject>(
   const lines = [
     `${stage} ${id}: ${how}${seconds ? ` in ${duration(seconds)}` : ''}`,
     ...columns(rows),
-    tells ? `  ${tells(directory)}` : `  files in ${directory}`,
-    ...(next && code === 0 ? [`Next: ${next(id)}`] : []),
+    tells ? `  ${tells(shortPath(directory))}` : `  files in ${shortPath(directory)}`,
+    ...(next && code === 0 ? [`Next: ${next(manifest)}`] : []),
   ]
   const json: StageResult = { stage, run: id, directory, state, summary, seconds, exitCode: code }
   return { text: lines.join('\n'), json, exitCode: code }

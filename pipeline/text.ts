@@ -1,5 +1,6 @@
 /** Text for people: numbers, durations, columns and wrapped lines. */
 import { readFile } from 'node:fs/promises'
+import { relative } from 'node:path'
 import { text as readStream } from 'node:stream/consumers'
 import { readError } from '../core/files.ts'
 
@@ -31,6 +32,12 @@ export function duration(seconds: number): string {
   return minutes < 60
     ? `${minutes}:${two(whole % 60)}`
     : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`
+}
+
+/** A path as one would type it here: relative where that is shorter. */
+export function shortPath(path: string): string {
+  const short = relative(process.cwd(), path)
+  return short !== '' && short.length < path.length ? short : path
 }
 
 /** A figure of a summary: counts with thousands separated, other numbers with four digits that count. */

@@ -38,5 +38,5 @@ export default defineStage({
       },
     }
   },
-  next: id => `pipeline train --capture ${id}`,
+  next: ({ id }) => `pipeline train --capture ${id}`,
 })

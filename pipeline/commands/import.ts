@@ -52,7 +52,7 @@ export default defineStage({
       },
     }
   },
-  next: id => `pipeline validate --sae ${id}`,
+  next: ({ id }) => `pipeline validate --sae ${id}`,
 })
 
 /** Under a temporary name first: a run that is cut here has no half of a file. */

@@ -44,5 +44,5 @@ export default defineStage({
       },
     }
   },
-  next: id => `pipeline export labels --run ${id} --to labels.jsonl`,
+  next: ({ id }) => `pipeline export labels --run ${id} --to labels.jsonl`,
 })

@@ -1,12 +1,13 @@
 /** `pipeline run file.yaml`: all stages of one file, each in its own process, skipping what is unchanged. */
 
 import { join } from 'node:path'
+import { UserError } from '../../core/errors.ts'
 import { runChild } from '../child.ts'
 import { defineCommand } from '../command.ts'
 import { PipelineConfig, stagesOf } from '../plan.ts'
 import type { StageResult } from '../stage.ts'
 import { figuresOf } from '../stage.ts'
-import { columns, duration, figure, words } from '../text.ts'
+import { columns, duration, figure, shortPath, words } from '../text.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
 const goesOn = [0, 2, 3]
@@ -28,7 +29,13 @@ export default defineCommand({
     const began = performance.now()
     const results: StageResult[] = []
     const done: Record<string, string> = {}
-    for (const { stage, settings } of stagesOf(config)) {
+    const planned = stagesOf(config)
+    if (planned.length === 0)
+      throw new UserError('run has nothing to do: the file has no section capture, train, validate, label or report.', {
+        fix: 'Add one; an empty section, such as `validate: {}`, does the stage with its defaults.',
+      })
+    for (const [i, { stage, settings }] of planned.entries()) {
+      session.progress.note(`${i + 1}/${planned.length} ${stage}`)
       const { exitCode, result } = await runChild(stage, settings(done), session.signal)
       if (!result || 'error' in result || !goesOn.includes(exitCode)) {
         const problem =
@@ -41,6 +48,7 @@ export default defineCommand({
           exitCode: exitCode === 0 || exitCode > 128 ? 70 : exitCode,
         }
       }
+      if (result.state === 'unchanged') session.progress.note(`unchanged: ${result.run}`)
       results.push(result)
       done[stage] = result.run
     }
@@ -49,7 +57,7 @@ export default defineCommand({
     const seconds = (performance.now() - began) / 1000
     const report = results.find(({ stage }) => stage === 'report')
     const lines = ['', ...table(results), '', `${config.name}: done in ${duration(seconds)}${gateText(exitCode)}`]
-    if (report) lines.push(`Report: ${join(report.directory, String(report.summary.page))}`)
+    if (report) lines.push(`Report: ${shortPath(join(report.directory, String(report.summary.page)))}`)
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
@@ -71,10 +79,16 @@ function table(results: readonly StageResult[]): string[] {
 }
 
 /** Which figures of a stage's summary stand in the closing table. */
-const shown: Readonly<Record<string, readonly string[]>> = {}
+const shown: Readonly<Record<string, readonly string[]>> = {
+  capture: ['rows', 'strata', 'shards'],
+  train: ['latents', 'l0', 'fvu', 'dead'],
+  validate: ['passed', 'failed', 'inconclusive', 'fvu', 'ceRecoveredMean'],
+  label: ['alive', 'labelled', 'meanF1'],
+  report: ['features', 'bytes'],
+}
 
 function keyFigures(stage: string, summary: Readonly<Record<string, unknown>>): string {
-  const figures = figuresOf(summary)
+  const figures = figuresOf(summary).filter(([, value]) => value !== null)
   const chosen = shown[stage]?.flatMap(name => figures.filter(([key]) => key === name)) ?? []
   return (chosen.length ? chosen : figures.slice(0, 3))
     .map(([name, value]) => `${words(name)} ${figure(value)}`)

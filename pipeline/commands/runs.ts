@@ -152,15 +152,17 @@ function leaves(value: Readonly<Record<string, unknown>>, prefix = ''): [string,
   )
 }
 
-function treeLines(tree: Ancestry, indent: string): string[] {
+/** A run that was shown already is named without what it was made from. */
+function treeLines(tree: Ancestry, indent: string, seen = new Set<string>()): string[] {
   return tree.inputs.flatMap(({ input, from }, i) => {
     const last = i === tree.inputs.length - 1
     const name = input.run ?? input.path ?? '?'
-    const end = from ? ` (${from.run.manifest.stage})` : input.run ? ' (gone)' : ''
-    return [
-      `${indent}${last ? '└─' : '├─'} ${input.role}: ${name}${end}`,
-      ...(from ? treeLines(from, `${indent}${last ? '   ' : '│  '}`) : []),
-    ]
+    const again = from !== undefined && seen.has(from.run.directory)
+    const end = again ? ' (as above)' : from ? ` (${from.run.manifest.stage})` : input.run ? ' (gone)' : ''
+    const line = `${indent}${last ? '└─' : '├─'} ${input.role}: ${name}${end}`
+    if (!from || again) return [line]
+    seen.add(from.run.directory)
+    return [line, ...treeLines(from, `${indent}${last ? '   ' : '│  '}`, seen)]
   })
 }
 

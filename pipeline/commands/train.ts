@@ -32,5 +32,5 @@ export default defineStage({
       },
     }
   },
-  next: id => `pipeline validate --sae ${id}`,
+  next: ({ id }) => `pipeline validate --sae ${id}`,
 })

@@ -48,5 +48,5 @@ export default defineStage({
     }
   },
   exitCode: gatesExitCode,
-  next: id => `pipeline label --sae RUN --evidence ${id}`,
+  next: ({ id, config }) => `pipeline label --sae ${config.sae} --evidence ${id}`,
 })
