@@ -1,0 +1,67 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { startEngine } from '../../engine/engine.ts'
+import { openSafetensors } from '../../engine/safetensors.ts'
+import { tf } from '../../engine/tf.ts'
+import { sharedData } from '../../tests/shared-data.ts'
+import { QualityMeter } from '../quality.ts'
+import { verifySae } from '../verify-sae.ts'
+import { findSae, openSae } from './index.ts'
+
+const folder = sharedData('saes', 'formats')
+
+beforeAll(() => startEngine())
+
+describe.skipIf(!folder)('SAEs written by the libraries themselves', () => {
+  test.each(folder ? readdirSync(folder) : [])('%s encodes and decodes as its library does', async name => {
+    const before = tf.memory().numTensors
+    const { largest, rows } = await verifySae(join(folder!, name), join(folder!, name, 'expected.safetensors'))
+    expect(rows).toBe(64)
+    expect(largest).toBeLessThan(1e-5)
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test('sparse latents decode to the same reconstruction as dense ones', async () => {
+    for (const name of readdirSync(folder!)) {
+      const sae = await openSae(join(folder!, name))
+      const file = await openSafetensors(join(folder!, name, 'expected.safetensors'))
+      const x = tf.tensor2d(await file.read('x'), file.shape('x') as [number, number])
+      await file.close()
+      const latents = sae.encode(x)
+      const [sparse, dense] = [sae.decode(latents, x), sae.reconstruct(x)]
+      expect(sparse.sub(dense).abs().max().dataSync()[0]).toBeLessThan(1e-5)
+      for (let r = 0; r < latents.rows; r++) {
+        const row = latents.indices.subarray(latents.offsets[r], latents.offsets[r + 1])
+        expect([...row]).toEqual([...row].sort((a, b) => a - b))
+      }
+      sae.dispose()
+    }
+  })
+
+  test('the site is read from where each library keeps it', async () => {
+    const siteOf = async (name: string) => (await openSae(join(folder!, name))).metadata.hook_name
+    expect(await siteOf('dictionary_learning-topk')).toBe('blocks.3.hook_resid_post')
+    expect(await siteOf('sparsify-topk')).toBe('blocks.3.hook_resid_post')
+  })
+
+  test('a folder of many SAEs asks which one is meant', async () => {
+    await expect(findSae(folder!)).rejects.toThrow(/holds \d+ SAEs/)
+  })
+})
+
+const published = sharedData('saes', 'feature-routing-relu-64')
+test.skipIf(!published)('the published SAE of feature-routing has its published quality', async () => {
+  const sae = await openSae(published!)
+  const file = await openSafetensors(sharedData('goldens', 'feature-routing.sae.safetensors')!)
+  expect(file.names).toContain('acts_8192')
+  const meter = new QualityMeter(sae)
+  const x = tf.tensor2d(await file.read('acts_8192'), file.shape('acts_8192') as [number, number])
+  await file.close()
+  meter.add(x)
+  const { fvu, dead_share } = meter.result()
+  expect(fvu).toBeCloseTo(0.0005910004256293178, 8)
+  expect(dead_share).toBe(0)
+  const l0 = sae.encodeDense(x).greater(1e-6).cast('float32').sum(1).mean().dataSync()[0]!
+  expect(l0).toBeCloseTo(49.67529296875, 4)
+})

@@ -1,0 +1,53 @@
+/** Raw little-endian numbers as float32. */
+
+/** An array of numbers, row by row. */
+export interface Numbers {
+  readonly shape: number[]
+  readonly data: Float32Array
+}
+
+/** Types that can be read, with the bytes of one number. */
+export const numberTypes = {
+  float32: { bytes: 4, read: (view: DataView, at: number) => view.getFloat32(at, true) },
+  float64: { bytes: 8, read: (view: DataView, at: number) => view.getFloat64(at, true) },
+  float16: { bytes: 2, read: (view: DataView, at: number) => half(view.getUint16(at, true)) },
+  bfloat16: { bytes: 2, read: (view: DataView, at: number) => brain(view.getUint16(at, true)) },
+  int64: { bytes: 8, read: (view: DataView, at: number) => Number(view.getBigInt64(at, true)) },
+  int32: { bytes: 4, read: (view: DataView, at: number) => view.getInt32(at, true) },
+  int16: { bytes: 2, read: (view: DataView, at: number) => view.getInt16(at, true) },
+  int8: { bytes: 1, read: (view: DataView, at: number) => view.getInt8(at) },
+  uint8: { bytes: 1, read: (view: DataView, at: number) => view.getUint8(at) },
+} as const
+
+/** `count` numbers of a type as float32; `bytes` must hold them. */
+export function toFloat32(bytes: Uint8Array, type: keyof typeof numberTypes, count: number): Float32Array {
+  const { bytes: size, read } = numberTypes[type]
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const data = new Float32Array(count)
+  for (let i = 0; i < count; i++) data[i] = read(view, i * size)
+  return data
+}
+
+function half(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1023
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+const scratch = new DataView(new ArrayBuffer(4))
+
+function brain(bits: number): number {
+  scratch.setUint32(0, bits << 16, true)
+  return scratch.getFloat32(0, true)
+}
+
+/** A matrix turned over: [rows, columns] to [columns, rows]. */
+export function transposed({ shape, data }: Numbers): Numbers {
+  const [rows, columns] = shape as [number, number]
+  const turned = new Float32Array(data.length)
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c]!
+  return { shape: [columns, rows], data: turned }
+}

@@ -1,0 +1,47 @@
+/** What an importer gives, and how it takes tensors from a file: by name, in the orientation their shape shows. */
+import { UserError } from '../../core/errors.ts'
+import type { SaeMetadata } from '../sae.ts'
+import { type Numbers, transposed } from './numbers.ts'
+
+/** An SAE from another library under SAELens's names: W_enc [width, latents], W_dec [latents, outputs]. */
+export interface Imported {
+  readonly architecture: string
+  readonly config: Readonly<Record<string, unknown>>
+  readonly params: Readonly<Record<string, Numbers>>
+  readonly metadata: SaeMetadata
+}
+
+/** A tensor of the file; a `UserError` where it is missing. */
+export function required(tensors: ReadonlyMap<string, Numbers>, name: string, path: string): Numbers {
+  const found = tensors.get(name)
+  if (found) return found
+  throw new UserError(`${path} has no ${name}; it has ${[...tensors.keys()].join(', ') || 'nothing'}.`)
+}
+
+/** A vector of that length. */
+export function vector(tensors: ReadonlyMap<string, Numbers>, name: string, length: number, path: string): Numbers {
+  const found = required(tensors, name, path)
+  if (found.data.length !== length || found.shape.length > 2)
+    throw new UserError(`${name} in ${path} has shape [${found.shape}]; it must be [${length}].`)
+  return { shape: [length], data: found.data }
+}
+
+/**
+ * A matrix of that shape, turned over where its own shape shows that it lies the other way. Where it is square its shape
+ * shows nothing, and `turned` decides: whether the format keeps it the other way round.
+ */
+export function matrix(
+  tensors: ReadonlyMap<string, Numbers>,
+  name: string,
+  shape: readonly [number, number],
+  turned: boolean,
+  path: string,
+): Numbers {
+  const found = required(tensors, name, path)
+  const [rows, columns] = shape
+  const is = (r: number, c: number) => found.shape.length === 2 && found.shape[0] === r && found.shape[1] === c
+  if (rows === columns && is(rows, columns)) return turned ? transposed(found) : found
+  if (is(rows, columns)) return found
+  if (is(columns, rows)) return transposed(found)
+  throw new UserError(`${name} in ${path} has shape [${found.shape}]; it must be [${shape}] or the other way round.`)
+}

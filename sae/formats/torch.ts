@@ -1,0 +1,55 @@
+/** `torch.save` files: a zip with `data.pkl`, which describes tensors, and `data/N`, which holds their numbers. */
+import { readFile } from 'node:fs/promises'
+import { UserError } from '../../core/errors.ts'
+import { readError } from '../../core/files.ts'
+import { type Numbers, numberTypes, toFloat32 } from './numbers.ts'
+import { TensorRecord, unpickle } from './unpickle.ts'
+import { readZip } from './zip.ts'
+
+/** The tensors of a saved state dict as float32, by name. Nothing but tensors is allowed in the file. */
+export async function readStateDict(path: string): Promise<Map<string, Numbers>> {
+  const file = await readFile(path).catch(error => {
+    throw readError(path, 'PyTorch file', error)
+  })
+  const members = readZip(file, path)
+  const pickle = [...members.keys()].find(name => /^[^/]+\/data\.pkl$/.test(name))
+  if (!pickle)
+    throw new UserError(`${path} holds no data.pkl.`, { fix: 'Save it with torch.save of PyTorch 1.6 or later.' })
+  const root = pickle.slice(0, -'data.pkl'.length)
+  const order = members.get(`${root}byteorder`)
+  if (order && new TextDecoder().decode(order).trim() !== 'little')
+    throw new UserError(`${path} has big-endian numbers.`)
+  const value = unpickle(members.get(pickle)!, path)
+  if (!(value instanceof Map)) throw new UserError(`${path} holds no state dict.`)
+  const tensors = new Map<string, Numbers>()
+  for (const [name, record] of value) {
+    if (typeof name !== 'string' || !(record instanceof TensorRecord))
+      throw new UserError(`${path} holds ${String(name)}, which is no tensor.`, { fix: 'Save the state dict alone.' })
+    const storage = members.get(`${root}data/${record.storage}`)
+    if (!storage) throw new UserError(`${path} lacks the numbers of ${name}.`)
+    tensors.set(name, gather(record, storage, `${name} in ${path}`))
+  }
+  return tensors
+}
+
+/** The numbers of a tensor, row by row, whatever its strides. */
+function gather({ type, offset, shape, stride }: TensorRecord, storage: Uint8Array, what: string): Numbers {
+  const available = Math.floor(storage.length / numberTypes[type].bytes)
+  const size = shape.reduce((product, side) => product * side, 1)
+  const last = shape.reduce((sum, side, i) => sum + Math.max(0, side - 1) * stride[i]!, offset)
+  // A stride of 0 repeats numbers; a tensor may not grow beyond its storage that way.
+  if (size > available || (size > 0 && last >= available))
+    throw new UserError(`${what} has shape [${shape}], for which its ${available} numbers are too few.`)
+  const flat = toFloat32(storage, type, available)
+  const data = new Float32Array(size)
+  const place = new Array<number>(shape.length).fill(0)
+  for (let i = 0; i < size; i++) {
+    data[i] = flat[place.reduce((sum, p, axis) => sum + p * stride[axis]!, offset)]!
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      place[axis]!++
+      if (place[axis]! < shape[axis]!) break
+      place[axis] = 0
+    }
+  }
+  return { shape, data }
+}
