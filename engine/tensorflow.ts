@@ -38,9 +38,10 @@ function setEnvironment({ precision, threads }: EngineSettings): void {
   else delete environment.ONEDNN_DEFAULT_FPMATH_MODE
 }
 
-/** tfjs's native backend calls two functions of `node:util` that Node 24 no longer has. */
+/** tfjs's native backend calls two functions of `node:util` that Node 22 deprecates aloud and Node 24 no longer has. */
 function mendNode(): void {
-  const old = util as unknown as Record<string, unknown>
-  old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined
-  old.isArray ??= Array.isArray
+  Object.assign(util, {
+    isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+    isArray: Array.isArray,
+  })
 }
