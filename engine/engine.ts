@@ -7,7 +7,7 @@ import { withLock } from './install/lock.ts'
 import { isInstalled, tensorflowRoot } from './install/places.ts'
 import { buildOps, opsPath } from './native/build.ts'
 import { loadOps } from './ops/native.ts'
-import { startTensorflow } from './tensorflow.ts'
+import { type LoadedTensorflow, startTensorflow } from './tensorflow.ts'
 import { hasNativeBackend } from './tf.ts'
 import { startWasm } from './wasm/start.ts'
 
@@ -107,23 +107,23 @@ export function resolveSettings(options: EngineOptions): EngineSettings {
 
 /** Which engine a choice comes to on this machine; throws a `UserError` where a named one is not installed. */
 export function decideEngine(choice: EngineChoice): EngineDecision {
-  const cpu = tensorflowRoot('cpu')
-  const cuda = tensorflowRoot('cuda')
+  const [cpu, cuda] = [tensorflowRoot('cpu'), tensorflowRoot('cuda')]
   const usable = (root: string) => isInstalled(root) && hasNativeBackend()
-  const driver = existsSync('/proc/driver/nvidia/version')
+  // The CUDA build computes on processors too.
+  const root = [cpu, cuda].find(usable)
   switch (choice) {
     case 'wasm':
       return { name: 'wasm', root: '', reason: 'wasm was asked for' }
     case 'tensorflow':
-      if (usable(cpu)) return { name: 'tensorflow', root: cpu, reason: 'TensorFlow was asked for and is installed' }
+      if (root) return { name: 'tensorflow', root, reason: 'TensorFlow was asked for and is installed' }
       throw missing('tensorflow', 'TensorFlow')
     case 'tensorflow-gpu':
       if (usable(cuda)) return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build was asked for" }
       throw missing('tensorflow-gpu', "TensorFlow's CUDA build")
     case 'auto':
-      if (usable(cuda) && driver)
+      if (usable(cuda) && existsSync(NVIDIA_DRIVER))
         return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build and a driver are installed" }
-      if (usable(cpu)) return { name: 'tensorflow', root: cpu, reason: 'TensorFlow is installed' }
+      if (root) return { name: 'tensorflow', root, reason: 'TensorFlow is installed' }
       return {
         name: 'wasm',
         root: '',
@@ -134,6 +134,9 @@ export function decideEngine(choice: EngineChoice): EngineDecision {
       return choice satisfies never
   }
 }
+
+/** What NVIDIA's driver shows of itself while it is loaded. */
+export const NVIDIA_DRIVER = '/proc/driver/nvidia/version'
 
 function missing(choice: EngineChoice, what: string): UserError {
   return new UserError(`${what} is not installed.`, {
@@ -155,28 +158,36 @@ function checkSame(settings: EngineSettings, options: EngineOptions): void {
 async function start(settings: EngineSettings, progress: Progress): Promise<Engine> {
   const { root, ...decision } = decideEngine(settings.engine)
   if (decision.name === 'wasm') return startOnWasm(decision, settings)
-  let loaded: Awaited<ReturnType<typeof startTensorflow>>
+  const automatic = settings.engine === 'auto'
+  let loaded: LoadedTensorflow
   try {
-    loaded = await startTensorflow(root, settings)
+    loaded = await startTensorflow(root, decision.name, settings)
   } catch (error) {
-    throw new UserError(`TensorFlow in ${root} could not be loaded: ${messageOf(error)}.`, {
-      fix: 'Run `pipeline doctor --install` to repair it, or choose --engine wasm.',
-      cause: error,
-    })
+    const problem = `TensorFlow in ${root} could not be loaded: ${messageOf(error)}.`
+    if (!automatic)
+      throw new UserError(problem, {
+        fix: 'Run `pipeline doctor --install` to repair it, or choose --engine wasm.',
+        cause: error,
+      })
+    const notice = `${problem} The slower wasm engine runs.`
+    return startOnWasm({ name: 'wasm', reason: 'TensorFlow could not be loaded', notice }, settings)
   }
-  if (decision.name === 'tensorflow-gpu' && !loaded.gpu)
+  const withoutGpu = decision.name === 'tensorflow-gpu' && !loaded.gpu
+  if (withoutGpu && !automatic)
     throw new UserError("TensorFlow's CUDA build is installed but found no GPU that it can use.", {
       fix: '`pipeline doctor` shows which driver and libraries it found; --engine tensorflow runs on the processor.',
     })
-  const { precision, threads } = settings
-  const ops = await startOps(root, decision.name, settings, progress)
+  const name = withoutGpu ? 'tensorflow' : decision.name
+  const lost = withoutGpu ? 'TensorFlow found no GPU that it can use and runs on the processor.' : undefined
+  const ops = await startOps(root, name, settings, progress)
   return {
-    ...decision,
+    name,
+    reason: decision.reason,
     version: loaded.version,
-    precision,
-    threads,
+    precision: settings.precision,
+    threads: settings.threads,
     nativeOps: ops.loaded,
-    ...noticeOf(decision.notice, ops.notice),
+    ...noticeOf(lost, ops.notice),
   }
 }
 

@@ -14,8 +14,13 @@ export interface LoadedTensorflow {
 }
 
 /** Loads TensorFlow from `root` and makes it the backend of tfjs. */
-export async function startTensorflow(root: string, settings: EngineSettings): Promise<LoadedTensorflow> {
+export async function startTensorflow(
+  root: string,
+  name: 'tensorflow' | 'tensorflow-gpu',
+  settings: EngineSettings,
+): Promise<LoadedTensorflow> {
   setEnvironment(settings)
+  if (name === 'tensorflow') process.env.CUDA_VISIBLE_DEVICES = '-1'
   mendNode()
   return quietly(root, async () => {
     const { NodeJSKernelBackend } = requireTfjs('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js')
@@ -36,6 +41,8 @@ function setEnvironment({ precision, threads }: EngineSettings): void {
   environment.TF_CPP_MIN_LOG_LEVEL ??= '2'
   if (precision === 'bf16') environment.ONEDNN_DEFAULT_FPMATH_MODE = 'BF16'
   else delete environment.ONEDNN_DEFAULT_FPMATH_MODE
+  // On a GPU, float32 products would be rounded to TF32's 10 bits.
+  if (precision === 'float32') environment.NVIDIA_TF32_OVERRIDE = '0'
 }
 
 /** tfjs's native backend calls two functions of `node:util` that Node 22 deprecates aloud and Node 24 no longer has. */
