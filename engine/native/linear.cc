@@ -26,8 +26,12 @@ struct LinearArgs {
   After after;
 };
 
-constexpr int64_t kChunk = 16;               // steps of depth whose part of a column panel stays in the first cache
-constexpr int64_t kGroupBytes = 1 << 20;     // packed activations of a group, which stay in the second cache
+// What a core works on at a time, found by trial: part of a column panel in its first cache; in the second, the packed
+// activations of a group of rows for one stretch of depth, and the sums of the panels that the group has begun.
+constexpr int64_t kInner = 8;        // steps
+constexpr int64_t kStretch = 24;     // steps
+constexpr int64_t kPanels = 24;      // column panels, where there are several stretches
+constexpr int64_t kGroupBlocks = 8;  // blocks of rows
 
 /** Adds what follows the product to a finished block and writes it out. */
 PIPELINE_AMX void finish(const LinearArgs& args, float* c, int64_t row0, int64_t column0) {
@@ -43,18 +47,19 @@ PIPELINE_AMX void finish(const LinearArgs& args, float* c, int64_t row0, int64_t
       if (args.after == kGeluErf) value = geluErf<16>(value);
       if (args.after == kGeluTanh) value = geluTanh<16>(value);
       if (args.residual) value = reinterpret_cast<F<16>>(_mm512_maskz_loadu_ps(mask, args.residual + at + half * 16)) + value;
-      _mm512_mask_storeu_ps(args.y + at + half * 16, mask, reinterpret_cast<__m512>(value));
+      float* const y = args.y + at + half * 16;
+      if (mask == 0xffff && reinterpret_cast<uintptr_t>(y) % 64 == 0) _mm512_stream_ps(y, reinterpret_cast<__m512>(value));
+      else _mm512_mask_storeu_ps(y, mask, reinterpret_cast<__m512>(value));
     }
   }
 }
 
 PIPELINE_AMX void linearGroups(const LinearArgs& args, int64_t begin, int64_t end) {
-  const int64_t steps = blocksOf(args.inputs), panels = blocksOf(args.outputs);
-  const int64_t chunks = (steps + kChunk - 1) / kChunk;
-  const int64_t blockCount = blocksOf(args.groupRows);
-  uint16_t* const a = reinterpret_cast<uint16_t*>(
-      scratch(blockCount * steps * kStep / 2 + blockCount * kBlockFloats));  // two bfloat16 to a float's room
-  float* const c = reinterpret_cast<float*>(a + blockCount * steps * kStep);
+  const int64_t steps = blocksOf(args.inputs), panels = blocksOf(args.outputs), most = blocksOf(args.groupRows);
+  const int64_t stretches = (steps + kStretch - 1) / kStretch;
+  const int64_t together = stretches > 1 ? kPanels : 1;
+  float* const c = scratch(together * most * kBlockFloats + most * steps * kStep / 2);
+  uint16_t* const a = reinterpret_cast<uint16_t*>(c + together * most * kBlockFloats);
   const Tiles tiles;
   for (int64_t group = begin; group < end; group++) {
     const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
@@ -62,18 +67,22 @@ PIPELINE_AMX void linearGroups(const LinearArgs& args, int64_t begin, int64_t en
     for (int64_t block = 0; block < blocks; block++)
       packRows(args.x + (first + block * kBlock) * args.inputs, args.inputs, std::min(kBlock, rows - block * kBlock),
                args.inputs, a + block * steps * kStep);
-    for (int64_t panel = 0; panel < panels; panel++) {
-      for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        const int64_t from = steps * chunk / chunks, to = steps * (chunk + 1) / chunks;
-        const uint16_t* b = args.weight + (panel * steps + from) * kStep;
-        for (int64_t block = 0; block < blocks; block++) {
-          float* const block_c = c + block * kBlockFloats;
-          multiplyBlock(a + (block * steps + from) * kStep, b, to - from, block_c, chunk == 0);
-          if (chunk + 1 == chunks) finish(args, block_c, first + block * kBlock, panel * kBlock);
-        }
+    for (int64_t panel0 = 0; panel0 < panels; panel0 += together)
+      for (int64_t stretch = 0; stretch < stretches; stretch++) {
+        const int64_t start = steps * stretch / stretches, stop = steps * (stretch + 1) / stretches;
+        for (int64_t panel = panel0; panel < std::min(panel0 + together, panels); panel++)
+          for (int64_t from = start; from < stop; from += kInner) {
+            const int64_t to = std::min(from + kInner, stop);
+            const uint16_t* b = args.weight + (panel * steps + from) * kStep;
+            for (int64_t block = 0; block < blocks; block++) {
+              float* const sums = c + ((panel - panel0) * most + block) * kBlockFloats;
+              multiplyBlock(a + (block * steps + from) * kStep, b, to - from, sums, from == 0);
+              if (to == steps) finish(args, sums, first + block * kBlock, panel * kBlock);
+            }
+          }
       }
-    }
   }
+  _mm_sfence();  // the streamed stores, before other threads are told that this is done
 }
 
 struct Linear {
@@ -101,8 +110,6 @@ struct Linear {
     if (rows == 0 || outputs == 0) return;
     const auto packed = packedWeight(id.ints()[0], weight.floats(), inputs, outputs, transposed);
 
-    const int64_t rowBytes = blocksOf(inputs) * kBlock * 2;
-    const int64_t fitting = std::max<int64_t>(1, kGroupBytes / rowBytes / kBlock);           // in blocks
     const int64_t sharing = std::max<int64_t>(1, blocksOf(rows) / (2 * threadCount()));
     const LinearArgs args{x.floats(),
                           packed->data(),
@@ -112,7 +119,7 @@ struct Linear {
                           rows,
                           inputs,
                           outputs,
-                          std::min(fitting, sharing) * kBlock,
+                          std::min(kGroupBlocks, sharing) * kBlock,
                           after};
     parallel((rows + args.groupRows - 1) / args.groupRows, 1,
              [&](int64_t begin, int64_t end) { linearGroups(args, begin, end); });

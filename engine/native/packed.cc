@@ -1,8 +1,15 @@
 /** Packing weights for AMX, and the memory of those packed. */
 #include "packed.h"
 
+#include <cstdlib>
+#include <cstring>
 #include <mutex>
+#include <new>
 #include <unordered_map>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "amx.h"
 #include "threads.h"
@@ -22,11 +29,27 @@ std::unordered_map<int32_t, Packed>& kept() {
 
 }  // namespace
 
+LargeMemory::LargeMemory(size_t bytes) : data_(nullptr), bytes_(bytes) {
+  constexpr size_t kPage = 2 << 20;
+  const bool large = bytes >= kPage / 8;
+  const size_t alignment = large ? kPage : 64, whole = (bytes + alignment) / alignment * alignment;
+  if (posix_memalign(&data_, alignment, whole) != 0) throw std::bad_alloc();
+#if defined(__linux__)
+  if (large) madvise(data_, whole, MADV_HUGEPAGE);
+#endif
+  std::memset(data_, 0, whole);
+}
+
+LargeMemory::~LargeMemory() { std::free(data_); }
+
 float* scratch(int64_t floats) {
-  static thread_local std::vector<float> memory;
-  if (static_cast<int64_t>(memory.size()) < floats + 16) memory.resize(floats + 16);
-  const uintptr_t address = reinterpret_cast<uintptr_t>(memory.data());
-  return reinterpret_cast<float*>((address + 63) / 64 * 64);
+  static thread_local std::unique_ptr<LargeMemory> memory;
+  const size_t bytes = static_cast<size_t>(floats) * 4;
+  if (!memory || memory->bytes() < bytes) {
+    memory.reset();
+    memory = std::make_unique<LargeMemory>(bytes + bytes / 4);
+  }
+  return static_cast<float*>(memory->data());
 }
 
 #if PIPELINE_X86
@@ -37,7 +60,7 @@ Packed packedWeight(int32_t id, const float* weight, int64_t inputs, int64_t out
     if (found != kept().end()) return found->second;
   }
   const int64_t steps = blocksOf(inputs);
-  auto packed = std::make_shared<std::vector<uint16_t>>(blocksOf(outputs) * steps * kStep);
+  auto packed = std::make_shared<PackedWeight>(blocksOf(outputs) * steps * kStep);
   const int64_t across = transposed ? inputs : 1, along = transposed ? 1 : outputs;
   parallel(blocksOf(outputs), 4, [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; panel++)

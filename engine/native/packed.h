@@ -1,17 +1,37 @@
 /** Weights packed for AMX, kept by id while the weight lives. */
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 namespace pipeline {
 
 /** Memory that grows to what a thread asks for and begins on a cache line; one for each thread, overwritten by each call. */
 float* scratch(int64_t floats);
 
-typedef std::shared_ptr<const std::vector<uint16_t>> Packed;
+/** Zeroed memory in large pages where the system has them: a product walks through megabytes, and small pages slow it. */
+class LargeMemory {
+ public:
+  explicit LargeMemory(size_t bytes);
+  ~LargeMemory();
+  LargeMemory(const LargeMemory&) = delete;
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
 
-/** The packed form (amx.h, operand B) of a weight [inputs, outputs], or [outputs, inputs] when transposed. */
+ private:
+  void* data_;
+  size_t bytes_;
+};
+
+/** Values in bfloat16, packed as amx.h's operand B. */
+struct PackedWeight {
+  explicit PackedWeight(int64_t values) : memory(static_cast<size_t>(values) * 2) {}
+  uint16_t* data() const { return static_cast<uint16_t*>(memory.data()); }
+  LargeMemory memory;
+};
+typedef std::shared_ptr<const PackedWeight> Packed;
+
+/** The packed form of a weight [inputs, outputs], or [outputs, inputs] when transposed. */
 Packed packedWeight(int32_t id, const float* weight, int64_t inputs, int64_t outputs, bool transposed);
 
 /** Forgets a weight. */
