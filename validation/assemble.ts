@@ -37,6 +37,7 @@ export interface Measured {
 
 export interface AssembleSettings extends AnalysisSettings {
   readonly minimumAuroc: number
+  readonly claims: 'auto' | 'concept' | 'firing'
   readonly fields: readonly string[]
   readonly strata: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly seed: number
@@ -59,7 +60,8 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
     const ablate = withQ(part.ablate, ablateQ, i)
     const steer = withQ(part.steer, steerQ, i)
     const selectivity = part.selectivity && decideSelectivity(part.selectivity, selectivityQ.q[i]!, settings)
-    const causal = causalVerdict(claim.primary === 'ablate' ? ablate : steer, settings)
+    const claimed = claim.concept !== null || settings.claims !== 'concept'
+    const causal = causalVerdict(claim.primary === 'ablate' ? ablate : steer, settings, claimed)
     const decisions: Decision[] = selectivity ? [causal, selectivity] : [causal]
     const doses = analyseDoses(claim, rows, settings, seed)
     const sham = rows.filter(row => row.control === 'sham').map(row => row.kl)

@@ -37,6 +37,7 @@ export function chooseLatents(
   candidates: readonly Candidate[],
   activations: Activations,
   labels: ConceptLabels,
+  aurocs: Float64Array,
 ): Candidate[] {
   if (Array.isArray(latents)) {
     const known = new Map(candidates.map(candidate => [candidate.latent, candidate]))
@@ -48,22 +49,9 @@ export function chooseLatents(
   const usable = candidates.filter(({ latent }) => activeWindows(activations, latent).length >= FEWEST_WINDOWS)
   const chosen = new Map<number, Candidate>()
   const bySelectivity = labels.concepts.length > 0 ? Math.ceil(count * 0.75) : 0
-  const rounded = ({ auroc }: Candidate) => Math.round(auroc * 500)
-  const selective = usable
-    .filter(({ concept }) => concept >= 0)
-    .sort(
-      (a, b) =>
-        rounded(b) - rounded(a) ||
-        labels.tokens[b.concept]! - labels.tokens[a.concept]! ||
-        a.active - b.active ||
-        a.latent - b.latent,
-    )
-  const taken = new Set<number>()
-  for (const candidate of selective) {
+  for (const candidate of bestOfEachConcept(usable, aurocs, labels)) {
     if (chosen.size === bySelectivity) break
-    if (taken.has(candidate.concept)) continue
-    taken.add(candidate.concept)
-    chosen.set(candidate.latent, candidate)
+    if (!chosen.has(candidate.latent)) chosen.set(candidate.latent, candidate)
   }
   const rest = usable
     .filter(({ latent }) => !chosen.has(latent))
@@ -74,4 +62,29 @@ export function chooseLatents(
     chosen.set(candidate.latent, candidate)
   }
   return [...chosen.values()].sort((a, b) => a.latent - b.latent)
+}
+
+/** For each concept the latent that tells it best, best told concepts first; among equals those with more tokens. */
+function bestOfEachConcept(
+  usable: readonly Candidate[],
+  aurocs: Float64Array,
+  { concepts, tokens }: ConceptLabels,
+): Candidate[] {
+  const rounded = (auroc: number) => Math.round(auroc * 500)
+  return concepts
+    .flatMap((_, concept) => {
+      let best: Candidate | undefined
+      for (const { latent, active } of usable) {
+        const auroc = aurocs[latent * concepts.length + concept]!
+        if (Number.isNaN(auroc)) return []
+        const difference = rounded(auroc) - rounded(best?.auroc ?? 0)
+        // Equals: the latent that fires at fewer other tokens.
+        if (difference > 0 || (difference === 0 && best && active < best.active))
+          best = { latent, concept, auroc, active }
+      }
+      return best ? [best] : []
+    })
+    .sort(
+      (a, b) => rounded(b.auroc) - rounded(a.auroc) || tokens[b.concept]! - tokens[a.concept]! || a.concept - b.concept,
+    )
 }

@@ -87,7 +87,6 @@ export function claimOf(
     controls: { ...controls },
     target: {
       source: target.source,
-      scope: target.scope,
       separation: rounded(target.separation),
       counted: target.counted,
       tokens: topTokens(target.weights, 12).map(({ token, weight }) => ({ token, weight: rounded(weight) })),

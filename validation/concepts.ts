@@ -86,8 +86,8 @@ export function dealRows({ rowStart, windows }: ConceptLabels, own: Uint8Array, 
   return dealt
 }
 
-/** Concepts of the same group as one named `group=value`: the other values. */
-export function siblingsOf(concept: string, concepts: readonly string[]): string[] {
-  const group = concept.slice(0, concept.indexOf('=') + 1)
-  return group === '' ? [] : concepts.filter(other => other !== concept && other.startsWith(group))
+/** The group of a concept named `group=value`; a concept without one is a group of its own. */
+export function groupOf(concept: string): string {
+  const end = concept.indexOf('=')
+  return end < 0 ? concept : concept.slice(0, end)
 }

@@ -13,7 +13,9 @@ export const ValidateConfig = z.strictObject({
   claims: z
     .enum(['auto', 'concept', 'firing'])
     .default('auto')
-    .describe('What a latent should cause: its concept’s tokens, or those that follow where it fires; auto: by labels'),
+    .describe(
+      'What a latent should cause: its concept’s tokens, or those that follow where it fires; auto: the first where it has one',
+    ),
   primary: z
     .enum(['ablate', 'steer'])
     .default('ablate')
@@ -44,6 +46,11 @@ export const ValidateConfig = z.strictObject({
     .default(0.05)
     .describe('Smallest effect of interest, in nats of the target beyond the controls'),
   minimumAuroc: z.number().min(0.5).max(1).default(0.75).describe('AUROC that a claimed concept must reach'),
+  minimumSeparation: z
+    .number()
+    .min(0)
+    .default(0.5)
+    .describe('Concepts that the next token tells less well than this, in nats, are not claimed: nothing would show'),
   shuffles: z.int().min(99).default(99).describe('Label shuffles for the null of selectivity'),
   bootstrap: z.int().min(200).default(2000).describe('Bootstrap draws for each interval'),
   concepts: z.array(z.string()).optional().describe('Concepts that claims may name (default: all the dataset has)'),

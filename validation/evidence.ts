@@ -10,7 +10,7 @@ export const Verdict = z.enum(['pass', 'fail', 'inconclusive', 'not-run'])
 /** What each metric means; the names are used throughout. */
 export const definitions: Readonly<Record<string, string>> = {
   target:
-    'mean over positions of the change of Σ_v w_v log p_v, nats; w = p(v | concept) − p(v | rest), fixed before measuring',
+    'mean over edited positions of the change of Σ_v w_v log p_v, nats; w = p(v | concept) − p(v | rest), fixed before measuring',
   loss: 'mean change of next-token cross-entropy from the first edited position on, nats',
   kl: 'mean KL(clean ‖ edited) of the next-token distribution from the first edited position on, nats',
   difference: 'mean over documents of the latent’s effect less the mean effect of the controls on the same document',
@@ -37,7 +37,6 @@ export const Claim = z.strictObject({
   controls: z.record(z.string(), z.int()),
   target: z.strictObject({
     source: z.enum(['labels', 'activations']),
-    scope: z.enum(['next', 'later']),
     separation: z.number(),
     counted: z.strictObject({ concept: z.number(), rest: z.number() }),
     /** Tokens that weigh most on the concept's side. */

@@ -22,16 +22,13 @@ export interface Edit {
 export interface EditEffect {
   /** Mean ‖Δx‖ over the edited positions. */
   readonly norm: number
-  /** Mean change of the target: Σ_v w_v · log p_v, at the edited positions (`next`) or from the first on (`later`). */
+  /** Mean change of the target Σ_v w_v · log p_v over the edited positions. */
   readonly target: number
   /** Mean change of next-token loss in nats, from the first edited position on. */
   readonly loss: number
   /** Mean KL(clean ‖ edited) in nats over the same positions. */
   readonly kl: number
 }
-
-/** Which positions the target is measured at. */
-export type Scope = 'next' | 'later'
 
 export interface DocumentEdits {
   readonly window: TokenWindow
@@ -40,8 +37,8 @@ export interface DocumentEdits {
   readonly edits: readonly Edit[]
   /** Directions [rows, width]; an edit adds `change · row`. */
   readonly bank: Tensor2D
-  /** Weights over the vocabulary that sum to zero; null measures no target (0). */
-  readonly target: { readonly weights: Float32Array; readonly scope: Scope } | null
+  /** Weights of the target over the vocabulary, which sum to zero. */
+  readonly weights: Float32Array
   /** Tokens a forward pass holds at most. */
   readonly batchTokens: number
 }
@@ -181,7 +178,7 @@ function measureBatch(
 }
 
 /** Next-token loss and target at each position from `first` on, row by row; the last position has no next token (0). */
-function readouts({ window, target }: DocumentEdits, log: Tensor3D, first: number): [Float32Array, Float32Array] {
+function readouts({ window, weights }: DocumentEdits, log: Tensor3D, first: number): [Float32Array, Float32Array] {
   const [batch, count, vocabulary] = log.shape
   const flat = log.reshape([-1])
   const places = new Int32Array(batch * (count - 1))
@@ -192,30 +189,27 @@ function readouts({ window, target }: DocumentEdits, log: Tensor3D, first: numbe
   const loss = new Float32Array(batch * count)
   for (let row = 0; row < batch; row++)
     for (let i = 0; i < count - 1; i++) loss[row * count + i] = -picked[row * (count - 1) + i]!
-  if (!target) return [loss, new Float32Array(batch * count)]
-  const weights = tf.tensor2d(target.weights, [vocabulary, 1])
-  return [loss, log.reshape([-1, vocabulary]).matMul(weights).dataSync<'float32'>() as Float32Array]
+  const column = tf.tensor2d(weights, [vocabulary, 1])
+  return [loss, log.reshape([-1, vocabulary]).matMul(column).dataSync<'float32'>() as Float32Array]
 }
 
 function reduceRow(request: DocumentEdits, clean: Clean, measured: Measured, row: number): Omit<EditEffect, 'norm'> {
-  const { window, positions, target } = request
+  const { window, positions } = request
   const count = window.tokens.length - clean.first
   const at = (values: Float32Array, i: number) => values[row * count + i]!
   let loss = 0
   let kl = 0
-  let later = 0
   for (let i = 0; i < count; i++) {
     loss += at(measured.loss, i) - clean.loss[i]!
     kl += at(measured.kl, i)
-    later += at(measured.target, i) - clean.target[i]!
   }
-  let next = 0
+  let target = 0
   for (const position of positions) {
     const i = position - clean.first
-    next += at(measured.target, i) - clean.target[i]!
+    target += at(measured.target, i) - clean.target[i]!
   }
   return {
-    target: target?.scope === 'next' ? next / positions.length : later / count,
+    target: target / positions.length,
     loss: count > 1 ? loss / (count - 1) : 0,
     kl: kl / count,
   }

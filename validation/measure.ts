@@ -117,7 +117,7 @@ function measureDocument(
   bankControls.forEach((label, i) => {
     add({ direction: i + 1, change: changeTo(main * unit) }, { dose: main, ...label })
   })
-  const effects = measureEdits(model, site, { window, positions, edits, bank, target, batchTokens })
+  const effects = measureEdits(model, site, { window, positions, edits, bank, weights: target.weights, batchTokens })
   const rows = effects.map((effect, i) => ({
     feature,
     intervention,

@@ -4,13 +4,13 @@ import { conceptMask, type TokenDataset, type TokenWindow } from '../datasets/do
 import { type Activations, activationsIn, activeWindows } from './activations.ts'
 import { chooseLatents } from './choose.ts'
 import { cutWindow, drawDocuments } from './claims.ts'
-import { conceptRows, labelWindows, siblingsOf } from './concepts.ts'
+import { conceptRows, groupOf, labelWindows } from './concepts.ts'
 import { controls } from './controls/index.ts'
 import type { InterventionEvidence } from './evidence.ts'
 import { fakeDataset, VOCABULARY } from './fake.fixture.ts'
 import { conceptAurocs, latentAuroc, nullMaxima, rankActivations } from './selectivity.ts'
 import { auroc } from './statistics/auroc.ts'
-import { conceptTarget, firingTarget, topTokens } from './targets.ts'
+import { conceptTarget, countTargets, firingTarget, topTokens } from './targets.ts'
 import { causalVerdict, overall, selectivityVerdict } from './verdict.ts'
 
 const dataset = fakeDataset(40)
@@ -56,8 +56,8 @@ describe('labels', () => {
     expect([...conceptRows(labels, 0, [1, 0])]).toEqual([...own.slice(a, b), ...own.slice(0, a)])
   })
 
-  test('siblings share the group', () =>
-    expect(siblingsOf('food=pie', ['food=pie', 'food=bread', 'place=pie', 'pie'])).toEqual(['food=bread']))
+  test('a concept’s group is what stands before =', () =>
+    expect(['food=pie', 'induction'].map(groupOf)).toEqual(['food', 'induction']))
 })
 
 describe('selectivity', () => {
@@ -96,8 +96,10 @@ describe('targets', () => {
   const training = fakeDataset(400)
 
   test('of a labelled concept: its answers weigh up, its siblings’ answers down, and the sum is zero', () => {
-    const target = conceptTarget(training, training.windows, 'cue=0', VOCABULARY)
-    expect(target.scope).toBe('next')
+    const target = conceptTarget(
+      countTargets(labelWindows(training, training.windows, training.concepts), VOCABULARY),
+      0,
+    )
     expect(target.separation).toBeGreaterThan(1)
     expect(target.weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(0, 6)
     expect(new Set(topTokens(target.weights, 4).map(({ token }) => token))).toEqual(new Set([13, 14, 15, 16]))
@@ -106,7 +108,10 @@ describe('targets', () => {
 
   test('of shuffled labels do not separate documents that were not counted', () => {
     const shuffled = fakeDataset(400, { shuffle: true })
-    expect(conceptTarget(shuffled, shuffled.windows, 'cue=0', VOCABULARY).separation).toBeLessThan(0.1)
+    expect(
+      conceptTarget(countTargets(labelWindows(shuffled, shuffled.windows, shuffled.concepts), VOCABULARY), 0)
+        .separation,
+    ).toBeLessThan(0.1)
   })
 
   test('without labels are the tokens that follow where the latent fires', () => {
@@ -216,7 +221,13 @@ describe('choosing latents', () => {
   test('a list is kept, sorted, once each', () => {
     const activations = chanceActivations(windows, 6)
     const labels = labelWindows(dataset as TokenDataset, windows, [])
-    const chosen = chooseLatents([5, 2, 2], [{ latent: 2, concept: -1, auroc: 0, active: 9 }], activations, labels)
+    const chosen = chooseLatents(
+      [5, 2, 2],
+      [{ latent: 2, concept: -1, auroc: 0, active: 9 }],
+      activations,
+      labels,
+      new Float64Array(),
+    )
     expect(chosen.map(({ latent, active }) => [latent, active])).toEqual([
       [2, 9],
       [5, 0],
@@ -232,7 +243,9 @@ describe('choosing latents', () => {
       auroc: 0,
       active: latent + 1,
     }))
-    expect(chooseLatents(4, candidates, activations, labels).map(({ latent }) => latent)).toEqual([5, 15, 25, 35])
+    expect(chooseLatents(4, candidates, activations, labels, new Float64Array()).map(({ latent }) => latent)).toEqual([
+      5, 15, 25, 35,
+    ])
   })
 })
 

@@ -1,6 +1,5 @@
 /** One latent: everything that is fixed before it is measured, and the measurement. */
 import { Random } from '../core/random.ts'
-import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { type Activations, activationsIn, FIRST_POSITION } from './activations.ts'
@@ -13,7 +12,7 @@ import { type ControlDirections, type ControlKind, controlKinds, controls } from
 import type { Claim } from './evidence.ts'
 import { measureLatent } from './measure.ts'
 import { nullMaxima } from './selectivity.ts'
-import { conceptTarget, firingTarget, type Target } from './targets.ts'
+import { firingTarget, type Target } from './targets.ts'
 import type { LabelledText } from './text.ts'
 import { FEWEST_DOCUMENTS } from './verdict.ts'
 
@@ -21,14 +20,11 @@ import { FEWEST_DOCUMENTS } from './verdict.ts'
 export interface Study {
   readonly model: Model
   readonly sae: Sae
-  readonly dataset: TokenDataset
   readonly config: ValidateConfig
   readonly seed: number
   readonly text: LabelledText
   readonly discovery: Activations
   readonly validation: Activations
-  /** Windows that targets are counted in. */
-  readonly counted: readonly TokenWindow[]
   /** Decoder rows [latents, width]. */
   readonly decoder: Float32Array
   /** Centred rows for covariance-matched directions. */
@@ -49,13 +45,11 @@ const SAME_CONCEPT_AUROC = 0.7
 
 /** Fixes a latent's claim, target, documents and controls. Looks at no effect of its direction. */
 export function planLatent(study: Study, candidate: Candidate): Plan {
-  const { dataset, model, sae, config, seed, text, discovery, validation, decoder, samples } = study
+  const { model, sae, config, seed, text, discovery, validation, decoder, samples } = study
   const { latent } = candidate
   const concept = candidate.concept >= 0 ? text.concepts[candidate.concept]! : null
   const target =
-    concept === null
-      ? firingTarget(discovery, latent, model.config.vocabulary)
-      : conceptTarget(dataset, study.counted, concept, model.config.vocabulary)
+    concept === null ? firingTarget(discovery, latent, model.config.vocabulary) : text.targetOf(candidate.concept)
   const sameConcept = new Set(
     text.candidates
       .filter(
@@ -75,7 +69,9 @@ export function planLatent(study: Study, candidate: Candidate): Plan {
       config.controls[kind],
     )
   }
-  const documents = drawDocuments(validation, latent, config, seed)
+  // Asked for concepts only, a latent without one has no claim to measure.
+  const nothing = concept === null && config.claims === 'concept'
+  const documents = nothing ? { ablate: [], steer: [] } : drawDocuments(validation, latent, config, seed)
   const counts = Object.fromEntries(Object.entries(drawn).map(([kind, { ids }]) => [kind, ids.length]))
   const claim = claimOf(candidate, concept, target, discovery, documents, counts, config)
   return { claim, concept: candidate.concept, target, documents, controls: drawn }

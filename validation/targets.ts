@@ -4,20 +4,17 @@
  *   M = Σ_v w_v · log p_v,   w = p(v | concept) − p(v | rest)
  *
  * is the difference of two expected log-likelihoods, in nats; the weights sum to zero, so it is a logit difference too.
- * For a labelled concept both distributions are counted in training text from labels alone, over the token that comes
- * next after labelled tokens (`next`) or over all later tokens of the document (`later`), whichever tells concept and
- * rest apart better in documents that did not count. The rest is the concept's siblings (`language=de` for
- * `language=fr`) where it has some. Without labels the text that follows the latent's own activations is counted.
+ * For a labelled concept both distributions are of the token that comes next, counted in training text from labels
+ * alone; the rest are tokens with another concept of the same group (`language=de` for `language=fr`) where there are
+ * any, else all others. Without labels the text that follows the latent's own activations is counted.
  */
 import { uniformOf } from '../core/random.ts'
-import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
+import type { TokenWindow } from '../datasets/document.ts'
 import { type Activations, activationsIn, activeWindows, FIRST_POSITION } from './activations.ts'
-import { type ConceptLabels, labelWindows, siblingsOf } from './concepts.ts'
-import type { Scope } from './interventions.ts'
+import { type ConceptLabels, groupOf } from './concepts.ts'
 
 /** Weights over the vocabulary and how they came about. */
 export interface Target {
-  readonly scope: Scope
   readonly weights: Float32Array
   /** Where the counts are from. */
   readonly source: 'labels' | 'activations'
@@ -25,7 +22,7 @@ export interface Target {
   readonly counted: { readonly concept: number; readonly rest: number }
   /**
    * How well the target tells concept from rest in documents that did not count: Σ (p − r)·ln(p̂ / r̂), in nats.
-   * 0 or less: the concept does not show in these tokens, so no effect on them can be expected.
+   * Near 0 the concept does not show in what comes next, and no effect on it can be expected.
    */
   readonly separation: number
 }
@@ -33,19 +30,15 @@ export interface Target {
 /** Weight of the text's own distribution in each count, in tokens: rare tokens pull no estimate far. */
 const SMOOTHING = 20
 
-/** Counts of tokens on the two sides, over two halves of the documents. */
-interface Counts {
-  readonly concept: [Float64Array, Float64Array]
-  readonly rest: [Float64Array, Float64Array]
-}
+/** Counts of next tokens over two halves of the documents. */
+type Halves = readonly [Float64Array, Float64Array]
 
-const empty = (vocabulary: number): Counts => ({
-  concept: [new Float64Array(vocabulary), new Float64Array(vocabulary)],
-  rest: [new Float64Array(vocabulary), new Float64Array(vocabulary)],
-})
-
+const zeros = (vocabulary: number): Halves => [new Float64Array(vocabulary), new Float64Array(vocabulary)]
 const sum = (values: Float64Array) => values.reduce((total, value) => total + value, 0)
-const plus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]!)
+const plus = ([a, b]: Halves) => a.map((value, i) => value + b[i]!)
+
+/** Which half of the documents a window belongs to. */
+const halfOf = (window: TokenWindow) => (uniformOf('target', window.id) < 0.5 ? 0 : 1)
 
 /** Smoothed distribution: (count + SMOOTHING · base) / (total + SMOOTHING). */
 function distribution(counts: Float64Array, base: Float64Array): Float64Array {
@@ -54,82 +47,105 @@ function distribution(counts: Float64Array, base: Float64Array): Float64Array {
 }
 
 /** The target that two sides' counts give. */
-function targetOf(counts: Counts, scope: Scope, source: Target['source']): Target {
-  const concept = plus(...counts.concept)
-  const rest = plus(...counts.rest)
-  const all = plus(concept, rest)
-  const total = sum(all)
-  const vocabulary = all.length
-  const base = all.map(count => (count + 1 / vocabulary) / (total + 1))
-  const separations = [0, 1].map(half => {
-    const fitted = [distribution(counts.concept[1 - half]!, base), distribution(counts.rest[1 - half]!, base)]
-    const p = counts.concept[half]!
-    const r = counts.rest[half]!
+function targetOf(concept: Halves, rest: Halves, source: Target['source']): Target {
+  const [conceptAll, restAll] = [plus(concept), plus(rest)]
+  const vocabulary = conceptAll.length
+  const total = sum(conceptAll) + sum(restAll)
+  const base = conceptAll.map((count, v) => (count + restAll[v]! + 1 / vocabulary) / (total + 1))
+  const separationOf = (half: 0 | 1) => {
+    const other = half === 0 ? 1 : 0
+    const [pFit, rFit] = [distribution(concept[other], base), distribution(rest[other], base)]
+    const [p, r] = [concept[half], rest[half]]
     const [pTotal, rTotal] = [sum(p), sum(r)]
     if (pTotal === 0 || rTotal === 0) return 0
-    return p.reduce((s, _, v) => s + (p[v]! / pTotal - r[v]! / rTotal) * Math.log(fitted[0]![v]! / fitted[1]![v]!), 0)
-  })
-  const p = distribution(concept, base)
-  const r = distribution(rest, base)
+    return p.reduce((s, _, v) => s + (p[v]! / pTotal - r[v]! / rTotal) * Math.log(pFit[v]! / rFit[v]!), 0)
+  }
+  const [p, r] = [distribution(conceptAll, base), distribution(restAll, base)]
   return {
-    scope,
     source,
     weights: Float32Array.from(p, (value, v) => value - r[v]!),
-    counted: { concept: sum(concept), rest: sum(rest) },
-    separation: (separations[0]! + separations[1]!) / 2,
+    counted: { concept: sum(conceptAll), rest: sum(restAll) },
+    separation: (separationOf(0) + separationOf(1)) / 2,
   }
 }
 
-const halfOf = (window: TokenWindow) => (uniformOf('target', window.id) < 0.5 ? 0 : 1)
-
-/** The target of a labelled concept, counted in `windows` (the training split, whose labels no test uses). */
-export function conceptTarget(
-  dataset: TokenDataset,
-  windows: readonly TokenWindow[],
-  concept: string,
-  vocabulary: number,
-): Target {
-  const siblings = siblingsOf(concept, dataset.concepts)
-  const labels = labelWindows(dataset, windows, [concept, ...siblings])
-  const scopes = (['next', 'later'] as const).map(scope =>
-    targetOf(countConcept(labels, siblings.length > 0, scope, vocabulary), scope, 'labels'),
-  )
-  return scopes[1]!.separation > scopes[0]!.separation ? scopes[1]! : scopes[0]!
+/** Next tokens counted for every concept, every group and all of a labelled text. Sparse: token → counts of the halves. */
+export interface TargetCounts {
+  readonly labels: ConceptLabels
+  readonly vocabulary: number
+  readonly concepts: readonly ReadonlyMap<number, Pair>[]
+  readonly groups: ReadonlyMap<string, ReadonlyMap<number, Pair>>
+  readonly all: ReadonlyMap<number, Pair>
 }
+type Pair = [number, number]
 
-function countConcept(labels: ConceptLabels, siblings: boolean, scope: Scope, vocabulary: number): Counts {
-  const counts = empty(vocabulary)
+/** Counts what follows each concept's tokens, within documents, in one pass. */
+export function countTargets(labels: ConceptLabels, vocabulary: number): TargetCounts {
+  const concepts = labels.concepts.map(() => new Map<number, Pair>())
+  const groupNames = labels.concepts.map(groupOf)
+  const groups = new Map(groupNames.map(name => [name, new Map<number, Pair>()]))
+  const all = new Map<number, Pair>()
+  const add = (counts: Map<number, Pair>, token: number, half: 0 | 1) => {
+    const found = counts.get(token)
+    if (found) found[half]++
+    else counts.set(token, half === 0 ? [1, 0] : [0, 1])
+  }
   labels.windows.forEach((window, w) => {
     const half = halfOf(window)
-    let side = 0 // later: 0 nothing labelled yet, 1 a sibling, 2 the concept
     for (let position = FIRST_POSITION; position < window.tokens.length - 1; position++) {
-      const row = labels.rowStart[w]! + position - FIRST_POSITION
-      if (window.documents[position] !== window.documents[position - 1] && position > FIRST_POSITION) side = 0
-      let here = siblings ? 0 : 1
-      for (let i = labels.offsets[row]!; i < labels.offsets[row + 1]!; i++)
-        here = Math.max(here, labels.indices[i] === 0 ? 2 : 1)
-      side = scope === 'later' ? Math.max(side, here) : here
       if (window.documents[position + 1] !== window.documents[position]) continue
-      if (side === 0) continue
       const next = window.tokens[position + 1]!
-      ;(side === 2 ? counts.concept : counts.rest)[half]![next]!++
+      const row = labels.rowStart[w]! + position - FIRST_POSITION
+      add(all, next, half)
+      const seen = new Set<string>()
+      for (let i = labels.offsets[row]!; i < labels.offsets[row + 1]!; i++) {
+        const concept = labels.indices[i]!
+        add(concepts[concept]!, next, half)
+        if (seen.has(groupNames[concept]!)) continue
+        seen.add(groupNames[concept]!)
+        add(groups.get(groupNames[concept]!)!, next, half)
+      }
     }
   })
-  return counts
+  return { labels, vocabulary, concepts, groups, all }
+}
+
+/** The target of a labelled concept, by its place in the labels' concepts. */
+export function conceptTarget(counts: TargetCounts, concept: number): Target {
+  const { labels, vocabulary } = counts
+  const group = groupOf(labels.concepts[concept]!)
+  const siblings = labels.concepts.some(
+    (other, i) => i !== concept && groupOf(other) === group && counts.concepts[i]!.size > 0,
+  )
+  const own = dense(counts.concepts[concept]!, vocabulary)
+  // Tokens of the group, or all tokens, less those that carry the concept.
+  const rest = dense(siblings ? counts.groups.get(group)! : counts.all, vocabulary)
+  for (const half of [0, 1] as const) for (let v = 0; v < vocabulary; v++) rest[half][v]! -= own[half][v]!
+  return targetOf(own, rest, 'labels')
+}
+
+function dense(counts: ReadonlyMap<number, Pair>, vocabulary: number): Halves {
+  const halves = zeros(vocabulary)
+  for (const [token, [first, second]] of counts) {
+    halves[0][token] = first
+    halves[1][token] = second
+  }
+  return halves
 }
 
 /** The target of a latent without a concept: the tokens that follow where it fires, against those that follow elsewhere. */
 export function firingTarget(activations: Activations, latent: number, vocabulary: number): Target {
-  const counts = empty(vocabulary)
+  const [fired, silent] = [zeros(vocabulary), zeros(vocabulary)]
   const active = new Set(activeWindows(activations, latent))
   activations.windows.forEach((window, w) => {
     const firing = active.has(w) ? activationsIn(activations, latent, w) : undefined
     for (let position = FIRST_POSITION; position < window.tokens.length - 1; position++) {
-      const side = firing?.has(position) ? counts.concept : counts.rest
-      side[halfOf(window)]![window.tokens[position + 1]!]!++
+      if (window.documents[position + 1] !== window.documents[position]) continue
+      const side = firing?.has(position) ? fired : silent
+      side[halfOf(window)][window.tokens[position + 1]!]!++
     }
   })
-  return targetOf(counts, 'next', 'activations')
+  return targetOf(fired, silent, 'activations')
 }
 
 /** The tokens that weigh most on the concept's side, for reports. */

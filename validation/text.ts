@@ -10,6 +10,7 @@ import { type ConceptLabels, labelWindows } from './concepts.ts'
 import type { ValidateConfig } from './config.ts'
 import { onHost } from './on-host.ts'
 import { conceptAurocs, type RankedActivations, rankActivations } from './selectivity.ts'
+import { conceptTarget, countTargets, type Target } from './targets.ts'
 import { FEWEST_DOCUMENTS } from './verdict.ts'
 
 /** A stratum field with more values than this (such as an id) gives no effect a value. */
@@ -43,15 +44,22 @@ export interface LabelledText {
   readonly discoveryLabels: ConceptLabels
   readonly validationLabels: ConceptLabels
   readonly validationRanks: RankedActivations
-  /** AUROC on discovery text, [latents · concepts]. */
+  /** AUROC on discovery text, [latents · concepts]; NaN for concepts that are not claimed. */
   readonly aurocs: Float64Array
   readonly candidates: readonly Candidate[]
+  /** The target of a concept, by its place in `concepts`. */
+  readonly targetOf: (concept: number) => Target
 }
 
-/** Labels both splits and judges every latent on discovery text. */
+/**
+ * Labels the splits and judges every latent on discovery text. Concepts that training text cannot aim at, or that
+ * validation text has too few documents of, are not claimed; neither looks at activations.
+ */
 export function labelText(
   dataset: TokenDataset,
   config: ValidateConfig,
+  counted: readonly TokenWindow[],
+  vocabulary: number,
   discovery: Activations,
   validation: Activations,
 ): LabelledText {
@@ -63,18 +71,20 @@ export function labelText(
       })
   const discoveryLabels = labelWindows(dataset, discovery.windows, concepts)
   const validationLabels = labelWindows(dataset, validation.windows, concepts)
+  // All concepts, so that a concept's siblings count as its rest even where they are not claimed.
+  const all = concepts.length > 0 ? dataset.concepts : []
+  const counts = countTargets(labelWindows(dataset, counted, all), vocabulary)
+  const targets = concepts.map((concept, i) =>
+    validationLabels.documents[i]! < FEWEST_DOCUMENTS ? undefined : conceptTarget(counts, all.indexOf(concept)),
+  )
+  const usable = targets.map(target => target !== undefined && target.separation >= config.minimumSeparation)
   const aurocs = conceptAurocs(rankActivations(discovery, discoveryLabels), discoveryLabels)
-  // A concept that validation text cannot judge is not claimed; this looks at its labels only.
-  for (let i = 0; i < aurocs.length; i++)
-    if (validationLabels.documents[i % concepts.length]! < FEWEST_DOCUMENTS) aurocs[i] = Number.NaN
-  if (config.claims === 'concept' && aurocs.every(Number.isNaN))
-    throw new UserError(`The dataset ${dataset.name} has no concept that its held-out text can judge.`, {
-      fix: "Set claims to 'firing', or use text with labels.",
-    })
+  for (let i = 0; i < aurocs.length; i++) if (!usable[i % concepts.length]) aurocs[i] = Number.NaN
   return {
     concepts,
     discoveryLabels,
     validationLabels,
+    targetOf: concept => conceptTarget(counts, all.indexOf(concepts[concept]!)),
     validationRanks: rankActivations(validation, validationLabels),
     aurocs,
     candidates: candidatesOf(discovery, aurocs, concepts.length),

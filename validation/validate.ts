@@ -69,7 +69,13 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
   metrics.append({ kind: 'reconstruction', ...figures })
 
   const study = studyOf(context, inputs, discoveryWindows, validationWindows)
-  const chosen = chooseLatents(config.latents, study.text.candidates, study.discovery, study.text.discoveryLabels)
+  const chosen = chooseLatents(
+    config.latents,
+    study.text.candidates,
+    study.discovery,
+    study.text.discoveryLabels,
+    study.text.aurocs,
+  )
   if (chosen.length === 0)
     throw new UserError('No latent is active in enough discovery documents to be tested.', {
       fix: 'Use more text (dataset.documents, tokens), or name latents.',
@@ -127,18 +133,17 @@ function studyOf(
   const discovery = encode(context, inputs, discoveryWindows, 'discovery')
   const validation = encode(context, inputs, validationWindows, 'validation')
   const trains = dataset.windows.some(({ split }) => split === 'train')
+  const counted = trains ? drawWindows(dataset, 'train', TARGET_TOKENS, seed) : discoveryWindows
   const decoder = onHost(() => sae.decoder().dataSync<'float32'>() as Float32Array)
   const site = sae.metadata.hook_name
   return {
     model,
     sae,
-    dataset,
     config,
     seed,
-    text: labelText(dataset, config, discovery, validation),
+    text: labelText(dataset, config, counted, model.config.vocabulary, discovery, validation),
     discovery,
     validation,
-    counted: trains ? drawWindows(dataset, 'train', TARGET_TOKENS, seed) : discoveryWindows,
     decoder,
     samples:
       config.controls.covariance > 0 ? sampleRows(model, site, sae.width, discoveryWindows, seed) : new Float32Array(),

@@ -20,11 +20,13 @@ export const FEWEST_DOCUMENTS = 3
 
 const short = (value: number | null) => (value === null ? 'unknown' : String(Number(value.toPrecision(3))))
 
-/** The causal part, from the primary intervention. */
+/** The causal part, from the primary intervention. `claimed` is false for a latent without a concept where claims need one. */
 export function causalVerdict(
   evidence: InterventionEvidence | null,
   { alpha, smallestEffect }: { alpha: number; smallestEffect: number },
+  claimed = true,
 ): Decision {
+  if (!claimed) return { verdict: 'not-run', reason: 'no labelled concept shows in what comes next' }
   if (!evidence || evidence.metrics.target.effect.documents < FEWEST_DOCUMENTS)
     return { verdict: 'not-run', reason: `the latent is active in fewer than ${FEWEST_DOCUMENTS} validation documents` }
   const { test, power, metrics } = evidence
