@@ -45,7 +45,11 @@ const Base = z.strictObject({
   target: z.string().optional().describe('Site that is predicted, by transcoders'),
   architecture: z.enum(architectureNames).default('topk').describe('SAE architecture'),
   preset: z.enum(presetNames).optional().describe('Conventions of a library, its known faults included'),
-  latents: z.int().positive().optional().describe('Number of latents; default: 16 times the width'),
+  latents: z
+    .int()
+    .positive()
+    .optional()
+    .describe('Number of latents (a layer, of cross-layer transcoders); default: 16 times the width of a site'),
 })
 
 /** Config of the `train` stage. */

@@ -4,11 +4,12 @@
  *   π = (x − b_dec · apply_b_dec_to_input) W_enc + b_enc
  *   standard   relu(π)                      topk   topK(relu(π), k)
  *   jumprelu   relu(π) · 1[π > threshold]   gated  1[π_gate > 0] · relu((x − b_dec) W_enc e^{r_mag} + b_mag)
- *   x̂ = z W_dec + b_dec, and + x W_skipᵀ for skip transcoders
+ *   x̂ = z W_dec + b_dec, and + x W_skipᵀ for skip transcoders; cross-layer transcoders as in layers.ts
  */
 import { UserError } from '../core/errors.ts'
-import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
+import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { above, topK } from './activations.ts'
+import { decodeLayers, decoderOfLayers, layerPreActivations } from './layers.ts'
 import { decoderNorms } from './linear.ts'
 import { normalise, type Undo } from './normalise.ts'
 
@@ -30,6 +31,7 @@ const activations: Record<string, 'relu' | 'topk' | 'jumprelu' | 'gated'> = {
   crosscoder: 'relu',
   topk_crosscoder: 'topk',
   jumprelu_crosscoder: 'jumprelu',
+  cross_layer_transcoder: 'jumprelu',
 }
 
 /** The architectures a saved SAE may have. */
@@ -45,14 +47,37 @@ export function activationOf(architecture: string): 'relu' | 'topk' | 'jumprelu'
   return activation
 }
 
-/** Names and shapes of the tensors an architecture needs; d and F stand for width and latents, o for the output width. */
-export function tensorShapes(architecture: string, width: number, latents: number, outputs: number) {
-  const shapes: Record<string, number[]> = {
-    W_enc: [width, latents],
-    W_dec: [latents, outputs],
-    b_dec: [outputs],
+/** Sizes of an SAE, as its tensors imply them. */
+export interface Sizes {
+  readonly width: number
+  readonly latents: number
+  readonly outputs: number
+}
+
+type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>
+
+/** The sizes that an architecture's matrices imply, or undefined where they are missing or of the wrong rank. */
+export function impliedSizes(architecture: string, tensors: Shapes): Sizes | undefined {
+  const encoder = tensors.W_enc?.shape
+  if (architecture === 'cross_layer_transcoder') {
+    if (encoder?.length !== 3) return undefined
+    const [layers, width, latents] = encoder as [number, number, number]
+    return { width: layers * width, latents: layers * latents, outputs: tensors.W_dec_0?.shape[1] ?? 0 }
   }
+  const decoder = tensors.W_dec?.shape
+  if (encoder?.length !== 2 || decoder?.length !== 2) return undefined
+  return { width: encoder[0]!, latents: encoder[1]!, outputs: decoder[1]! }
+}
+
+/** Names and shapes of the tensors an architecture needs. */
+export function tensorShapes(architecture: string, { width, latents, outputs }: Sizes, tensors: Shapes) {
+  const shapes: Record<string, number[]> = { b_dec: [outputs] }
   const activation = activationOf(architecture)
+  if (architecture === 'cross_layer_transcoder') {
+    const layers = tensors.W_enc!.shape[0]!
+    shapes.W_enc = [layers, width / layers, latents / layers]
+    for (let l = 0; l < layers; l++) shapes[`W_dec_${l}`] = [latents / layers, ((layers - l) * outputs) / layers]
+  } else Object.assign(shapes, { W_enc: [width, latents], W_dec: [latents, outputs] })
   if (activation === 'gated') Object.assign(shapes, { b_gate: [latents], r_mag: [latents], b_mag: [latents] })
   else shapes.b_enc = [latents]
   if (activation === 'jumprelu') shapes.threshold = [latents]
@@ -60,8 +85,23 @@ export function tensorShapes(architecture: string, width: number, latents: numbe
   return shapes
 }
 
+/** Decoder row of each latent [latents, outputs]; the caller disposes it. */
+export function decoderRows(architecture: string, params: SaeParams): Tensor2D {
+  if (architecture === 'cross_layer_transcoder') return decoderOfLayers(layerDecoders(params), params.b_dec!.shape[0]!)
+  return params.W_dec!.clone() as Tensor2D
+}
+
+function layerDecoders(params: SaeParams): Tensor2D[] {
+  return Array.from({ length: params.W_enc!.shape[0]! }, (_, l) => params[`W_dec_${l}`] as Tensor2D)
+}
+
 /** Latents [rows, latents] of raw rows, and how to bring a reconstruction back to their units. */
 export function encodeRows(architecture: string, params: SaeParams, config: SaeConfig, x: Tensor2D): Tensor2D {
+  if (architecture === 'cross_layer_transcoder') {
+    const wEnc = params.W_enc as Tensor3D
+    const pre = layerPreActivations({ wEnc, bEnc: params.b_enc as Tensor1D }, x)
+    return above(tf.relu(pre), params.threshold as Tensor1D)
+  }
   const { rows } = normalise(config.normalize_activations, x)
   const wEnc = params.W_enc as Tensor2D
   const input = config.apply_b_dec_to_input ? rows.sub<Tensor2D>(params.b_dec!) : rows
@@ -87,6 +127,8 @@ export function decodeRows(
   latents: Tensor2D,
   x?: Tensor2D,
 ): Tensor2D {
+  if (architecture === 'cross_layer_transcoder')
+    return decodeLayers({ wDec: layerDecoders(params), bDec: params.b_dec as Tensor1D }, latents)
   const rescale = activationOf(architecture) === 'topk' && config.rescale_acts_by_decoder_norm
   const z = rescale ? latents.div<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : latents
   let y = tf.matMul(z, params.W_dec as Tensor2D).add<Tensor2D>(params.b_dec!)

@@ -1,7 +1,7 @@
 /** Makes an `Sae` from an architecture's name, its config and its tensors. */
 import { UserError } from '../core/errors.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
-import { decodeRows, encodeRows, normalisesRows, tensorShapes } from './inference.ts'
+import { decodeRows, decoderRows, encodeRows, impliedSizes, normalisesRows, tensorShapes } from './inference.ts'
 import type { Sae, SaeMetadata, SparseLatents } from './sae.ts'
 import { compressRows, denseRows, stackSparse } from './sparse.ts'
 
@@ -71,7 +71,7 @@ export function makeSae({ architecture, config, metadata, params, hash = '' }: S
         throw new UserError('This SAE normalises each row, so its decoder rows have no fixed place in the model.', {
           fix: 'Use an SAE that was trained without layer_norm or constant_norm_rescale.',
         })
-      return params.W_dec!.clone() as Tensor2D
+      return decoderRows(architecture, params)
     },
 
     dispose() {
@@ -82,18 +82,15 @@ export function makeSae({ architecture, config, metadata, params, hash = '' }: S
 
 /** The sizes that the tensors imply; every tensor must agree with them. */
 export function checkShapes(architecture: string, params: Readonly<Record<string, { shape: number[] }>>) {
-  const wEnc = params.W_enc?.shape
-  const wDec = params.W_dec?.shape
-  if (wEnc?.length !== 2 || wDec?.length !== 2)
-    throw new UserError('An SAE needs the matrices W_enc [width, latents] and W_dec [latents, width].')
-  const [width, latents] = wEnc as [number, number]
-  const outputs = wDec[1]!
-  for (const [name, shape] of Object.entries(tensorShapes(architecture, width, latents, outputs))) {
+  const sizes = impliedSizes(architecture, params)
+  if (!sizes)
+    throw new UserError(`The ${architecture} SAE lacks its matrices W_enc [width, latents] and W_dec [latents, width].`)
+  for (const [name, shape] of Object.entries(tensorShapes(architecture, sizes, params))) {
     const given = params[name]?.shape
     if (given?.length !== shape.length || given.some((size, i) => size !== shape[i]))
       throw new UserError(
         `The ${architecture} SAE's ${name} ${given ? `has shape [${given}]` : 'is missing'}; it must be [${shape}].`,
       )
   }
-  return { width, latents, outputs }
+  return sizes
 }

@@ -38,7 +38,8 @@ export function makePlan(
   const shape: Shape = {
     width,
     outputs: targetSites.length > 0 ? widthOf(targetSites) : width,
-    latents: config.latents ?? 16 * (width / inputSites.length),
+    latents:
+      (config.latents ?? 16 * (width / inputSites.length)) * (architecture.reads === 'layers' ? inputSites.length : 1),
     sites: inputSites.length,
   }
   const rows = capture.rows - training.validationRows
@@ -52,7 +53,8 @@ export function makePlan(
   const inSteps = (value: number) => Math.min(steps, value < 1 ? Math.round(value * steps) : Math.round(value))
   const settings: StepSettings = {
     ...training,
-    learningRate: training.learningRate ?? Math.min(1e-3, 2e-4 / Math.sqrt(shape.latents / 16_384)),
+    learningRate:
+      training.learningRate ?? defaultRate(training.rateRule, width / inputSites.length, shape.latents, steps),
     warmUp: inSteps(training.warmUp ?? Math.min(1000, Math.round(0.05 * steps))),
     decay: inSteps(training.decay),
     sparsityWarmUp: inSteps(training.sparsityWarmUp),
@@ -102,6 +104,21 @@ function chooseSites(architecture: Architecture, config: TrainConfig, capture: A
     const names = config.sites ?? known
     return { inputSites: names.map(check), targetSites: [] as string[] }
   }
+  if (architecture.reads === 'layers') {
+    const [sites, targets] = [config.sites ?? [], config.targets ?? []]
+    if (sites.length === 0 || sites.length !== targets.length)
+      throw new UserError(
+        `A ${architecture.name} transcoder needs as many targets as sites, at least one; it has ${sites.length} sites and ${targets.length} targets.`,
+        {
+          fix: 'List sites and targets, from the first layer to the last.',
+        },
+      )
+    return { inputSites: sites.map(check), targetSites: targets.map(check) }
+  }
+  if (config.targets)
+    throw new UserError(`train key targets does not apply to the architecture ${architecture.name}.`, {
+      fix: 'Give target.',
+    })
   if (config.sites)
     throw new UserError(`train key sites does not apply to the architecture ${architecture.name}.`, {
       fix: 'Give site.',
@@ -124,4 +141,14 @@ function chooseSites(architecture: Architecture, config: TrainConfig, capture: A
       fix: 'Leave it out, or choose a transcoder.',
     })
   return { inputSites: [site], targetSites: [] as string[] }
+}
+
+/**
+ * The default learning rate. By `width`: 8 % of a unit row's typical entry (1/√width) a step, falling with the root of the
+ * number of steps beyond a thousand, since a longer training needs less haste and profits from finer steps. By `latents`:
+ * the scaling law that dictionary_learning and sparsify take from Gao et al., figure 3.
+ */
+export function defaultRate(rule: 'width' | 'latents', width: number, latents: number, steps: number): number {
+  if (rule === 'latents') return 2e-4 / Math.sqrt(latents / 16_384)
+  return (0.08 / Math.sqrt(width)) * Math.sqrt(Math.min(1, 1000 / steps))
 }

@@ -62,6 +62,7 @@ export const presets = {
   dictionary_learning: {
     of: 'dictionary_learning 60ec6bf',
     training: {
+      rateRule: 'latents',
       schedule: 'constant',
       warmUp: 1000,
       warmUpFromZero: true,
@@ -94,8 +95,10 @@ export const presets = {
   sparsify: {
     of: 'sparsify 9d3b136',
     training: {
+      rateRule: 'latents',
       schedule: 'linear',
       warmUp: 1000,
+      decay: 0.999,
       decoderNorm: 'unit-before',
       projectGradient: true,
       decoderBias: 'mean',

@@ -1,5 +1,6 @@
 /** What an SAE remembers of the capture it was trained on. */
 
+import { hashValue } from '../core/hash.ts'
 import type { ActivationSource } from './data.ts'
 import type { SaeMetadata } from './sae.ts'
 
@@ -18,16 +19,30 @@ export function describeCapture(capture: TrainingCapture): SaeMetadata {
   return {
     hook_name: '',
     ...defined({
-      model_name: model.name,
-      model_hash: model.hash ?? manifest.modelHash,
+      model_name: model.name ?? lastPart(model.path),
+      model_hash: model.hash,
       dataset_path: dataset.name,
-      dataset_hash: dataset.hash ?? manifest.datasetHash,
-      tokenizer_hash: part(manifest.tokenizer).hash ?? manifest.tokenizerHash,
-      context_size: manifest.context ?? dataset.context,
-      prepend_bos: manifest.bos ?? dataset.bos,
+      dataset_hash: dataset.hash,
+      tokenizer_hash: part(manifest.tokenizer).hash,
+      context_size: dataset.context,
+      prepend_bos: dataset.bos,
+      weight_processing: manifest.weight_processing,
+      capture_seed: manifest.seed,
+      capture_hash: capture.manifest === undefined ? undefined : hashValue(withoutPaths(manifest)),
     }),
     capture_rows: capture.rows,
   }
+}
+
+/** A path's last part: the rest says where things lie on one machine, which does not belong in a result. */
+function lastPart(path: unknown): string | undefined {
+  return typeof path === 'string' ? path.split(/[/\\]/).filter(Boolean).at(-1) : undefined
+}
+
+/** What the capture is, wherever its model and text lie: its shards' hashes stand for their content. */
+function withoutPaths(manifest: Json): Json {
+  const { model, dataset, ...rest } = manifest
+  return { ...rest, model: part(model).hash, dataset: part(dataset).hash }
 }
 
 function part(value: unknown): Json {

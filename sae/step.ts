@@ -2,6 +2,7 @@
  * One training step, plain: loss, gradients by differentiation, projection, clipping, update, decoder norm, dead count.
  * It defines what a step means; it knows nothing of files or data.
  */
+import { UserError } from '../core/errors.ts'
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, Batch, Moment, Params, Shape, State } from './architecture.ts'
 import { hostValues } from './host.ts'
@@ -75,6 +76,10 @@ export class Stepper {
     total: number
     variance: number
   }) {
+    if (parts.settings.decoderNorm !== 'free' && !parts.params.wDec)
+      throw new UserError(`decoderNorm ${parts.settings.decoderNorm} does not apply to ${parts.architecture.name}.`, {
+        fix: 'Set decoderNorm to free.',
+      })
     this.architecture = parts.architecture
     this.config = parts.config
     this.settings = parts.settings

@@ -10,11 +10,13 @@ export const TrainingSettings = z.strictObject({
     .describe('Rows to learn from, repeats counted; default: `epochs` over the capture'),
   epochs: z.number().positive().default(1).describe('Passes over the capture, when `tokens` is not given'),
   batchTokens: z.int().positive().default(4096).describe('Rows a step'),
-  learningRate: z
-    .number()
-    .positive()
-    .optional()
-    .describe('Learning rate after warm-up; default: 2e-4 / √(latents / 16384), at most 1e-3'),
+  learningRate: z.number().positive().optional().describe('Learning rate after warm-up; default: by rateRule'),
+  rateRule: z
+    .enum(['width', 'latents'])
+    .default('width')
+    .describe(
+      'Default learning rate: 0.08 / √width, times √(1000 / steps) where there are more (width), or 2e-4 / √(latents / 16384), the rule of dictionary_learning and sparsify (latents)',
+    ),
   schedule: z
     .enum(['constant', 'linear', 'cosine'])
     .default('linear')

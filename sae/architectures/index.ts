@@ -3,6 +3,8 @@ import { UserError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
 import type { Architecture } from '../architecture.ts'
 import { batchtopk } from './batchtopk.ts'
+import { crossLayer } from './cross-layer.ts'
+import { crosscoder } from './crosscoder.ts'
 import { gated } from './gated.ts'
 import { jumprelu } from './jumprelu.ts'
 import { matryoshka } from './matryoshka.ts'
@@ -21,6 +23,8 @@ export const architectures = {
   'p-anneal': pAnneal,
   transcoder,
   'skip-transcoder': skipTranscoder,
+  crosscoder,
+  'cross-layer': crossLayer,
 } as const
 
 export type ArchitectureName = keyof typeof architectures

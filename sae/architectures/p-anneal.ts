@@ -37,7 +37,7 @@ type Config = z.output<typeof Config>
 /** p of a step. */
 export function pAt(config: Config, step: number, total: number): number {
   const share = (step / total - config.annealFrom) / Math.max(1e-9, config.annealTo - config.annealFrom)
-  const done = Math.floor(Math.min(1, Math.max(0, share)) * config.pSteps) / config.pSteps
+  const done = Math.floor(Math.min(1, Math.max(0, share)) * config.pSteps + 1e-9) / config.pSteps
   return config.pStart + (config.pEnd - config.pStart) * done
 }
 

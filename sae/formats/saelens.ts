@@ -91,12 +91,13 @@ async function readParams(
 ): Promise<Record<string, Tensor>> {
   const shapes: Record<string, { shape: number[] }> = {}
   for (const name of file.names) shapes[name] = { shape: file.shape(name) }
-  const { width, latents, outputs } = checkShapes(architecture, shapes)
+  const sizes = checkShapes(architecture, shapes)
+  const { width, latents } = sizes
   for (const [key, size] of Object.entries({ d_in: width, d_sae: latents }))
     if (config[key] !== undefined && config[key] !== size)
       throw new UserError(`cfg.json says ${key} is ${String(config[key])}, but the weights in ${path} have ${size}.`)
   const params: Record<string, Tensor> = {}
-  for (const name of Object.keys(tensorShapes(architecture, width, latents, outputs)))
+  for (const name of Object.keys(tensorShapes(architecture, sizes, shapes)))
     params[name] = tf.tensor(await file.read(name), file.shape(name))
   // A scale per latent, learned after training in files before version 6: z · scale is what is decoded.
   if (file.names.includes('scaling_factor') && config.finetuning_scaling_factor) {
