@@ -11,23 +11,24 @@ interface Quiet {
   end(): string
 }
 
-/** Runs `work` with the greetings of the library that it loads held back; without the addon, only runs it. */
-export async function quietly<T>(root: string, work: () => Promise<T>): Promise<T> {
+/** Runs `work` with the greetings of the library that it loads held back; without the addon, only runs it. `gpu`: one was asked for. */
+export async function quietly<T>(root: string, gpu: boolean, work: () => Promise<T>): Promise<T> {
   const quiet = loadQuiet(root)
   if (!quiet) return work()
   quiet.begin()
   try {
     return await work()
   } finally {
-    process.stderr.write(withoutGreetings(quiet.end()))
+    process.stderr.write(withoutGreetings(quiet.end(), gpu))
   }
 }
 
-/** The lines that are neither informational nor among the warnings that every start of TensorFlow gives. */
-export function withoutGreetings(text: string): string {
+/** The lines that are neither informational nor among the warnings that a start of TensorFlow always gives. */
+export function withoutGreetings(text: string, gpu: boolean): string {
+  const greetings = gpu ? GREETINGS : [...GREETINGS, ...NO_GPU]
   return text
     .split(/(?<=\n)/)
-    .filter(line => !GREETINGS.some(greeting => greeting.test(line)))
+    .filter(line => !greetings.some(greeting => greeting.test(line)))
     .join('')
 }
 
@@ -38,6 +39,9 @@ const GREETINGS = [
   /^To enable the following instructions: /,
   /Unable to register cu\w+ (factory|computation placer)/,
 ]
+
+/** What the CUDA build says on a machine without a GPU, where none was asked for. */
+const NO_GPU = [/failed call to cuInit/]
 
 function loadQuiet(root: string): Quiet | undefined {
   try {

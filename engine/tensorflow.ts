@@ -22,7 +22,7 @@ export async function startTensorflow(
   setEnvironment(settings)
   if (name === 'tensorflow') process.env.CUDA_VISIBLE_DEVICES = '-1'
   mendNode()
-  return quietly(root, async () => {
+  return quietly(root, name === 'tensorflow-gpu', async () => {
     const { NodeJSKernelBackend } = requireTfjs('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js')
     requireTfjs('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js')
     const binding = createRequire(import.meta.url)(bindingPath(root))
