@@ -63,7 +63,7 @@ const LABEL = 13
 
 /** The report as lines of at most 80 columns; paths longer than that stand whole on a line of their own. */
 export function formatReport(report: DoctorReport): string {
-  const { engine, machine, gpu } = report
+  const { engine, machine } = report
   const lines: string[] = []
   const line = (label: string, text: string) => lines.push(...wrapped(label, text))
   if (engine) {

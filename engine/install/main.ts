@@ -4,11 +4,10 @@
  *
  *   npx tsx engine/install/main.ts [auto | tensorflow | tensorflow-gpu | wasm]
  */
-import { fileURLToPath } from 'node:url'
-import { messageOf, UserError } from '../../core/errors.ts'
+import { UserError } from '../../core/errors.ts'
 import type { Progress } from '../../core/progress.ts'
-import { resolveSettings } from '../engine.ts'
-import { installTensorflow } from './install.ts'
+import type { EngineChoice } from '../engine.ts'
+import { installEngine } from './choice.ts'
 
 /** Plain lines: each task when it starts, and every few seconds how far it is. */
 function lines(write: (line: string) => void, every = 3_000): Progress {
@@ -29,27 +28,16 @@ function lines(write: (line: string) => void, every = 3_000): Progress {
   }
 }
 
-/** Installs what the choice needs; returns the exit code. With `auto`, a machine that cannot have TensorFlow is no error. */
-export async function main(parameters: readonly string[], write: (line: string) => void): Promise<number> {
-  let automatic = false
+/** Installs what the choice needs; returns the exit code. */
+async function main(choice: string | undefined, write: (line: string) => void): Promise<number> {
   try {
-    const { engine } = resolveSettings(parameters[0] === undefined ? {} : { engine: parameters[0] as 'auto' })
-    automatic = engine === 'auto'
-    if (engine === 'wasm') {
-      write('The wasm engine needs no installation.')
-      return 0
-    }
-    const variant = engine === 'tensorflow-gpu' ? 'cuda' : 'cpu'
-    const { root, version, changed, opsProblem } = await installTensorflow({ variant, progress: lines(write) })
-    write(`TensorFlow ${version} is ${changed ? 'now ' : ''}installed in ${root}.`)
-    if (opsProblem) write(`The custom ops are not: ${opsProblem}`)
+    write(await installEngine({ ...(choice ? { engine: choice as EngineChoice } : {}), progress: lines(write) }))
     return 0
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    write(`${messageOf(error)} ${automatic ? 'The slower wasm engine is used.' : (error.fix ?? '')}`)
-    return automatic ? 0 : error.exitCode
+    write([error.message, error.fix].filter(Boolean).join(' '))
+    return error.exitCode
   }
 }
 
-if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1])
-  process.exitCode = await main(process.argv.slice(2), line => console.error(line))
+process.exitCode = await main(process.argv[2], line => console.error(line))

@@ -1,0 +1,24 @@
+/** Installing what an engine choice needs, and saying in one line what came of it. */
+import { messageOf, UserError } from '../../core/errors.ts'
+import { type Progress, silent } from '../../core/progress.ts'
+import { type EngineChoice, resolveSettings } from '../engine.ts'
+import { installTensorflow } from './install.ts'
+
+/**
+ * Installs what `engine` (default: `PIPELINE_ENGINE`, else `auto`) needs and returns a closing line. With `auto`, a
+ * machine that cannot have TensorFlow is no error, since wasm runs there; a build asked for by name that cannot be had is
+ * a `UserError` or, where trying again may help, a `FaultError`.
+ */
+export async function installEngine(options: { engine?: EngineChoice; progress?: Progress } = {}): Promise<string> {
+  const { engine } = resolveSettings(options.engine ? { engine: options.engine } : {})
+  if (engine === 'wasm') return 'The wasm engine needs no installation.'
+  const variant = engine === 'tensorflow-gpu' ? 'cuda' : 'cpu'
+  try {
+    const found = await installTensorflow({ variant, progress: options.progress ?? silent })
+    const line = `TensorFlow ${found.version} is ${found.changed ? 'now ' : ''}installed in ${found.root}.`
+    return found.opsProblem ? `${line} The custom ops are not, and plain versions run: ${found.opsProblem}` : line
+  } catch (error) {
+    if (engine !== 'auto' || !(error instanceof UserError)) throw error
+    return `${messageOf(error)} The slower wasm engine is used.`
+  }
+}
