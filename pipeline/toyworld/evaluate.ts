@@ -47,13 +47,14 @@ A GPT-2 of ${parameters.toLocaleString('en')} parameters (${layers} layers, widt
 float32) that knows toyworld, the project's own small language (\`docs/toyworld.md\`). Nothing in it comes from elsewhere:
 the text is made by \`datasets/toyworld\`, the training by \`npm run train:toyworld\` on the project's engine.
 
-Measured by \`npx tsx pipeline/toyworld/evaluate.ts\` (float32; texts and prompts that training never saw; "right" means
-that the answer is the likeliest of all ${vocabulary} words):
+Measured by \`npx tsx pipeline/toyworld/evaluate.ts\` (float32; texts of a seed that training never used; "right" means that
+the answer is the likeliest of all ${vocabulary} words):
 
 ${table(figures)}
 
-Facts are asked in every form of every language and register. The answers of the other kinds depend on names or words
-drawn at random, so they cannot be known by heart.
+Facts are asked in every form of every language and register; they are what training taught, so this is memory, shown in
+sentences. The answers of the other kinds depend on names or words drawn at random,
+so they cannot be known by heart.
 `
 }
 

@@ -7,7 +7,7 @@
  *     m ← μ m + g,  w ← (1 − lr · decay) w − lr · 0.2 √max(a, b) · orthogonal(g + μ m)
  *   where orthogonal(X) brings all singular values near 1 by five steps of a Newton–Schulz iteration.
  *
- * Muon is here because attention that moves facts from a name to where they are asked for is learned in half the steps.
+ * Muon and windows that grow (train.ts) together make attention form early: docs/toyworld.md has the figures.
  */
 import { type NamedTensorMap, type Tensor, type Tensor3D, tf } from '../../engine/tf.ts'
 
