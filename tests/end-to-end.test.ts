@@ -110,10 +110,14 @@ const stages: readonly Stage[] = [
   },
 ]
 
+function argumentsOf({ stage, flags }: Stage): string[] {
+  const model = stage === 'capture' ? ['--model', join(folder, 'model')] : []
+  return [stage, ...model, ...flags().split(' '), '--name', stage]
+}
+
 describe('kill -9', () => {
   test.each(stages)('at any of several moments of $stage, and the same command ends in the same bytes', async part => {
-    const model = part.stage === 'capture' ? ['--model', join(folder, 'model')] : []
-    const args = [part.stage, ...model, ...part.flags().split(' '), '--name', part.stage]
+    const args = argumentsOf(part)
     await ok(pipeline('whole', args))
     const directory = join(store('cut'), part.stage)
     let kills = 0
@@ -144,6 +148,7 @@ function namesIn(directory: string): string[] {
 }
 
 test('Ctrl-C ends with code 4 and a run that goes on', async () => {
+  await ok(pipeline('whole', argumentsOf(stages[0]!)))
   const args = ['train', ...stages[1]!.flags().split(' '), '--seed', '7', '--name', 'interrupted']
   const { child, ended } = startCli(args, { env: { PIPELINE_RUNS: store('whole') } })
   const metrics = join(store('whole'), 'interrupted/metrics.jsonl')

@@ -1,0 +1,53 @@
+/** `pipeline doctor`: what would be used on this machine, and how to get what is missing. */
+import { z } from 'zod'
+import { UserError } from '../../core/errors.ts'
+import { defineCommand, type Session } from '../command.ts'
+import { EngineName, openStore, StoreConfig } from '../common.ts'
+
+/** Exit code when the engine that was asked for does not run. */
+const noEngineCode = 1
+
+export default defineCommand({
+  about:
+    'Shows which engine would be used and why, threads, memory, disk, processor instructions and GPU. With --install it first gets TensorFlow into the cache of this user; where that is there already, it takes no time.',
+  examples: ['pipeline doctor', 'pipeline doctor --install', 'pipeline doctor --install --engine tensorflow-gpu'],
+  config: z.strictObject({
+    install: z.boolean().default(false).describe('Install what the engine needs, where it is missing'),
+    engine: EngineName.default('auto').describe('Engine to look at, or to install'),
+    ...StoreConfig,
+  }),
+  async run(config, session) {
+    const { resolveSettings } = await import('../../engine/engine.ts')
+    const { engine } = resolveSettings({ engine: config.engine })
+    const opsProblem = config.install ? await install(engine, session) : undefined
+    const { examine } = await import('../../engine/doctor/examine.ts')
+    const { formatReport } = await import('../../engine/doctor/report.ts')
+    const report = await examine({ engine, runs: openStore(config).directory })
+    return {
+      text: formatReport(report),
+      json: { ...report, ...(opsProblem ? { opsProblem } : {}) },
+      exitCode: report.engine ? 0 : noEngineCode,
+    }
+  },
+})
+
+/** Installs TensorFlow for the choice; gives what kept the custom ops from being built. */
+async function install(engine: z.output<typeof EngineName>, { progress }: Session): Promise<string | undefined> {
+  if (engine === 'wasm') {
+    progress.note('The wasm engine needs no installation.')
+    return undefined
+  }
+  const { installTensorflow } = await import('../../engine/install/install.ts')
+  const variant = engine === 'tensorflow-gpu' ? 'cuda' : 'cpu'
+  try {
+    const { root, version, changed, opsProblem } = await installTensorflow({ variant, progress })
+    progress.note(`TensorFlow ${version} is ${changed ? 'now ' : ''}installed in ${root}.`)
+    if (opsProblem) progress.note(`The custom ops are not: ${opsProblem}`)
+    return opsProblem
+  } catch (error) {
+    if (engine !== 'auto' || !(error instanceof UserError)) throw error
+    progress.note(`${error.message} ${error.fix ?? ''}`.trim())
+    progress.note('The slower wasm engine is used instead.')
+    return undefined
+  }
+}
