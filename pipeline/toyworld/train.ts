@@ -2,7 +2,7 @@
  * Trains the built-in model on toyworld: `npm run train:toyworld`.
  *
  * Seeded and resumable: a checkpoint holds weights and moments, and each step's windows depend on the step alone.
- * Ends by measuring the model (evaluate.ts) and writing it with its README.
+ * Ends by writing the model; evaluate.ts then measures it and writes its README (`--readme`).
  */
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
