@@ -78,6 +78,7 @@ a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 .tile span{display:block;color:var(--soft);font-size:.85rem}
 .tile small{display:block;font-size:.78rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:14px}
+.charts>figure:only-child{max-width:640px}
 figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 12px}
 figcaption{font-weight:600;font-size:.9rem;margin-bottom:4px}
 svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif;overflow:visible}
@@ -95,7 +96,7 @@ i.tone-0{background:var(--accent)}i.tone-1{background:var(--tone1)}i.tone-2{back
 .interval.inconclusive,.estimate.inconclusive,.interval.not-run,.estimate.not-run{stroke:var(--open);fill:var(--open)}
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{text-align:left;padding:6px 12px;border-bottom:1px solid var(--rule);white-space:nowrap}
+th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--rule);white-space:nowrap}
 tr:last-child td{border-bottom:0}
 th{font-weight:600;color:var(--soft)}
 .number{text-align:right;font-variant-numeric:tabular-nums}

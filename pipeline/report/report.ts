@@ -75,7 +75,7 @@ function lead({ train, validate, label }: ReportInputs, features: readonly Featu
   add(train, 'fvu', 'FVU', 'variance unexplained')
   add(train, 'l0', 'L0', 'latents a token')
   add(train, 'dead', 'dead latents')
-  for (const [key, name] of leadFigures) add(validate, key, name)
+  for (const [key, name, note] of leadFigures) add(validate, key, name, note)
   if (label) {
     const ruled = features.filter(({ labelKind }) => !['none', 'promotes'].includes(labelKind)).length
     figures.push({ name: 'labelled by a rule', value: short(ruled), note: `of ${features.length}` })
@@ -85,10 +85,10 @@ function lead({ train, validate, label }: ReportInputs, features: readonly Featu
 }
 
 /** Figures of the validate run's summary that stand at the top. */
-const leadFigures: readonly (readonly [string, string])[] = [
-  ['ce_recovered_mean_ablation', 'CE recovered'],
-  ['tested', 'features tested'],
-  ['pass', 'passed'],
+const leadFigures: readonly (readonly [string, string, string])[] = [
+  ['ceRecoveredMean', 'CE recovered', 'against mean ablation'],
+  ['latents', 'features tested', 'causally, with controls'],
+  ['passed', 'passed', 'beyond every control'],
 ]
 
 async function featuresHtml(directory: string, features: readonly Feature[], count: number): Promise<string> {

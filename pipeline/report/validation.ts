@@ -1,6 +1,7 @@
 /** The evidence part of the report: verdicts, effects against controls, dose curves, selectivity and robustness. */
 import { join } from 'node:path'
 import { type Evidence, readEvidence as readEvidenceFile } from '../../validation/evidence.ts'
+import { words } from '../text.ts'
 import { type Estimate, forestPlot, lineChart } from './charts.ts'
 import { escapeHtml, table } from './page.ts'
 import { short } from './scale.ts'
@@ -153,7 +154,7 @@ function doseChart({ doseCurve }: FeatureEvidence, name: string): string {
 function reconstructionHtml(reconstruction: Readonly<Record<string, unknown>>): string {
   const rows: string[][] = []
   const walk = (value: unknown, path: string) => {
-    if (typeof value === 'number' || value === null) rows.push([escapeHtml(path.replaceAll('_', ' ')), short(value, 4)])
+    if (typeof value === 'number' || value === null) rows.push([escapeHtml(words(path)), short(value, 4)])
     else if (typeof value === 'object' && !Array.isArray(value))
       for (const [key, part] of Object.entries(value)) walk(part, path ? `${path} ${key}` : key)
   }
