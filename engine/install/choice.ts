@@ -6,8 +6,8 @@ import { installTensorflow } from './install.ts'
 
 /**
  * Installs what `engine` (default: `PIPELINE_ENGINE`, else `auto`) needs and returns a closing line. With `auto`, a
- * machine that cannot have TensorFlow is no error, since wasm runs there; a build asked for by name that cannot be had is
- * a `UserError` or, where trying again may help, a `FaultError`.
+ * machine that cannot have TensorFlow is no error, since wasm runs there; a build that was asked for by name, or by a
+ * folder in `LIBTENSORFLOW_DIR`, and cannot be had is a `UserError` or, where trying again may help, a `FaultError`.
  */
 export async function installEngine(options: { engine?: EngineChoice; progress?: Progress } = {}): Promise<string> {
   const { engine } = resolveSettings(options.engine ? { engine: options.engine } : {})
@@ -18,7 +18,8 @@ export async function installEngine(options: { engine?: EngineChoice; progress?:
     const line = `TensorFlow ${found.version} is ${found.changed ? 'now ' : ''}installed in ${found.root}.`
     return found.opsProblem ? `${line} The custom ops are not, and plain versions run: ${found.opsProblem}` : line
   } catch (error) {
-    if (engine !== 'auto' || !(error instanceof UserError)) throw error
+    const named = engine !== 'auto' || process.env.LIBTENSORFLOW_DIR
+    if (named || !(error instanceof UserError)) throw error
     return `${messageOf(error)} The slower wasm engine is used.`
   }
 }

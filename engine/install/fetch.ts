@@ -30,6 +30,7 @@ export async function fetchWheel(wheels: readonly Wheel[], folder: string, progr
     throw writeError(folder, error)
   })
   for (const wheel of wheels) if (await isWhole(join(folder, wheel.file), wheel)) return join(folder, wheel.file)
+  progress.start(`Looking for ${parseWheel(wheels[0]!.file).requirement}`, undefined, 'places')
   let first: unknown
   for (const wheel of wheels) {
     try {
@@ -68,8 +69,8 @@ async function fetchOne(wheel: Wheel, folder: string, progress: Progress): Promi
   const path = join(folder, wheel.file)
   const partial = `${path}.partial`
   const resumed = (await sizeOf(partial)) !== undefined
-  progress.start(`Fetching ${parseWheel(wheel.file).requirement}`, wheel.bytes, 'bytes')
   const url = await locate(wheel, folder)
+  progress.start(`Fetching ${parseWheel(wheel.file).requirement}`, wheel.bytes, 'bytes')
   if (url?.protocol === 'file:') await copyFile(fileURLToPath(url), partial)
   else if (!url || !(await readRanges(url, partial, wheel, progress)))
     await letPipFetch(wheel, folder, partial, progress)
