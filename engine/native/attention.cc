@@ -44,7 +44,7 @@ PIPELINE_INLINE void tile(const float* a, int64_t aStride, const float* b, int64
     for (int c = 0; c < C; c++) columns[c] = load<W>(b + d * bStride + c * W);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; r++) {
-      const F<W> value = splat<W>(a[r * aStride + d]);
+      const F<W> value = splatFrom<W>(a + r * aStride + d);
 #pragma GCC unroll 8
       for (int c = 0; c < C; c++) total[r][c] += value * columns[c];
     }

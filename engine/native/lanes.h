@@ -23,7 +23,20 @@ using I = typename Lanes<W>::I;
 
 template <int W>
 PIPELINE_INLINE F<W> splat(float value) {
-  return F<W>{} + value;
+  return value - F<W>{};  // minus, since plus zero would change -0 and so is not left out by compilers
+}
+
+/** The same from memory. In AVX-512 compilers build it from halves, which costs products a third of their speed. */
+template <int W>
+PIPELINE_INLINE F<W> splatFrom(const float* from) {
+#if PIPELINE_X86
+  if constexpr (W == 16) {
+    F<W> value;
+    asm("vbroadcastss %1, %0" : "=v"(value) : "m"(*from));
+    return value;
+  }
+#endif
+  return splat<W>(*from);
 }
 
 template <int W>

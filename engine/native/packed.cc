@@ -42,14 +42,25 @@ LargeMemory::LargeMemory(size_t bytes) : data_(nullptr), bytes_(bytes) {
 
 LargeMemory::~LargeMemory() { std::free(data_); }
 
-float* scratch(int64_t floats) {
-  static thread_local std::unique_ptr<LargeMemory> memory;
+namespace {
+float* grown(std::unique_ptr<LargeMemory>& memory, int64_t floats) {
   const size_t bytes = static_cast<size_t>(floats) * 4;
   if (!memory || memory->bytes() < bytes) {
     memory.reset();
     memory = std::make_unique<LargeMemory>(bytes + bytes / 4);
   }
   return static_cast<float*>(memory->data());
+}
+}  // namespace
+
+float* scratch(int64_t floats) {
+  static thread_local std::unique_ptr<LargeMemory> memory;
+  return grown(memory, floats);
+}
+
+float* sharedScratch(int64_t floats) {
+  static thread_local std::unique_ptr<LargeMemory> memory;
+  return grown(memory, floats);
 }
 
 #if PIPELINE_X86

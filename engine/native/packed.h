@@ -9,6 +9,9 @@ namespace pipeline {
 /** Memory that grows to what a thread asks for and begins on a cache line; one for each thread, overwritten by each call. */
 float* scratch(int64_t floats);
 
+/** The same, apart from it: what the thread that calls an op lays out for all. */
+float* sharedScratch(int64_t floats);
+
 /** Zeroed memory in large pages where the system has them: a product walks through megabytes, and small pages slow it. */
 class LargeMemory {
  public:

@@ -1,12 +1,13 @@
 /**
- * A linear layer over the last axis with what follows it: y = gelu(x W + bias), or y = residual + (x W + bias).
+ * A linear layer over the last axis with what follows it, as one op: y = gelu(x W + bias), or y = residual + (x W + bias).
  *
- * In float32 TensorFlow makes the product and one op the rest. In bf16 precision on a processor with AMX one op makes all of
- * it: x and W are rounded to bfloat16 and summed in float32, as TensorFlow's bf16 mode does, but W is packed only once.
+ * In float32 the products are float32 throughout. In bf16 precision on a processor with AMX, x and W are rounded to bfloat16
+ * and summed in float32, as TensorFlow's bf16 mode does, but W is packed only once. Where neither applies TensorFlow makes
+ * the product and one op the rest.
  */
 import { type Tensor, type Tensor2D, tf } from '../tf.ts'
 import { type GeluForm, gelu, plainGelu } from './gelu.ts'
-import { callOp, canCall, noTensor, roundsOnTiles, weightId } from './native.ts'
+import { callOp, canCall, multipliesHere, noTensor, roundsOnTiles, weightId } from './native.ts'
 import { addBias, plainAddBias } from './norm.ts'
 
 export interface LinearOptions {
@@ -34,15 +35,16 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions): Tenso
   if (!canCall('PipelineGelu')) return plainLinear(x, weight, options)
   return tf.tidy(() => {
     const { bias = null, residual } = options
-    if (roundsOnTiles()) {
-      const attributes = {
-        transposed: options.layout === 'out-in',
-        after: { int: options.gelu === 'erf' ? 1 : options.gelu === 'tanh' ? 2 : 0 },
-      }
-      const id = tf.scalar(weightId(weight), 'int32')
-      const inputs = [x, weight, bias ?? noTensor(), residual ?? noTensor(), id]
-      return callOp('PipelineLinear', attributes, inputs, 1)[0]!
+    const attributes = {
+      transposed: options.layout === 'out-in',
+      after: { int: options.gelu === 'erf' ? 1 : options.gelu === 'tanh' ? 2 : 0 },
     }
+    const inputs = [x, weight, bias ?? noTensor(), residual ?? noTensor()]
+    if (roundsOnTiles()) {
+      const id = tf.scalar(weightId(weight), 'int32')
+      return callOp('PipelineLinear', attributes, [...inputs, id], 1)[0]!
+    }
+    if (multipliesHere()) return callOp('PipelineLinearFloat', attributes, inputs, 1)[0]!
     const product = multiply(x, weight, options.layout)
     if (options.gelu) return gelu(product, bias, options.gelu, { reuse: true })
     if (residual) return addBias(residual, product, bias)

@@ -81,6 +81,11 @@ export function weightId(weight: Tensor): number {
   return id
 }
 
+/** Whether float32 products run faster on our own op than on TensorFlow's: in float32 precision, from AVX2 on. */
+export function multipliesHere(): boolean {
+  return !rounds && canCall('PipelineLinearFloat') && addon!.setInstructions() !== 'plain'
+}
+
 /** Whether products run in bfloat16 on our own op: the engine's precision says so, and the processor has AMX. */
 export function roundsOnTiles(): boolean {
   return rounds && addon?.setInstructions() === 'amx' && canCall('PipelineLinear')
