@@ -1,5 +1,5 @@
 /** One installer at a time in a place: a lock directory with its owner inside, taken over when the owner is gone. */
-import { mkdir, readFile, rename, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -44,15 +44,14 @@ export async function withLock<T>(path: string, progress: Progress, work: () => 
     return await work()
   } finally {
     clearInterval(beat)
-    await rm(path, { recursive: true, force: true })
+    await remove(path)
   }
 }
 
 /** A rename onto a directory that is not empty fails, so the lock appears with its owner inside or not at all. */
 async function take(path: string): Promise<boolean> {
-  const own = `${path}.${process.pid}`
+  const own = await mkdtemp(`${path}.`)
   const owner: Owner = { pid: process.pid, host: hostname() }
-  await mkdir(own, { recursive: true })
   await writeFile(join(own, 'owner.json'), JSON.stringify(owner))
   try {
     await rename(own, path)
@@ -62,6 +61,15 @@ async function take(path: string): Promise<boolean> {
     if (['ENOTEMPTY', 'EEXIST', 'EPERM', 'EBUSY'].includes(codeOf(error) ?? '')) return false
     throw writeError(path, error)
   }
+}
+
+/** In one step out of the way: while a directory is emptied, another could take its name. */
+async function remove(path: string): Promise<void> {
+  const trash = await mkdtemp(`${path}.`)
+  await rename(path, trash).catch(error => {
+    if (codeOf(error) !== 'ENOENT') throw error
+  })
+  await rm(trash, { recursive: true, force: true })
 }
 
 async function readOwner(path: string): Promise<Owner | undefined> {
@@ -107,7 +115,7 @@ async function takeOver(path: string): Promise<void> {
     return
   }
   try {
-    if (await isAbandoned(path)) await rm(path, { recursive: true, force: true })
+    if (await isAbandoned(path)) await remove(path)
   } finally {
     await rmdir(mark).catch(() => {})
   }
