@@ -65,6 +65,24 @@ PIPELINE_INLINE void product(const float* a, int64_t aStride, const float* b, in
   for (; c < columns; c += W) tile<W, 1>(a, aStride, b + c, bStride, depth, out + c, outStride);
 }
 
+/**
+ * (row + bias) · scale, padded with zeros to `width`; zeros alone where the row is not real. Asks for what follows the row in
+ * memory, which is the next head's and the next piece's: rows lie too far apart for processors to foresee it.
+ */
+template <int W>
+PIPELINE_INLINE void copyRow(const float* row, const float* bias, float scale, int64_t size, bool real, float* to,
+                             int64_t width) {
+  for (int64_t d = 0; d < width; d += W) {
+    const int64_t left = real ? size - d : 0, room = width - d;
+    F<W> value = left >= W ? load<W>(row + d) : loadPart<W>(row + d, left);
+    if (bias && left > 0) value += left >= W ? load<W>(bias + d) : loadPart<W>(bias + d, left);
+    value *= scale;
+    if (room >= W) store<W>(to + d, value);
+    else storePart<W>(to + d, value, room);
+    if (left > 0) __builtin_prefetch(row + size + d);
+  }
+}
+
 /** Scores [lo, hi) of a row become weights with largest 1; the rest of [begin, end) becomes 0. Returns their sum. */
 template <int W>
 PIPELINE_INLINE float weigh(float* scores, int64_t begin, int64_t end, int64_t lo, int64_t hi, float cap) {
@@ -112,18 +130,17 @@ PIPELINE_INLINE void attentionPieces(const AttentionArgs& args, int64_t begin, i
     const int64_t queryRows = (last - first + kRows - 1) / kRows * kRows;
 
     const float* q = args.q + (batch * args.positions + first) * args.qStride + head * D;
-    for (int64_t i = 0; i < queryRows; i++)
-      for (int64_t d = 0; d < D; d++)
-        queries[i * D + d] = i < last - first
-                                 ? (q[i * args.qStride + d] + (args.qBias ? args.qBias[head * D + d] : 0.f)) * args.scale
-                                 : 0.f;
     const float* k = args.k + (batch * args.positions + keyStart) * args.kStride + kvHead * D;
     const float* v = args.v + (batch * args.positions + keyStart) * args.vStride + kvHead * D;
+    const float* kBias = args.kBias ? args.kBias + kvHead * D : nullptr;
+    for (int64_t i = 0; i < queryRows; i++)
+      copyRow<W>(q + i * args.qStride, args.qBias ? args.qBias + head * D : nullptr, args.scale, D,
+                 first + i < last, queries + i * D, D);
     for (int64_t j = 0; j < keyCount; j++) {
       const bool real = keyStart + j < last;
-      for (int64_t d = 0; d < D; d++)
-        keys[d * keyCount + j] = real ? k[j * args.kStride + d] + (args.kBias ? args.kBias[kvHead * D + d] : 0.f) : 0.f;
-      for (int64_t d = 0; d < padded; d++) values[j * padded + d] = real && d < D ? v[j * args.vStride + d] : 0.f;
+      copyRow<W>(v + j * args.vStride, nullptr, 1, D, real, values + j * padded, padded);
+      copyRow<W>(k + j * args.kStride, kBias, 1, D, real, mixed, padded);
+      for (int64_t d = 0; d < D; d++) keys[d * keyCount + j] = mixed[d];
     }
 
     for (int64_t row = 0; row < queryRows; row += kRows) {
