@@ -1,22 +1,41 @@
 /** `npm run bench -- NAME [--rounds N]`: benchmarks that print ratios measured in one run, and the machine they ran on. */
 import { parseArgs } from 'node:util'
 import { captureBench } from './capture.ts'
+import { saeQualityBench } from './sae-quality.ts'
 
-const benches: Record<string, (options: BenchOptions) => Promise<void>> = { capture: captureBench }
+const benches: Record<string, (options: BenchOptions) => Promise<void>> = {
+  capture: captureBench,
+  'sae-quality': saeQualityBench,
+}
 
 /** What every benchmark takes. */
 export interface BenchOptions {
   /** Timed repetitions of each case; cases take turns, so that a busy machine slows all of them. */
   readonly rounds: number
+  /** Architectures, sparsities and epochs of `sae-quality`. */
+  readonly architectures: readonly string[]
+  readonly k: readonly number[]
+  readonly epochs: number
 }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '7' } },
+  options: {
+    rounds: { type: 'string', default: '7' },
+    architectures: { type: 'string', default: 'topk,batchtopk' },
+    k: { type: 'string', default: '16' },
+    epochs: { type: 'string', default: '4' },
+  },
 })
 const bench = benches[positionals[0] ?? '']
 const rounds = Number(values.rounds)
 if (!bench || !Number.isInteger(rounds) || rounds < 1) {
   console.error(`Usage: npm run bench -- ${Object.keys(benches).join('|')} [--rounds N]`)
   process.exitCode = 1
-} else await bench({ rounds })
+} else
+  await bench({
+    rounds,
+    architectures: values.architectures.split(','),
+    k: values.k.split(',').map(Number),
+    epochs: Number(values.epochs),
+  })

@@ -18,7 +18,10 @@ export interface Plan {
   readonly batchTokens: number
   readonly steps: number
   readonly densitySteps: number
+  /** Seed of the weights. */
   readonly seed: number
+  /** Seed of the order of rows. */
+  readonly orderSeed: number
   /** What was worked out from settings and data; recorded with the result. */
   readonly identity: Record<string, unknown>
 }
@@ -62,6 +65,7 @@ export function makePlan(
     deadAfterTokens: training.deadAfterTokens ?? Math.min(10_000_000, Math.max(batchTokens, Math.floor(tokens / 20))),
   }
   const seed = training.seed ?? runSeed
+  const orderSeed = training.orderSeed ?? runSeed
   return {
     training,
     settings,
@@ -74,11 +78,13 @@ export function makePlan(
     steps,
     densitySteps: Math.max(1, inSteps(training.densityWindow)),
     seed,
+    orderSeed,
     identity: {
       tokens,
       batchTokens,
       steps,
       seed,
+      orderSeed,
       latents: shape.latents,
       learningRate: settings.learningRate,
       warmUp: settings.warmUp,

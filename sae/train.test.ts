@@ -10,7 +10,7 @@ import { tf } from '../engine/tf.ts'
 import { TrainConfig, type TrainInput } from './config.ts'
 import { loadSae, loadSparsity } from './formats/saelens.ts'
 import { plantedCapture } from './planted.ts'
-import { trainSae } from './train.ts'
+import { trainSae, trainSaes } from './train.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -136,6 +136,55 @@ describe('a training run', () => {
     await train(resumed, config)
     const { records } = resumed.metrics as ReturnType<typeof memoryMetrics>
     expect(records.map(record => record.step)).toEqual(Array.from({ length: 58 }, (_, i) => i))
+  })
+})
+
+describe('several SAEs at once', () => {
+  const grid: TrainInput[] = [
+    { ...small },
+    { ...small, k: 4, seed: 9 },
+    { ...small, architecture: 'batchtopk', latents: 16 },
+    { ...small, epochs: 3 },
+    { ...small, orderSeed: 7 },
+  ]
+  const jobs = (directories: string[]) =>
+    grid.map((input, i) => ({ context: contextIn(directories[i]), config: TrainConfig.parse(input) as TrainConfig }))
+
+  test('each ends in the bytes it has when trained alone, though the rows are read once', async () => {
+    const before = tf.memory().numTensors
+    let reads = 0
+    const counted = {
+      ...capture,
+      readRange(...args: Parameters<typeof capture.readRange>) {
+        reads++
+        return capture.readRange(...args)
+      },
+    }
+    const together = jobs(grid.map((_, i) => join(folder, `together-${i}`)))
+    const summaries = await trainSaes(together, counted)
+    expect(summaries.map(({ architecture, latents }) => [architecture, latents])).toEqual([
+      ['topk', 24],
+      ['topk', 24],
+      ['batchtopk', 16],
+      ['topk', 24],
+      ['topk', 24],
+    ])
+    // Two orders, a pass each; and each finished SAE is measured on rows as they lie.
+    expect(reads).toBeLessThanOrEqual(2 + grid.length * Math.ceil(3000 / 256))
+    for (const [i, { context, config }] of jobs(grid.map((_, i) => join(folder, `alone-${i}`))).entries()) {
+      await trainSae(context, { capture, config })
+      expect(await hashPath(together[i]!.context.directory)).toBe(await hashPath(context.directory))
+    }
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test('cut together, they resume together', async () => {
+    const directories = grid.map((_, i) => join(folder, `both-${i}`))
+    const cut = jobs(directories).slice(0, 2)
+    cut[1] = { ...cut[1]!, context: interruptedAfter(3, directories[1]!) }
+    await expect(trainSaes(cut, capture)).rejects.toThrow('Training stopped after step 21')
+    await trainSaes(jobs(directories).slice(0, 2), capture)
+    expect(await hashPath(directories[1]!)).toBe(await hashPath(join(folder, 'alone-1')))
   })
 })
 

@@ -24,7 +24,7 @@ export const thresholdSettings = {
     .number()
     .min(0)
     .max(1)
-    .default(0.01)
+    .default(0.05)
     .describe('Weight of a step in the running threshold that inference uses'),
   thresholdFrom: z.int().min(0).default(0).describe('First step whose smallest kept latent enters the threshold'),
   thresholdStart: z

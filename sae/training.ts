@@ -1,0 +1,211 @@
+/** One SAE in training: its plan, its weights and optimiser, its checkpoints and files. Rows come from outside. */
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hashValue } from '../core/hash.ts'
+import type { StageContext } from '../core/stage.ts'
+import { tf } from '../engine/tf.ts'
+import type { Saved } from './architecture.ts'
+import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
+import { type ActivationSource, RowStream } from './data.ts'
+import { saveSae } from './formats/saelens.ts'
+import { makeSae } from './make.ts'
+import { makePlan, type Plan } from './plan.ts'
+import { split, startFrom } from './prepare.ts'
+import { describeCapture, type TrainingCapture } from './provenance.ts'
+import { type Quality, QualityMeter } from './quality.ts'
+import { foldDecoderNorms, unscale } from './saved.ts'
+import { Stepper } from './step.ts'
+
+/** Rows on which the finished SAE is measured, at most. */
+const measuredRows = 65_536
+
+export interface TrainSummary extends Record<string, unknown> {
+  readonly architecture: string
+  readonly latents: number
+  readonly steps: number
+  readonly tokens: number
+  /** Of the saved SAE: on the rows kept back for validation, else on rows it learned from. */
+  readonly fvu: number
+  readonly l0: number
+  readonly explained_variance: number
+  readonly measured_on: 'validation rows' | 'training rows'
+  /** Latents that did not fire in the last window of training, and their share. */
+  readonly dead: number
+  readonly dead_share: number
+}
+
+export class Training {
+  readonly context: StageContext
+  readonly plan: Plan
+  private readonly capture: TrainingCapture
+  private readonly resolved: ResolvedTraining
+  private readonly folder: string
+  private readonly key: string
+  private readonly stepper: Stepper
+  private readonly scale: number
+
+  private constructor(
+    context: StageContext,
+    capture: TrainingCapture,
+    resolved: ResolvedTraining,
+    plan: Plan,
+    sample: Float32Array,
+  ) {
+    this.context = context
+    this.capture = capture
+    this.resolved = resolved
+    this.plan = plan
+    this.folder = join(context.directory, 'checkpoints')
+    this.key = hashValue({
+      settings: resolved.settings,
+      training: resolved.training,
+      plan: plan.identity,
+      capture: describeCapture(capture),
+    })
+    const { params, scale, variance } = startFrom(sample, plan, resolved)
+    this.scale = scale
+    this.stepper = new Stepper({
+      architecture: resolved.architecture,
+      config: resolved.settings,
+      settings: plan.settings,
+      shape: plan.shape,
+      params,
+      total: plan.steps,
+      variance,
+    })
+  }
+
+  /** Fresh weights for these rows, or those of the newest checkpoint in the context's directory. */
+  static async open(context: StageContext, capture: TrainingCapture, planned: Planned, sample: Float32Array) {
+    await removePartials(context.directory)
+    const training = new Training(context, capture, planned.resolved, planned.plan, sample)
+    const found = await newestCheckpoint(training.folder, training.key, context.progress)
+    if (found) training.stepper.restore(found.snapshot)
+    context.metrics.truncate(found?.metricsLines ?? 0)
+    return training
+  }
+
+  /** Steps taken so far. */
+  get step(): number {
+    return this.stepper.step
+  }
+
+  get done(): boolean {
+    return this.step >= this.plan.steps
+  }
+
+  /** One step on the stream's next rows; their tensors live no longer than it. */
+  async take(rows: Float32Array): Promise<void> {
+    const { step, plan, stepper, resolved } = this
+    const last = step + 1 === plan.steps
+    const batch = split(rows, plan, this.scale)
+    try {
+      const measure = last || step % resolved.training.logEvery === 0
+      const report = stepper.take(batch, { measure, count: step >= plan.steps - plan.densitySteps })
+      if (report) {
+        const { rate, loss, terms, fvu, l0, dead, gradientNorm } = report
+        const tokens = (step + 1) * plan.batchTokens
+        const figures = { loss, ...terms, fvu, l0, dead, gradientNorm, learningRate: rate, ...stepper.state }
+        this.context.metrics.append({ step, tokens, ...figures })
+        this.context.progress.update(tokens, `FVU ${fvu.toFixed(4)}  L0 ${l0.toFixed(1)}  dead ${dead}`)
+      }
+    } finally {
+      tf.dispose([batch.input, batch.target])
+    }
+    if (!last && stepper.step % resolved.training.checkpointEvery === 0) await this.checkpoint()
+  }
+
+  /** Writes a checkpoint of where it is now. */
+  async checkpoint(): Promise<void> {
+    const checkpoint = { snapshot: await this.stepper.snapshot(), metricsLines: this.context.metrics.lines }
+    await writeCheckpoint(this.folder, this.key, checkpoint, this.resolved.training.keepCheckpoints)
+  }
+
+  /** Writes the SAE, measures it, and removes the checkpoints. */
+  async finish(): Promise<TrainSummary> {
+    const { plan, resolved, stepper, capture, context } = this
+    const tokens = plan.steps * plan.batchTokens
+    const saved = savedForm(stepper, resolved, this.scale)
+    await saveSae(context.directory, {
+      ...saved,
+      density: Float64Array.from(stepper.fired, count => count / (plan.densitySteps * plan.batchTokens)),
+      metadata: {
+        ...describeCapture(capture),
+        hook_name: plan.inputSites.join(','),
+        ...(plan.targetSites.length > 0 ? { hook_name_out: plan.targetSites.join(',') } : {}),
+        pipeline: {
+          schema: 1,
+          architecture: resolved.architecture.name,
+          settings: resolved.settings,
+          training: { ...resolved.training, ...plan.identity, inputScaleFactor: this.scale },
+          steps: plan.steps,
+          tokens,
+        },
+      },
+    })
+    const quality = await measure(saved, capture, plan)
+    await rm(this.folder, { recursive: true, force: true })
+    const dead = stepper.fired.filter(count => count === 0).length
+    context.progress.finish(`FVU ${quality.fvu.toFixed(4)}, L0 ${quality.l0.toFixed(1)}, ${dead} dead latents`)
+    return {
+      architecture: resolved.architecture.name,
+      latents: plan.shape.latents,
+      steps: plan.steps,
+      tokens,
+      fvu: quality.fvu,
+      explained_variance: quality.explained_variance,
+      l0: quality.l0,
+      cosine_similarity: quality.cosine_similarity,
+      measured_on: plan.validationRows > 0 ? 'validation rows' : 'training rows',
+      dead,
+      dead_share: dead / plan.shape.latents,
+    }
+  }
+
+  dispose(): void {
+    this.stepper.dispose()
+  }
+}
+
+/** A training before it has seen a row. */
+export interface Planned {
+  readonly resolved: ResolvedTraining
+  readonly plan: Plan
+}
+
+/** Settings and plan of a config for a capture; throws a `UserError` where they do not fit. */
+export function planTraining(context: StageContext, capture: ActivationSource, config: TrainConfig): Planned {
+  const resolved = resolveTraining(config)
+  return { resolved, plan: makePlan(resolved, config, capture, context.seed) }
+}
+
+/** The trained SAE as it is saved: for rows as captured, decoder norms folded where asked for and possible. */
+function savedForm(stepper: Stepper, { architecture, settings, training }: ResolvedTraining, scale: number): Saved {
+  const saved = unscale(architecture.save(stepper.params, settings, stepper.state), scale)
+  const fold = training.foldDecoderNorm && !saved.architecture.startsWith('topk')
+  return fold ? foldDecoderNorms(saved) : saved
+}
+
+/** Quality of the saved SAE on the rows kept back, or on the first of the capture. Disposes its tensors. */
+async function measure(saved: Saved, capture: ActivationSource, plan: Plan): Promise<Quality> {
+  const sae = makeSae({ ...saved, metadata: { hook_name: '' } })
+  const meter = new QualityMeter(sae)
+  const start = plan.validationRows > 0 ? plan.rows : 0
+  const end = plan.validationRows > 0 ? capture.rows : Math.min(capture.rows, measuredRows)
+  const stream = new RowStream(capture, [...plan.inputSites, ...plan.targetSites], { rows: 1, seed: 0, bytes: 1 })
+  for (let row = start; row < end; row += plan.batchTokens) {
+    const rows = await stream.inOrder(row, Math.min(plan.batchTokens, end - row))
+    const { input, target } = split(rows, plan, 1)
+    meter.add(input, target)
+    tf.dispose([input, target])
+  }
+  tf.dispose(Object.values(saved.params))
+  return meter.result()
+}
+
+/** Half-written files of a run that was cut. */
+async function removePartials(directory: string): Promise<void> {
+  const entries = await readdir(directory, { recursive: true }).catch(() => [] as string[])
+  for (const entry of entries) if (entry.endsWith('.partial')) await rm(join(directory, entry), { force: true })
+}
