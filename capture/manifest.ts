@@ -1,4 +1,5 @@
 /** What a capture says of itself: the content of `capture.json`. */
+import { nameOfPath } from '../core/files.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { CaptureManifest, ShardRecord } from '../datasets/shards/index.ts'
 import type { Model } from '../model/model.ts'
@@ -37,7 +38,7 @@ export function manifestOf(
   for (const { split } of dataset.windows) windows[split]!++
   return {
     schema: 1,
-    model: { path: model.path, hash: model.hash, family: model.config.family },
+    model: { name: nameOfPath(model.path), hash: model.hash, family: model.config.family },
     weight_processing: 'none',
     tokenizer: { hash: dataset.tokenizerHash },
     dataset: {
@@ -45,7 +46,8 @@ export function manifestOf(
       hash: dataset.hash,
       context: dataset.config?.context ?? longest(dataset),
       bos: dataset.windows.some(({ offsets }) => offsets.includes(-1)),
-      ...(dataset.config && { config: dataset.config }),
+      // Where the text lies is no part of what the capture is.
+      ...(dataset.config && { config: { ...dataset.config, path: dataset.name } }),
       documents: dataset.documents.length,
       windows,
     },

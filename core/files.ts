@@ -1,6 +1,6 @@
 /** Files that are whole or absent: writes go to a temporary name, are flushed to disk, then renamed. */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { codeOf, FaultError, messageOf, UserError } from './errors.ts'
 
 /** The error for a failed write of `path`: disk faults may pass (75), the rest are the user's to mend (1). */
@@ -39,6 +39,15 @@ export async function writeAtomic(path: string, data: Uint8Array | string | Iter
     await rm(temporary, { force: true })
     throw writeError(path, error)
   }
+}
+
+/**
+ * What a model or text at this path is called where its place must not matter: the last part of the path, or the one
+ * before where that only says `model`.
+ */
+export function nameOfPath(path: string): string {
+  const name = basename(path)
+  return name === 'model' ? basename(dirname(path)) || name : name
 }
 
 /** Writes a plain value as indented JSON, atomically. */

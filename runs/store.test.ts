@@ -42,10 +42,18 @@ describe('the key', () => {
     const elsewhere = {
       ...request,
       config: { k: 32, capture: '/elsewhere/capture-two' },
-      inputs: [{ role: 'capture', path: '/elsewhere/capture-two', sha256: 'aa' }],
+      inputs: [{ role: 'capture', run: 'two', path: '/elsewhere/capture-two', sha256: 'aa' }],
       engine: { ...request.engine, threads: 1 },
     }
     expect(keyOf(elsewhere)).toBe(keyOf(request))
+  })
+
+  test('does not depend on where a model lies, but on what it is called', () => {
+    const of = (path: string) =>
+      keyOf({ ...request, config: { model: path }, inputs: [{ role: 'model', path, sha256: 'aa' }] })
+    expect(of('/here/gpt')).toBe(of('/there/gpt'))
+    expect(of('/here/gpt/model')).toBe(of('/there/gpt'))
+    expect(of('/here/gpt')).not.toBe(of('/here/llama'))
   })
 
   test.each([
@@ -58,8 +66,8 @@ describe('the key', () => {
   ])('changes with the %s', (_, change) => expect(keyOf({ ...request, ...change })).not.toBe(keyOf(request)))
 
   test('keeps the settings of an input that is an object, without its path', () => {
-    const of = (dataset: object) =>
-      keyOf({ ...request, config: { dataset }, inputs: [{ role: 'dataset', sha256: 'aa' }] })
+    const of = (dataset: { path: string; packing: string }) =>
+      keyOf({ ...request, config: { dataset }, inputs: [{ role: 'dataset', path: '/x/text', sha256: 'aa' }] })
     expect(of({ path: '/a', packing: 'document' })).toBe(of({ path: '/b', packing: 'document' }))
     expect(of({ path: '/a', packing: 'document' })).not.toBe(of({ path: '/a', packing: 'concatenate' }))
   })

@@ -7,7 +7,7 @@
 import { access, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
-import { writeError, writeJson } from '../core/files.ts'
+import { nameOfPath, writeError, writeJson } from '../core/files.ts'
 import { hashValue, sha256File } from '../core/hash.ts'
 import { nearest } from '../core/nearest.ts'
 import { lockName, takeLock } from './lock.ts'
@@ -47,7 +47,8 @@ export type Opened =
 
 /**
  * The key of a run: sha256 over format, stage, seed, engine, config and the inputs' hashes. Where an input lies is
- * not part of it, so config keys that only name inputs (`model`, `dataset.path`, `capture` …) are left out.
+ * not part of it, so config keys that only name inputs (`model`, `dataset.path`, `capture` …) are left out; what a model
+ * or text is called is, since other tools are told.
  */
 export function keyOf(request: Pick<RunRequest, 'stage' | 'config' | 'inputs' | 'seed' | 'engine'>): string {
   const config: Record<string, unknown> = { ...request.config }
@@ -62,7 +63,9 @@ export function keyOf(request: Pick<RunRequest, 'stage' | 'config' | 'inputs' | 
     seed: request.seed,
     engine: { name: request.engine.name, precision: request.engine.precision },
     config,
-    inputs: request.inputs.map(({ role, sha256 }) => ({ role, sha256 })),
+    inputs: request.inputs.map(({ role, sha256, run, path }) =>
+      run === undefined && path !== undefined ? { role, sha256, name: nameOfPath(path) } : { role, sha256 },
+    ),
   })
 }
 

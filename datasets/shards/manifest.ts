@@ -38,7 +38,7 @@ export const ShardRecord = z.strictObject({
 
 export const CaptureManifest = z.strictObject({
   schema: z.literal(1),
-  model: z.strictObject({ path: z.string(), hash: z.string(), family: z.string() }),
+  model: z.strictObject({ name: z.string(), hash: z.string(), family: z.string() }),
   weight_processing: z.literal('none'),
   tokenizer: z.strictObject({ hash: z.string() }),
   dataset: z.strictObject({

@@ -54,7 +54,7 @@ async function writeCapture(
   const rows = records.reduce((sum, record) => sum + record.rows, 0)
   const manifest: CaptureManifest = {
     schema: 1,
-    model: { path: 'model', hash: '', family: 'gpt2' },
+    model: { name: 'model', hash: '', family: 'gpt2' },
     weight_processing: 'none',
     tokenizer: { hash: '' },
     dataset: {
