@@ -80,7 +80,7 @@ export function measureEdits(model: Model, site: string, request: DocumentEdits)
       })
     }
   } finally {
-    tf.dispose([clean.logProbabilities, clean.probabilities, ...(clean.start ? [clean.start] : [])])
+    tf.dispose([clean.logits, clean.probabilities, ...(clean.start ? [clean.start] : [])])
   }
   return effects
 }
@@ -106,34 +106,30 @@ interface Clean {
   /** First edited position: nothing before it changes. */
   readonly first: number
   /** From `first` on: [1, positions, vocabulary]. */
-  readonly logProbabilities: Tensor3D
+  readonly logits: Tensor3D
   readonly probabilities: Tensor3D
-  readonly loss: Float32Array
-  readonly target: Float32Array
 }
 
-function cleanPass(model: Model, site: string, request: DocumentEdits): Clean {
-  const first = request.positions[0]!
+function cleanPass(model: Model, site: string, { window, positions }: DocumentEdits): Clean {
+  const first = positions[0]!
   const before = startBefore(site)
-  let start: Tensor3D | undefined
-  const [logProbabilities, probabilities] = tf.tidy(() => {
-    const tokens = tf.tensor2d(request.window.tokens, [1, request.window.tokens.length], 'int32')
-    start = before ? (model.run(tokens, { until: before }) as Tensor3D) : undefined
-    const logits = model.run(tokens, before && start ? { from: { site: before, value: start } } : {}) as Tensor3D
-    const log = tailLogProbabilities(logits, first)
-    if (start) tf.keep(start)
-    return [log, log.exp() as Tensor3D]
-  })
-  const [loss, target] = onHost(() => readouts(request, logProbabilities, first))
-  return { start, first, logProbabilities, probabilities, loss, target }
+  const [logits, probabilities, start] = tf.tidy(() => {
+    const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
+    const value = before ? (model.run(tokens, { until: before }) as Tensor3D) : undefined
+    const all = model.run(tokens, before && value ? { from: { site: before, value } } : {}) as Tensor3D
+    const tail = tailOf(all, first)
+    return [tail, tail.softmax(-1), ...(value ? [value] : [])]
+  }) as [Tensor3D, Tensor3D, Tensor3D | undefined]
+  return { start, first, logits, probabilities }
 }
 
-function tailLogProbabilities(logits: Tensor3D, first: number): Tensor3D {
+function tailOf(logits: Tensor3D, first: number): Tensor3D {
   const [batch, length, vocabulary] = logits.shape
-  return logits.slice([0, first, 0], [batch, length - first, vocabulary]).logSoftmax(-1)
+  return logits.slice([0, first, 0], [batch, length - first, vocabulary])
 }
 
-interface Measured {
+/** Changes at each position from `first` on, row by row. */
+interface Changes {
   readonly loss: Float32Array
   readonly target: Float32Array
   readonly kl: Float32Array
@@ -145,7 +141,7 @@ function measureBatch(
   request: DocumentEdits,
   clean: Clean,
   edits: readonly Edit[],
-): Measured {
+): Changes {
   const { window, positions, bank } = request
   const length = window.tokens.length
   const batch = edits.length
@@ -170,47 +166,46 @@ function measureBatch(
       hooks: { [site]: adding(delta) },
       ...(before && clean.start && { from: { site: before, value: clean.start.tile([batch, 1, 1]) as Tensor3D } }),
     }) as Tensor3D
-    const log = tailLogProbabilities(logits, clean.first)
-    const kl = clean.probabilities.mul(clean.logProbabilities.sub(log)).sum(-1)
-    const [loss, target] = readouts(request, log, clean.first)
-    return { loss, target, kl: kl.dataSync<'float32'>() as Float32Array }
+    return readChanges(request, clean, tailOf(logits, clean.first).sub(clean.logits))
   })
 }
 
-/** Next-token loss and target at each position from `first` on, row by row; the last position has no next token (0). */
-function readouts({ window, weights }: DocumentEdits, log: Tensor3D, first: number): [Float32Array, Float32Array] {
-  const [batch, count, vocabulary] = log.shape
-  const flat = log.reshape([-1])
-  const places = new Int32Array(batch * (count - 1))
-  for (let row = 0; row < batch; row++)
-    for (let i = 0; i < count - 1; i++)
-      places[row * (count - 1) + i] = (row * count + i) * vocabulary + window.tokens[first + i + 1]!
-  const picked = count > 1 ? (tf.gather(flat, tf.tensor1d(places, 'int32')) as Tensor).dataSync<'float32'>() : []
-  const loss = new Float32Array(batch * count)
-  for (let row = 0; row < batch; row++)
-    for (let i = 0; i < count - 1; i++) loss[row * count + i] = -picked[row * (count - 1) + i]!
-  const column = tf.tensor2d(weights, [vocabulary, 1])
-  return [loss, log.reshape([-1, vocabulary]).matMul(column).dataSync<'float32'>() as Float32Array]
+/**
+ * From the change d of the logits [rows, positions, vocabulary], with p the clean distribution:
+ *
+ *   KL(clean ‖ edited) = ln E_p[e^d] − E_p[d]      Δloss = ln E_p[e^d] − d_next      ΔM = Σ_v w_v d_v
+ *
+ * Nothing large is taken from something large, and d = 0 gives exactly 0. The last position has no next token.
+ */
+function readChanges({ window, weights }: DocumentEdits, { first, probabilities }: Clean, d: Tensor3D): Changes {
+  const [batch, count, vocabulary] = d.shape
+  const host = (tensor: Tensor) => tensor.dataSync<'float32'>() as Float32Array
+  const normaliser = d.expm1().mul(probabilities).sum(-1).log1p()
+  const kl = host(normaliser.sub(d.mul(probabilities).sum(-1)))
+  const target = host(d.reshape([-1, vocabulary]).matMul(tf.tensor2d(weights, [vocabulary, 1])))
+  const loss = host(normaliser).slice()
+  const places = new Int32Array(batch * count)
+  for (let i = 0; i < places.length; i++) places[i] = i * vocabulary + (window.tokens[first + (i % count) + 1] ?? 0)
+  const next = host(tf.gather(d.reshape([-1]), tf.tensor1d(places, 'int32')))
+  for (let i = 0; i < loss.length; i++) loss[i] = i % count === count - 1 ? 0 : loss[i]! - next[i]!
+  return { loss, target, kl }
 }
 
-function reduceRow(request: DocumentEdits, clean: Clean, measured: Measured, row: number): Omit<EditEffect, 'norm'> {
-  const { window, positions } = request
-  const count = window.tokens.length - clean.first
-  const at = (values: Float32Array, i: number) => values[row * count + i]!
+function reduceRow(
+  { positions }: DocumentEdits,
+  { first, logits }: Clean,
+  changes: Changes,
+  row: number,
+): Omit<EditEffect, 'norm'> {
+  const count = logits.shape[1]
+  const start = row * count
   let loss = 0
   let kl = 0
-  for (let i = 0; i < count; i++) {
-    loss += at(measured.loss, i) - clean.loss[i]!
-    kl += at(measured.kl, i)
+  for (let i = start; i < start + count; i++) {
+    loss += changes.loss[i]!
+    kl += changes.kl[i]!
   }
   let target = 0
-  for (const position of positions) {
-    const i = position - clean.first
-    target += at(measured.target, i) - clean.target[i]!
-  }
-  return {
-    target: target / positions.length,
-    loss: count > 1 ? loss / (count - 1) : 0,
-    kl: kl / count,
-  }
+  for (const position of positions) target += changes.target[start + position - first]!
+  return { target: target / positions.length, loss: count > 1 ? loss / (count - 1) : 0, kl: kl / count }
 }
