@@ -1,9 +1,10 @@
 /** Examining the machine: which engine runs and why, and what the work will have to live with. */
 import { existsSync } from 'node:fs'
 import { readFile, statfs } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { arch, availableParallelism, freemem, platform, totalmem } from 'node:os'
 import { dirname, extname, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { messageOf } from '../../core/errors.ts'
 import { type EngineChoice, resolveSettings } from '../engine.ts'
 import { readManifest } from '../install/install.ts'
@@ -49,7 +50,7 @@ async function tryEngine(choice: EngineChoice): Promise<Probe> {
   const self = fileURLToPath(import.meta.url)
   const script = resolve(dirname(self), `probe${extname(self)}`)
   try {
-    const text = await run(process.execPath, [...process.execArgv, script], { env: { PIPELINE_PROBE: choice } })
+    const text = await run(process.execPath, [...loader(script), script], { env: { PIPELINE_PROBE: choice } })
     return JSON.parse(text) as Probe
   } catch (error) {
     return {
@@ -59,6 +60,11 @@ async function tryEngine(choice: EngineChoice): Promise<Probe> {
       opInstructions: 'none',
     }
   }
+}
+
+/** What Node needs to run the sources as they are. */
+function loader(script: string): string[] {
+  return script.endsWith('.ts') ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : []
 }
 
 async function examineBuild(variant: Variant): Promise<InstalledBuild> {
