@@ -94,6 +94,13 @@ inline __attribute__((always_inline)) void multiplyBlock(const uint16_t* a, cons
 /** Where in a block of C a row's 16 columns of one half begin. */
 inline float* blockRow(float* c, int64_t row, int half) { return c + (row / 16 * 2 + half) * 256 + row % 16 * 16; }
 
+// What a core works on at a time, found by trial: part of a column panel in its first cache; in the second, the packed rows
+// of a group for one stretch of depth, and the sums of the panels that the group has begun.
+constexpr int64_t kInner = 8;        // steps
+constexpr int64_t kStretch = 24;     // steps
+constexpr int64_t kPanels = 24;      // column panels, where there are several stretches
+constexpr int64_t kGroupBlocks = 8;  // blocks of rows
+
 /** Packs `rows` rows (at most 32; the rest become zeros) of a float32 matrix as a block row of A. */
 PIPELINE_AMX inline void packRows(const float* x, int64_t stride, int64_t rows, int64_t depth, uint16_t* packed) {
   const int64_t steps = blocksOf(depth);
@@ -110,6 +117,43 @@ PIPELINE_AMX inline void packRows(const float* x, int64_t stride, int64_t rows, 
       std::memcpy(to, &both, 64);
     }
   }
+}
+
+/** Floats of scratch memory that `multiplyGroup` needs for a group of so many blocks of rows. */
+inline int64_t groupScratch(int64_t blocks, int64_t steps) {
+  return (steps > kStretch ? kPanels : 1) * blocks * kBlockFloats + blocks * steps * kStep / 2;
+}
+
+/**
+ * The products of `rows` rows of x [rows, depth] with the packed columns of `weight`, block by block: calls
+ * `finish(c, block, panel)` for each finished block of sums, panels in ascending order. Needs `Tiles`.
+ */
+template <class Finish>
+PIPELINE_AMX void multiplyGroup(const float* x, int64_t rows, int64_t depth, const uint16_t* weight, int64_t panels,
+                                float* memory, const Finish& finish) {
+  const int64_t steps = blocksOf(depth), blocks = blocksOf(rows);
+  const int64_t stretches = (steps + kStretch - 1) / kStretch;
+  const int64_t together = stretches > 1 ? kPanels : 1;
+  float* const c = memory;
+  uint16_t* const a = reinterpret_cast<uint16_t*>(c + together * blocks * kBlockFloats);
+  for (int64_t block = 0; block < blocks; block++) {
+    const int64_t left = rows - block * kBlock;
+    packRows(x + block * kBlock * depth, depth, left < kBlock ? left : kBlock, depth, a + block * steps * kStep);
+  }
+  for (int64_t panel0 = 0; panel0 < panels; panel0 += together)
+    for (int64_t stretch = 0; stretch < stretches; stretch++) {
+      const int64_t start = steps * stretch / stretches, stop = steps * (stretch + 1) / stretches;
+      for (int64_t panel = panel0; panel < panel0 + together && panel < panels; panel++)
+        for (int64_t from = start; from < stop; from += kInner) {
+          const int64_t to = from + kInner < stop ? from + kInner : stop;
+          const uint16_t* b = weight + (panel * steps + from) * kStep;
+          for (int64_t block = 0; block < blocks; block++) {
+            float* const sums = c + ((panel - panel0) * blocks + block) * kBlockFloats;
+            multiplyBlock(a + (block * steps + from) * kStep, b, to - from, sums, from == 0);
+            if (to == steps) finish(sums, block, panel);
+          }
+        }
+    }
 }
 
 }  // namespace pipeline

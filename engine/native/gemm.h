@@ -68,4 +68,54 @@ PIPELINE_INLINE void packPanel(const float* weight, int64_t depth, int64_t colum
       for (int64_t d = 0; d < depth; d++) packed[d * kPanel<W> + i] = i < count ? weight[(column + i) * depth + d] : 0.f;
 }
 
+/** Depth of a panel that stays in the first cache, found by trial. */
+constexpr int64_t kDepth = 192;
+
+/** Floats of scratch memory that `multiplyGroup` needs for a group of so many rows. */
+template <int W>
+PIPELINE_INLINE int64_t groupScratch(int64_t rows, int64_t depth) {
+  constexpr int R = kTileRows<W>;
+  return (rows + R - 1) / R * R * (depth + kPanel<W>);
+}
+
+/**
+ * The products of `rows` rows of x [rows, depth] with packed panels, tile by tile: calls `finish(c, row, panel)` for each
+ * finished tile of sums, panels in ascending order.
+ */
+template <int W, class Finish>
+PIPELINE_INLINE void multiplyGroup(const float* x, int64_t rows, int64_t depth, const float* panels, int64_t count,
+                                   float* memory, const Finish& finish) {
+  constexpr int R = kTileRows<W>;
+  const int64_t tiles = (rows + R - 1) / R;
+  float* const a = memory;
+  float* const c = a + tiles * R * depth;
+  packTiles<W>(x, depth, rows, depth, a);
+  for (int64_t panel = 0; panel < count; panel++)
+    for (int64_t from = 0; from < depth; from += kDepth) {
+      const int64_t to = from + kDepth < depth ? from + kDepth : depth;
+      const float* b = panels + (panel * depth + from) * kPanel<W>;
+      for (int64_t tile = 0; tile < tiles; tile++) {
+        float* const sums = c + tile * R * kPanel<W>;
+        multiplyTile<W>(a + (tile * depth + from) * R, b, to - from, sums, from == 0);
+        if (to == depth) finish(sums, tile * R, panel);
+      }
+    }
+}
+
+/** Columns of a panel at the level in use. */
+inline int64_t panelColumns() {
+#if PIPELINE_X86
+  return isa() >= Isa::avx512 ? kPanel<16> : isa() >= Isa::avx2 ? kPanel<8> : kPanel<4>;
+#else
+  return kPanel<4>;
+#endif
+}
+
+/** Rows of a group, so that as many groups as make the threads end together have rows that fit the second cache. */
+inline int64_t groupRowsFor(int64_t rows, int64_t depth, int64_t threads) {
+  const int64_t fitting = (512 << 10) / (depth * 4) / 8 * 8, most = fitting < 8 ? 8 : fitting;
+  const int64_t groups = (rows + most * threads - 1) / (most * threads) * threads;
+  return ((rows + groups - 1) / groups + 7) / 8 * 8;
+}
+
 }  // namespace pipeline

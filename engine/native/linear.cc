@@ -26,13 +26,6 @@ struct LinearArgs {
   After after;
 };
 
-// What a core works on at a time, found by trial: part of a column panel in its first cache; in the second, the packed
-// activations of a group of rows for one stretch of depth, and the sums of the panels that the group has begun.
-constexpr int64_t kInner = 8;        // steps
-constexpr int64_t kStretch = 24;     // steps
-constexpr int64_t kPanels = 24;      // column panels, where there are several stretches
-constexpr int64_t kGroupBlocks = 8;  // blocks of rows
-
 /** Adds what follows the product to a finished block and writes it out. */
 PIPELINE_AMX void finish(const LinearArgs& args, float* c, int64_t row0, int64_t column0) {
   const int64_t rows = std::min(kBlock, args.rows - row0), columns = std::min(kBlock, args.outputs - column0);
@@ -54,33 +47,22 @@ PIPELINE_AMX void finish(const LinearArgs& args, float* c, int64_t row0, int64_t
   }
 }
 
+/** What `multiplyGroup` calls for each finished block of a group of rows. */
+struct Finish {
+  const LinearArgs& args;
+  int64_t first;
+  PIPELINE_AMX void operator()(float* c, int64_t block, int64_t panel) const {
+    finish(args, c, first + block * kBlock, panel * kBlock);
+  }
+};
+
 PIPELINE_AMX void linearGroups(const LinearArgs& args, int64_t begin, int64_t end) {
-  const int64_t steps = blocksOf(args.inputs), panels = blocksOf(args.outputs), most = blocksOf(args.groupRows);
-  const int64_t stretches = (steps + kStretch - 1) / kStretch;
-  const int64_t together = stretches > 1 ? kPanels : 1;
-  float* const c = scratch(together * most * kBlockFloats + most * steps * kStep / 2);
-  uint16_t* const a = reinterpret_cast<uint16_t*>(c + together * most * kBlockFloats);
+  float* const memory = scratch(groupScratch(blocksOf(args.groupRows), blocksOf(args.inputs)));
   const Tiles tiles;
   for (int64_t group = begin; group < end; group++) {
     const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
-    const int64_t blocks = blocksOf(rows);
-    for (int64_t block = 0; block < blocks; block++)
-      packRows(args.x + (first + block * kBlock) * args.inputs, args.inputs, std::min(kBlock, rows - block * kBlock),
-               args.inputs, a + block * steps * kStep);
-    for (int64_t panel0 = 0; panel0 < panels; panel0 += together)
-      for (int64_t stretch = 0; stretch < stretches; stretch++) {
-        const int64_t start = steps * stretch / stretches, stop = steps * (stretch + 1) / stretches;
-        for (int64_t panel = panel0; panel < std::min(panel0 + together, panels); panel++)
-          for (int64_t from = start; from < stop; from += kInner) {
-            const int64_t to = std::min(from + kInner, stop);
-            const uint16_t* b = args.weight + (panel * steps + from) * kStep;
-            for (int64_t block = 0; block < blocks; block++) {
-              float* const sums = c + ((panel - panel0) * most + block) * kBlockFloats;
-              multiplyBlock(a + (block * steps + from) * kStep, b, to - from, sums, from == 0);
-              if (to == steps) finish(args, sums, first + block * kBlock, panel * kBlock);
-            }
-          }
-      }
+    multiplyGroup(args.x + first * args.inputs, rows, args.inputs, args.weight, blocksOf(args.outputs), memory,
+                  Finish{args, first});
   }
   _mm_sfence();  // the streamed stores, before other threads are told that this is done
 }

@@ -29,10 +29,7 @@ struct LinearArgs {
   After after;
 };
 
-// What stays in a core's caches: of a panel of weights this depth in the first, of the activations these bytes in the second.
-constexpr int64_t kDepth = 192;
-constexpr int64_t kGroupBytes = 512 << 10;
-constexpr int64_t kSlabBytes = 16 << 20;
+constexpr int64_t kSlabBytes = 16 << 20;  // packed weights at a time
 
 template <int W>
 PIPELINE_INLINE void packPanels(const LinearArgs& args, int64_t begin, int64_t end) {
@@ -60,39 +57,26 @@ PIPELINE_INLINE void finishTile(const LinearArgs& args, const float* c, int64_t 
     }
 }
 
+/** What `multiplyGroup` calls for each finished tile of a group of rows. */
+template <int W>
+struct Finish {
+  const LinearArgs& args;
+  int64_t first;
+  PIPELINE_INLINE void operator()(const float* c, int64_t row, int64_t panel) const {
+    finishTile<W>(args, c, first + row, args.column + panel * kPanel<W>);
+  }
+};
+
 template <int W>
 PIPELINE_INLINE void multiplyGroups(const LinearArgs& args, int64_t begin, int64_t end) {
-  constexpr int R = kTileRows<W>;
+  float* const memory = scratch(groupScratch<W>(args.groupRows, args.inputs));
   const int64_t panels = (args.columns + kPanel<W> - 1) / kPanel<W>;
-  const int64_t most = (args.groupRows + R - 1) / R;
-  float* const a = scratch(most * R * (args.inputs + kPanel<W>));
-  float* const c = a + most * R * args.inputs;
   for (int64_t group = begin; group < end; group++) {
     const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
-    const int64_t tiles = (rows + R - 1) / R;
-    packTiles<W>(args.x + first * args.inputs, args.inputs, rows, args.inputs, a);
-    for (int64_t panel = 0; panel < panels; panel++)
-      for (int64_t from = 0; from < args.inputs; from += kDepth) {
-        const int64_t to = std::min(from + kDepth, args.inputs);
-        const float* b = args.slab + (panel * args.inputs + from) * kPanel<W>;
-        for (int64_t tile = 0; tile < tiles; tile++) {
-          float* const sums = c + tile * R * kPanel<W>;
-          multiplyTile<W>(a + (tile * args.inputs + from) * R, b, to - from, sums, from == 0);
-          if (to == args.inputs) finishTile<W>(args, sums, first + tile * R, args.column + panel * kPanel<W>);
-        }
-      }
+    multiplyGroup<W>(args.x + first * args.inputs, rows, args.inputs, args.slab, panels, memory, Finish<W>{args, first});
   }
 }
 PIPELINE_KERNEL(multiply, multiplyGroups, LinearArgs)
-
-/** Columns of a panel at the level in use. */
-int64_t panelColumns() {
-#if PIPELINE_X86
-  return isa() >= Isa::avx512 ? kPanel<16> : isa() >= Isa::avx2 ? kPanel<8> : kPanel<4>;
-#else
-  return kPanel<4>;
-#endif
-}
 
 struct LinearFloat {
   bool transposed;
@@ -120,10 +104,7 @@ struct LinearFloat {
     const int64_t panel = panelColumns();
     const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * inputs * 4));
     const int64_t columns = std::min(slabPanels * panel, (outputs + panel - 1) / panel * panel);
-    // As many groups as make the threads end together, of rows that fit the cache.
-    const int64_t fitting = std::max<int64_t>(8, kGroupBytes / (inputs * 4) / 8 * 8), threads = threadCount();
-    const int64_t groups = (rows + fitting * threads - 1) / (fitting * threads) * threads;
-    const int64_t groupRows = ((rows + groups - 1) / groups + 7) / 8 * 8;
+    const int64_t groupRows = groupRowsFor(rows, inputs, threadCount());
     LinearArgs args{x.floats(), weight.floats(), bias.size() ? bias.floats() : nullptr,
                     residual.size() ? residual.floats() : nullptr, y.floats(), sharedScratch(columns * inputs),
                     rows, inputs, outputs, groupRows, 0, 0, transposed, after};
