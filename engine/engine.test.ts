@@ -27,6 +27,7 @@ describe('settings', () => {
     vi.stubEnv('PIPELINE_ENGINE', 'wasm')
     vi.stubEnv('TF_NUM_INTRAOP_THREADS', '3')
     expect(resolveSettings({})).toMatchObject({ engine: 'wasm', threads: 3 })
+    expect(resolveSettings({ engine: 'auto' })).toMatchObject({ engine: 'wasm' })
     expect(resolveSettings({ engine: 'tensorflow', threads: 1 })).toMatchObject({ engine: 'tensorflow', threads: 1 })
   })
 

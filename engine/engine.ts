@@ -36,7 +36,7 @@ export interface Engine {
 }
 
 export interface EngineOptions {
-  /** Default: `PIPELINE_ENGINE`, else `auto`. */
+  /** Default: `auto`, which is what `PIPELINE_ENGINE` says where it is set. */
   engine?: EngineChoice
   precision?: Precision
   /** Threads of the engine; default: `TF_NUM_INTRAOP_THREADS`, else one per processor. */
@@ -91,10 +91,11 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 
 /** Fills in what the options leave open, from the environment and the machine. */
 export function resolveSettings(options: EngineOptions): EngineSettings {
-  const engine = options.engine ?? (process.env.PIPELINE_ENGINE || 'auto')
+  const open = options.engine === undefined || options.engine === 'auto'
+  const engine = open ? process.env.PIPELINE_ENGINE || 'auto' : options.engine
   if (!ENGINE_CHOICES.includes(engine as EngineChoice))
     throw new UserError(`The engine must be one of ${ENGINE_CHOICES.join(', ')}, but it is ${engine}.`, {
-      fix: options.engine === undefined ? 'Change PIPELINE_ENGINE.' : 'Change --engine.',
+      fix: open ? 'Change PIPELINE_ENGINE.' : 'Change --engine.',
     })
   const named = process.env.TF_NUM_INTRAOP_THREADS
   const threads = options.threads ?? (named ? Number(named) : availableParallelism())

@@ -17,7 +17,7 @@ import type { DiskReport, DoctorReport, InstalledBuild } from './report.ts'
 
 /** What to look at. */
 export interface ExamineOptions {
-  /** Default: `PIPELINE_ENGINE`, else `auto`. */
+  /** Default: `auto`. */
   readonly engine?: EngineChoice
   /** Where runs are kept. */
   readonly runs?: string

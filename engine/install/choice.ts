@@ -5,7 +5,7 @@ import { type EngineChoice, resolveSettings } from '../engine.ts'
 import { installTensorflow } from './install.ts'
 
 /**
- * Installs what `engine` (default: `PIPELINE_ENGINE`, else `auto`) needs and returns a closing line. With `auto`, a
+ * Installs what `engine` (default: `auto`) needs and returns a closing line. With `auto`, a
  * machine that cannot have TensorFlow is no error, since wasm runs there; a build that was asked for by name, or by a
  * folder in `LIBTENSORFLOW_DIR`, and cannot be had is a `UserError` or, where trying again may help, a `FaultError`.
  */

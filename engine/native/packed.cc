@@ -64,14 +64,11 @@ float* sharedScratch(int64_t floats) {
 }
 
 #if PIPELINE_X86
-Packed packedWeight(int32_t id, const float* weight, int64_t inputs, int64_t outputs, bool transposed) {
-  {
-    const std::lock_guard<std::mutex> lock(guard());
-    const auto found = kept().find(id);
-    if (found != kept().end()) return found->second;
-  }
+int64_t packedValues(int64_t inputs, int64_t outputs) { return blocksOf(outputs) * blocksOf(inputs) * kStep; }
+
+Packed packWeight(const float* weight, int64_t inputs, int64_t outputs, bool transposed) {
   const int64_t steps = blocksOf(inputs);
-  auto packed = std::make_shared<PackedWeight>(blocksOf(outputs) * steps * kStep);
+  auto packed = std::make_shared<PackedWeight>(packedValues(inputs, outputs));
   const int64_t across = transposed ? inputs : 1, along = transposed ? 1 : outputs;
   parallel(blocksOf(outputs), 4, [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; panel++)
@@ -81,6 +78,16 @@ Packed packedWeight(int32_t id, const float* weight, int64_t inputs, int64_t out
           to[i / 16 * (kStep / 2) + i % 16 * 2] = bfloat16Of(weight[(panel * kBlock + i) * across + input * along]);
       }
   });
+  return packed;
+}
+
+Packed packedWeight(int32_t id, const float* weight, int64_t inputs, int64_t outputs, bool transposed) {
+  {
+    const std::lock_guard<std::mutex> lock(guard());
+    const auto found = kept().find(id);
+    if (found != kept().end()) return found->second;
+  }
+  Packed packed = packWeight(weight, inputs, outputs, transposed);
   const std::lock_guard<std::mutex> lock(guard());
   return kept().emplace(id, packed).first->second;
 }

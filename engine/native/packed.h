@@ -34,7 +34,13 @@ struct PackedWeight {
 };
 typedef std::shared_ptr<const PackedWeight> Packed;
 
-/** The packed form of a weight [inputs, outputs], or [outputs, inputs] when transposed. */
+/** bfloat16 values in the packed form of a weight. */
+int64_t packedValues(int64_t inputs, int64_t outputs);
+
+/** The packed form of a weight, for the caller alone. */
+Packed packWeight(const float* weight, int64_t inputs, int64_t outputs, bool transposed);
+
+/** The same kept under an id: the packed form of a weight [inputs, outputs], or [outputs, inputs] when transposed. */
 Packed packedWeight(int32_t id, const float* weight, int64_t inputs, int64_t outputs, bool transposed);
 
 /** Forgets a weight. */
