@@ -40,8 +40,8 @@ const settings: Record<string, (k: number) => TrainInput> = {
   batchtopk: k => ({ architecture: 'batchtopk', k }),
   matryoshka: k => ({ architecture: 'matryoshka', k }),
   jumprelu: k => ({ architecture: 'jumprelu', targetL0: k }),
-  gated: k => ({ architecture: 'gated', l1Coefficient: 0.16 / k }),
-  standard: k => ({ architecture: 'standard', l1Coefficient: 0.16 / k }),
+  gated: k => ({ architecture: 'gated', l1Coefficient: 6.4 / k }),
+  standard: k => ({ architecture: 'standard', l1Coefficient: 4 / k }),
 }
 
 export async function saeQualityBench({ architectures, k, epochs }: BenchOptions): Promise<void> {

@@ -3,6 +3,7 @@
  * custom gradient whose mask is found outside the tape.
  */
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
+import { nthLargestPositive } from './select.ts'
 
 /** The same values without their history: no gradient flows back, and none is computed. */
 export function detach<T extends Tensor>(x: T): T {
@@ -20,14 +21,36 @@ export function topMask(x: Tensor2D, k: number): Tensor2D {
   })
 }
 
-/** 1 at the `count` largest entries of the whole matrix, else 0; ties go to the lower row, then the lower column. */
+/**
+ * 1 at the `count` largest positive entries of the whole matrix, else 0; ties at the last place go to the lower row, then
+ * the lower column.
+ */
 export function topMaskOfAll(x: Tensor2D, count: number): Tensor2D {
+  const values = x.dataSync() as Float32Array
+  const least = nthLargestPositive(values, count)
   return tf.tidy(() => {
-    const size = x.shape[0] * x.shape[1]
-    if (count >= size) return tf.onesLike(x)
-    const { indices } = tf.topk(x.reshape([size]), count, true)
-    return tf.scatterND(indices.reshape([count, 1]), tf.ones([count]), [size]).reshape(x.shape) as Tensor2D
+    if (least === 0) return tf.greater(x, 0).cast('float32')
+    const mask = tf.greaterEqual(x, least).cast('float32') as Tensor2D
+    if (mask.sum().dataSync()[0] === count) return mask
+    return tf.tensor2d(firstOf(values, least, count), x.shape)
   })
+}
+
+/** 1 at the values above `least` and at as many equal to it, from the start, as make up `count`. */
+function firstOf(values: Float32Array, least: number, count: number): Float32Array {
+  const mask = new Float32Array(values.length)
+  let left = count
+  for (let i = 0; i < values.length; i++)
+    if (values[i]! > least) {
+      mask[i] = 1
+      left--
+    }
+  for (let i = 0; i < values.length && left > 0; i++)
+    if (values[i] === least) {
+      mask[i] = 1
+      left--
+    }
+  return mask
 }
 
 function rowNumbers(rows: number, each: number): Tensor1D {
@@ -56,7 +79,7 @@ export function topK(x: Tensor2D, k: number, allowed?: Tensor1D): Tensor2D {
   })
 }
 
-/** The `count` largest of the whole matrix, the rest 0. */
+/** The `count` largest positive entries of the whole matrix, the rest 0. */
 export function batchTopK(x: Tensor2D, count: number): Tensor2D {
   return keep(x, input => topMaskOfAll(input, count))
 }

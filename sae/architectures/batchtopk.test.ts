@@ -53,6 +53,20 @@ describe('the latents of a batch', () => {
       [0, 0],
     ])
   })
+  test('go to the lower row, then the lower column, among equals', () => {
+    expect(
+      kept(
+        [
+          [1, 2, 1],
+          [1, 3, 1],
+        ],
+        2,
+      ),
+    ).toEqual([
+      [1, 2, 1],
+      [0, 3, 0],
+    ])
+  })
   test('may be a fraction a row: the count is rounded down over the batch', () => {
     expect(
       kept(
