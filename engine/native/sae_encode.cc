@@ -1,0 +1,155 @@
+/**
+ * Latents of a TopK SAE without their pre-activations in memory: the k largest of relu(x W + b) in each row, found in the
+ * blocks of the product while these are in cache. Products are float32, or of bfloat16 values with float32 sums (AMX).
+ */
+#include <algorithm>
+
+#include "amx.h"
+#include "gemm.h"
+#include "op.h"
+#include "packed.h"
+#include "threads.h"
+#include "top.h"
+
+namespace pipeline {
+namespace {
+
+struct EncodeArgs {
+  const float* x;
+  const float* weight;
+  const uint16_t* packed;  // bfloat16 weights, when products are in bfloat16
+  const float* bias;       // null for none
+  float* slab;             // packed panels of the columns at hand, when products are in float32
+  const Candidates& candidates;
+  int64_t rows, inputs, latents, groupRows;
+  int64_t column, columns;  // the slab's first column, and how many it has
+  bool transposed;
+};
+
+constexpr int64_t kSlabBytes = 16 << 20;
+
+template <int W>
+PIPELINE_INLINE void packPanels(const EncodeArgs& args, int64_t begin, int64_t end) {
+  for (int64_t panel = begin; panel < end; panel++)
+    packPanel<W>(args.weight, args.inputs, args.latents, args.transposed, args.column + panel * kPanel<W>,
+                 args.slab + panel * kPanel<W> * args.inputs);
+}
+PIPELINE_KERNEL(pack, packPanels, EncodeArgs)
+
+template <int W>
+struct Scan {
+  const EncodeArgs& args;
+  int64_t first;
+  PIPELINE_INLINE void operator()(const float* c, int64_t row0, int64_t panel) const {
+    const int64_t column = args.column + panel * kPanel<W>;
+    const int64_t rows = std::min<int64_t>(kTileRows<W>, args.rows - first - row0);
+    for (int v = 0; v < 3 && column + v * W < args.latents; v++) {
+      const int64_t left = args.latents - column - v * W;
+      F<W> bias = F<W>{};
+      if (args.bias) bias = left >= W ? load<W>(args.bias + column + v * W) : loadPart<W>(args.bias + column + v * W, left);
+      for (int64_t row = 0; row < rows; row++)
+        args.candidates.take<W>(first + row0 + row, load<W>(c + row * kPanel<W> + v * W) + bias, column + v * W, args.latents);
+    }
+  }
+};
+
+template <int W>
+PIPELINE_INLINE void encodeGroups(const EncodeArgs& args, int64_t begin, int64_t end) {
+  float* const memory = scratch(groupScratch<W>(args.groupRows, args.inputs));
+  const int64_t panels = (args.columns + kPanel<W> - 1) / kPanel<W>;
+  for (int64_t group = begin; group < end; group++) {
+    const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
+    multiplyGroup<W>(args.x + first * args.inputs, rows, args.inputs, args.slab, panels, memory, Scan<W>{args, first});
+  }
+}
+PIPELINE_KERNEL(encode, encodeGroups, EncodeArgs)
+
+#if PIPELINE_X86
+struct ScanBlock {
+  const EncodeArgs& args;
+  int64_t first;
+  PIPELINE_AMX void operator()(float* c, int64_t block, int64_t panel) const {
+    const int64_t column = panel * kBlock, row0 = first + block * kBlock, rows = std::min(kBlock, args.rows - row0);
+    F<16> bias[2] = {};
+    for (int half = 0; half < 2 && args.bias; half++) {
+      const int64_t left = args.latents - column - half * 16;
+      if (left > 0)
+        bias[half] = left >= 16 ? load<16>(args.bias + column + half * 16) : loadPart<16>(args.bias + column + half * 16, left);
+    }
+    for (int64_t row = 0; row < rows; row++)
+      for (int half = 0; half < 2; half++)
+        args.candidates.take<16>(row0 + row, load<16>(blockRow(c, row, half)) + bias[half], column + half * 16, args.latents);
+  }
+};
+
+PIPELINE_AMX void encodeGroupsOnTiles(const EncodeArgs& args, int64_t begin, int64_t end) {
+  float* const memory = scratch(groupScratch(blocksOf(args.groupRows), blocksOf(args.inputs)));
+  const Tiles tiles;
+  for (int64_t group = begin; group < end; group++) {
+    const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
+    multiplyGroup(args.x + first * args.inputs, rows, args.inputs, args.packed, blocksOf(args.latents), memory,
+                  ScanBlock{args, first});
+  }
+}
+#endif
+
+struct TopKEncode {
+  int64_t k;
+  bool transposed, rounded;
+  explicit TopKEncode(Attributes& attributes)
+      : k(attributes.integer("k")), transposed(attributes.flag("transposed")), rounded(attributes.flag("rounded")) {}
+
+  void compute(const Call& call) const {
+    const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), packed = call.input(3);
+    require(x.rank() == 2 && weight.rank() == 2, "topKEncode: x and the weight must have two axes.");
+    const int64_t rows = x.dim(0), inputs = x.dim(1), latents = weight.dim(transposed ? 0 : 1);
+    require(weight.dim(transposed ? 1 : 0) == inputs, "topKEncode: x has " + std::to_string(inputs) +
+                                                          " columns, but the weight takes another number.");
+    require(bias.size() == 0 || bias.size() == latents, "topKEncode: the bias must have an element for each latent.");
+    require(k >= 1 && k <= latents,
+            "topKEncode: k must be from 1 to " + std::to_string(latents) + ", but it is " + std::to_string(k) + ".");
+    const Tensor values = call.floats(0, {rows, k}), indices = call.ints(1, {rows, k});
+    if (rows == 0) return;
+    const LargeMemory memory(static_cast<size_t>(Candidates::cells(rows, k)) * 4);
+    const Candidates candidates(memory.data(), rows, k);
+    const int64_t threads = threadCount();
+    EncodeArgs args{x.floats(), weight.floats(), nullptr, bias.size() ? bias.floats() : nullptr, nullptr, candidates,
+                    rows, inputs, latents, 0, 0, 0, transposed};
+#if PIPELINE_X86
+    if (rounded) {
+      require(isa() >= Isa::amx, "topKEncode: this processor has no AMX.");
+      require(packed.size() == 0 || packed.size() == packedValues(inputs, latents) / 2,
+              "topKEncode: the packed weight does not belong to this one.");
+      Packed own;
+      if (packed.size() == 0) own = packWeight(weight.floats(), inputs, latents, transposed);
+      args.packed = own ? own->data() : reinterpret_cast<const uint16_t*>(packed.ints());
+      args.groupRows = std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threads))) * kBlock;
+      parallel((rows + args.groupRows - 1) / args.groupRows, 1,
+               [&](int64_t begin, int64_t end) { encodeGroupsOnTiles(args, begin, end); });
+    }
+#endif
+    if (!args.packed) {
+      const int64_t panel = panelColumns();
+      const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * std::max<int64_t>(1, inputs) * 4));
+      const int64_t columns = std::min(slabPanels * panel, (latents + panel - 1) / panel * panel);
+      args.slab = sharedScratch(columns * inputs);
+      args.groupRows = groupRowsFor(rows, std::max<int64_t>(1, inputs), threads);
+      for (; args.column < latents; args.column += columns) {
+        args.columns = std::min(columns, latents - args.column);
+        parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
+        parallel((rows + args.groupRows - 1) / args.groupRows, 1,
+                 [&](int64_t begin, int64_t end) { encode(args, begin, end); });
+      }
+    }
+    float* const outValues = values.floats();
+    int32_t* const outIndices = indices.ints();
+    parallel(rows, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++) candidates.finish(row, outValues + row * k, outIndices + row * k);
+    });
+  }
+};
+PIPELINE_OP(TopKEncode, "PipelineTopKEncode", {"k: int", "transposed: bool", "rounded: bool"},
+            {"x: float", "weight: float", "bias: float", "packed: int32"}, {"values: float", "indices: int32"});
+
+}  // namespace
+}  // namespace pipeline

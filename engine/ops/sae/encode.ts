@@ -1,0 +1,72 @@
+/**
+ * Latents of a TopK SAE: the k largest of relu(x W + b) in each row, without a [rows, latents] tensor.
+ *
+ * Of equal values the lower latents stay. A row's entries come by ascending latent; where fewer than k are above zero, the
+ * lowest other latents stand in with value 0, as in a top-k of the ReLU.
+ */
+import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
+import { callOp, canCall, noTensor, opInstructions } from '../native.ts'
+
+export interface EncodeOptions {
+  readonly k: number
+  /** [latents], or none. */
+  readonly bias?: Tensor1D | null
+  /** The weight is [width, latents] (`in-out`) or [latents, width] (`out-in`). */
+  readonly layout: 'in-out' | 'out-in'
+  /**
+   * Round x and the weight to bfloat16 and sum in float32. Only where the processor has AMX (`canRound`); elsewhere products
+   * are float32.
+   */
+  readonly rounded?: boolean
+  /** The weight as `packEncoder` packed it, for rounded products; packed anew in each call without it. */
+  readonly packed?: Tensor | undefined
+}
+
+/** The k chosen latents of each row, [rows, k] both; `indices` are int32. */
+export interface ChosenLatents {
+  readonly values: Tensor2D
+  readonly indices: Tensor2D
+}
+
+/** Whether rounded products are to be had here. */
+export function canRound(): boolean {
+  return canCall('PipelineTopKEncode') && opInstructions() === 'amx'
+}
+
+/** The meaning of `topKEncode`, in tfjs ops and on the host. */
+export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, { k, bias, layout }: EncodeOptions): ChosenLatents {
+  const [valueTensor, indexTensor] = tf.tidy(() => {
+    const product = tf.matMul(x, weight, false, layout === 'out-in')
+    const top = tf.topk(tf.relu(bias ? product.add(bias) : product), k, true)
+    return [top.values, top.indices]
+  }) as [Tensor, Tensor]
+  const [values, indices] = [valueTensor.dataSync().slice(), indexTensor.dataSync().slice()]
+  tf.dispose([valueTensor, indexTensor])
+  const [rows] = x.shape
+  const sortedValues = new Float32Array(rows * k)
+  const sortedIndices = new Int32Array(rows * k)
+  for (let row = 0; row < rows; row++) {
+    const order = Array.from({ length: k }, (_, i) => row * k + i).sort((a, b) => indices[a]! - indices[b]!)
+    for (const [i, from] of order.entries()) {
+      sortedValues[row * k + i] = values[from]!
+      sortedIndices[row * k + i] = indices[from]!
+    }
+  }
+  return { values: tf.tensor2d(sortedValues, [rows, k]), indices: tf.tensor2d(sortedIndices, [rows, k], 'int32') }
+}
+
+/** The k largest latents of each row of x [rows, width]; x has the decoder bias taken off already where that is wanted. */
+export function topKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions): ChosenLatents {
+  if (!canCall('PipelineTopKEncode')) return plainTopKEncode(x, weight, options)
+  const { k, bias, layout, packed } = options
+  return tf.tidy(() => {
+    const attributes = {
+      k: { int: k },
+      transposed: layout === 'out-in',
+      rounded: (options.rounded ?? false) && canRound(),
+    }
+    const inputs = [x, weight, bias ?? noTensor(), packed ?? tf.tensor1d([], 'int32')]
+    const [values, indices] = callOp('PipelineTopKEncode', attributes, inputs, 2)
+    return { values: values as Tensor2D, indices: indices as Tensor2D }
+  }) as unknown as ChosenLatents
+}
