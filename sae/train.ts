@@ -8,7 +8,7 @@
  */
 import { InterruptedError } from '../core/errors.ts'
 import { canonicalJson } from '../core/hash.ts'
-import type { StageContext } from '../core/stage.ts'
+import { breathe, type StageContext } from '../core/stage.ts'
 import type { TrainConfig } from './config.ts'
 import { RowStream } from './data.ts'
 import { checkFinite } from './prepare.ts'
@@ -87,6 +87,7 @@ async function trainTogether(jobs: (TrainJob & Planned)[], capture: TrainingCapt
       }
       checkFinite(batch)
       for (const training of trainings) if (training.step === step && !training.done) await training.take(batch)
+      await breathe()
       if (jobs.some(({ context }) => context.signal.aborted)) {
         for (const training of trainings) await training.checkpoint()
         throw new InterruptedError(`Training stopped after step ${step + 1} of ${end}.`, {
