@@ -216,8 +216,8 @@ async function startOps(
   try {
     return { loaded: loadOps(await compiledOps(root, progress), settings) }
   } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    return { loaded: false, notice: `${error.message} Plain versions run instead, slower.` }
+    const problem = error instanceof UserError ? error.message : `The custom ops do not load: ${messageOf(error)}.`
+    return { loaded: false, notice: `${problem} Plain versions run instead, slower.` }
   }
 }
 
