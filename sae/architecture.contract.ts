@@ -154,7 +154,7 @@ export function describeArchitecture(
       const training = stepper(fresh())
       const batch = batchOf(32)
       const first = training.take(batch, { measure: true })!.loss
-      for (let i = 0; i < 60; i++) training.take(batch)
+      for (let i = 0; i < 25; i++) training.take(batch)
       expect(training.take(batch, { measure: true })!.loss).toBeLessThan(first)
       training.dispose()
     })

@@ -25,14 +25,12 @@ function bestSum(values: number[][]): number {
 describe('the exact matching', () => {
   test('has the largest sum there is, for any shape', () => {
     const size = fc.integer({ min: 1, max: 6 })
-    const matrices = fc
-      .tuple(size, size)
-      .chain(([n, m]) =>
-        fc.array(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: m, maxLength: m }), {
-          minLength: n,
-          maxLength: n,
-        }),
-      )
+    const matrices = fc.tuple(size, size).chain(([n, m]) =>
+      fc.array(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: m, maxLength: m }), {
+        minLength: n,
+        maxLength: n,
+      }),
+    )
     fc.assert(
       fc.property(matrices, values => {
         const match = assignLargest(Float32Array.from(values.flat()), values.length, values[0]!.length)

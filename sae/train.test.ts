@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const capture = plantedCapture({ rows: 3000, width: 8, features: 16, active: 2, seed: 1 })
-const small: TrainInput = { latents: 24, k: 2, batchTokens: 256, epochs: 5, learningRate: 0.005, checkpointEvery: 10 }
+const small: TrainInput = { latents: 24, k: 2, batchTokens: 256, epochs: 4, learningRate: 0.005, checkpointEvery: 10 }
 
 let count = 0
 function contextIn(directory = join(folder, `run-${count++}`), options: Partial<StageContext> = {}) {
@@ -46,7 +46,7 @@ function interruptedAfter(lines: number, directory: string) {
 describe('a training run', () => {
   test('learns planted features: little is left unexplained and no more than k latents fire', async () => {
     const context = contextIn()
-    const summary = await train(context, { ...small, epochs: 40, validationRows: 500 })
+    const summary = await train(context, { ...small, epochs: 20, learningRate: 0.01, validationRows: 500 })
     expect(summary.measured_on).toBe('validation rows')
     expect(summary.fvu).toBeLessThan(0.15)
     expect(summary.l0).toBeLessThanOrEqual(2)
@@ -76,7 +76,7 @@ describe('a training run', () => {
     ])
     const sae = await loadSae(context.directory)
     expect(sae).toMatchObject({ architecture: 'topk', width: 8, latents: 24, metadata: { hook_name: 'site' } })
-    expect(sae.metadata.pipeline).toMatchObject({ settings: { k: 2 }, steps: 58, training: { learningRate: 0.005 } })
+    expect(sae.metadata.pipeline).toMatchObject({ settings: { k: 2 }, steps: 46, training: { learningRate: 0.005 } })
     expect(await loadSparsity(context.directory)).toHaveLength(24)
     sae.dispose()
     expect(tf.memory().numTensors).toBe(before)
@@ -135,7 +135,7 @@ describe('a training run', () => {
     const resumed = contextIn(directory, { metrics: cut.metrics })
     await train(resumed, config)
     const { records } = resumed.metrics as ReturnType<typeof memoryMetrics>
-    expect(records.map(record => record.step)).toEqual(Array.from({ length: 58 }, (_, i) => i))
+    expect(records.map(record => record.step)).toEqual(Array.from({ length: 46 }, (_, i) => i))
   })
 })
 
@@ -144,7 +144,7 @@ describe('several SAEs at once', () => {
     { ...small },
     { ...small, k: 4, seed: 9 },
     { ...small, architecture: 'batchtopk', latents: 16 },
-    { ...small, epochs: 3 },
+    { ...small, epochs: 2 },
     { ...small, orderSeed: 7 },
   ]
   const jobs = (directories: string[]) =>
@@ -191,7 +191,7 @@ describe('several SAEs at once', () => {
 describe('input scaling', () => {
   test('is folded: the saved SAE reads rows as they were captured', async () => {
     const context = contextIn()
-    const summary = await train(context, { ...small, epochs: 40, inputScale: 10, learningRate: 0.02 })
+    const summary = await train(context, { ...small, epochs: 15, inputScale: 10, learningRate: 0.02 })
     expect(summary.fvu).toBeLessThan(0.15)
   })
 })
