@@ -27,13 +27,16 @@ export async function withLock<T>(path: string, progress: Progress, work: () => 
   })
   let told = false
   while (!(await take(path))) {
+    if (await isAbandoned(path)) {
+      await takeOver(path)
+      continue
+    }
     const owner = await readOwner(path)
     if (owner && !told) {
       progress.note(`Waiting for process ${owner.pid}, which installs the same.`)
       told = true
     }
-    if (await isAbandoned(path)) await takeOver(path)
-    else await sleep(200)
+    await sleep(200)
   }
   const beat = setInterval(() => {
     const now = new Date()
