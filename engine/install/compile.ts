@@ -60,7 +60,7 @@ function bindingFolder(): string {
 async function compile({ what, sources, flags, output }: Addon): Promise<void> {
   const compiler = process.env.CXX || 'g++'
   const headers = createRequire(import.meta.url)('node-api-headers').include_dir as string
-  const temporary = `${output}.${process.pid}.partial`
+  const temporary = `${output}.partial`
   if (!existsSync(dirname(output))) await mkdir(dirname(output), { recursive: true })
   try {
     await run(compiler, [...COMMON, `-I${headers}`, ...sources, ...flags, ...NODE_SYMBOLS, '-o', temporary])
