@@ -8,7 +8,7 @@ import { FaultError, UserError } from '../../core/errors.ts'
 import { silent } from '../../core/progress.ts'
 import { Random } from '../../core/random.ts'
 import { fetchWheel } from './fetch.ts'
-import { type FakePip, fakePython, wheelOf } from './testing.ts'
+import { type FakePip, fakePython, wheelOf } from './wheel.fixture.ts'
 
 const random = new Random(1)
 const content = Buffer.from(Uint8Array.from({ length: 200_000 }, () => random.int(256)))

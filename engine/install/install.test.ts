@@ -19,8 +19,8 @@ import {
   tensorflowRoot,
 } from './places.ts'
 import { fillRoot } from './source.ts'
-import { wheelOf, zipOf } from './testing.ts'
 import { placeOf, unpackWheels } from './unpack.ts'
+import { wheelOf, zipOf } from './wheel.fixture.ts'
 import { parseWheel, wheelsFor } from './wheels.ts'
 
 let folder = ''

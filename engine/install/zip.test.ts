@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { zipOf } from './testing.ts'
+import { zipOf } from './wheel.fixture.ts'
 import { extract, readZip } from './zip.ts'
 
 let folder = ''
