@@ -22,6 +22,14 @@ export interface StageContext {
   readonly metrics: Metrics
 }
 
+/**
+ * Lets timers and signals in, such as Ctrl-C. Tensor work holds the event loop, and awaiting what is done already does
+ * not let go of it, so long work calls this between its pieces.
+ */
+export function breathe(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
 /** Metrics kept in memory, for tests and callers without a run. */
 export function memoryMetrics(): Metrics & { readonly records: Readonly<Record<string, unknown>>[] } {
   const records: Readonly<Record<string, unknown>>[] = []
