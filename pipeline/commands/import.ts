@@ -1,21 +1,30 @@
 /** `pipeline import`: an SAE that was trained elsewhere becomes a run, so that it can be validated like one of ours. */
+import { existsSync } from 'node:fs'
 import { copyFile, readdir, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
+import { hashPath } from '../../core/hash.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
+import { readManifest } from '../../runs/store.ts'
 import { findDataset, findModel, findSae, hashing } from '../inputs.ts'
 import { defineStage, ownConfig } from '../stage.ts'
 
 const ImportConfig = z.strictObject({
-  from: z.string().describe("Directory in SAELens's layout: cfg.json and sae_weights.safetensors"),
+  from: z
+    .string()
+    .describe('Directory that SAELens, dictionary_learning (ae.pt), sparsify or Gemma Scope (params.npz) wrote'),
+  site: z.string().optional().describe('Site the SAE reads; default: what its files say'),
 })
 
 export default defineStage({
   stage: 'import',
   about:
-    'Takes an SAE in the layout of SAELens into the run store, after opening it and checking its shapes. Naming its model and a text here lets later stages find them.',
-  examples: ['pipeline import --from my-sae --model ./my-model --dataset text/ --name theirs'],
+    'Takes an SAE of SAELens, dictionary_learning, sparsify or Gemma Scope into the run store, in the layout of SAELens, after opening it and checking its shapes. Naming its model and a text here lets later stages find them.',
+  examples: [
+    'pipeline import --from my-sae --model ./my-model --dataset text/ --name theirs',
+    'pipeline import --from gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82 --name gemma-12',
+  ],
   config: ImportConfig,
   inputs: {
     from: ImportConfig.shape.from,
@@ -23,28 +32,38 @@ export default defineStage({
     dataset: DatasetConfig.optional(),
   },
   async prepare(config, store, session) {
-    const { from } = ownConfig(ImportConfig, config)
-    const found = await findSae(store, from)
-    if (found.run)
+    const { from, site } = ownConfig(ImportConfig, config)
+    const path = resolve(from)
+    if (!existsSync(path) || (await readManifest(path))) {
+      await findSae(store, from)
       throw new UserError(`${from} is a run already.`, { fix: `Use it as it is: pipeline validate --sae ${from}` })
+    }
+    const { findSae: findFiles, openSae } = await import('../../sae/formats/index.ts')
+    const { directory: source, format } = await findFiles(path)
+    const input = { role: 'from', path: source, sha256: await hashPath(source) }
     const dataset = config.dataset as DatasetConfig | undefined
     const model = config.model === undefined ? [] : [await hashing(session, () => findModel(String(config.model)))]
     const text = dataset === undefined ? [] : [await hashing(session, () => findDataset(dataset.path))]
     return {
       config: {
-        from: resolve(from),
+        from: path,
+        ...(site === undefined ? {} : { site }),
         ...(config.model === undefined ? {} : { model: config.model }),
         ...(dataset === undefined ? {} : { dataset }),
       },
-      inputs: [{ ...found.input, role: 'from' }, ...[...model, ...text].map(({ input }) => input)],
+      inputs: [input, ...[...model, ...text].map(({ input }) => input)],
       async work({ directory }) {
-        const { loadSae } = await import('../../sae/formats/saelens.ts')
-        for (const name of await readdir(found.directory))
-          if (name === 'cfg.json' || name.endsWith('.safetensors'))
-            await copy(join(found.directory, name), join(directory, name))
-        const sae = await loadSae(directory)
+        const sae = await openSae(source, site === undefined ? {} : { hook_name: site })
         try {
           const { architecture, width, latents, metadata } = sae
+          if (format === 'saelens' && site === undefined) {
+            for (const name of await readdir(source))
+              if (name === 'cfg.json' || name.endsWith('.safetensors'))
+                await copy(join(source, name), join(directory, name))
+          } else {
+            const { saveSae } = await import('../../sae/formats/saelens.ts')
+            await saveSae(directory, sae)
+          }
           return { architecture, width, latents, site: metadata.hook_name }
         } finally {
           sae.dispose()

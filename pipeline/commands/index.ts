@@ -71,6 +71,20 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
       },
     },
   },
+  sae: {
+    summary: 'Check and compare SAEs',
+    commands: {
+      verify: {
+        summary: 'Compare an SAE with values its own library stored',
+        load: async () => (await import('./sae.ts')).verify,
+      },
+      'verify-training': {
+        summary: "Replay another library's training steps",
+        load: async () => (await import('./sae.ts')).verifyTraining,
+      },
+      compare: { summary: 'What two SAEs have in common', load: async () => (await import('./sae.ts')).compare },
+    },
+  },
   doctor: {
     summary: 'What would be used on this machine; --install gets TensorFlow',
     load: async () => (await import('./doctor.ts')).default,

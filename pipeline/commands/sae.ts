@@ -1,0 +1,125 @@
+/** `pipeline sae …`: whether SAEs and their training compute what they should, and what two of them have in common. */
+import { z } from 'zod'
+import { defineCommand } from '../command.ts'
+import { openStore, ProcessConfig, StoreConfig } from '../common.ts'
+import { findSae } from '../inputs.ts'
+import { columns } from '../text.ts'
+
+/** Exit code of a comparison that found a difference. */
+const failedCode = 2
+
+type EngineKeys = Pick<z.output<z.ZodObject<typeof ProcessConfig>>, 'engine' | 'precision' | 'threads'>
+
+async function start({ engine, precision, threads }: EngineKeys): Promise<void> {
+  const { startEngine } = await import('../../engine/engine.ts')
+  await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
+}
+
+const short = (value: number) => value.toExponential(2)
+
+export const verify = defineCommand({
+  about:
+    'Opens an SAE in the layout of SAELens, dictionary_learning, sparsify or Gemma Scope, encodes and decodes the rows of a reference file, and compares latents and reconstruction with the values in it. Exit code 2 when a difference is beyond the tolerance.',
+  examples: ['pipeline sae verify --sae ./their-sae --reference expected.safetensors'],
+  operands: ['sae'],
+  config: z.strictObject({
+    sae: z.string().describe('Directory that the library wrote'),
+    reference: z.string().describe('Safetensors file with x, latents and reconstruction, a row each'),
+    tolerance: z.number().positive().default(1e-5).describe('Largest absolute difference that passes'),
+    ...ProcessConfig,
+  }),
+  async run(config) {
+    await start(config)
+    const { verifySae } = await import('../../sae/verify-sae.ts')
+    const report = await verifySae(config.sae, config.reference)
+    const passed = report.largest <= config.tolerance
+    const lines = [
+      ...columns(
+        [
+          [`${report.rows} rows, ${report.architecture}`, 'difference'],
+          ['latents', short(report.latents)],
+          ['reconstruction', short(report.reconstruction)],
+        ],
+        [1],
+      ),
+      `${passed ? 'Within' : 'Beyond'} the tolerance of ${short(config.tolerance)}.`,
+    ]
+    return { text: lines.join('\n'), json: { ...report, passed }, exitCode: passed ? 0 : failedCode }
+  },
+})
+
+export const verifyTraining = defineCommand({
+  about:
+    'Replays training steps that SAELens, dictionary_learning or sparsify took, from the same weights on the same rows, and compares every loss and the final weights. Exit code 2 when a relative difference is beyond the tolerance.',
+  examples: ['pipeline sae verify-training --reference saelens-topk.safetensors'],
+  operands: ['reference'],
+  config: z.strictObject({
+    reference: z.string().describe('Safetensors file of recorded steps, with its JSON beside it (docs/sae.md)'),
+    tolerance: z.number().positive().default(1e-4).describe('Largest relative difference that passes'),
+    ...ProcessConfig,
+  }),
+  async run(config) {
+    await start(config)
+    const { verifyTraining: replay } = await import('../../sae/verify-training.ts')
+    const report = await replay(config.reference)
+    const passed = report.largest <= config.tolerance
+    const rows = (differences: Record<string, number>) =>
+      Object.entries(differences).map(([name, difference]) => [name, short(difference)])
+    const lines = [
+      ...columns(
+        [
+          [`${report.steps} steps, ${report.architecture}`, 'relative difference'],
+          ...rows(report.losses),
+          ...rows(report.weights),
+        ],
+        [1],
+      ),
+      `Largest ${short(report.largest)}, ${passed ? 'within' : 'beyond'} the tolerance of ${short(config.tolerance)}.`,
+    ]
+    return { text: lines.join('\n'), json: { ...report, passed }, exitCode: passed ? 0 : failedCode }
+  },
+})
+
+export const compare = defineCommand({
+  about:
+    'Matches the latents of two SAEs of one site, one to one, by the cosine of their decoder rows: the mean (MCC), the share of latents that both have, and the same share when the coordinates of one are permuted.',
+  examples: ['pipeline sae compare train-calm-heron-3f2a train-bold-otter-91c0'],
+  operands: ['a', 'b'],
+  config: z.strictObject({
+    a: z.string().describe('Run or directory of the first SAE'),
+    b: z.string().describe('Run or directory of the second SAE'),
+    threshold: z.number().min(0).max(1).default(0.7).describe('Cosine from which on two latents are one'),
+    draws: z.int().min(0).default(19).describe('Permutations of the null'),
+    seed: z.int().min(0).default(0).describe('Seed of the permutations'),
+    ...ProcessConfig,
+    ...StoreConfig,
+  }),
+  async run(config) {
+    await start(config)
+    const { openSae } = await import('../../sae/formats/index.ts')
+    const { compareSaes } = await import('../../sae/compare.ts')
+    const store = openStore(config)
+    const [a, b] = [
+      await openSae((await findSae(store, config.a)).directory),
+      await openSae((await findSae(store, config.b)).directory),
+    ]
+    try {
+      const { match, stability, null: permuted, ...figures } = compareSaes(a, b, config)
+      const largest = permuted.length > 0 ? Math.max(...permuted) : Number.NaN
+      const lines = columns([
+        ['mean cosine of matches (MCC)', figures.mcc.toFixed(4)],
+        [`share with cosine ≥ ${figures.threshold}`, figures.shared.toFixed(4)],
+        ['largest share by permutation', largest.toFixed(4)],
+        ['p', figures.p.toFixed(4)],
+        ['matching', figures.exact ? 'exact' : 'greedy: more than 16,384 latents'],
+      ])
+      return {
+        text: lines.join('\n'),
+        json: { ...figures, null: permuted, match: [...match], stability: [...stability] },
+      }
+    } finally {
+      a.dispose()
+      b.dispose()
+    }
+  },
+})
