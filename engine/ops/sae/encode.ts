@@ -70,3 +70,11 @@ export function topKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions
     return { values: values as Tensor2D, indices: indices as Tensor2D }
   }) as unknown as ChosenLatents
 }
+
+/**
+ * An encoder [latents, width] in the form of rounded products, for `packed` above; `sparseUpdate` renews it in place. The
+ * caller disposes it. Only where `canRound`.
+ */
+export function packEncoder(weight: Tensor2D): Tensor {
+  return callOp('PipelinePackEncoder', {}, [weight], 1)[0]!
+}

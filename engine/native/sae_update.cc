@@ -1,0 +1,362 @@
+/**
+ * Gradients of a sparse autoencoder's weights and their update, latent by latent, in one pass over weights and moments.
+ *
+ *   gDec_i = Σ z_rj g_r     gEnc_i = Σ dz_rj x_r     gb_i = Σ dz_rj          over the entries (r, j) that use latent i
+ *   gbDec  = Σ_r g_r − Σ_i gb_i wEnc_i                                        (the second where x has b_dec taken off)
+ *
+ * The batch's entries are sorted by latent once; a latent's gradient rows are summed in cache and used at once: gDec loses its
+ * part along wDec_i (`project`), all are multiplied by the clipping factor, the optimiser moves the weights, and wDec_i is
+ * brought to norm 1 (`unit`). The optimiser is the dense one: a latent that no row used has gradient zero, so its moments
+ * decay and its weights still move. With `lazy` such latents are left alone instead. Weights and moments change in place.
+ *
+ *   adam, adamw   m ← β₁m + (1−β₁)g   v ← β₂v + (1−β₂)g²   w ← w (1 − rate·decay) − rate/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)
+ *   signum        m ← β₁m + (1−β₁)g   w ← w − rate · sign(m)
+ *
+ * A second set of entries (AuxK) has its own g. wEnc here is [latents, width]; its bfloat16 form (amx.h) is renewed with it.
+ */
+#include <algorithm>
+#include <cmath>
+
+#include "lanes.h"
+#include "op.h"
+#include "packed.h"
+#include "threads.h"
+
+#if PIPELINE_X86
+#include "amx.h"
+#endif
+
+namespace pipeline {
+namespace {
+
+/** Latents a piece of work: one panel of the packed encoder. */
+constexpr int64_t kPiece = 32;
+
+struct Rule {
+  float rate, beta1, beta2, epsilon, correct1, correct2, decay, clip;  // correct: 1 − βᵗ, and its root for the second
+  bool signum;
+};
+
+/** A weight and its moments, or their rows. */
+struct Slot {
+  float *weight, *first, *second;
+  Slot at(int64_t offset) const { return {weight + offset, first + offset, second + offset}; }
+};
+
+/** One set of entries: values and their gradients [rows, k], and the rows g that the values multiplied. */
+struct Entries {
+  const float *values, *dz, *g;
+  const int32_t* indices;
+  int64_t rows, k;
+};
+
+/** An entry after sorting by latent. */
+struct Entry {
+  int32_t row;
+  float value, dz;
+};
+
+struct UpdateArgs {
+  Entries sets[2];
+  std::vector<int32_t> starts[2];  // [latents + 1]
+  std::vector<Entry> sorted[2];
+  const float* x;
+  Slot wEnc, bEnc, wDec;
+  uint16_t* packed;  // null for none
+  int64_t latents, inputs, outputs;
+  Rule rule;
+  bool project, unit, lazy, centred, dry;
+  float* squares;   // [latents] Σ of squared gradients
+  float* shifts;    // [pieces][inputs] Σ gb_i wEnc_i
+};
+
+/** Sorts a set's entries by latent, rows ascending. Entries of value 0 do not count. */
+void sortEntries(const Entries& set, int64_t latents, std::vector<int32_t>& starts, std::vector<Entry>& sorted) {
+  starts.assign(latents + 1, 0);
+  const int64_t total = set.rows * set.k;
+  for (int64_t n = 0; n < total; n++)
+    if (set.values[n] != 0) starts[set.indices[n] + 1]++;
+  for (int64_t i = 0; i < latents; i++) starts[i + 1] += starts[i];
+  sorted.resize(starts[latents]);
+  std::vector<int32_t> next(starts.begin(), starts.end() - 1);
+  for (int64_t n = 0; n < total; n++)
+    if (set.values[n] != 0)
+      sorted[next[set.indices[n]]++] = {static_cast<int32_t>(n / set.k), set.values[n], set.dz[n]};
+}
+
+template <int W>
+PIPELINE_INLINE F<W> root(F<W> x) {
+  float lanes[W];
+  store<W>(lanes, x);
+  for (int i = 0; i < W; i++) lanes[i] = std::sqrt(lanes[i]);
+  return load<W>(lanes);
+}
+
+/** One step of the optimiser for W weights. */
+template <int W>
+PIPELINE_INLINE F<W> moved(const Rule& rule, F<W> weight, F<W> gradient, F<W>& first, F<W>& second) {
+  const F<W> g = gradient * rule.clip;
+  first = first * rule.beta1 + g * (1 - rule.beta1);
+  if (rule.signum) {
+    const F<W> up = weight - rule.rate, down = weight + rule.rate;
+    return first > 0.f ? up : first < 0.f ? down : weight;
+  }
+  second = second * rule.beta2 + g * g * (1 - rule.beta2);
+  const F<W> divisor = root<W>(second) * (1 / rule.correct2) + rule.epsilon;
+  return weight * (1 - rule.rate * rule.decay) - first / divisor * (rule.rate / rule.correct1);
+}
+
+template <int W>
+PIPELINE_INLINE void moveRow(const Rule& rule, const Slot& slot, const float* gradient, int64_t size) {
+  for (int64_t i = 0; i < size; i += W) {
+    const int64_t left = size - i;
+    if (left >= W) {
+      F<W> first = load<W>(slot.first + i), second = load<W>(slot.second + i);
+      store<W>(slot.weight + i, moved<W>(rule, load<W>(slot.weight + i), load<W>(gradient + i), first, second));
+      store<W>(slot.first + i, first);
+      store<W>(slot.second + i, second);
+    } else {
+      F<W> first = loadPart<W>(slot.first + i, left), second = loadPart<W>(slot.second + i, left);
+      storePart<W>(slot.weight + i,
+                   moved<W>(rule, loadPart<W>(slot.weight + i, left), loadPart<W>(gradient + i, left), first, second), left);
+      storePart<W>(slot.first + i, first, left);
+      storePart<W>(slot.second + i, second, left);
+    }
+  }
+}
+
+/** to += a·row, for whole vectors; `size` is a multiple of W in padded rows, and the rest is done one by one. */
+template <int W>
+PIPELINE_INLINE void addScaled(const float* row, float a, float* to, int64_t size) {
+  int64_t i = 0;
+  const F<W> va = splat<W>(a);
+  for (; i + W <= size; i += W) store<W>(to + i, load<W>(to + i) + va * load<W>(row + i));
+  if (const int64_t left = size - i) storePart<W>(to + i, loadPart<W>(to + i, left) + va * loadPart<W>(row + i, left), left);
+}
+
+template <int W>
+PIPELINE_INLINE void addScaledPair(const float* one, float a, const float* two, float b, float* to, int64_t size) {
+  int64_t i = 0;
+  const F<W> va = splat<W>(a), vb = splat<W>(b);
+  for (; i + W <= size; i += W) store<W>(to + i, load<W>(to + i) + va * load<W>(one + i) + vb * load<W>(two + i));
+  if (const int64_t left = size - i)
+    storePart<W>(to + i, loadPart<W>(to + i, left) + va * loadPart<W>(one + i, left) + vb * loadPart<W>(two + i, left), left);
+}
+
+template <int W>
+PIPELINE_INLINE float product(const float* a, const float* b, int64_t size) {
+  F<W> total = F<W>{};
+  int64_t i = 0;
+  for (; i + W <= size; i += W) total += load<W>(a + i) * load<W>(b + i);
+  if (const int64_t left = size - i) total += loadPart<W>(a + i, left) * loadPart<W>(b + i, left);
+  return sum<W>(total);
+}
+
+/** Asks early for the rows that a later entry will add. */
+inline void foresee(const float* row, int64_t size) {
+  for (int64_t i = 0; i < size; i += 16) __builtin_prefetch(row + i);
+}
+
+template <int W>
+PIPELINE_INLINE void updatePieces(const UpdateArgs& args, int64_t begin, int64_t end) {
+  const int64_t inputs = args.inputs, outputs = args.outputs;
+  float* const gEnc = scratch(inputs + outputs + 64);
+  float* const gDec = gEnc + (inputs + 31) / 32 * 32;
+  for (int64_t piece = begin; piece < end; piece++) {
+    float* const shift = args.shifts ? args.shifts + piece * inputs : nullptr;
+    if (shift) std::fill(shift, shift + inputs, 0.f);
+    for (int64_t latent = piece * kPiece; latent < std::min((piece + 1) * kPiece, args.latents); latent++) {
+      const Slot enc = args.wEnc.at(latent * inputs), dec = args.wDec.at(latent * outputs);
+      std::fill(gEnc, gEnc + inputs, 0.f);
+      std::fill(gDec, gDec + outputs, 0.f);
+      float gBias = 0;
+      int64_t count = 0;
+      for (int s = 0; s < 2; s++) {
+        if (args.starts[s].empty()) continue;
+        const Entry* const entries = args.sorted[s].data();
+        const float* const g = args.sets[s].g;
+        int64_t n = args.starts[s][latent];
+        const int64_t stop = args.starts[s][latent + 1], all = static_cast<int64_t>(args.sorted[s].size());
+        count += stop - n;
+        for (; n < stop; n++) {
+          // Latents follow one another in memory, so the entries ahead belong to this piece's next rows.
+          if (n + 2 < all) {
+            foresee(g + entries[n + 2].row * outputs, outputs);
+            foresee(args.x + entries[n + 2].row * inputs, inputs);
+          }
+          addScaled<W>(g + entries[n].row * outputs, entries[n].value, gDec, outputs);
+          addScaled<W>(args.x + entries[n].row * inputs, entries[n].dz, gEnc, inputs);
+          gBias += entries[n].dz;
+        }
+      }
+      if (count > 0 && args.project) {
+        const float square = product<W>(dec.weight, dec.weight, outputs);
+        if (square > 0) addScaled<W>(dec.weight, -product<W>(gDec, dec.weight, outputs) / square, gDec, outputs);
+      }
+      args.squares[latent] =
+          count > 0 ? product<W>(gDec, gDec, outputs) + product<W>(gEnc, gEnc, inputs) + gBias * gBias : 0.f;
+      if (shift && gBias != 0) addScaled<W>(enc.weight, gBias, shift, inputs);
+      if (args.dry || (args.lazy && count == 0)) continue;
+      moveRow<W>(args.rule, dec, gDec, outputs);
+      moveRow<W>(args.rule, enc, gEnc, inputs);
+      moveRow<W>(args.rule, args.bEnc.at(latent), &gBias, 1);
+      if (args.unit) {
+        const float square = product<W>(dec.weight, dec.weight, outputs);
+        const float factor = square > 0 ? 1 / std::sqrt(square) : 0;
+        for (int64_t i = 0; i < outputs; i++) dec.weight[i] *= factor;
+      }
+#if PIPELINE_X86
+      if (args.packed) {
+        uint16_t* const to = args.packed + piece * blocksOf(inputs) * kStep + latent % 32 / 16 * (kStep / 2) + latent % 16 * 2;
+        for (int64_t i = 0; i < inputs; i++) to[i / kBlock * kStep + i % kBlock / 2 * kBlock + i % 2] = bfloat16Of(enc.weight[i]);
+      }
+#endif
+    }
+  }
+}
+PIPELINE_KERNEL(update, updatePieces, UpdateArgs)
+
+struct SumArgs {
+  const float* rows;
+  double* sums;
+  int64_t count, width;
+  float sign;
+};
+
+/** Adds all rows of a matrix to double sums, a range of columns at a time, so that the order is always the same. */
+void addColumns(const SumArgs& args, int64_t begin, int64_t end) {
+  for (int64_t row = 0; row < args.count; row++)
+    for (int64_t i = begin; i < end; i++) args.sums[i] += args.sign * args.rows[row * args.width + i];
+}
+
+struct SparseUpdate {
+  bool signum, project, unit, lazy, centred, dry;
+  explicit SparseUpdate(Attributes& attributes)
+      : signum(attributes.flag("signum")),
+        project(attributes.flag("project")),
+        unit(attributes.flag("unit")),
+        lazy(attributes.flag("lazy")),
+        centred(attributes.flag("centred")),
+        dry(attributes.flag("dry")) {}
+
+  static Slot slot(const Tensor& weight, const Tensor& first, const Tensor& second) {
+    require(first.size() == weight.size() && second.size() == weight.size(), "sparseUpdate: moments must have their weight's shape.");
+    return {weight.floats(), first.floats(), second.floats()};
+  }
+
+  static Entries entries(const Tensor& values, const Tensor& indices, const Tensor& dz, const Tensor& g, int64_t rows,
+                         int64_t latents, int64_t width) {
+    require(values.rank() == 2 && indices.size() == values.size() && dz.size() == values.size() && values.dim(0) == rows,
+            "sparseUpdate: values, indices and gradients of latents must all be [rows, k].");
+    require(g.size() == rows * width, "sparseUpdate: the gradient of the reconstruction must be [rows, width].");
+    for (int64_t i = 0; i < indices.size(); i++)
+      require(indices.ints()[i] >= 0 && indices.ints()[i] < latents, "sparseUpdate: an index is outside the latents.");
+    return {values.floats(), dz.floats(), g.floats(), indices.ints(), rows, values.dim(1)};
+  }
+
+  void compute(const Call& call) const {
+    const Tensor x = call.input(0), values = call.input(1), indices = call.input(2), dz = call.input(3), g = call.input(4);
+    const Tensor auxValues = call.input(5), auxIndices = call.input(6), auxDz = call.input(7), auxG = call.input(8);
+    const Tensor wEnc = call.input(9), wEnc1 = call.input(10), wEnc2 = call.input(11);
+    const Tensor bEnc = call.input(12), bEnc1 = call.input(13), bEnc2 = call.input(14);
+    const Tensor wDec = call.input(15), wDec1 = call.input(16), wDec2 = call.input(17);
+    const Tensor bDec = call.input(18), bDec1 = call.input(19), bDec2 = call.input(20);
+    const Tensor packed = call.input(21), numbers = call.input(22);
+    require(wEnc.rank() == 2 && wDec.rank() == 2 && x.rank() == 2 && wDec.dim(0) == wEnc.dim(0) && x.dim(1) == wEnc.dim(1),
+            "sparseUpdate: x must be [rows, width], wEnc [latents, width] and wDec [latents, outputs].");
+    const int64_t rows = x.dim(0), inputs = x.dim(1), latents = wEnc.dim(0), outputs = wDec.dim(1);
+    require(bEnc.size() == latents && bDec.size() == outputs, "sparseUpdate: the biases do not fit the weights.");
+    require(!centred || inputs == outputs, "sparseUpdate: a decoder bias on the input needs inputs as wide as outputs.");
+    require(numbers.size() == 8, "sparseUpdate: the rule must have eight numbers.");
+    UpdateArgs args;
+    args.sets[0] = entries(values, indices, dz, g, rows, latents, outputs);
+    sortEntries(args.sets[0], latents, args.starts[0], args.sorted[0]);
+    if (auxValues.size() > 0) {
+      args.sets[1] = entries(auxValues, auxIndices, auxDz, auxG, rows, latents, outputs);
+      sortEntries(args.sets[1], latents, args.starts[1], args.sorted[1]);
+    }
+    args.x = x.floats();
+    args.wEnc = slot(wEnc, wEnc1, wEnc2);
+    args.bEnc = slot(bEnc, bEnc1, bEnc2);
+    args.wDec = slot(wDec, wDec1, wDec2);
+    args.packed = nullptr;
+#if PIPELINE_X86
+    if (packed.size() > 0) {
+      require(packed.size() == packedValues(inputs, latents) / 2, "sparseUpdate: the packed encoder does not belong to wEnc.");
+      args.packed = reinterpret_cast<uint16_t*>(packed.ints());
+    }
+#endif
+    args.latents = latents;
+    args.inputs = inputs;
+    args.outputs = outputs;
+    const float* n = numbers.floats();
+    args.rule = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], signum};
+    args.project = project;
+    args.unit = unit;
+    args.lazy = lazy;
+    args.dry = dry;
+    const int64_t pieces = (latents + kPiece - 1) / kPiece;
+    std::vector<float> squares(latents), shifts(centred ? pieces * inputs : 0);
+    args.squares = squares.data();
+    args.shifts = centred ? shifts.data() : nullptr;
+    std::vector<double> biasGradient(outputs, 0.0);
+    const SumArgs down{g.floats(), biasGradient.data(), rows, outputs, 1};
+    parallel(outputs, 64, [&](int64_t begin, int64_t end) { addColumns(down, begin, end); });
+    parallel(pieces, 1, [&](int64_t begin, int64_t end) { update(args, begin, end); });
+    if (centred) {
+      const SumArgs back{shifts.data(), biasGradient.data(), pieces, inputs, -1};
+      parallel(outputs, 64, [&](int64_t begin, int64_t end) { addColumns(back, begin, end); });
+    }
+    std::vector<float> gradient(biasGradient.begin(), biasGradient.end());
+    double total = 0;
+    for (float square : squares) total += square;
+    for (float value : gradient) total += static_cast<double>(value) * value;
+    if (!dry) finishBias(args.rule, slot(bDec, bDec1, bDec2), gradient);
+    const Tensor norm = call.floats(0, {}), counts = call.ints(1, {latents});
+    norm.floats()[0] = static_cast<float>(std::sqrt(total));
+    for (int64_t i = 0; i < latents; i++) counts.ints()[i] = args.starts[0][i + 1] - args.starts[0][i];
+  }
+
+  static void finishBias(const Rule& rule, const Slot& bias, const std::vector<float>& gradient) {
+    moveRow<4>(rule, bias, gradient.data(), static_cast<int64_t>(gradient.size()));
+  }
+};
+PIPELINE_OP(SparseUpdate, "PipelineSparseUpdate",
+            {"signum: bool", "project: bool", "unit: bool", "lazy: bool", "centred: bool", "dry: bool"},
+            {"x: float", "values: float", "indices: int32", "dz: float", "g: float", "aux_values: float",
+             "aux_indices: int32", "aux_dz: float", "aux_g: float", "w_enc: float", "w_enc1: float", "w_enc2: float",
+             "b_enc: float", "b_enc1: float", "b_enc2: float", "w_dec: float", "w_dec1: float", "w_dec2: float",
+             "b_dec: float", "b_dec1: float", "b_dec2: float", "packed: int32", "rule: float"},
+            {"norm: float", "counts: int32"});
+
+/** A copy of a tensor in memory of its own, which ops may change in place. */
+struct Own {
+  explicit Own(Attributes&) {}
+  void compute(const Call& call) const {
+    const Tensor x = call.input(0);
+    const Tensor y = call.floats(0, x.shape());
+    std::copy(x.floats(), x.floats() + x.size(), y.floats());
+  }
+};
+PIPELINE_OP(Own, "PipelineOwn", {}, {"x: float"}, {"y: float"});
+
+/** The bfloat16 form of an encoder [latents, width] that rounded products take, as int32 words. */
+struct PackEncoder {
+  explicit PackEncoder(Attributes&) {}
+  void compute(const Call& call) const {
+    const Tensor weight = call.input(0);
+    require(weight.rank() == 2, "packEncoder: the encoder must be [latents, width].");
+#if PIPELINE_X86
+    const Packed packed = packWeight(weight.floats(), weight.dim(1), weight.dim(0), true);
+    const int64_t words = packedValues(weight.dim(1), weight.dim(0)) / 2;
+    const Tensor y = call.ints(0, {words});
+    std::copy(packed->data(), packed->data() + words * 2, reinterpret_cast<uint16_t*>(y.ints()));
+#else
+    require(false, "packEncoder: this processor has no AMX.");
+#endif
+  }
+};
+PIPELINE_OP(PackEncoder, "PipelinePackEncoder", {}, {"weight: float"}, {"packed: int32"});
+
+}  // namespace
+}  // namespace pipeline
