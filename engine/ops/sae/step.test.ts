@@ -199,7 +199,7 @@ describe.skipIf(!opsTestable)('a fused training step', () => {
     ['Adam, unit norm, projected', {}, {}],
     ['free norm, bias not on the input', {}, { project: false, unit: false, centred: false }],
     ['AdamW', {}, { optimiser: 'adamw' }],
-    ['signum', {}, { optimiser: 'signum' }],
+    ['signum', {}, { optimiser: 'signum', project: false, unit: false }],
     ['clipped', { gradientClip: 0.3 }, {}],
     ['with dead latents', { dead }, {}],
     ['with more asked of the dead than there are', { dead: { ...dead, k: 9 }, gradientClip: 1 }, {}],
