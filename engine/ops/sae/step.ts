@@ -23,6 +23,8 @@ export interface DeadLatents {
 
 export interface StepOptions {
   readonly k: number
+  /** Chooses the latents of what the encoder reads, instead of the k largest of each row: as BatchTopK does. */
+  readonly choose?: ((x: Tensor2D) => ChosenLatents) | undefined
   /** The loss's derivative with respect to x̂ is this times (x̂ − y). */
   readonly scale: number
   /** Encode in bfloat16 products (`canRound`); weights, moments and all else stay float32. */
@@ -55,7 +57,7 @@ export function topKStep(weights: OwnWeights, input: Tensor2D, target: Tensor2D,
     const [bEnc, bDec] = [weights.bEnc.weight as Tensor1D, weights.bDec.weight as Tensor1D]
     const x = rule.centred ? input.sub<Tensor2D>(bDec) : input
     const encode = { k, bias: bEnc, layout: 'out-in', rounded, packed: weights.packed } as const
-    const chosen = topKEncode(x, wEnc, encode)
+    const chosen = options.choose?.(x) ?? topKEncode(x, wEnc, encode)
     const back = sparseDecodeBack(target, chosen, wDec, bDec, tf.scalar(options.scale))
     const auxiliary = options.dead ? explain(weights, x, back.g, options.dead, options) : undefined
     const gradient = { ...chosen, dz: back.dz, g: back.g }
