@@ -188,7 +188,7 @@ export function analyseDoses(claim: Claim, rows: readonly EffectRow[], settings:
   return { points: own.length > 0 ? points : [], trend: finite(trend) }
 }
 
-/** The target effect within each value of each stratum field, and its ratio to the pooled effect. */
+/** The target effect within each value of each stratum field, and its ratio to the pooled effect where that is not null. */
 export function analyseStrata(
   claim: Claim,
   rows: readonly EffectRow[],
@@ -201,19 +201,25 @@ export function analyseStrata(
   for (const intervention of ['ablate', 'steer'] as const) {
     const dose = intervention === 'ablate' ? 0 : claim.dose
     const { feature } = group(rows, intervention, dose)
+    const targets = feature.map(row => row.target)
+    const options = { draws: settings.bootstrap, level: 1 - settings.alpha }
+    const pooled = bootstrapMean(targets, {
+      random: new Random(seed, 'strata', claim.feature, intervention),
+      ...options,
+    })
+    const known = pooled.low > 0 || pooled.high < 0 // a ratio to what may be nothing says nothing
     for (const field of fields) {
       const values = [...new Set(feature.map(row => strata[row.document]?.[field]))].filter(v => v !== undefined).sort()
       for (const value of values) {
         const inside = feature.map(row => (strata[row.document]?.[field] === value ? 1 : 0))
         const effects = feature.filter((_, i) => inside[i]).map(row => row.target)
         const key = [seed, 'strata', claim.feature, intervention, field, value]
-        const options = { draws: settings.bootstrap, level: 1 - settings.alpha }
         const interval = bootstrapMean(effects, { random: new Random(...key), ...options })
         // Mean inside over mean of all: a ratio of means over the same resampled documents.
         const share = inside.reduce((sum: number, one) => sum + one, 0) / inside.length
         const ratio = bootstrapRatio(
-          feature.map((row, i) => (inside[i]! * row.target) / share),
-          feature.map(row => row.target),
+          targets.map((target, i) => (inside[i]! * target) / share),
+          targets,
           { random: new Random(...key, 'ratio'), ...options },
         )
         found.push({
@@ -224,9 +230,9 @@ export function analyseStrata(
           mean: finite(interval.estimate),
           low: finite(interval.low),
           high: finite(interval.high),
-          ratio: finite(ratio.estimate),
-          ratioLow: finite(ratio.low),
-          ratioHigh: finite(ratio.high),
+          ratio: known ? finite(ratio.estimate) : null,
+          ratioLow: known ? finite(ratio.low) : null,
+          ratioHigh: known ? finite(ratio.high) : null,
         })
       }
     }

@@ -14,7 +14,7 @@ export const ValidateConfig = z.strictObject({
     .enum(['auto', 'concept', 'firing'])
     .default('auto')
     .describe(
-      'What a latent should cause: its concept’s tokens, or those that follow where it fires; auto: the first where it has one',
+      'What a latent should cause: its concept’s tokens, or those that follow where it fires; auto: the first where discovery text shows minimumAuroc',
     ),
   primary: z
     .enum(['ablate', 'steer'])

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { klDivergence, tokenLoss } from '../model/loss.ts'
@@ -6,6 +7,8 @@ import type { Model } from '../model/model.ts'
 import { fakeDataset, fakeModel, fakeSae, VOCABULARY, WIDTH } from './fake.fixture.ts'
 import { measureEdits, shamDifference, startBefore } from './interventions.ts'
 import { onHost } from './on-host.ts'
+import { uniformity } from './statistics/kolmogorov.ts'
+import { rankP } from './statistics/permutation.ts'
 
 let model: Model
 const window = fakeDataset(1).windows[0]!
@@ -109,6 +112,29 @@ describe('batched edits', () => {
     })
     expect(effect).toEqual({ norm: 0, target: 0, loss: 0, kl: 0 })
   })
+})
+
+test('the rank of one random direction among others is uniform, through model and metric', () => {
+  const [groups, controls] = [150, 19]
+  const count = groups * (controls + 1)
+  const effects = onHost(() => {
+    const directions = tf.tensor2d(new Random('null').normals(count * WIDTH), [count, WIDTH])
+    const edits = Array.from({ length: count }, (_, direction) => ({ direction, change: Float32Array.of(1, 1, 1) }))
+    return measureEdits(model, 'blocks.0.hook_resid_post', {
+      window,
+      positions,
+      edits,
+      bank: directions.div(directions.norm('euclidean', 1, true)),
+      weights,
+      batchTokens: 8192,
+    }).map(({ target }) => target)
+  })
+  const random = new Random('jitter')
+  const ps = Array.from({ length: groups }, (_, g) => {
+    const [own, ...others] = effects.slice(g * (controls + 1), (g + 1) * (controls + 1))
+    return rankP(own!, others) - random.uniform() / (controls + 1) // spreads the steps of 1 / 20
+  })
+  expect(uniformity(ps).p).toBeGreaterThan(0.01)
 })
 
 test('a pass starts at the residual before the site', () => {

@@ -34,6 +34,7 @@ export interface Study {
 /** A latent with everything that is fixed before it is measured. */
 export interface Plan {
   readonly claim: Claim
+  /** Place of the claimed concept, or −1. */
   readonly concept: number
   readonly target: Target
   readonly documents: ClaimDocuments
@@ -47,7 +48,9 @@ const SAME_CONCEPT_AUROC = 0.7
 export function planLatent(study: Study, candidate: Candidate): Plan {
   const { model, sae, config, seed, text, discovery, validation, decoder, samples } = study
   const { latent } = candidate
-  const concept = candidate.concept >= 0 ? text.concepts[candidate.concept]! : null
+  // A latent that tells no concept on discovery text is about none, unless concepts are all that is asked for.
+  const named = candidate.concept >= 0 && (config.claims === 'concept' || candidate.auroc >= config.minimumAuroc)
+  const concept = named ? text.concepts[candidate.concept]! : null
   const target =
     concept === null ? firingTarget(discovery, latent, model.config.vocabulary) : text.targetOf(candidate.concept)
   const sameConcept = new Set(
@@ -74,7 +77,7 @@ export function planLatent(study: Study, candidate: Candidate): Plan {
   const documents = nothing ? { ablate: [], steer: [] } : drawDocuments(validation, latent, config, seed)
   const counts = Object.fromEntries(Object.entries(drawn).map(([kind, { ids }]) => [kind, ids.length]))
   const claim = claimOf(candidate, concept, target, discovery, documents, counts, config)
-  return { claim, concept: candidate.concept, target, documents, controls: drawn }
+  return { claim, concept: named ? candidate.concept : -1, target, documents, controls: drawn }
 }
 
 /** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */

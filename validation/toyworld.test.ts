@@ -109,11 +109,10 @@ test('concepts of the language are found in a trained SAE: they are told apart, 
   const { summary, features } = await run('trained', {})
   expect(summary.fvu).toBeLessThan(0.4)
   expect(summary.ceRecoveredMean).toBeGreaterThan(0.9)
-  expect(summary.passed).toBeGreaterThanOrEqual(3)
-  for (const { verdict, claim, ablate, steer, selectivity, sham } of features) {
-    expect(sham).toBe(0)
-    if (verdict !== 'pass') continue
-    expect(claim.concept).not.toBeNull()
+  const found = features.filter(({ verdict, claim }) => verdict === 'pass' && claim.concept !== null)
+  expect(found.length).toBeGreaterThanOrEqual(3)
+  expect(features.every(({ sham }) => sham === 0)).toBe(true)
+  for (const { ablate, steer, selectivity } of found) {
     expect(ablate!.metrics.target.effect.high).toBeLessThan(0)
     expect(steer!.metrics.target.effect.mean).toBeGreaterThan(0)
     expect(selectivity!.low).toBeGreaterThan(0.75)
