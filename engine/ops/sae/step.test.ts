@@ -228,10 +228,8 @@ describe.skipIf(!opsTestable)('a fused training step', () => {
         )
         expect(norm.dataSync()[0]! / norms[i]!, name).toBeCloseTo(1, 3)
         const used = values.dataSync().filter(value => value !== 0).length
-        expect(
-          counts.dataSync().reduce((a, b) => a + b),
-          name,
-        ).toBe(used)
+        const fired = (counts.dataSync() as Int32Array).reduce((a, b) => a + b)
+        expect(fired, name).toBe(used)
         tf.dispose([errors, norm, counts, values, indices, g, ...(auxiliaryErrors ? [auxiliaryErrors] : [])])
       }
       expect(tf.memory().numTensors).toBe(before)
