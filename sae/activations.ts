@@ -3,7 +3,7 @@
  * custom gradient whose mask is found outside the tape.
  */
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
-import { nthLargestPositive } from './select.ts'
+import { firstLargest, nthLargestPositive } from './select.ts'
 
 /** The same values without their history: no gradient flows back, and none is computed. */
 export function detach<T extends Tensor>(x: T): T {
@@ -32,25 +32,8 @@ export function topMaskOfAll(x: Tensor2D, count: number): Tensor2D {
     if (least === 0) return tf.greater(x, 0).cast('float32')
     const mask = tf.greaterEqual(x, least).cast('float32') as Tensor2D
     if (mask.sum().dataSync()[0] === count) return mask
-    return tf.tensor2d(firstOf(values, least, count), x.shape)
+    return tf.tensor2d(firstLargest(values, least, count), x.shape)
   })
-}
-
-/** 1 at the values above `least` and at as many equal to it, from the start, as make up `count`. */
-function firstOf(values: Float32Array, least: number, count: number): Float32Array {
-  const mask = new Float32Array(values.length)
-  let left = count
-  for (let i = 0; i < values.length; i++)
-    if (values[i]! > least) {
-      mask[i] = 1
-      left--
-    }
-  for (let i = 0; i < values.length && left > 0; i++)
-    if (values[i] === least) {
-      mask[i] = 1
-      left--
-    }
-  return mask
 }
 
 function rowNumbers(rows: number, each: number): Tensor1D {

@@ -26,3 +26,20 @@ export function nthLargestPositive(values: Float32Array, count: number): number 
   new Uint32Array(found.buffer)[0] = bin * bins + low
   return found[0]!
 }
+
+/** 1 at the values above `least`, and at as many equal to it, from the start, as make up `count`; else 0. */
+export function firstLargest(values: Float32Array, least: number, count: number): Float32Array {
+  const mask = new Float32Array(values.length)
+  let left = count
+  for (let i = 0; i < values.length; i++)
+    if (values[i]! > least) {
+      mask[i] = 1
+      left--
+    }
+  for (let i = 0; i < values.length && left > 0; i++)
+    if (values[i] === least) {
+      mask[i] = 1
+      left--
+    }
+  return mask
+}

@@ -64,7 +64,7 @@ export class Stepper {
   readonly silent: Int32Array
   /** How often each latent fired in the steps that were counted. */
   readonly fired: Int32Array
-  private readonly slots = new Map<string, Slot>()
+  protected readonly slots = new Map<string, Slot>()
 
   /** `params` become the stepper's; `total` is the number of steps the schedule is laid out for. */
   constructor(parts: {
@@ -95,6 +95,11 @@ export class Stepper {
   /** The weights as they are; they stay the stepper's. */
   get params(): Params {
     return Object.fromEntries([...this.slots].map(([name, slot]) => [name, slot.weight]))
+  }
+
+  /** Copies of the weights; they are the caller's. */
+  weights(): Params {
+    return Object.fromEntries([...this.slots].map(([name, slot]) => [name, slot.weight.clone()]))
   }
 
   /** Number of latents that are dead now. */
@@ -132,7 +137,8 @@ export class Stepper {
     if (settings.decoderNorm === 'unit') this.normaliseDecoder()
 
     this.state = this.architecture.observe?.(latents, this.config, moment) ?? this.state
-    this.countFired(latents, options.count ?? false)
+    const counts = hostValues(() => tf.greater(latents, 0).cast('int32').sum(0).cast('int32'))
+    this.countFired(counts, latents.shape[0], options.count ?? false)
     const report = options.measure ? this.report(batch, terms, latents, reconstruction, clipped.norm, rate) : undefined
     tf.dispose([clipped.gradients, clipped.norm, terms, latents, reconstruction])
     moment.dead?.dispose()
@@ -170,9 +176,8 @@ export class Stepper {
     slot.weight = unit
   }
 
-  private countFired(latents: Tensor2D, count: boolean): void {
-    const counts = hostValues(() => tf.greater(latents, 0).cast('int32').sum(0).cast('int32'))
-    const rows = latents.shape[0]
+  /** Marks latents alive that fired in a batch of that many rows; `count` adds to `fired`. */
+  protected countFired(counts: ArrayLike<number>, rows: number, count: boolean): void {
     for (let i = 0; i < counts.length; i++) {
       this.silent[i] = counts[i]! > 0 ? 0 : Math.min(saturation, this.silent[i]! + rows)
       if (count) this.fired[i]! += counts[i]!

@@ -54,6 +54,7 @@ export const TrainingSettings = z.strictObject({
   kFrom: z.int().positive().optional().describe('k at the start of annealing; default: the width'),
   seed: z.int().min(0).optional().describe('Seed of the weights; default: the seed of the run'),
   orderSeed: z.int().min(0).optional().describe('Seed of the order of rows; default: the seed of the run'),
+  fused: z.boolean().default(true).describe('Use the fused step where it computes what is asked for'),
   logEvery: z.int().positive().default(10).describe('Steps between lines of metrics.jsonl'),
   checkpointEvery: z.int().positive().default(500).describe('Steps between checkpoints'),
   keepCheckpoints: z.int().positive().default(2).describe('Checkpoints kept while training; all go when it is done'),

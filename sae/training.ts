@@ -9,6 +9,7 @@ import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
 import { type ActivationSource, RowStream } from './data.ts'
 import { saveSae } from './formats/saelens.ts'
+import { canFuse, FusedStepper } from './fused.ts'
 import { makeSae } from './make.ts'
 import { makePlan, type Plan } from './plan.ts'
 import { split, startFrom } from './prepare.ts'
@@ -65,7 +66,11 @@ export class Training {
     })
     const { params, scale, variance } = startFrom(sample, plan, resolved)
     this.scale = scale
-    this.stepper = new Stepper({
+    const Kind =
+      resolved.training.fused && canFuse(resolved.architecture, resolved.settings, plan.settings)
+        ? FusedStepper
+        : Stepper
+    this.stepper = new Kind({
       architecture: resolved.architecture,
       config: resolved.settings,
       settings: plan.settings,
@@ -182,7 +187,9 @@ export function planTraining(context: StageContext, capture: ActivationSource, c
 
 /** The trained SAE as it is saved: for rows as captured, decoder norms folded where asked for and possible. */
 function savedForm(stepper: Stepper, { architecture, settings, training }: ResolvedTraining, scale: number): Saved {
-  const saved = unscale(architecture.save(stepper.params, settings, stepper.state), scale)
+  const weights = stepper.weights()
+  const saved = unscale(architecture.save(weights, settings, stepper.state), scale)
+  tf.dispose(weights)
   const fold = training.foldDecoderNorm && !saved.architecture.startsWith('topk')
   return fold ? foldDecoderNorms(saved) : saved
 }

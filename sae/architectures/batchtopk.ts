@@ -42,18 +42,21 @@ export const batchTopkSettings = {
 const Config = z.strictObject(batchTopkSettings)
 
 /** The running threshold after a batch whose kept latents were these; −1 stands for "not yet". */
-export function nextThreshold(
-  latents: Tensor2D,
-  config: { thresholdRate: number; thresholdFrom: number },
-  { state, step }: Moment,
-): State {
-  if (step < config.thresholdFrom) return state
+export function nextThreshold(latents: Tensor2D, config: ThresholdSettings, moment: Moment): State {
+  if (moment.step < config.thresholdFrom) return moment.state
   const smallest = hostValues(() => tf.where(tf.greater(latents, 0), latents, Number.POSITIVE_INFINITY).min())[0]!
-  if (!Number.isFinite(smallest)) return state
+  return moveThreshold(moment.state, smallest, config, moment.step)
+}
+
+/** The running threshold after a batch whose smallest kept latent is `smallest`; infinity stands for none. */
+export function moveThreshold(state: State, smallest: number, config: ThresholdSettings, step: number): State {
+  if (step < config.thresholdFrom || !Number.isFinite(smallest)) return state
   const old = state.threshold!
   const threshold = old < 0 ? smallest : (1 - config.thresholdRate) * old + config.thresholdRate * smallest
   return { ...state, threshold }
 }
+
+type ThresholdSettings = { thresholdRate: number; thresholdFrom: number }
 
 /** The batch's latents when `k` of them are kept a row, on average. */
 export function keepOfBatch(pre: Tensor2D, k: number): Tensor2D {

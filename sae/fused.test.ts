@@ -1,0 +1,144 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Random } from '../core/random.ts'
+import { startEngine } from '../engine/engine.ts'
+import { canUpdate } from '../engine/ops/sae/update.ts'
+import { type Tensor, tf } from '../engine/tf.ts'
+import { plainStep } from './architecture.contract.ts'
+import { architectureOf } from './architectures/index.ts'
+import { canFuse, FusedStepper } from './fused.ts'
+import { hostValues } from './host.ts'
+import { Stepper, type StepSettings } from './step.ts'
+
+beforeAll(() => startEngine())
+
+const shape = { width: 12, outputs: 12, latents: 40, sites: 1 }
+
+function both(name: string, settings: Record<string, unknown>, step: Partial<StepSettings> = {}) {
+  const architecture = architectureOf(name)
+  const config = architecture.config.parse(settings) as Record<string, unknown>
+  const parts = () => ({
+    architecture,
+    config,
+    settings: { ...plainStep, ...step },
+    shape,
+    params: architecture.init(shape, config, new Random(0, 'weights')),
+    total: 20,
+    variance: 3,
+  })
+  expect(canFuse(architecture, config, { ...plainStep, ...step })).toBe(true)
+  return { plain: new Stepper(parts()), fused: new FusedStepper(parts()) }
+}
+
+const rows = (count: number, seed: number) => tf.tensor2d(new Random(seed).normals(count * 12), [count, 12])
+
+const apart = (a: Tensor, b: Tensor) => hostValues(() => a.sub(b).abs().max())[0]!
+
+describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => {
+  test.each([
+    ['topk', { k: 4 }, {}],
+    ['topk', { k: 4, reconstruction: 'sum', auxNormalise: 'none', auxScaleByDead: true }, { gradientClip: 0.5 }],
+    [
+      'topk',
+      { k: 3, reconstruction: 'mean', decoderBiasOnInput: false, auxCoefficient: 0 },
+      { decoderNorm: 'free', projectGradient: false },
+    ],
+    [
+      'topk',
+      { k: 4, reconstruction: 'fvu', auxNormalise: 'target', auxK: 2 },
+      { optimiser: 'adamw', weightDecay: 0.1 },
+    ],
+    ['topk', { k: 4 }, { optimiser: 'signum', learningRate: 0.001 }],
+    ['topk', { k: 2 }, { kAnneal: 6, kFrom: 12 }],
+    ['batchtopk', { k: 3.5 }, {}],
+    // A row with one latent of a tied encoder has no gradient but rounding; the larger epsilon keeps Adam from acting on it.
+    ['batchtopk', { k: 1, auxCoefficient: 0 }, { gradientClip: 1, epsilon: 1e-3 }],
+  ] as [string, Record<string, unknown>, Partial<StepSettings>][])(
+    'takes the steps of the plain one: %s %o %o',
+    (name, settings, step) => {
+      const { plain, fused } = both(name, settings, { deadAfterTokens: 96, ...step })
+      for (let i = 0; i < 12; i++) {
+        const input = rows(48, i + 1)
+        const [a, b] = [plain, fused].map(
+          stepper => stepper.take({ input, target: input }, { measure: true, count: true })!,
+        )
+        input.dispose()
+        expect(Object.keys(b!.terms)).toEqual(Object.keys(a!.terms))
+        for (const key of ['loss', 'fvu', 'l0', 'gradientNorm', 'rate'] as const)
+          expect(Math.abs(b![key] - a![key]), key).toBeLessThan(5e-4 * Math.max(1, Math.abs(a![key])))
+        expect(b!.dead).toBe(a!.dead)
+      }
+      const [a, b] = [plain.weights(), fused.weights()]
+      for (const [key, weight] of Object.entries(a)) expect(apart(weight, b[key]!), key).toBeLessThan(1e-4)
+      expect([...fused.silent]).toEqual([...plain.silent])
+      expect([...fused.fired]).toEqual([...plain.fired])
+      if (plain.state.threshold) expect(fused.state.threshold).toBeCloseTo(plain.state.threshold, 5)
+      plain.dispose()
+      fused.dispose()
+    },
+  )
+
+  test.each(['topk', 'batchtopk'])('goes on from a snapshot in the same bits: %s', async name => {
+    const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 96 })
+    plain.dispose()
+    const take = (stepper: Stepper, from: number, to: number) => {
+      for (let i = from; i < to; i++) {
+        const input = rows(48, i + 1)
+        stepper.take({ input, target: input })
+        input.dispose()
+      }
+    }
+    take(fused, 0, 5)
+    const snapshot = await fused.snapshot()
+    take(fused, 5, 10)
+    const end = await fused.snapshot()
+    fused.restore(snapshot)
+    take(fused, 5, 10)
+    expect(await fused.snapshot()).toEqual(end)
+    fused.dispose()
+  })
+
+  test('leaves no tensor behind', async () => {
+    const before = tf.memory().numTensors
+    for (const name of ['topk', 'batchtopk']) {
+      const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 48 })
+      plain.dispose()
+      const input = rows(48, 1)
+      for (let i = 0; i < 4; i++) fused.take({ input, target: input }, { measure: true })
+      fused.restore(await fused.snapshot())
+      fused.dispose()
+      input.dispose()
+    }
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test.each([
+    ['zeros', () => tf.zeros([8, 12])],
+    ['one row', () => rows(1, 3)],
+    ['equal rows', () => tf.tile(rows(1, 3), [8, 1])],
+  ])('stays finite on %s', (_, make) => {
+    for (const name of ['topk', 'batchtopk']) {
+      const { plain, fused } = both(name, { k: 4 })
+      plain.dispose()
+      const input = make() as ReturnType<typeof rows>
+      for (let i = 0; i < 6; i++) fused.take({ input, target: input })
+      expect(Number.isFinite(fused.take({ input, target: input }, { measure: true })!.loss)).toBe(true)
+      for (const weight of Object.values(fused.weights())) expect(weight.dataSync().every(Number.isFinite)).toBe(true)
+      fused.dispose()
+    }
+  })
+
+  test('is not taken where it would compute something else', () => {
+    const fits = (name: string, settings: object, step = {}) => {
+      const architecture = architectureOf(name)
+      return canFuse(architecture, architecture.config.parse(settings) as Record<string, unknown>, {
+        ...plainStep,
+        ...step,
+      })
+    }
+    expect(fits('topk', {})).toBe(true)
+    expect(fits('topk', { rescaleByDecoderNorm: true })).toBe(false)
+    expect(fits('topk', { auxToEncoder: false })).toBe(false)
+    expect(fits('topk', {}, { decoderNorm: 'unit-before' })).toBe(false)
+    expect(fits('gated', {})).toBe(false)
+  })
+})
