@@ -2,12 +2,12 @@
 import { join } from 'node:path'
 import { UserError } from '../core/errors.ts'
 import { uniformOf } from '../core/random.ts'
-import type { StageContext } from '../core/stage.ts'
+import { breathe, type StageContext } from '../core/stage.ts'
 import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { Tokenizer } from '../datasets/tokenizer.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import { encodeWindows } from '../validation/activations.ts'
+import { encodeWindows, throwIfInterrupted } from '../validation/activations.ts'
 import type { EvidenceSummary } from '../validation/evidence.ts'
 import type { LabelConfig } from './config.ts'
 import { activationSummary, labelText } from './describe.ts'
@@ -59,6 +59,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
     return activations
   }
   const discovery = collect('discovery')
+  await breathe()
   const validation = collect('validation')
   const concepts = config.concepts ?? dataset.concepts
   const discoveryFacts = ruleFacts(discovery, dataset, concepts)
@@ -102,7 +103,11 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
         context.seed,
       ),
     )
-    if (latent % 64 === 63) progress.update(latent + 1)
+    if (latent % 64 === 63) {
+      progress.update(latent + 1)
+      await breathe()
+      throwIfInterrupted(context.signal)
+    }
   }
   await writeFeatures(context.directory, features)
   await writeExamples(context.directory, discovery, examples, tokenText)

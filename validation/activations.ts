@@ -34,7 +34,9 @@ export interface EncodeOptions {
 /** Stops at a safe point when the stage was interrupted. */
 export function throwIfInterrupted(signal: AbortSignal): void {
   if (signal.aborted)
-    throw new InterruptedError('Validation was interrupted; the same command goes on where it stopped.')
+    throw new InterruptedError('The work on latents was interrupted.', {
+      fix: 'Start the same command again; it goes on where it stopped.',
+    })
 }
 
 /** The residual (or other value) at the SAE's site for one batch of windows, as rows [batch · length, width]. */

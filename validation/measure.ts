@@ -55,7 +55,11 @@ export interface MeasureRequest {
 }
 
 /** Every row of one latent, document by document. `onDocument` is called after each; it may throw to stop. */
-export function measureLatent(model: Model, request: MeasureRequest, onDocument: () => void): EffectRow[] {
+export async function measureLatent(
+  model: Model,
+  request: MeasureRequest,
+  onDocument: () => void | Promise<void>,
+): Promise<EffectRow[]> {
   const { direction, controls } = request
   const width = direction.length
   const norm = Math.hypot(...direction)
@@ -76,11 +80,11 @@ export function measureLatent(model: Model, request: MeasureRequest, onDocument:
   try {
     for (const document of request.ablate) {
       rows.push(...measureDocument(model, request, document, bank, bankControls, 'ablate'))
-      onDocument()
+      await onDocument()
     }
     for (const document of request.steer) {
       rows.push(...measureDocument(model, request, document, bank, bankControls, 'steer'))
-      onDocument()
+      await onDocument()
     }
   } finally {
     bank.dispose()

@@ -81,14 +81,18 @@ export function planLatent(study: Study, candidate: Candidate): Plan {
 }
 
 /** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */
-export function measurePlan(study: Study, plan: Plan, onDocument: () => void): Omit<Measured, 'claim'> {
+export async function measurePlan(
+  study: Study,
+  plan: Plan,
+  onDocument: () => void | Promise<void>,
+): Promise<Omit<Measured, 'claim'>> {
   const { model, sae, config, seed, text, validation, decoder } = study
   const { claim, concept, target, documents, controls: drawn } = plan
   const { feature } = claim
   const enough = documents.ablate.length >= FEWEST_DOCUMENTS && claim.discovery.unit > 0
   const rows = !enough
     ? []
-    : measureLatent(
+    : await measureLatent(
         model,
         {
           feature,

@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import { UserError } from '../core/errors.ts'
 import { writeJson } from '../core/files.ts'
-import type { StageContext } from '../core/stage.ts'
+import { breathe, type StageContext } from '../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
@@ -169,8 +169,9 @@ async function measureAll(
     const { claim } = plan
     let own = 0
     const found = await working.part(`latent-${claim.feature}`, () =>
-      measurePlan(study, plan, () => {
+      measurePlan(study, plan, async () => {
         progress.update(done + ++own, `latent ${claim.feature}`)
+        await breathe()
         throwIfInterrupted(signal)
       }),
     )
