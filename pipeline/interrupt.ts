@@ -11,7 +11,8 @@ export function interruptSignal(tell: (line: string) => void): AbortSignal {
   const controller = new AbortController()
   process.on('SIGINT', () => {
     if (controller.signal.aborted) process.exit(interruptedCode)
-    tell('Stopping where it can go on later. Ctrl-C again stops at once.')
+    // A stage that `pipeline run` started leaves the telling to it.
+    if (!process.channel) tell('Stopping where it can go on later. Ctrl-C again stops at once.')
     controller.abort()
   })
   process.on('SIGTERM', () => controller.abort())
