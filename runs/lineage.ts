@@ -17,7 +17,7 @@ export interface Problem {
   readonly run: string
   /** The file's or input's name. */
   readonly what: string
-  readonly problem: 'changed' | 'missing' | 'not in the manifest' | 'unfinished'
+  readonly problem: 'changed' | 'missing' | 'not in the manifest' | 'unfinished' | 'does not follow from its tables'
 }
 
 /** The run that an input names: where it was when recorded, or under its id in the store. */

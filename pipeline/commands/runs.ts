@@ -117,14 +117,20 @@ export const diff = defineCommand({
 
 export const verify = defineCommand({
   about:
-    'Hashes the files of a run again, and its inputs, and those of every run it was made from. Exit code 2 when something is not as its manifest says.',
+    'Hashes the files of a run again, and its inputs, and those of every run it was made from; computes evidence again from its tables. Exit code 2 when something is not as its manifest says.',
   examples: ['pipeline runs verify run42'],
   operands: ['run'],
   config: z.strictObject({ run, ...StoreConfig }),
   async run(config) {
     const store = openStore(config)
     const found = await store.find(config.run)
-    const problems = await verifyRun(store, found, hashOfInput)
+    const problems = [...(await verifyRun(store, found, hashOfInput))]
+    if (problems.length === 0 && found.manifest.stage === 'validate') {
+      const { verifyEvidence } = await import('../../validation/recompute.ts')
+      const problem = 'does not follow from its tables' as const
+      const { id } = found.manifest
+      for (const what of await verifyEvidence(found.directory)) problems.push({ run: id, what, problem })
+    }
     const lines = problems.length
       ? problems.map(({ run, what, problem }) => `${run}: ${what}: ${problem}`)
       : [`${found.manifest.id} and all it was made from are as their manifests say.`]
