@@ -197,12 +197,12 @@ export class FusedStepper extends Stepper {
   }
 
   /**
-   * The `count` largest latents of the batch, from each row's `reach` largest: exact, since the reach is doubled where a
-   * row keeps all it was looked at for.
+   * The `count` largest latents of the batch, from each row's `reach` largest: exact, since the reach grows where a row
+   * keeps all it was looked at for.
    */
   private chooseOfBatch(x: Tensor2D, count: number, k: number): { chosen: ChosenLatents; least: number } {
     const { shape, owned } = this
-    this.reach = Math.min(shape.latents, Math.max(this.reach, 4 * k))
+    this.reach = Math.min(shape.latents, Math.max(this.reach, 2 * k))
     for (;;) {
       const { values, indices } = topKEncode(x, owned.wEnc.weight as Tensor2D, {
         k: this.reach,
@@ -215,7 +215,7 @@ export class FusedStepper extends Stepper {
       const least = nthLargestPositive(found, count)
       if (this.reach < shape.latents && fullRow(found, this.reach, least)) {
         tf.dispose([values, indices])
-        this.reach = Math.min(shape.latents, 2 * this.reach)
+        this.reach = Math.min(shape.latents, Math.ceil(1.5 * this.reach))
         continue
       }
       const kept = keepFrom(found, least, count)
