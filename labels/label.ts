@@ -47,10 +47,10 @@ export interface LabelSummary {
 export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
   const { model, sae, dataset, tokenizer, evidence, config } = inputs
   const { progress } = context
-  const collect = (split: Split) => {
+  const collect = async (split: Split) => {
     const windows = windowsOf(dataset, split, config.tokens, context.seed)
     progress.start(`Encoding ${split} text`, windows.length, 'windows')
-    const activations = encodeWindows(model, sae, windows, {
+    const activations = await encodeWindows(model, sae, windows, {
       batchTokens: config.batchTokens,
       signal: context.signal,
       onBatch: done => progress.update(done),
@@ -58,9 +58,8 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
     progress.finish()
     return activations
   }
-  const discovery = collect('discovery')
-  await breathe()
-  const validation = collect('validation')
+  const discovery = await collect('discovery')
+  const validation = await collect('validation')
   const concepts = config.concepts ?? dataset.concepts
   const discoveryFacts = ruleFacts(discovery, dataset, concepts)
   const validationFacts = ruleFacts(validation, dataset, concepts)

@@ -35,18 +35,18 @@ afterAll(async () => {
 })
 
 describe('rules', () => {
-  const facts = () => ruleFacts(collect(), dataset, dataset.concepts)
+  const facts = async () => ruleFacts(await collect(), dataset, dataset.concepts)
 
-  test('find the token a latent detects', () => {
-    expect(bestRule(facts(), 3)).toEqual({
+  test('find the token a latent detects', async () => {
+    expect(bestRule(await facts(), 3)).toEqual({
       rule: { kind: 'token', values: [3] },
       score: { precision: 1, recall: 1, f1: 1, baseRate: 3 / 11 },
     })
   })
 
-  test('score precision by activation and recall by tokens', () => {
+  test('score precision by activation and recall by tokens', async () => {
     // Latent 1 fires on token 1 (3 times); 'small' holds for tokens 1 and 2 (6 times).
-    expect(scoreRule(facts(), 1, { kind: 'concept', values: ['small'] })).toEqual({
+    expect(scoreRule(await facts(), 1, { kind: 'concept', values: ['small'] })).toEqual({
       precision: 1,
       recall: 0.5,
       f1: 2 / 3,
@@ -54,11 +54,11 @@ describe('rules', () => {
     })
   })
 
-  test('say nothing of a latent that never fires', () => expect(bestRule(facts(), 5)).toBeUndefined())
+  test('say nothing of a latent that never fires', async () => expect(bestRule(await facts(), 5)).toBeUndefined())
 })
 
-test('examples show the tokens around the strongest one with every activation', () => {
-  const [first, second] = examplesOf(collect(), 2, { top: 5, bands: 0, perBand: 0, context: 1 }, 0)
+test('examples show the tokens around the strongest one with every activation', async () => {
+  const [first, second] = examplesOf(await collect(), 2, { top: 5, bands: 0, perBand: 0, context: 1 }, 0)
   expect(first).toMatchObject({ group: 'top', rank: 0, window: 0, position: 2, start: 1, activation: 1 })
   expect([...first!.activations]).toEqual([0, 1, 0])
   expect(second).toMatchObject({ window: 2, position: 1, start: 0 })

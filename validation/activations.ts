@@ -1,5 +1,6 @@
 /** What every latent does on a set of windows: sparse activations, turned so that each latent's entries are together. */
 import { InterruptedError, UserError } from '../core/errors.ts'
+import { breathe } from '../core/stage.ts'
 import { windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
@@ -49,17 +50,18 @@ export function siteRows(model: Model, site: string, tokens: Tensor2D): Tensor2D
 }
 
 /** Runs the windows up to the SAE's site and encodes every token after position 0. Memory grows with tokens × L0. */
-export function encodeWindows(
+export async function encodeWindows(
   model: Model,
   sae: Sae,
   windows: readonly TokenWindow[],
   { batchTokens, signal, onBatch }: EncodeOptions,
-): Activations {
+): Promise<Activations> {
   const place = new Map(windows.map((window, i) => [window, i]))
   const perWindow: { position: Uint16Array; latent: Uint32Array; value: Float32Array }[] = new Array(windows.length)
   const offsets = new Float64Array(sae.latents + 1)
   let done = 0
   for (const batch of windowBatches(windows, batchTokens)) {
+    await breathe()
     throwIfInterrupted(signal)
     const encoded = onHost(() => {
       const tokens = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')

@@ -60,16 +60,16 @@ describe('a model with its site replaced', () => {
     const reconstruct = (x?: Tensor2D) => tf.tidy(() => x!.mul<Tensor2D>(scale))
     return { ...sae, decode: (_, x) => reconstruct(x), reconstruct }
   }
-  const measure = (sae: Sae, mean: Float32Array) => {
-    const found = measureReconstruction(model, sae, windows, mean, 'discovery', options)
+  const measure = async (sae: Sae, mean: Float32Array) => {
+    const found = await measureReconstruction(model, sae, windows, mean, 'discovery', options)
     sae.dispose()
     return found
   }
   const mean = () => siteMean(model, site, windows, options)
 
-  test('a perfect SAE changes nothing and recovers all', () => {
+  test('a perfect SAE changes nothing and recovers all', async () => {
     const before = tf.memory().numTensors
-    const found = measure(scaled(1), mean())
+    const found = await measure(scaled(1), await mean())
     expect(tf.memory().numTensors).toBe(before)
     expect(found.fvu).toBe(0)
     expect(found.ceSpliced).toBeCloseTo(found.ceClean, 6)
@@ -78,36 +78,36 @@ describe('a model with its site replaced', () => {
     expect(found.tokens).toBe(30 * 19)
   })
 
-  test('an SAE of zeros is zero ablation: it recovers nothing', () => {
-    const found = measure(scaled(0), mean())
+  test('an SAE of zeros is zero ablation: it recovers nothing', async () => {
+    const found = await measure(scaled(0), await mean())
     expect(found.ceSpliced).toBe(found.ceZero)
     expect(found.ceRecoveredZero).toBe(0)
     expect(found.klSpliced).toBe(found.klZero)
     expect(found.ceMean).not.toBe(found.ceZero)
   })
 
-  test('an SAE that always gives the mean is mean ablation, and explains nothing', () => {
-    const row = mean()
+  test('an SAE that always gives the mean is mean ablation, and explains nothing', async () => {
+    const row = await mean()
     const constant = (x?: Tensor2D) => tf.tidy(() => tf.tensor2d(row, [1, WIDTH]).tile([x!.shape[0], 1]) as Tensor2D)
-    const found = measure({ ...fakeSae(), decode: (_, x) => constant(x) }, row)
+    const found = await measure({ ...fakeSae(), decode: (_, x) => constant(x) }, row)
     expect(found.ceSpliced).toBe(found.ceMean)
     expect(found.ceRecoveredMean).toBe(0)
     expect(found.fvu).toBeCloseTo(1, 5)
   })
 
-  test('does not depend on the batches', () => {
+  test('does not depend on the batches', async () => {
     const sae = fakeSae()
-    const run = (batchTokens: number) =>
-      measureReconstruction(model, sae, windows, mean(), 'discovery', { ...options, batchTokens })
-    const one = run(20)
-    const all = run(8192)
+    const run = async (batchTokens: number) =>
+      measureReconstruction(model, sae, windows, await mean(), 'discovery', { ...options, batchTokens })
+    const one = await run(20)
+    const all = await run(8192)
     sae.dispose()
     expect(one.ceSpliced).toBeCloseTo(all.ceSpliced, 6)
     expect(one.fvu).toBeCloseTo(all.fvu, 6)
     expect(one.l0).toBe(all.l0)
   })
 
-  test('the loss is of tokens 2 … only, and position 0 is not replaced', () => {
+  test('the loss is of tokens 2 … only, and position 0 is not replaced', async () => {
     // The fake model has no attention: what is at position 0 shows in the loss of token 1 alone, which is not counted.
     const changed = windows.map(window => ({
       ...window,
@@ -116,7 +116,7 @@ describe('a model with its site replaced', () => {
     const sae = fakeSae()
     const run = (of: typeof windows) =>
       measureReconstruction(model, sae, of, new Float32Array(WIDTH), 'discovery', options)
-    expect(run(changed)).toEqual(run(windows))
+    expect(await run(changed)).toEqual(await run(windows))
     sae.dispose()
   })
 })

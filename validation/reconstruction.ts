@@ -11,6 +11,7 @@
  *
  * Position 0 is neither measured nor replaced.
  */
+import { breathe } from '../core/stage.ts'
 import { windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
@@ -145,14 +146,15 @@ export class ValueSums {
 const MAXIMUM_LOGITS = 2 ** 24
 
 /** The mean value at a site over windows, position 0 left out. */
-export function siteMean(
+export async function siteMean(
   model: Model,
   site: string,
   windows: readonly TokenWindow[],
   options: EncodeOptions,
-): Float32Array {
+): Promise<Float32Array> {
   let sums: ValueSums | undefined
   for (const batch of windowBatches(windows, options.batchTokens)) {
+    await breathe()
     throwIfInterrupted(options.signal)
     const { values, width } = onHost(() => {
       const rows = siteRows(model, site, tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32'))
@@ -179,20 +181,21 @@ function keepRows(values: Float32Array, width: number, windows: readonly TokenWi
 }
 
 /** Measures an SAE on windows; `mean` [width] is what mean ablation puts in. Leaves no tensor behind. */
-export function measureReconstruction(
+export async function measureReconstruction(
   model: Model,
   sae: Sae,
   windows: readonly TokenWindow[],
   mean: Float32Array,
   meanFrom: Reconstruction['meanFrom'],
   options: EncodeOptions,
-): Reconstruction {
+): Promise<Reconstruction> {
   const site = sae.metadata.hook_name
   const values = new ValueSums(sae.width, sae.latents)
   const totals = { count: 0, ceClean: 0, ceSpliced: 0, ceZero: 0, ceMean: 0, klSpliced: 0, klZero: 0, klMean: 0 }
   const limit = Math.min(options.batchTokens, Math.max(1, Math.floor(MAXIMUM_LOGITS / model.config.vocabulary)))
   let done = 0
   for (const batch of windowBatches(windows, limit)) {
+    await breathe()
     throwIfInterrupted(options.signal)
     onHost(() => {
       const tokens = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')

@@ -68,7 +68,7 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
   const { density: _, ...figures } = reconstruction
   metrics.append({ kind: 'reconstruction', ...figures })
 
-  const study = studyOf(context, inputs, discoveryWindows, validationWindows)
+  const study = await studyOf(context, inputs, discoveryWindows, validationWindows)
   const chosen = chooseLatents(
     config.latents,
     study.text.candidates,
@@ -122,16 +122,16 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
 const TARGET_TOKENS = 200_000
 
 /** Encodes and labels both splits. */
-function studyOf(
+async function studyOf(
   context: StageContext,
   inputs: ValidateInputs,
   discoveryWindows: readonly TokenWindow[],
   validationWindows: readonly TokenWindow[],
-): Study {
+): Promise<Study> {
   const { model, sae, dataset, config } = inputs
   const { seed } = context
-  const discovery = encode(context, inputs, discoveryWindows, 'discovery')
-  const validation = encode(context, inputs, validationWindows, 'validation')
+  const discovery = await encode(context, inputs, discoveryWindows, 'discovery')
+  const validation = await encode(context, inputs, validationWindows, 'validation')
   const trains = dataset.windows.some(({ split }) => split === 'train')
   const counted = trains ? drawWindows(dataset, 'train', TARGET_TOKENS, seed) : discoveryWindows
   const decoder = onHost(() => sae.decoder().dataSync<'float32'>() as Float32Array)
@@ -204,31 +204,31 @@ function checkInputs({ model, sae, config }: ValidateInputs): void {
 /** A reconstruction as its working file and evidence hold it: typed arrays as lists. */
 type SavedReconstruction = Omit<Reconstruction, 'density'> & { readonly density: readonly number[] }
 
-function reconstruct(
+async function reconstruct(
   { progress, signal, seed }: StageContext,
   { model, sae, dataset, config, captureMean }: ValidateInputs,
   discoveryWindows: readonly TokenWindow[],
-): SavedReconstruction {
+): Promise<SavedReconstruction> {
   const half = Math.ceil(config.maxTokens / 2)
   const windows = (['discovery', 'validation'] as const).flatMap(split => drawWindows(dataset, split, half, seed))
   progress.start('Measuring reconstruction', windows.length, 'windows')
   const options = { batchTokens: config.batchTokens, signal, onBatch: (done: number) => progress.update(done) }
   const mean =
     captureMean ??
-    siteMean(model, sae.metadata.hook_name, discoveryWindows, { batchTokens: config.batchTokens, signal })
-  const found = measureReconstruction(model, sae, windows, mean, captureMean ? 'capture' : 'discovery', options)
+    (await siteMean(model, sae.metadata.hook_name, discoveryWindows, { batchTokens: config.batchTokens, signal }))
+  const found = await measureReconstruction(model, sae, windows, mean, captureMean ? 'capture' : 'discovery', options)
   progress.finish()
   return { ...found, density: Array.from(found.density) }
 }
 
-function encode(
+async function encode(
   { progress, signal }: StageContext,
   { model, sae, config }: ValidateInputs,
   windows: readonly TokenWindow[],
   split: string,
-): Activations {
+): Promise<Activations> {
   progress.start(`Encoding ${split} text`, windows.length, 'windows')
-  const activations = encodeWindows(model, sae, windows, {
+  const activations = await encodeWindows(model, sae, windows, {
     batchTokens: config.batchTokens,
     signal,
     onBatch: done => progress.update(done),
