@@ -21,7 +21,7 @@ export const ValidateConfig = z.strictObject({
     .default('ablate')
     .describe('Intervention on which the verdict rests; the other one is reported beside it'),
   documents: z.int().min(3).default(16).describe('Validation documents for each intervention on a latent'),
-  positions: z.int().min(4).default(128).describe('Tokens of a document that interventions see, from its start'),
+  positions: z.int().min(4).default(64).describe('Tokens of a document that interventions see, from its start'),
   tokens: z.int().min(100).default(50_000).describe('Tokens of discovery and of validation text read, each'),
   maxTokens: z.int().min(100).default(100_000).describe('Held-out tokens that reconstruction is measured on'),
   batchTokens: z.int().min(16).default(8192).describe('Tokens run through the model at once'),

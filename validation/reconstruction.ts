@@ -208,34 +208,37 @@ export async function measureReconstruction(
           },
         },
       }) as Tensor3D
-      const rows = x!.reshape([-1, sae.width]) as Tensor2D
-      const latents = sae.encode(rows)
-      const reconstruction = sae.decode(latents, rows)
-      const host = (tensor: Tensor) => tensor.dataSync<'float32'>() as Float32Array
-      const real = realLatents(latents, batch.windows, batch.length)
-      values.add(
-        keepRows(host(rows), sae.width, batch.windows, batch.length),
-        keepRows(host(reconstruction), sae.width, batch.windows, batch.length),
-        real,
-      )
-      const measure = (name: 'Spliced' | 'Zero' | 'Mean', replacement: Tensor) => {
-        const replaced = replace(model, site, tokens, x!, replacement)
-        totals[`ce${name}`] += total(host(tokenLoss(replaced, tokens)), batch.windows, batch.length - 1)
-        totals[`kl${name}`] += total(
-          host(klDivergence(logits, replaced).slice([0, 0], [batch.windows.length, batch.length - 1])),
-          batch.windows,
-          batch.length - 1,
+      try {
+        const rows = x!.reshape([-1, sae.width]) as Tensor2D
+        const latents = sae.encode(rows)
+        const reconstruction = sae.decode(latents, rows)
+        const host = (tensor: Tensor) => tensor.dataSync<'float32'>() as Float32Array
+        const real = realLatents(latents, batch.windows, batch.length)
+        values.add(
+          keepRows(host(rows), sae.width, batch.windows, batch.length),
+          keepRows(host(reconstruction), sae.width, batch.windows, batch.length),
+          real,
         )
+        const measure = (name: 'Spliced' | 'Zero' | 'Mean', replacement: Tensor) => {
+          const replaced = replace(model, site, tokens, x!, replacement)
+          totals[`ce${name}`] += total(host(tokenLoss(replaced, tokens)), batch.windows, batch.length - 1)
+          totals[`kl${name}`] += total(
+            host(klDivergence(logits, replaced).slice([0, 0], [batch.windows.length, batch.length - 1])),
+            batch.windows,
+            batch.length - 1,
+          )
+        }
+        totals.ceClean += total(host(tokenLoss(logits, tokens)), batch.windows, batch.length - 1)
+        measure('Spliced', reconstruction)
+        measure('Zero', tf.zeros([1, sae.width]))
+        measure('Mean', tf.tensor2d(mean, [1, sae.width]))
+        totals.count += batch.windows.reduce(
+          (sum, { tokens: ids }) => sum + Math.max(0, ids.length - 1 - FIRST_POSITION),
+          0,
+        )
+      } finally {
+        x?.dispose()
       }
-      totals.ceClean += total(host(tokenLoss(logits, tokens)), batch.windows, batch.length - 1)
-      measure('Spliced', reconstruction)
-      measure('Zero', tf.zeros([1, sae.width]))
-      measure('Mean', tf.tensor2d(mean, [1, sae.width]))
-      totals.count += batch.windows.reduce(
-        (sum, { tokens: ids }) => sum + Math.max(0, ids.length - 1 - FIRST_POSITION),
-        0,
-      )
-      x!.dispose()
     })
     done += batch.windows.length
     options.onBatch?.(done)
