@@ -11,7 +11,7 @@ export interface TrainingCapture extends ActivationSource {
 
 type Json = Record<string, unknown>
 
-/** The capture's model, text and hashes under SAELens's names where it has them. Paths are left out. */
+/** The capture's model, text and hashes under SAELens's names where it has them. */
 export function describeCapture(capture: TrainingCapture): SaeMetadata {
   const manifest = (capture.manifest ?? {}) as Json
   const model = part(manifest.model)
@@ -19,7 +19,7 @@ export function describeCapture(capture: TrainingCapture): SaeMetadata {
   return {
     hook_name: '',
     ...defined({
-      model_name: model.name ?? lastPart(model.path),
+      model_name: model.name,
       model_hash: model.hash,
       dataset_path: dataset.name,
       dataset_hash: dataset.hash,
@@ -28,21 +28,10 @@ export function describeCapture(capture: TrainingCapture): SaeMetadata {
       prepend_bos: dataset.bos,
       weight_processing: manifest.weight_processing,
       capture_seed: manifest.seed,
-      capture_hash: capture.manifest === undefined ? undefined : hashValue(withoutPaths(manifest)),
+      capture_hash: capture.manifest === undefined ? undefined : hashValue(manifest),
     }),
     capture_rows: capture.rows,
   }
-}
-
-/** A path's last part: the rest says where things lie on one machine, which does not belong in a result. */
-function lastPart(path: unknown): string | undefined {
-  return typeof path === 'string' ? path.split(/[/\\]/).filter(Boolean).at(-1) : undefined
-}
-
-/** What the capture is, wherever its model and text lie: its shards' hashes stand for their content. */
-function withoutPaths(manifest: Json): Json {
-  const { model, dataset, ...rest } = manifest
-  return { ...rest, model: part(model).hash, dataset: part(dataset).hash }
 }
 
 function part(value: unknown): Json {
