@@ -88,7 +88,6 @@ async function trainTogether(jobs: (TrainJob & Planned)[], capture: TrainingCapt
       checkFinite(batch)
       for (const training of trainings) if (training.step === step && !training.done) await training.take(batch)
       await breathe()
-      await breathe()
       if (jobs.some(({ context }) => context.signal.aborted)) {
         for (const training of trainings) await training.checkpoint()
         throw new InterruptedError(`Training stopped after step ${step + 1} of ${end}.`, {
