@@ -2,9 +2,11 @@
 import { parseArgs } from 'node:util'
 import { captureBench } from './capture.ts'
 import { saeQualityBench } from './sae-quality.ts'
+import { trainBench } from './train.ts'
 
 const benches: Record<string, (options: BenchOptions) => Promise<void>> = {
   capture: captureBench,
+  train: trainBench,
   'sae-quality': saeQualityBench,
 }
 
@@ -12,6 +14,8 @@ const benches: Record<string, (options: BenchOptions) => Promise<void>> = {
 export interface BenchOptions {
   /** Timed repetitions of each case; cases take turns, so that a busy machine slows all of them. */
   readonly rounds: number
+  /** Latents of `train`. */
+  readonly latents: number
   /** Architectures, sparsities and epochs of `sae-quality`. */
   readonly architectures: readonly string[]
   readonly k: readonly number[]
@@ -22,6 +26,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '7' },
+    latents: { type: 'string', default: '16384' },
     architectures: { type: 'string', default: 'topk,batchtopk' },
     k: { type: 'string', default: '16' },
     epochs: { type: 'string', default: '4' },
@@ -35,6 +40,7 @@ if (!bench || !Number.isInteger(rounds) || rounds < 1) {
 } else
   await bench({
     rounds,
+    latents: Number(values.latents),
     architectures: values.architectures.split(','),
     k: values.k.split(',').map(Number),
     epochs: Number(values.epochs),

@@ -13,8 +13,8 @@ export interface Timing {
 export interface Worker {
   /** One repetition. */
   time(): Promise<Timing>
-  /** Figures of the case as a whole. */
-  readonly facts: Readonly<Record<string, number | string>>
+  /** Figures of the case as a whole; rates are the best that it has measured so far, and it measures again when asked. */
+  facts(): Promise<Readonly<Record<string, number | string>>>
   stop(): void
 }
 
@@ -24,9 +24,12 @@ export async function startWorker(module: URL, environment: Record<string, strin
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  const facts = (await answer(child)) as Worker['facts']
+  await answer(child)
   return {
-    facts,
+    async facts() {
+      child.send('facts')
+      return (await answer(child)) as Awaited<ReturnType<Worker['facts']>>
+    },
     async time() {
       child.send('run')
       return (await answer(child)) as Timing
@@ -35,9 +38,13 @@ export async function startWorker(module: URL, environment: Record<string, strin
   }
 }
 
-/** The worker's side: tells its facts, then runs and times `step` whenever asked. */
-export function serve(facts: Worker['facts'], step: () => void): void {
-  process.on('message', () => {
+/** The worker's side: says that it is ready, then gives its facts, or runs and times `step`, whenever asked. */
+export function serve(facts: () => Awaited<ReturnType<Worker['facts']>>, step: () => void): void {
+  process.on('message', request => {
+    if (request === 'facts') {
+      process.send!(facts())
+      return
+    }
     const start = performance.now()
     const used = process.cpuUsage()
     step()
@@ -45,7 +52,16 @@ export function serve(facts: Worker['facts'], step: () => void): void {
     const { user, system } = process.cpuUsage(used)
     process.send!({ seconds, processorSeconds: (user + system) / 1e6 } satisfies Timing)
   })
-  process.send!(facts)
+  process.send!('ready')
+}
+
+/** A rate that is measured anew at each call and given as the best so far: other work on the machine only lowers it. */
+export function bestRate(measure: () => number): () => number {
+  let best = 0
+  return () => {
+    best = Math.max(best, measure())
+    return best
+  }
 }
 
 /** Medians of each worker over interleaved rounds; the first round warms up and is not counted. */
