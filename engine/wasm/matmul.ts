@@ -1,6 +1,7 @@
 /**
  * Matrix products that wasm's kernels refuse or get wrong: integers, batches that must be repeated on both sides
- * ([2, 1, 3, 4] × [2, 4, 5] comes out half empty), and a bias of more than one dimension in the fused form.
+ * ([2, 1, 3, 4] × [2, 4, 5] comes out half empty), and a bias of more than one dimension in the fused form. Also those
+ * that it does an order of magnitude slower than a plain product of two matrices: turned ones, and many at once.
  */
 import { tf } from '../tf.ts'
 import { type Kernel, type KernelCall, kernelOf, replaceKernel, sizeOf, type TensorInfo } from './backend.ts'
@@ -18,17 +19,58 @@ function batchMatMulWith(original: Kernel): Kernel {
     if (a.dtype !== 'float32' || b.dtype !== 'float32') return onProcessor('BatchMatMul', call)
     const batch = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2))
     const made: TensorInfo[] = []
-    const whole = (x: TensorInfo) => {
-      const size = sizeOf(x.shape.slice(0, -2))
-      if (size === 1 || size === sizeOf(batch)) return x
-      const repeated = repeat(call, x, batch)
-      made.push(repeated)
-      return repeated
+    const keep = (x: TensorInfo) => {
+      made.push(x)
+      return x
     }
-    const product = original({ ...call, inputs: { a: whole(a), b: whole(b) } }) as TensorInfo
+    const straight = (x: TensorInfo, turned: boolean) => {
+      const size = sizeOf(x.shape.slice(0, -2))
+      const whole = size === 1 || size === sizeOf(batch) ? x : keep(repeat(call, x, batch))
+      return turned ? keep(transpose(call, whole)) : whole
+    }
+    const { transposeA, transposeB } = call.attrs as { transposeA: boolean; transposeB: boolean }
+    const left = straight(a, transposeA)
+    const right = straight(b, transposeB)
+    const product = { ...call, inputs: { a: left, b: right }, attrs: { transposeA: false, transposeB: false } }
+    const result = sizeOf(batch) > 1 ? batchByBatch(original, product, batch) : (original(product) as TensorInfo)
     for (const { dataId } of made) call.backend.disposeData(dataId)
-    return product
+    return result
   }
+}
+
+/** The matrices of `x` turned. wasm multiplies turned matrices as they lie, many times slower than it turns them. */
+function transpose(call: KernelCall, x: TensorInfo): TensorInfo {
+  const axes = x.shape.map((_, i) => i)
+  const perm = [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!]
+  return kernelOf('Transpose', 'wasm')!.kernelFunc({ ...call, inputs: { x }, attrs: { perm } }) as TensorInfo
+}
+
+/** One product after another: wasm's fast product takes single matrices, and what it does with several is slow. */
+function batchByBatch(original: Kernel, call: KernelCall, batch: readonly number[]): TensorInfo {
+  const { backend } = call
+  const [a, b] = [call.inputs.a!, call.inputs.b!]
+  const [rows, inner] = a.shape.slice(-2) as [number, number]
+  const columns = b.shape.at(-1)!
+  const output = backend.makeOutput([...batch, rows, columns], 'float32')
+  const part = (x: TensorInfo, place: number): TensorInfo => {
+    const size = sizeOf(x.shape.slice(-2))
+    const start = sizeOf(x.shape.slice(0, -2)) === 1 ? 0 : place * size
+    const matrix = backend.makeOutput(x.shape.slice(-2), 'float32')
+    const to = backend.typedArrayFromHeap(matrix)
+    to.set(backend.typedArrayFromHeap(x).subarray(start, start + size))
+    return matrix
+  }
+  if (rows * inner * columns === 0) {
+    backend.typedArrayFromHeap(output).fill(0)
+    return output
+  }
+  for (let place = 0; place < sizeOf(batch); place++) {
+    const matrices = { a: part(a, place), b: part(b, place) }
+    const product = original({ ...call, inputs: matrices }) as TensorInfo
+    backend.typedArrayFromHeap(output).set(backend.typedArrayFromHeap(product), place * rows * columns)
+    for (const { dataId } of [matrices.a, matrices.b, product]) backend.disposeData(dataId)
+  }
+  return output
 }
 
 function fusedMatMulWith(original: Kernel): Kernel {
