@@ -5,8 +5,9 @@ import { isInstalled, tensorflowRoot } from '../install/places.ts'
 import type { Tensor } from '../tf.ts'
 import { INSTRUCTIONS, setOpInstructions, setOpThreads } from './native.ts'
 
-/** Whether TensorFlow is here, without which there are no ops to test. */
-export const opsTestable = isInstalled(tensorflowRoot('cpu')) && process.env.PIPELINE_ENGINE !== 'wasm'
+/** Whether TensorFlow is here and its ops are not turned off; without them there is nothing to test. */
+export const opsTestable =
+  isInstalled(tensorflowRoot('cpu')) && process.env.PIPELINE_ENGINE !== 'wasm' && process.env.PIPELINE_OPS !== 'off'
 
 /** Starts TensorFlow with the ops of the present sources. */
 export async function startOps(options: Pick<EngineOptions, 'precision'> = {}): Promise<void> {
