@@ -37,7 +37,7 @@ export const jumpSettings = {
   initThreshold: z
     .number()
     .positive()
-    .default(0.01)
+    .default(0.06)
     .describe('Threshold at the start (in deviations of the data when normalised)'),
   bandwidth: z
     .number()
@@ -54,7 +54,7 @@ const Config = z.strictObject({
   ...linearSettings,
   ...jumpSettings,
   sparsityLoss: z.enum(['step', 'tanh', 'target']).default('target').describe('Form of the sparsity loss'),
-  l0Coefficient: z.number().min(0).default(1).describe('Weight of the sparsity loss'),
+  l0Coefficient: z.number().min(0).default(0.3).describe('Weight of the sparsity loss'),
   targetL0: z.number().positive().default(32).describe('Latents a row that the `target` loss aims at'),
   tanhScale: z.number().positive().default(4).describe('Steepness of the tanh loss'),
   preActCoefficient: z
