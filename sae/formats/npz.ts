@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import { type Numbers, numberTypes, toFloat32 } from './numbers.ts'
+import { quote } from './quote.ts'
 import { readZip } from './zip.ts'
 
 /** The arrays of a file as float32, by name without `.npy`. */
@@ -10,9 +11,14 @@ export async function readNpz(path: string): Promise<Map<string, Numbers>> {
   const file = await readFile(path).catch(error => {
     throw readError(path, 'npz file', error)
   })
+  return parseNpz(file, path)
+}
+
+/** The same, of a file's bytes. */
+export function parseNpz(file: Uint8Array, path: string): Map<string, Numbers> {
   const arrays = new Map<string, Numbers>()
   for (const [name, bytes] of readZip(file, path))
-    arrays.set(name.replace(/\.npy$/, ''), readNpy(bytes, `${name} in ${path}`))
+    arrays.set(name.replace(/\.npy$/, ''), readNpy(bytes, `${quote(name)} in ${path}`))
   return arrays
 }
 
@@ -42,7 +48,7 @@ function readNpy(bytes: Uint8Array, what: string): Numbers {
     )
   if (!match) throw broken('its header is not that of a plain array of numbers')
   const type = types[match[1]!]
-  if (!type) throw broken(`its type ${match[1]} is not one of ${Object.keys(types).join(', ')}`)
+  if (!type) throw broken(`its type ${quote(match[1]!)} is not one of ${Object.keys(types).join(', ')}`)
   const shape = match[3]!.split(',').flatMap(part => (part.trim() === '' ? [] : [Number(part)]))
   if (match[2] === 'True' && shape.length > 1) throw broken('it is in Fortran order')
   const size = shape.reduce((product, side) => product * side, 1)

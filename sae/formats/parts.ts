@@ -2,6 +2,7 @@
 import { UserError } from '../../core/errors.ts'
 import type { SaeMetadata } from '../sae.ts'
 import { type Numbers, transposed } from './numbers.ts'
+import { quote } from './quote.ts'
 
 /** An SAE from another library under SAELens's names: W_enc [width, latents], W_dec [latents, outputs]. */
 export interface Imported {
@@ -15,7 +16,9 @@ export interface Imported {
 export function required(tensors: ReadonlyMap<string, Numbers>, name: string, path: string): Numbers {
   const found = tensors.get(name)
   if (found) return found
-  throw new UserError(`${path} has no ${name}; it has ${[...tensors.keys()].join(', ') || 'nothing'}.`)
+  throw new UserError(
+    `${path} has no ${name}; it has ${[...tensors.keys()].slice(0, 12).map(quote).join(', ') || 'nothing'}.`,
+  )
 }
 
 /** A vector of that length. */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import { type Numbers, numberTypes, toFloat32 } from './numbers.ts'
+import { quote } from './quote.ts'
 import { TensorRecord, unpickle } from './unpickle.ts'
 import { readZip } from './zip.ts'
 
@@ -11,6 +12,11 @@ export async function readStateDict(path: string): Promise<Map<string, Numbers>>
   const file = await readFile(path).catch(error => {
     throw readError(path, 'PyTorch file', error)
   })
+  return parseStateDict(file, path)
+}
+
+/** The same, of a file's bytes. */
+export function parseStateDict(file: Uint8Array, path: string): Map<string, Numbers> {
   const members = readZip(file, path)
   const pickle = [...members.keys()].find(name => /^[^/]+\/data\.pkl$/.test(name))
   if (!pickle)
@@ -24,10 +30,12 @@ export async function readStateDict(path: string): Promise<Map<string, Numbers>>
   const tensors = new Map<string, Numbers>()
   for (const [name, record] of value) {
     if (typeof name !== 'string' || !(record instanceof TensorRecord))
-      throw new UserError(`${path} holds ${String(name)}, which is no tensor.`, { fix: 'Save the state dict alone.' })
+      throw new UserError(`${path} holds ${quote(String(name))}, which is no tensor.`, {
+        fix: 'Save the state dict alone.',
+      })
     const storage = members.get(`${root}data/${record.storage}`)
-    if (!storage) throw new UserError(`${path} lacks the numbers of ${name}.`)
-    tensors.set(name, gather(record, storage, `${name} in ${path}`))
+    if (!storage) throw new UserError(`${path} lacks the numbers of ${quote(name)}.`)
+    tensors.set(name, gather(record, storage, `${quote(name)} in ${path}`))
   }
   return tensors
 }

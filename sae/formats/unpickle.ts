@@ -5,6 +5,7 @@
  */
 import { UserError } from '../../core/errors.ts'
 import type { numberTypes } from './numbers.ts'
+import { quote } from './quote.ts'
 
 /** A tensor as the pickle describes it: which storage, from which number on, in which shape and strides. */
 export class TensorRecord {
@@ -205,7 +206,7 @@ class Machine {
   private global(name: string): void {
     if (!(name in storages) && !callables.includes(name))
       throw new UserError(
-        `${this.path} names ${name.replace(' ', '.')}, which is no tensor: it is refused and nothing was run.`,
+        `${this.path} names ${quote(name.replace(' ', '.'))}, which is no tensor: it is refused and nothing was run.`,
         {
           fix: 'Save the state dict alone, with tensors only.',
         },

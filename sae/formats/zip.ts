@@ -3,6 +3,7 @@
  * central directory, checks every one of them against the file's size, and hands out views; nothing is unpacked.
  */
 import { UserError } from '../../core/errors.ts'
+import { quote } from './quote.ts'
 
 const endMark = 0x06054b50
 const zip64EndMark = 0x06064b50
@@ -30,16 +31,17 @@ export function readZip(file: Uint8Array, path: string): Map<string, Uint8Array>
     const lengths = [28, 30, 32].map(offset => view.getUint16(at + offset, true)) as [number, number, number]
     need(at + 46, lengths[0] + lengths[1] + lengths[2], 'its directory')
     const name = new TextDecoder().decode(file.subarray(at + 46, at + 46 + lengths[0]))
+    const shown = quote(name)
     const extra = file.subarray(at + 46 + lengths[0], at + 46 + lengths[0] + lengths[1])
     const { packed, size, offset } = sizes(view, at, extra)
     if (flags & 1) throw new UserError(`${path} is encrypted.`)
     if (method !== 0 || packed !== size)
-      throw new UserError(`${name} in ${path} is compressed.`, { fix: 'Save it without compression.' })
-    need(offset, 30, name)
-    if (view.getUint32(offset, true) !== localMark) throw broken(`${name} has no header`)
+      throw new UserError(`${shown} in ${path} is compressed.`, { fix: 'Save it without compression.' })
+    need(offset, 30, shown)
+    if (view.getUint32(offset, true) !== localMark) throw broken(`${shown} has no header`)
     const data = offset + 30 + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true)
-    need(data, size, name)
-    if (members.has(name)) throw broken(`it has two members ${name}`)
+    need(data, size, shown)
+    if (members.has(name)) throw broken(`it has two members ${shown}`)
     members.set(name, file.subarray(data, data + size))
     at += 46 + lengths[0] + lengths[1] + lengths[2]
   }
