@@ -5,7 +5,7 @@ import { linear } from '../engine/ops/linear.ts'
 import { addBias } from '../engine/ops/norm.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import { topk } from '../sae/architectures/topk.ts'
-import { FusedStepper } from '../sae/fused.ts'
+import { TopkStepper } from '../sae/fused/topk.ts'
 import { Stepper } from '../sae/step.ts'
 import { TrainingSettings } from '../sae/training-settings.ts'
 import { bestRate, serve } from './workers.ts'
@@ -57,7 +57,7 @@ function bandwidth(): number {
 const config = topk.config.parse({ k: 32 })
 const shape = { width, outputs: width, latents, sites: 1 }
 const settings = { ...TrainingSettings.parse({ learningRate: 2e-4 }), deadAfterTokens: 1e9 }
-const Kind = process.env.BENCH_STEP === 'fused' ? FusedStepper : Stepper
+const Kind = process.env.BENCH_STEP === 'fused' ? TopkStepper : Stepper
 const stepper = new Kind({
   architecture: topk,
   config,

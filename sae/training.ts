@@ -9,7 +9,7 @@ import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
 import { type ActivationSource, RowStream } from './data.ts'
 import { saveSae } from './formats/saelens.ts'
-import { canFuse, FusedStepper } from './fused.ts'
+import { fusedStepper } from './fused/index.ts'
 import { makeSae } from './make.ts'
 import { makePlan, type Plan } from './plan.ts'
 import { split, startFrom } from './prepare.ts'
@@ -66,10 +66,8 @@ export class Training {
     })
     const { params, scale, variance } = startFrom(sample, plan, resolved)
     this.scale = scale
-    const Kind =
-      resolved.training.fused && canFuse(resolved.architecture, resolved.settings, plan.settings)
-        ? FusedStepper
-        : Stepper
+    const { architecture, settings, training } = resolved
+    const Kind = (training.fused && fusedStepper(architecture, settings, plan.settings)) || Stepper
     this.stepper = new Kind({
       architecture: resolved.architecture,
       config: resolved.settings,

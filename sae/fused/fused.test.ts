@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { Random } from '../core/random.ts'
-import { startEngine } from '../engine/engine.ts'
-import { canUpdate } from '../engine/ops/sae/update.ts'
-import { type Tensor, tf } from '../engine/tf.ts'
-import { plainStep } from './architecture.contract.ts'
-import { architectureOf } from './architectures/index.ts'
-import { canFuse, FusedStepper } from './fused.ts'
-import { hostValues } from './host.ts'
-import { Stepper, type StepSettings } from './step.ts'
+import { Random } from '../../core/random.ts'
+import { startEngine } from '../../engine/engine.ts'
+import { canUpdate } from '../../engine/ops/sae/update.ts'
+import { type Tensor, tf } from '../../engine/tf.ts'
+import { plainStep } from '../architecture.contract.ts'
+import { architectureOf } from '../architectures/index.ts'
+import { hostValues } from '../host.ts'
+import { Stepper, type StepSettings } from '../step.ts'
+import { fusedStepper } from './index.ts'
 
 beforeAll(() => startEngine())
 
@@ -25,8 +25,9 @@ function both(name: string, settings: Record<string, unknown>, step: Partial<Ste
     total: 20,
     variance: 3,
   })
-  expect(canFuse(architecture, config, { ...plainStep, ...step })).toBe(true)
-  return { plain: new Stepper(parts()), fused: new FusedStepper(parts()) }
+  const Fused = fusedStepper(architecture, config, { ...plainStep, ...step })
+  expect(Fused).toBeDefined()
+  return { plain: new Stepper(parts()), fused: new Fused!(parts()) }
 }
 
 const rows = (count: number, seed: number) => tf.tensor2d(new Random(seed).normals(count * 12), [count, 12])
@@ -130,10 +131,8 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
   test('is not taken where it would compute something else', () => {
     const fits = (name: string, settings: object, step = {}) => {
       const architecture = architectureOf(name)
-      return canFuse(architecture, architecture.config.parse(settings) as Record<string, unknown>, {
-        ...plainStep,
-        ...step,
-      })
+      const config = architecture.config.parse(settings) as Record<string, unknown>
+      return fusedStepper(architecture, config, { ...plainStep, ...step }) !== undefined
     }
     expect(fits('topk', {})).toBe(true)
     expect(fits('topk', { rescaleByDecoderNorm: true })).toBe(false)

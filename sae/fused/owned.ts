@@ -1,0 +1,171 @@
+/**
+ * What fused steppers share: every weight lies with its moments in memory of its own, which ops change in place, and the
+ * encoder lies as [latents, width], so that a latent is a row. `step.ts` defines what a fused step computes; a test holds
+ * each to that.
+ */
+import { currentEngine } from '../../engine/engine.ts'
+import { canRound, packEncoder } from '../../engine/ops/sae/encode.ts'
+import { type OwnSlot, type OwnWeights, own, type UpdateRule } from '../../engine/ops/sae/update.ts'
+import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
+import type { Batch, Params } from '../architecture.ts'
+import { hostValues } from '../host.ts'
+import { spread } from '../linear.ts'
+import { rateAt } from '../schedule.ts'
+import { Stepper, type StepReport, type StepSnapshot } from '../step.ts'
+
+/** What a stepper is made of. */
+export type StepperParts = ConstructorParameters<typeof Stepper>[0]
+
+/** What one fused step gives besides its change of the weights. */
+export interface Taken {
+  /** Loss terms by name. */
+  readonly terms: Record<string, number>
+  /** Σ (x̂ − y)² over the batch. */
+  readonly errors: number
+  readonly gradientNorm: number
+}
+
+/** A stepper whose weights lie in memory of their own. A kind of step says how its batches are taken. */
+export abstract class OwnedStepper extends Stepper {
+  /** By the architecture's names; `wEnc` is [latents, width] here. */
+  protected owned: Record<string, OwnSlot>
+  /** The encoder for rounded products, which updates renew with it; undefined in float32. */
+  protected packed: Tensor | undefined
+  /** Encode in bfloat16 products. */
+  protected readonly rounded: boolean
+
+  constructor(parts: StepperParts) {
+    super(parts)
+    this.rounded = currentEngine().precision === 'bf16' && canRound()
+    this.owned = this.takeOver()
+  }
+
+  /**
+   * Changes the weights by one step, and gives how often each latent fired and, with `measure`, the figures. `rate` is this
+   * step's learning rate. Leaves no tensor behind.
+   */
+  protected abstract change(
+    batch: Batch,
+    rate: number,
+    measure: boolean,
+  ): { counts: Int32Array; taken: Taken | undefined }
+
+  override take(batch: Batch, options: { measure?: boolean; count?: boolean } = {}): StepReport | undefined {
+    const { step } = this
+    const rows = batch.input.shape[0]
+    const rate = rateAt(this.settings, step, this.total)
+    const { counts, taken } = this.change(batch, rate, options.measure ?? false)
+    this.countFired(counts, rows, options.count ?? false)
+    this.step++
+    if (!taken) return undefined
+    const { terms, errors, gradientNorm } = taken
+    return {
+      step,
+      rate,
+      terms,
+      loss: Object.values(terms).reduce((sum, value) => sum + value, 0),
+      fvu: errors / hostValues(() => spread(batch.target))[0]!,
+      l0: counts.reduce((sum, value) => sum + value, 0) / rows,
+      dead: this.dead,
+      gradientNorm,
+    }
+  }
+
+  /** The optimiser's rule of this step. */
+  protected ruleAt(rate: number, centred: boolean): UpdateRule {
+    const { settings } = this
+    return {
+      optimiser: settings.optimiser,
+      rate,
+      beta1: settings.beta1,
+      beta2: settings.beta2,
+      epsilon: settings.epsilon,
+      weightDecay: settings.weightDecay,
+      count: this.step + 1,
+      project: settings.projectGradient,
+      unit: settings.decoderNorm === 'unit',
+      centred,
+    }
+  }
+
+  /** The four weights of a linear SAE, as ops take them. */
+  protected get linear(): OwnWeights {
+    const { wEnc, bEnc, wDec, bDec } = this.owned
+    return { wEnc: wEnc!, bEnc: bEnc!, wDec: wDec!, bDec: bDec!, packed: this.packed }
+  }
+
+  /** What a unit of Σ (x̂ − y)² adds to the reconstruction loss of that name; not for `norm`. */
+  protected perError(reconstruction: string, target: Tensor2D): number {
+    const [rows, width] = target.shape
+    switch (reconstruction) {
+      case 'sum':
+        return 1 / rows
+      case 'mean':
+        return 1 / (rows * width)
+      case 'normalised':
+        return 1 / (rows * (this.variance || 1))
+      default:
+        return 1 / hostValues(() => spread(target))[0]!
+    }
+  }
+
+  /** The latents that are dead now, ascending. */
+  protected deadLatents(): Int32Array {
+    const dead: number[] = []
+    for (const [i, rows] of this.silent.entries()) if (rows >= this.settings.deadAfterTokens) dead.push(i)
+    return Int32Array.from(dead)
+  }
+
+  /** Moves the slots into memory that updates change in place. */
+  private takeOver(): Record<string, OwnSlot> {
+    const owned: Record<string, OwnSlot> = {}
+    for (const [name, { weight, first, second }] of this.slots) {
+      const place = (tensor: Tensor) =>
+        tf.tidy(() => own(name === 'wEnc' ? (tf.transpose(tensor as Tensor2D) as Tensor) : tensor))
+      owned[name] = { weight: place(weight), first: place(first), second: place(second ?? tf.zerosLike(weight)) }
+      tf.dispose([weight, first, ...(second ? [second] : [])])
+    }
+    this.slots.clear()
+    this.packed = this.rounded ? packEncoder(owned.wEnc!.weight as Tensor2D) : undefined
+    return owned
+  }
+
+  /** A copy in the usual orientation. */
+  private usual(name: string, tensor: Tensor): Tensor {
+    return tf.tidy(() => (name === 'wEnc' ? tf.transpose(tensor as Tensor2D) : own(tensor)) as Tensor)
+  }
+
+  override weights(): Params {
+    return Object.fromEntries(Object.entries(this.owned).map(([name, { weight }]) => [name, this.usual(name, weight)]))
+  }
+
+  override async snapshot(): Promise<StepSnapshot> {
+    const tensors: StepSnapshot['tensors'] = {}
+    for (const [name, slot] of Object.entries(this.owned))
+      for (const [part, tensor] of Object.entries(slot)) {
+        if (part === 'second' && this.settings.optimiser === 'signum') continue
+        const usual = this.usual(name, tensor)
+        tensors[`${part}.${name}`] = { shape: usual.shape, data: (await usual.data()) as Float32Array }
+        usual.dispose()
+      }
+    return { step: this.step, state: this.state, silent: this.silent.slice(), fired: this.fired.slice(), tensors }
+  }
+
+  override restore(snapshot: StepSnapshot): void {
+    const names = Object.keys(this.owned)
+    this.disposeOwned()
+    for (const name of names) this.slots.set(name, {} as never)
+    super.restore(snapshot)
+    this.owned = this.takeOver()
+  }
+
+  private disposeOwned(): void {
+    tf.dispose(Object.values(this.owned).flatMap(slot => Object.values(slot)))
+    this.packed?.dispose()
+  }
+
+  override dispose(): void {
+    super.dispose()
+    this.disposeOwned()
+  }
+}
