@@ -64,6 +64,8 @@ export class Stepper {
   readonly silent: Int32Array
   /** How often each latent fired in the steps that were counted. */
   readonly fired: Int32Array
+  /** How often each latent fired since `forget`, and on how many rows. */
+  readonly recent: { readonly counts: Int32Array; rows: number }
   protected readonly slots = new Map<string, Slot>()
 
   /** `params` become the stepper's; `total` is the number of steps the schedule is laid out for. */
@@ -89,6 +91,7 @@ export class Stepper {
     this.state = parts.architecture.state?.(parts.config) ?? {}
     this.silent = new Int32Array(parts.shape.latents)
     this.fired = new Int32Array(parts.shape.latents)
+    this.recent = { counts: new Int32Array(parts.shape.latents), rows: 0 }
     for (const [name, weight] of Object.entries(parts.params)) this.slots.set(name, makeSlot(weight, parts.settings))
   }
 
@@ -178,10 +181,18 @@ export class Stepper {
 
   /** Marks latents alive that fired in a batch of that many rows; `count` adds to `fired`. */
   protected countFired(counts: ArrayLike<number>, rows: number, count: boolean): void {
+    this.recent.rows += rows
     for (let i = 0; i < counts.length; i++) {
+      this.recent.counts[i]! += counts[i]!
       this.silent[i] = counts[i]! > 0 ? 0 : Math.min(saturation, this.silent[i]! + rows)
       if (count) this.fired[i]! += counts[i]!
     }
+  }
+
+  /** Begins to count `recent` anew. */
+  forget(): void {
+    this.recent.counts.fill(0)
+    this.recent.rows = 0
   }
 
   private report(
