@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly architectures: readonly string[]
   readonly k: readonly number[]
   readonly epochs: number
+  /** Where `sae-quality` keeps its results, table and plot. */
+  readonly output?: string | undefined
 }
 
 const { positionals, values } = parseArgs({
@@ -30,6 +32,7 @@ const { positionals, values } = parseArgs({
     architectures: { type: 'string', default: 'topk,batchtopk' },
     k: { type: 'string', default: '16' },
     epochs: { type: 'string', default: '4' },
+    output: { type: 'string' },
   },
 })
 const bench = benches[positionals[0] ?? '']
@@ -44,4 +47,5 @@ if (!bench || !Number.isInteger(rounds) || rounds < 1) {
     architectures: values.architectures.split(','),
     k: values.k.split(',').map(Number),
     epochs: Number(values.epochs),
+    output: values.output,
   })
