@@ -1,6 +1,7 @@
 /**
  * Latents of a TopK SAE without their pre-activations in memory: the k largest of relu(x W + b) in each row, found in the
  * blocks of the product while these are in cache. Products are float32, or of bfloat16 values with float32 sums (AMX).
+ * Each latent may have a positive factor (`scale`), and what is at or below `floor` counts as zero.
  */
 #include <algorithm>
 
@@ -19,6 +20,7 @@ struct EncodeArgs {
   const float* weight;
   const uint16_t* packed;  // bfloat16 weights, when products are in bfloat16
   const float* bias;       // null for none
+  const float* scale;      // null for none
   float* slab;             // packed panels of the columns at hand, when products are in float32
   const Candidates& candidates;
   int64_t rows, inputs, latents, groupRows;
@@ -40,15 +42,24 @@ template <int W>
 struct Scan {
   const EncodeArgs& args;
   int64_t first;
+  static PIPELINE_INLINE F<W> columns(const float* of, int64_t column, int64_t left) {
+    return !of ? F<W>{} : left >= W ? load<W>(of + column) : loadPart<W>(of + column, left);
+  }
   PIPELINE_INLINE void operator()(const float* c, int64_t row0, int64_t panel) const {
     const int64_t column = args.column + panel * kPanel<W>;
     const int64_t rows = std::min<int64_t>(kTileRows<W>, args.rows - first - row0);
     for (int v = 0; v < 3 && column + v * W < args.latents; v++) {
       const int64_t left = args.latents - column - v * W;
-      F<W> bias = F<W>{};
-      if (args.bias) bias = left >= W ? load<W>(args.bias + column + v * W) : loadPart<W>(args.bias + column + v * W, left);
+      const F<W> bias = columns(args.bias, column + v * W, left);
+      if (!args.scale) {
+        for (int64_t row = 0; row < rows; row++)
+          args.candidates.take<W>(first + row0 + row, load<W>(c + row * kPanel<W> + v * W) + bias, column + v * W, args.latents);
+        continue;
+      }
+      const F<W> scale = columns(args.scale, column + v * W, left);
       for (int64_t row = 0; row < rows; row++)
-        args.candidates.take<W>(first + row0 + row, load<W>(c + row * kPanel<W> + v * W) + bias, column + v * W, args.latents);
+        args.candidates.take<W>(first + row0 + row, (load<W>(c + row * kPanel<W> + v * W) + bias) * scale, column + v * W,
+                                args.latents);
     }
   }
 };
@@ -70,15 +81,23 @@ struct ScanBlock {
   int64_t first;
   PIPELINE_AMX void operator()(float* c, int64_t block, int64_t panel) const {
     const int64_t column = panel * kBlock, row0 = first + block * kBlock, rows = std::min(kBlock, args.rows - row0);
-    F<16> bias[2] = {};
-    for (int half = 0; half < 2 && args.bias; half++) {
+    F<16> bias[2] = {}, scale[2] = {};
+    for (int half = 0; half < 2; half++) {
       const int64_t left = args.latents - column - half * 16;
-      if (left > 0)
-        bias[half] = left >= 16 ? load<16>(args.bias + column + half * 16) : loadPart<16>(args.bias + column + half * 16, left);
+      if (left <= 0) continue;
+      bias[half] = Scan<16>::columns(args.bias, column + half * 16, left);
+      scale[half] = Scan<16>::columns(args.scale, column + half * 16, left);
+    }
+    if (!args.scale) {
+      for (int64_t row = 0; row < rows; row++)
+        for (int half = 0; half < 2; half++)
+          args.candidates.take<16>(row0 + row, load<16>(blockRow(c, row, half)) + bias[half], column + half * 16, args.latents);
+      return;
     }
     for (int64_t row = 0; row < rows; row++)
       for (int half = 0; half < 2; half++)
-        args.candidates.take<16>(row0 + row, load<16>(blockRow(c, row, half)) + bias[half], column + half * 16, args.latents);
+        args.candidates.take<16>(row0 + row, (load<16>(blockRow(c, row, half)) + bias[half]) * scale[half],
+                                 column + half * 16, args.latents);
   }
 };
 
@@ -101,20 +120,23 @@ struct TopKEncode {
 
   void compute(const Call& call) const {
     const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), packed = call.input(3);
+    const Tensor scale = call.input(4), floor = call.input(5);
     require(x.rank() == 2 && weight.rank() == 2, "topKEncode: x and the weight must have two axes.");
     const int64_t rows = x.dim(0), inputs = x.dim(1), latents = weight.dim(transposed ? 0 : 1);
     require(weight.dim(transposed ? 1 : 0) == inputs, "topKEncode: x has " + std::to_string(inputs) +
                                                           " columns, but the weight takes another number.");
     require(bias.size() == 0 || bias.size() == latents, "topKEncode: the bias must have an element for each latent.");
+    require(scale.size() == 0 || scale.size() == latents, "topKEncode: the scale must have an element for each latent.");
+    require(floor.size() == 1 && floor.floats()[0] >= 0, "topKEncode: the floor must be one number that is not negative.");
     require(k >= 1 && k <= latents,
             "topKEncode: k must be from 1 to " + std::to_string(latents) + ", but it is " + std::to_string(k) + ".");
     const Tensor values = call.floats(0, {rows, k}), indices = call.ints(1, {rows, k});
     if (rows == 0) return;
     const LargeMemory memory(static_cast<size_t>(Candidates::cells(rows, k)) * 4);
-    const Candidates candidates(memory.data(), rows, k);
+    const Candidates candidates(memory.data(), rows, k, floor.floats()[0]);
     const int64_t threads = threadCount();
-    EncodeArgs args{x.floats(), weight.floats(), nullptr, bias.size() ? bias.floats() : nullptr, nullptr, candidates,
-                    rows, inputs, latents, 0, 0, 0, transposed};
+    EncodeArgs args{x.floats(), weight.floats(), nullptr, bias.size() ? bias.floats() : nullptr,
+                    scale.size() ? scale.floats() : nullptr, nullptr, candidates, rows, inputs, latents, 0, 0, 0, transposed};
 #if PIPELINE_X86
     if (rounded) {
       require(isa() >= Isa::amx, "topKEncode: this processor has no AMX.");
@@ -149,7 +171,8 @@ struct TopKEncode {
   }
 };
 PIPELINE_OP(TopKEncode, "PipelineTopKEncode", {"k: int", "transposed: bool", "rounded: bool"},
-            {"x: float", "weight: float", "bias: float", "packed: int32"}, {"values: float", "indices: int32"});
+            {"x: float", "weight: float", "bias: float", "packed: int32", "scale: float", "floor: float"},
+            {"values: float", "indices: int32"});
 
 }  // namespace
 }  // namespace pipeline

@@ -36,6 +36,15 @@ struct Entries {
   const float *values, *dz, *g;
   const int32_t* indices;
   int64_t rows, k;
+  const int32_t* ends;  // the first latent beyond each level of g; the last level's end is not read
+  int64_t levels;
+
+  /** The rows of g that a latent's values multiplied. */
+  const float* rowsOf(int64_t latent, int64_t width) const {
+    int64_t level = 0;
+    while (level + 1 < levels && latent >= ends[level]) level++;
+    return g + level * rows * width;
+  }
 };
 
 /** An entry after sorting by latent. */
@@ -89,7 +98,7 @@ PIPELINE_INLINE void updatePieces(const UpdateArgs& args, int64_t begin, int64_t
       for (int s = 0; s < 2; s++) {
         if (args.starts[s].empty()) continue;
         const Entry* const entries = args.sorted[s].data();
-        const float* const g = args.sets[s].g;
+        const float* const g = args.sets[s].rowsOf(latent, outputs);
         int64_t n = args.starts[s][latent];
         const int64_t stop = args.starts[s][latent + 1], all = static_cast<int64_t>(args.sorted[s].size());
         count += stop - n;
@@ -145,28 +154,31 @@ void addColumns(const SumArgs& args, int64_t begin, int64_t end) {
 }
 
 struct SparseUpdate {
-  bool signum, project, unit, lazy, centred, dry;
+  bool signum, project, unit, lazy, centred, dry, auxBias;
   explicit SparseUpdate(Attributes& attributes)
       : signum(attributes.flag("signum")),
         project(attributes.flag("project")),
         unit(attributes.flag("unit")),
         lazy(attributes.flag("lazy")),
         centred(attributes.flag("centred")),
-        dry(attributes.flag("dry")) {}
+        dry(attributes.flag("dry")),
+        auxBias(attributes.flag("aux_bias")) {}
 
   static Slot slot(const Tensor& weight, const Tensor& first, const Tensor& second) {
     require(first.size() == weight.size() && second.size() == weight.size(), "sparseUpdate: moments must have their weight's shape.");
     return {weight.floats(), first.floats(), second.floats()};
   }
 
-  static Entries entries(const Tensor& values, const Tensor& indices, const Tensor& dz, const Tensor& g, int64_t rows,
-                         int64_t latents, int64_t width) {
+  static Entries entries(const Tensor& values, const Tensor& indices, const Tensor& dz, const Tensor& g,
+                         const int32_t* ends, int64_t levels, int64_t rows, int64_t latents, int64_t width) {
     require(values.rank() == 2 && indices.size() == values.size() && dz.size() == values.size() && values.dim(0) == rows,
             "sparseUpdate: values, indices and gradients of latents must all be [rows, k].");
-    require(g.size() == rows * width, "sparseUpdate: the gradient of the reconstruction must be [rows, width].");
-    for (int64_t i = 0; i < indices.size(); i++)
-      require(indices.ints()[i] >= 0 && indices.ints()[i] < latents, "sparseUpdate: an index is outside the latents.");
-    return {values.floats(), dz.floats(), g.floats(), indices.ints(), rows, values.dim(1)};
+    require(g.size() == levels * rows * width, "sparseUpdate: the gradient of the reconstruction must be [rows, width].");
+    const int32_t* const all = indices.ints();
+    bool inside = true;
+    for (int64_t i = 0, size = indices.size(); i < size; i++) inside &= all[i] >= 0 && all[i] < latents;
+    require(inside, "sparseUpdate: an index is outside the latents.");
+    return {values.floats(), dz.floats(), g.floats(), all, rows, values.dim(1), ends, levels};
   }
 
   void compute(const Call& call) const {
@@ -176,7 +188,7 @@ struct SparseUpdate {
     const Tensor bEnc = call.input(12), bEnc1 = call.input(13), bEnc2 = call.input(14);
     const Tensor wDec = call.input(15), wDec1 = call.input(16), wDec2 = call.input(17);
     const Tensor bDec = call.input(18), bDec1 = call.input(19), bDec2 = call.input(20);
-    const Tensor packed = call.input(21), numbers = call.input(22);
+    const Tensor packed = call.input(21), numbers = call.input(22), ends = call.input(23);
     require(wEnc.rank() == 2 && wDec.rank() == 2 && x.rank() == 2 && wDec.dim(0) == wEnc.dim(0) && x.dim(1) == wEnc.dim(1),
             "sparseUpdate: x must be [rows, width], wEnc [latents, width] and wDec [latents, outputs].");
     const int64_t rows = x.dim(0), inputs = x.dim(1), latents = wEnc.dim(0), outputs = wDec.dim(1);
@@ -184,10 +196,10 @@ struct SparseUpdate {
     require(!centred || inputs == outputs, "sparseUpdate: a decoder bias on the input needs inputs as wide as outputs.");
     require(numbers.size() == 8, "sparseUpdate: the rule must have eight numbers.");
     UpdateArgs args;
-    args.sets[0] = entries(values, indices, dz, g, rows, latents, outputs);
+    args.sets[0] = entries(values, indices, dz, g, ends.ints(), std::max<int64_t>(1, ends.size()), rows, latents, outputs);
     sortEntries(args.sets[0], latents, args.starts[0], args.sorted[0]);
     if (auxValues.size() > 0) {
-      args.sets[1] = entries(auxValues, auxIndices, auxDz, auxG, rows, latents, outputs);
+      args.sets[1] = entries(auxValues, auxIndices, auxDz, auxG, nullptr, 1, rows, latents, outputs);
       sortEntries(args.sets[1], latents, args.starts[1], args.sorted[1]);
     }
     args.x = x.floats();
@@ -217,6 +229,10 @@ struct SparseUpdate {
     std::vector<double> biasGradient(outputs, 0.0);
     const SumArgs down{g.floats(), biasGradient.data(), rows, outputs, 1};
     parallel(outputs, 64, [&](int64_t begin, int64_t end) { addColumns(down, begin, end); });
+    if (auxBias && auxValues.size() > 0) {
+      const SumArgs more{auxG.floats(), biasGradient.data(), rows, outputs, 1};
+      parallel(outputs, 64, [&](int64_t begin, int64_t end) { addColumns(more, begin, end); });
+    }
     parallel(pieces, 1, [&](int64_t begin, int64_t end) { update(args, begin, end); });
     if (centred) {
       const SumArgs back{shifts.data(), biasGradient.data(), pieces, inputs, -1};
@@ -237,11 +253,13 @@ struct SparseUpdate {
   }
 };
 PIPELINE_OP(SparseUpdate, "PipelineSparseUpdate",
-            {"signum: bool", "project: bool", "unit: bool", "lazy: bool", "centred: bool", "dry: bool"},
+            {"signum: bool", "project: bool", "unit: bool", "lazy: bool", "centred: bool", "dry: bool",
+             "aux_bias: bool"},
             {"x: float", "values: float", "indices: int32", "dz: float", "g: float", "aux_values: float",
              "aux_indices: int32", "aux_dz: float", "aux_g: float", "w_enc: float", "w_enc1: float", "w_enc2: float",
              "b_enc: float", "b_enc1: float", "b_enc2: float", "w_dec: float", "w_dec1: float", "w_dec2: float",
-             "b_dec: float", "b_dec1: float", "b_dec2: float", "packed: int32", "rule: float"},
+             "b_dec: float", "b_dec1: float", "b_dec2: float", "packed: int32", "rule: float",
+             "ends: int32"},
             {"norm: float", "counts: int32"});
 
 /** A copy of a tensor in memory of its own, which ops may change in place. */

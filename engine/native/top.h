@@ -44,13 +44,13 @@ struct Candidates {
   static int64_t cells(int64_t rows, int64_t k) { return rows * (2 + 2 * roomFor(k)); }
   static int64_t roomFor(int64_t k) { return 2 * k + 48; }
 
-  /** Empty candidates in memory of that many cells. */
-  Candidates(void* memory, int64_t rows, int64_t k) : k(k), room(roomFor(k)) {
+  /** Empty candidates in memory of that many cells; only what is above `floor` becomes one. */
+  Candidates(void* memory, int64_t rows, int64_t k, float floor = 0) : k(k), room(roomFor(k)) {
     thresholds = static_cast<float*>(memory);
     counts = reinterpret_cast<int32_t*>(thresholds + rows);
     values = reinterpret_cast<float*>(counts + rows);
     columns = reinterpret_cast<int32_t*>(values + rows * room);
-    std::fill(thresholds, thresholds + rows, 0.f);
+    std::fill(thresholds, thresholds + rows, floor);
     std::fill(counts, counts + rows, 0);
   }
 

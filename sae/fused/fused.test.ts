@@ -53,6 +53,17 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     ['batchtopk', { k: 3.5 }, {}],
     // A row with one latent of a tied encoder has no gradient but rounding; the larger epsilon keeps Adam from acting on it.
     ['batchtopk', { k: 1, auxCoefficient: 0 }, { gradientClip: 1, epsilon: 1e-3 }],
+    ['batchtopk', { k: 4, rescaleByDecoderNorm: true }, { decoderNorm: 'free', projectGradient: false }],
+    ['topk', { k: 4, rescaleByDecoderNorm: true, auxRelu: false, auxDecoderBias: true }, { decoderNorm: 'free' }],
+    ['topk', { k: 4, auxRelu: false, auxK: 3 }, { decoderNorm: 'unit-before', gradientClip: 0.4 }],
+    ['matryoshka', { k: 4 }, {}],
+    ['matryoshka', { k: 4, widths: [1, 2, 30], levelWeights: [0.5, 0, 2, 1] }, { gradientClip: 0.5 }],
+    ['matryoshka', { k: 3, widths: [], reconstruction: 'sum' }, { decoderNorm: 'free' }],
+    [
+      'matryoshka',
+      { k: 6, widths: [7, 20], auxCoefficient: 0, levelWeights: [1, 1, 0], decoderBiasOnInput: false },
+      { projectGradient: false },
+    ],
   ] as [string, Record<string, unknown>, Partial<StepSettings>][])(
     'takes the steps of the plain one: %s %o %o',
     (name, settings, step) => {
@@ -78,7 +89,7 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     },
   )
 
-  test.each(['topk', 'batchtopk'])('goes on from a snapshot in the same bits: %s', async name => {
+  test.each(['topk', 'batchtopk', 'matryoshka'])('goes on from a snapshot in the same bits: %s', async name => {
     const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 96 })
     plain.dispose()
     const take = (stepper: Stepper, from: number, to: number) => {
@@ -100,7 +111,7 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
 
   test('leaves no tensor behind', async () => {
     const before = tf.memory().numTensors
-    for (const name of ['topk', 'batchtopk']) {
+    for (const name of ['topk', 'batchtopk', 'matryoshka']) {
       const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 48 })
       plain.dispose()
       const input = rows(48, 1)
@@ -117,7 +128,7 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     ['one row', () => rows(1, 3)],
     ['equal rows', () => tf.tile(rows(1, 3), [8, 1])],
   ])('stays finite on %s', (_, make) => {
-    for (const name of ['topk', 'batchtopk']) {
+    for (const name of ['topk', 'batchtopk', 'matryoshka']) {
       const { plain, fused } = both(name, { k: 4 })
       plain.dispose()
       const input = make() as ReturnType<typeof rows>
@@ -135,9 +146,8 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
       return fusedStepper(architecture, config, { ...plainStep, ...step }) !== undefined
     }
     expect(fits('topk', {})).toBe(true)
-    expect(fits('topk', { rescaleByDecoderNorm: true })).toBe(false)
     expect(fits('topk', { auxToEncoder: false })).toBe(false)
-    expect(fits('topk', {}, { decoderNorm: 'unit-before' })).toBe(false)
+    expect(fits('matryoshka', { levelWeights: [1, 1, 1, 0] })).toBe(false)
     expect(fits('gated', {})).toBe(false)
   })
 })

@@ -6,6 +6,7 @@ import { canUpdate } from '../../engine/ops/sae/update.ts'
 import type { Architecture } from '../architecture.ts'
 import type { Stepper, StepSettings } from '../step.ts'
 import { BatchTopkStepper } from './batchtopk.ts'
+import { fitsMatryoshka, MatryoshkaStepper } from './matryoshka.ts'
 import type { StepperParts } from './owned.ts'
 import { fitsTopk, TopkStepper } from './topk.ts'
 
@@ -19,6 +20,7 @@ interface Variant {
 const variants: Readonly<Record<string, Variant>> = {
   topk: { Stepper: TopkStepper, fits: fitsTopk },
   batchtopk: { Stepper: BatchTopkStepper, fits: fitsTopk },
+  matryoshka: { Stepper: MatryoshkaStepper, fits: fitsMatryoshka },
 }
 
 /** The fused stepper that computes what these settings ask for; undefined where there is none, or its ops are absent. */

@@ -1,7 +1,8 @@
 /** The fused TopK step: no [rows, latents] tensor is made, gradients are summed latent by latent. */
 import type { ChosenLatents } from '../../engine/ops/sae/encode.ts'
-import { topKStep } from '../../engine/ops/sae/step.ts'
-import { type Tensor2D, tf } from '../../engine/tf.ts'
+import { rowNorms, unitRowsInPlace } from '../../engine/ops/sae/rows.ts'
+import { type StepOptions, type StepResult, topKStep } from '../../engine/ops/sae/step.ts'
+import { type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Batch } from '../architecture.ts'
 import type { AuxiliarySettings } from '../auxiliary.ts'
 import { hostValues } from '../host.ts'
@@ -18,15 +19,9 @@ export type TopkConfig = AuxiliarySettings & {
 }
 
 /** Whether the fused steps of the top-k family compute what these settings ask for. */
-export function fitsTopk(config: Record<string, unknown>, settings: StepSettings): boolean {
-  const { reconstruction, rescaleByDecoderNorm, auxCoefficient, auxRelu, auxDecoderBias, auxToEncoder } =
-    config as TopkConfig
-  return (
-    settings.decoderNorm !== 'unit-before' &&
-    ['sum', 'mean', 'normalised', 'fvu'].includes(reconstruction) &&
-    !rescaleByDecoderNorm &&
-    (auxCoefficient === 0 || (auxRelu && !auxDecoderBias && auxToEncoder))
-  )
+export function fitsTopk(config: Record<string, unknown>, _settings: StepSettings): boolean {
+  const { reconstruction, auxCoefficient, auxToEncoder } = config as TopkConfig
+  return ['sum', 'mean', 'normalised', 'fvu'].includes(reconstruction) && (auxCoefficient === 0 || auxToEncoder)
 }
 
 export class TopkStepper extends OwnedStepper {
@@ -35,59 +30,89 @@ export class TopkStepper extends OwnedStepper {
   }
 
   /** Chooses latents other than the k largest of each row; `undefined` leaves it to the step. */
-  protected chooser(_k: number): ((x: Tensor2D) => ChosenLatents) | undefined {
+  protected chooser(_k: number, _norms: Tensor1D | undefined): ((x: Tensor2D) => ChosenLatents) | undefined {
     return undefined
   }
 
+  /** What latents are multiplied by for the choice; the caller disposes it. */
+  protected norms(): Tensor1D | undefined {
+    return this.topk.rescaleByDecoderNorm ? rowNorms(this.linear.wDec.weight as Tensor2D) : undefined
+  }
+
+  /** The levels of a nested dictionary: the name of each level's loss, its weight, and the first latent beyond it. */
+  protected get levels(): readonly { name: string; weight: number; end: number }[] {
+    return [{ name: 'reconstruction', weight: 1, end: this.shape.latents }]
+  }
+
+  /** Takes the step; variants with weights beside the four change these here. */
+  protected moveBy(input: Tensor2D, target: Tensor2D, options: StepOptions, _rate: number): StepResult {
+    return topKStep(this.linear, input, target, options)
+  }
+
   protected change({ input, target }: Batch, rate: number, measure: boolean) {
-    const { settings, topk, shape } = this
-    const rows = input.shape[0]
+    const { settings, topk, shape, levels } = this
+    if (settings.decoderNorm === 'unit-before') unitRowsInPlace(this.linear.wDec.weight as Tensor2D)
     const moment = this.moment()
     moment.dead?.dispose()
     const k = moment.k ?? topk.k
     const perError = this.perError(topk.reconstruction, target)
-    const wanted = topk.auxK ?? Math.floor(shape.outputs / 2)
-    const auxiliary = moment.deadCount > 0 && topk.auxCoefficient > 0 && wanted > 0
-    const weight = topk.auxCoefficient * (topk.auxScaleByDead ? Math.min(moment.deadCount / wanted, 1) : 1)
-    const auxiliaryOf = (residual: Tensor2D) =>
-      topk.auxNormalise === 'none'
-        ? tf.scalar(weight / rows)
-        : tf.scalar(weight).div(spread(topk.auxNormalise === 'residual' ? residual : target))
-    let perAuxiliary = 0
-
-    const result = topKStep(this.linear, input, target, {
+    const norms = this.norms()
+    const auxiliary = this.auxiliary(target, moment.deadCount)
+    const options: StepOptions = {
       k: Math.min(Math.floor(k), shape.latents),
-      choose: this.chooser(k),
-      scale: 2 * perError,
+      choose: this.chooser(k, norms),
+      norms,
+      scale: levels.map(({ weight }) => 2 * perError * weight),
+      ends: levels.length > 1 ? levels.map(({ end }) => end) : undefined,
       rounded: this.rounded,
       gradientClip: settings.gradientClip,
       rule: this.ruleAt(rate, topk.decoderBiasOnInput),
-      ...(auxiliary
-        ? {
-            dead: {
-              latents: this.deadLatents(),
-              k: wanted,
-              scale: (residual: Tensor2D) => {
-                const scale = auxiliaryOf(residual)
-                perAuxiliary = scale.dataSync()[0]!
-                return scale.mul(2)
-              },
-            },
-          }
-        : {}),
-    })
-
+      dead: auxiliary?.dead,
+    }
+    const result = this.moveBy(input, target, options, rate)
+    norms?.dispose()
     const counts = result.counts.dataSync() as Int32Array
     let taken: Taken | undefined
     if (measure) {
-      const [errors, auxiliaryErrors, gradientNorm] = hostValues(() =>
-        tf.stack([result.errors.sum(), result.auxiliaryErrors?.sum() ?? tf.scalar(0), result.norm.asScalar()]),
+      const [gradientNorm, auxiliaryErrors, ...errors] = hostValues(() =>
+        tf.concat([
+          tf.stack([result.norm.asScalar(), result.auxiliaryErrors?.sum() ?? tf.scalar(0)]),
+          result.errors.sum(1),
+        ]),
       )
-      const terms: Record<string, number> = { reconstruction: errors! * perError }
-      if (auxiliary) terms.auxiliary = auxiliaryErrors! * perAuxiliary
-      taken = { terms, errors: errors!, gradientNorm: gradientNorm! }
+      const terms = Object.fromEntries(
+        levels.map(({ name, weight }, level) => [name, errors[level]! * perError * weight]),
+      )
+      if (auxiliary) terms.auxiliary = auxiliaryErrors! * auxiliary.perError()
+      taken = { terms, errors: errors.at(-1)!, gradientNorm: gradientNorm! }
     }
     tf.dispose(Object.values(result))
     return { counts, taken }
+  }
+
+  /** The auxiliary loss of this step, and once the step is taken what a unit of its squared error adds to the loss. */
+  private auxiliary(target: Tensor2D, deadCount: number) {
+    const { auxK, auxCoefficient, auxNormalise, auxScaleByDead, auxRelu, auxDecoderBias } = this.topk
+    const wanted = auxK ?? Math.floor(this.shape.outputs / 2)
+    if (deadCount === 0 || auxCoefficient === 0 || wanted === 0) return undefined
+    const weight = auxCoefficient * (auxScaleByDead ? Math.min(deadCount / wanted, 1) : 1)
+    let perError = 0
+    return {
+      perError: () => perError,
+      dead: {
+        latents: this.deadLatents(),
+        k: wanted,
+        signed: !auxRelu,
+        bias: auxDecoderBias,
+        scale: (residual: Tensor2D) => {
+          const total =
+            auxNormalise === 'none'
+              ? target.shape[0]
+              : hostValues(() => spread(auxNormalise === 'residual' ? residual : target))[0]!
+          perError = weight / total
+          return tf.scalar(2 * perError)
+        },
+      },
+    }
   }
 }

@@ -20,6 +20,10 @@ export interface EncodeOptions {
   readonly rounded?: boolean
   /** The weight as `packEncoder` packed it, for rounded products; packed anew in each call without it. */
   readonly packed?: Tensor | undefined
+  /** A positive factor of each latent, [latents]: latents are chosen by relu(x W + b) times it, and have that value. */
+  readonly scale?: Tensor1D | undefined
+  /** Values at or below it count as 0; default 0. Fewer candidates pass, where it is known that they would not be used. */
+  readonly floor?: number | undefined
 }
 
 /** The k chosen latents of each row, [rows, k] both; `indices` are int32. */
@@ -34,10 +38,13 @@ export function canRound(): boolean {
 }
 
 /** The meaning of `topKEncode`, in tfjs ops and on the host. */
-export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, { k, bias, layout }: EncodeOptions): ChosenLatents {
+export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions): ChosenLatents {
+  const { k, bias, layout, scale, floor = 0 } = options
   const [valueTensor, indexTensor] = tf.tidy(() => {
     const product = tf.matMul(x, weight, false, layout === 'out-in')
-    const top = tf.topk(tf.relu(bias ? product.add(bias) : product), k, true)
+    const shifted = bias ? product.add(bias) : product
+    const values = scale ? shifted.mul(scale) : shifted
+    const top = tf.topk(tf.where(values.greater(floor), values, tf.zerosLike(values)), k, true)
     return [top.values, top.indices]
   }) as [Tensor, Tensor]
   const [values, indices] = [valueTensor.dataSync().slice(), indexTensor.dataSync().slice()]
@@ -58,14 +65,21 @@ export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, { k, bias, layout
 /** The k largest latents of each row of x [rows, width]; x has the decoder bias taken off already where that is wanted. */
 export function topKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions): ChosenLatents {
   if (!canCall('PipelineTopKEncode')) return plainTopKEncode(x, weight, options)
-  const { k, bias, layout, packed } = options
+  const { k, bias, layout, packed, scale, floor = 0 } = options
   return tf.tidy(() => {
     const attributes = {
       k: { int: k },
       transposed: layout === 'out-in',
       rounded: (options.rounded ?? false) && canRound(),
     }
-    const inputs = [x, weight, bias ?? noTensor(), packed ?? tf.tensor1d([], 'int32')]
+    const inputs = [
+      x,
+      weight,
+      bias ?? noTensor(),
+      packed ?? tf.tensor1d([], 'int32'),
+      scale ?? noTensor(),
+      tf.scalar(floor),
+    ]
     const [values, indices] = callOp('PipelineTopKEncode', attributes, inputs, 2)
     return { values: values as Tensor2D, indices: indices as Tensor2D }
   }) as unknown as ChosenLatents

@@ -95,7 +95,7 @@ class Plain {
           .sub(target)
           .square()
           .sum()
-          .mul(options.scale / 2)
+          .mul((options.scale as number) / 2)
         if (!options.dead) return error as Scalar
         const residual = tf.tensor2d(
           tf
@@ -220,7 +220,7 @@ describe.skipIf(!opsTestable)('a fused training step', () => {
       const weights = owned(start)
       const before = tf.memory().numTensors
       for (const [i, batch] of batches.entries()) {
-        const { errors, norm, counts, values, indices, g, auxiliaryErrors } = topKStep(
+        const { errors, norm, clip, counts, values, indices, auxiliaryErrors } = topKStep(
           weights,
           batch,
           batch,
@@ -230,7 +230,7 @@ describe.skipIf(!opsTestable)('a fused training step', () => {
         const used = values.dataSync().filter(value => value !== 0).length
         const fired = (counts.dataSync() as Int32Array).reduce((a, b) => a + b)
         expect(fired, name).toBe(used)
-        tf.dispose([errors, norm, counts, values, indices, g, ...(auxiliaryErrors ? [auxiliaryErrors] : [])])
+        tf.dispose([errors, norm, clip, counts, values, indices, ...(auxiliaryErrors ? [auxiliaryErrors] : [])])
       }
       expect(tf.memory().numTensors).toBe(before)
       for (const part of ['wEnc', 'bEnc', 'wDec', 'bDec'] as const)

@@ -27,10 +27,14 @@ export interface OwnWeights {
   readonly packed?: Tensor | undefined
 }
 
-/** Latents, their gradients dz [rows, k], and the gradient g [rows, outputs] of what they were decoded to. */
+/**
+ * Latents, their gradients dz [rows, k], and the gradient g [rows, outputs] of what they were decoded to; with levels
+ * [levels · rows, outputs], and where each level ends (`DecodeBack`).
+ */
 export interface SparseGradient extends ChosenLatents {
   readonly dz: Tensor2D
   readonly g: Tensor2D
+  readonly ends?: readonly number[] | undefined
 }
 
 export interface UpdateRule {
@@ -50,6 +54,8 @@ export interface UpdateRule {
   readonly unit: boolean
   /** The decoder bias was taken off the input, so it has a gradient through the encoder too. */
   readonly centred: boolean
+  /** What the auxiliary latents were decoded to has the decoder bias in it. */
+  readonly auxiliaryBias?: boolean
   readonly lazy?: boolean
   /** Change nothing: only the norm and the counts, for clipping. */
   readonly dry?: boolean
@@ -73,7 +79,7 @@ export function own(x: Tensor): Tensor {
 
 /**
  * Updates the weights in place. `x` [rows, width] is what the encoder read (centred already). `auxiliary` is a second set of
- * latents of the same rows with a g of its own.
+ * latents of the same rows with a g of its own, of one level.
  */
 export function sparseUpdate(
   weights: OwnWeights,
@@ -106,6 +112,7 @@ export function sparseUpdate(
       ...slots.flatMap(({ weight, first, second }) => [weight, first, second]),
       weights.packed ?? noInts,
       numbers,
+      gradient.ends ? tf.tensor1d([...gradient.ends], 'int32') : noInts,
     ]
     const attributes = {
       signum: rule.optimiser === 'signum',
@@ -114,6 +121,7 @@ export function sparseUpdate(
       lazy: rule.lazy ?? false,
       centred: rule.centred,
       dry: rule.dry ?? false,
+      aux_bias: rule.auxiliaryBias ?? false,
     }
     const [norm, counts] = callOp('PipelineSparseUpdate', attributes, inputs, 2)
     return { norm: norm as Scalar, counts: counts as Tensor1D }

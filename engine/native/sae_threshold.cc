@@ -1,0 +1,274 @@
+/**
+ * Latents above bounds of their own, without the pre-activations in memory: the entries of x W + b that are larger than
+ * bound[latent], row by row in ascending order of latents. They are picked from the blocks of the product while these are in
+ * cache. Products are float32, or of bfloat16 values with float32 sums (AMX).
+ *
+ * Where more than `limit` entries are found the op stops early and gives none; `complete` is 0 then. Whether it does depends
+ * on the numbers alone.
+ */
+#include <algorithm>
+#include <atomic>
+
+#include "amx.h"
+#include "gemm.h"
+#include "op.h"
+#include "packed.h"
+#include "threads.h"
+#include "top.h"
+
+namespace pipeline {
+namespace {
+
+/** Columns whose entries are gathered at a time, so that a group's rows have few places to write to. */
+constexpr int64_t kColumns = 1024;
+
+/** The entries of a group of rows: those of each row for the first stretch of columns, then for the next. */
+struct Found {
+  std::vector<int32_t> counts;  // [stretches][rows]
+  std::vector<float> values;
+  std::vector<int32_t> columns;
+};
+
+struct ThresholdArgs {
+  const float* x;
+  const float* weight;
+  const uint16_t* packed;  // bfloat16 weights, when products are in bfloat16
+  const float* bias;       // null for none
+  const float* bounds;
+  float* slab;  // packed panels of the columns at hand, when products are in float32
+  Found* found;
+  std::atomic<int64_t>* total;
+  int64_t rows, inputs, latents, groupRows;
+  int64_t column, columns;  // the slab's first column, and how many it has
+  int64_t limit;
+  bool transposed;
+};
+
+constexpr int64_t kSlabBytes = 16 << 20;
+
+template <int W>
+PIPELINE_INLINE F<W> partOf(const float* values, int64_t column, int64_t left) {
+  return left >= W ? load<W>(values + column) : loadPart<W>(values + column, left);
+}
+
+/** Takes what is above its bound from the blocks of one group of rows. */
+struct Collector {
+  int64_t rows;
+  Found& found;
+  std::atomic<int64_t>& total;
+  float* values;     // [rows][kColumns]
+  int32_t* columns;  // [rows][kColumns]
+  int32_t* counts;   // [rows]
+
+  /** 4-byte cells for a group. */
+  static int64_t cells(int64_t rows) { return rows * (2 * kColumns + 1); }
+
+  Collector(float* memory, int64_t rows, Found& found, std::atomic<int64_t>& total) : rows(rows), found(found), total(total) {
+    values = memory;
+    columns = reinterpret_cast<int32_t*>(values + rows * kColumns);
+    counts = columns + rows * kColumns;
+    std::fill(counts, counts + rows, 0);
+  }
+
+  template <int W>
+  PIPELINE_INLINE void take(int64_t row, F<W> value, F<W> bound, int64_t column, int64_t left) const {
+    uint32_t mask = maskAbove<W>(value, bound);
+    if (left < W) mask &= (1u << left) - 1;
+    if (!mask) return;
+    float lanes[W];
+    store<W>(lanes, value);
+    int64_t at = row * kColumns + counts[row];
+    counts[row] += __builtin_popcount(mask);
+    for (; mask; mask &= mask - 1, at++) {
+      const int lane = __builtin_ctz(mask);
+      values[at] = lanes[lane];
+      columns[at] = static_cast<int32_t>(column + lane);
+    }
+  }
+
+  /** Ends a stretch of columns. */
+  void flush() const {
+    int64_t sum = 0;
+    for (int64_t row = 0; row < rows; row++) {
+      found.values.insert(found.values.end(), values + row * kColumns, values + row * kColumns + counts[row]);
+      found.columns.insert(found.columns.end(), columns + row * kColumns, columns + row * kColumns + counts[row]);
+      sum += counts[row];
+    }
+    found.counts.insert(found.counts.end(), counts, counts + rows);
+    std::fill(counts, counts + rows, 0);
+    total += sum;
+  }
+};
+
+template <int W>
+PIPELINE_INLINE void packPanels(const ThresholdArgs& args, int64_t begin, int64_t end) {
+  for (int64_t panel = begin; panel < end; panel++)
+    packPanel<W>(args.weight, args.inputs, args.latents, args.transposed, args.column + panel * kPanel<W>,
+                 args.slab + panel * kPanel<W> * args.inputs);
+}
+PIPELINE_KERNEL(pack, packPanels, ThresholdArgs)
+
+template <int W>
+struct Scan {
+  const ThresholdArgs& args;
+  const Collector& collector;
+  mutable int64_t stretch = 0;
+  PIPELINE_INLINE void operator()(const float* c, int64_t row0, int64_t panel) const {
+    constexpr int64_t kTogether = kColumns / kPanel<W>;
+    if (panel / kTogether != stretch) {
+      collector.flush();
+      stretch = panel / kTogether;
+    }
+    const int64_t column = args.column + panel * kPanel<W>;
+    const int64_t rows = std::min<int64_t>(kTileRows<W>, collector.rows - row0);
+    for (int v = 0; v < 3 && column + v * W < args.latents; v++) {
+      const int64_t at = column + v * W, left = args.latents - at;
+      const F<W> bound = partOf<W>(args.bounds, at, left);
+      const F<W> bias = args.bias ? partOf<W>(args.bias, at, left) : F<W>{};
+      for (int64_t row = 0; row < rows; row++)
+        collector.take<W>(row0 + row, load<W>(c + row * kPanel<W> + v * W) + bias, bound, at, left);
+    }
+  }
+};
+
+template <int W>
+PIPELINE_INLINE void encodeGroups(const ThresholdArgs& args, int64_t begin, int64_t end) {
+  const int64_t own = groupScratch<W>(args.groupRows, args.inputs);
+  float* const memory = scratch(own + Collector::cells(args.groupRows));
+  const int64_t panels = (args.columns + kPanel<W> - 1) / kPanel<W>;
+  for (int64_t group = begin; group < end && *args.total <= args.limit; group++) {
+    const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
+    const Collector collector(memory + own, rows, args.found[group], *args.total);
+    multiplyGroup<W>(args.x + first * args.inputs, rows, args.inputs, args.slab, panels, memory, Scan<W>{args, collector});
+    collector.flush();
+  }
+}
+PIPELINE_KERNEL(encode, encodeGroups, ThresholdArgs)
+
+#if PIPELINE_X86
+struct ScanBlock {
+  const ThresholdArgs& args;
+  const Collector& collector;
+  mutable int64_t stretch = 0;
+  PIPELINE_AMX void operator()(float* c, int64_t block, int64_t panel) const {
+    constexpr int64_t kTogether = kColumns / kBlock;
+    if (panel / kTogether != stretch) {
+      collector.flush();
+      stretch = panel / kTogether;
+    }
+    const int64_t column = panel * kBlock, row0 = block * kBlock, rows = std::min(kBlock, collector.rows - row0);
+    for (int half = 0; half < 2 && column + half * 16 < args.latents; half++) {
+      const int64_t at = column + half * 16, left = args.latents - at;
+      const F<16> bound = partOf<16>(args.bounds, at, left);
+      const F<16> bias = args.bias ? partOf<16>(args.bias, at, left) : F<16>{};
+      for (int64_t row = 0; row < rows; row++)
+        collector.take<16>(row0 + row, load<16>(blockRow(c, row, half)) + bias, bound, at, left);
+    }
+  }
+};
+
+PIPELINE_AMX void encodeGroupsOnTiles(const ThresholdArgs& args, int64_t begin, int64_t end) {
+  const int64_t own = groupScratch(blocksOf(args.groupRows), blocksOf(args.inputs));
+  float* const memory = scratch(own + Collector::cells(args.groupRows));
+  const Tiles tiles;
+  for (int64_t group = begin; group < end && *args.total <= args.limit; group++) {
+    const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
+    const Collector collector(memory + own, rows, args.found[group], *args.total);
+    multiplyGroup(args.x + first * args.inputs, rows, args.inputs, args.packed, blocksOf(args.latents), memory,
+                  ScanBlock{args, collector});
+    collector.flush();
+  }
+}
+#endif
+
+struct ThresholdEncode {
+  bool transposed, rounded;
+  explicit ThresholdEncode(Attributes& attributes)
+      : transposed(attributes.flag("transposed")), rounded(attributes.flag("rounded")) {}
+
+  void compute(const Call& call) const {
+    const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), bounds = call.input(3);
+    const Tensor packed = call.input(4), limit = call.input(5);
+    require(x.rank() == 2 && weight.rank() == 2, "thresholdEncode: x and the weight must have two axes.");
+    const int64_t rows = x.dim(0), inputs = x.dim(1), latents = weight.dim(transposed ? 0 : 1);
+    require(weight.dim(transposed ? 1 : 0) == inputs, "thresholdEncode: x has " + std::to_string(inputs) +
+                                                          " columns, but the weight takes another number.");
+    require(bias.size() == 0 || bias.size() == latents, "thresholdEncode: the bias must have an element for each latent.");
+    require(bounds.size() == latents, "thresholdEncode: there must be a bound for each latent.");
+    require(limit.size() == 1 && limit.ints()[0] >= 0, "thresholdEncode: the limit must be one number, 0 or more.");
+    const int64_t threads = threadCount();
+    std::atomic<int64_t> total{0};
+    ThresholdArgs args{x.floats(), weight.floats(), nullptr, bias.size() ? bias.floats() : nullptr, bounds.floats(), nullptr,
+                       nullptr, &total, rows, inputs, latents, 0, 0, 0, limit.ints()[0], transposed};
+    std::vector<Found> found;
+    const auto inGroups = [&](int64_t groupRows) {
+      args.groupRows = groupRows;
+      found.resize((rows + groupRows - 1) / groupRows);
+      args.found = found.data();
+    };
+#if PIPELINE_X86
+    if (rounded) {
+      require(isa() >= Isa::amx, "thresholdEncode: this processor has no AMX.");
+      require(packed.size() == 0 || packed.size() == packedValues(inputs, latents) / 2,
+              "thresholdEncode: the packed weight does not belong to this one.");
+      Packed own;
+      if (packed.size() == 0) own = packWeight(weight.floats(), inputs, latents, transposed);
+      args.packed = own ? own->data() : reinterpret_cast<const uint16_t*>(packed.ints());
+      inGroups(std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threads))) * kBlock);
+      parallel(static_cast<int64_t>(found.size()), 1,
+               [&](int64_t begin, int64_t end) { encodeGroupsOnTiles(args, begin, end); });
+    }
+#endif
+    if (!args.packed && rows > 0) {
+      const int64_t panel = panelColumns();
+      const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * std::max<int64_t>(1, inputs) * 4));
+      const int64_t columns = std::min(slabPanels * panel, (latents + panel - 1) / panel * panel);
+      args.slab = sharedScratch(columns * inputs);
+      inGroups(groupRowsFor(rows, std::max<int64_t>(1, inputs), threads));
+      for (; args.column < latents && total <= args.limit; args.column += columns) {
+        args.columns = std::min(columns, latents - args.column);
+        parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
+        parallel(static_cast<int64_t>(found.size()), 1, [&](int64_t begin, int64_t end) { encode(args, begin, end); });
+      }
+    }
+    const bool complete = total <= args.limit;
+    const int64_t count = complete ? total.load() : 0;
+    const Tensor starts = call.ints(0, {rows + 1}), values = call.floats(1, {count}), indices = call.ints(2, {count});
+    call.ints(3, {}).ints()[0] = complete;
+    std::fill(starts.ints(), starts.ints() + rows + 1, 0);
+    if (complete && count > 0) write(args, found, starts.ints(), values.floats(), indices.ints());
+  }
+
+  /** Lays the entries of all groups out row by row. */
+  static void write(const ThresholdArgs& args, const std::vector<Found>& found, int32_t* starts, float* values,
+                    int32_t* indices) {
+    const auto rowsOf = [&](int64_t group) { return std::min(args.groupRows, args.rows - group * args.groupRows); };
+    for (size_t group = 0; group < found.size(); group++) {
+      int32_t* const own = starts + 1 + group * args.groupRows;
+      const int64_t rows = rowsOf(group);
+      for (size_t n = 0; n < found[group].counts.size(); n++) own[n % rows] += found[group].counts[n];
+    }
+    for (int64_t row = 0; row < args.rows; row++) starts[row + 1] += starts[row];
+    parallel(static_cast<int64_t>(found.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t group = begin; group < end; group++) {
+        const Found& from = found[group];
+        const int64_t rows = rowsOf(group);
+        std::vector<int32_t> next(starts + group * args.groupRows, starts + group * args.groupRows + rows);
+        int64_t at = 0;
+        for (size_t n = 0; n < from.counts.size(); n++) {
+          const int32_t count = from.counts[n], to = next[n % rows];
+          std::copy(from.values.data() + at, from.values.data() + at + count, values + to);
+          std::copy(from.columns.data() + at, from.columns.data() + at + count, indices + to);
+          next[n % rows] += count;
+          at += count;
+        }
+      }
+    });
+  }
+};
+PIPELINE_OP(ThresholdEncode, "PipelineThresholdEncode", {"transposed: bool", "rounded: bool"},
+            {"x: float", "weight: float", "bias: float", "bounds: float", "packed: int32", "limit: int32"},
+            {"starts: int32", "values: float", "indices: int32", "complete: int32"});
+
+}  // namespace
+}  // namespace pipeline
