@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Random } from '../core/random.ts'
 import { type ActivationSource, RowStream } from './data.ts'
 
 /** A source whose row r of site s holds r + s/10 in every column. */
@@ -77,6 +79,40 @@ test('a position is all it takes to go on: reading from the middle gives the sam
     const whole = await new RowStream(numbered(2000), ['a'], options).read(0, 5000)
     const later = await new RowStream(numbered(2000), ['a'], options).read(3100, 900)
     expect([...later]).toEqual([...whole.subarray(3100 * 2, 4000 * 2)])
+  }
+})
+
+test('what arrives late and out of order is served as if it had been there', async () => {
+  const plain = numbered(3000)
+  const waits = new Random(1)
+  const slow: ActivationSource = {
+    ...plain,
+    async readInto(site, start, count, out) {
+      await sleep(waits.int(4))
+      out.set(await plain.readRange(site, start, count))
+    },
+  }
+  for (const bytes of [8192, 1e9]) {
+    const options = { rows: 3000, seed: 2, bytes }
+    const [expected, served] = [plain, slow].map(source => new RowStream(source, ['a'], options))
+    for (let at = 0; at < 9000; at += 450)
+      expect([...(await served!.read(at, 450))]).toEqual([...(await expected!.read(at, 450))])
+  }
+})
+
+test('a range that cannot be read is said, whether it is served now or read ahead', async () => {
+  const broken = { ...numbered(3000), readRange: async () => Promise.reject(new Error('gone')) }
+  const stream = new RowStream(broken, ['a'], { rows: 3000, seed: 0, bytes: 8192 })
+  await expect(stream.read(0, 10)).rejects.toThrow('gone')
+})
+
+test('rows go into an array that is given, and what it held before does not matter', async () => {
+  const stream = new RowStream(numbered(700), ['a'], { rows: 700, seed: 4, bytes: 4096 })
+  const batch = new Float32Array(2 * 100).fill(Number.NaN)
+  const fresh = new RowStream(numbered(700), ['a'], { rows: 700, seed: 4, bytes: 4096 })
+  for (const at of [0, 600, 1300]) {
+    expect(await stream.read(at, 100, batch)).toBe(batch)
+    expect([...batch]).toEqual([...(await fresh.read(at, 100))])
   }
 })
 

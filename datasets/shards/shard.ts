@@ -1,5 +1,6 @@
 /** One shard file, read by row at computed offsets: positioned reads into typed arrays, nothing parsed. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { messageOf, UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import { nearest } from '../../core/nearest.ts'
@@ -10,6 +11,8 @@ import { type ColumnLayout, readLayout, type ShardLayout } from './layout.ts'
 const gapBytes = 4096
 const scratchBytes = 1 << 20
 
+const readLater = promisify(read)
+
 const arrays = {
   uint16: Uint16Array,
   uint32: Uint32Array,
@@ -18,12 +21,18 @@ const arrays = {
   float16: Uint16Array,
 } as const
 
-/** An open shard. Reads are synchronous: from the system's file cache they take a few microseconds a row. */
+/**
+ * An open shard. Reads of single rows are synchronous: from the system's file cache they take a few microseconds. Those of
+ * long ranges are done by the system's own threads, while this one goes on.
+ */
 export class Shard {
   readonly path: string
   readonly layout: ShardLayout
   private readonly file: number
   private scratch: Uint8Array | undefined
+  /** Ranges that are being read; the file is closed after the last. */
+  private reading = 0
+  private closed = false
 
   /** Throws a `UserError` when the file is absent or not a shard. */
   constructor(path: string) {
@@ -122,8 +131,32 @@ export class Shard {
     }
   }
 
+  /** Reads rows `start` to `start + count` of a site into `out`, which must not be looked at before it is done. */
+  async readRange(column: ColumnLayout, start: number, count: number, out: Float32Array): Promise<void> {
+    const { width, type, offsets } = column
+    const { starts } = this.layout
+    const valueBytes = type === 'float16' ? 2 : 4
+    const bits = type === 'float16' ? new Uint16Array(count * width) : undefined
+    const into = bits ?? out
+    this.reading++
+    try {
+      for (let batch = 0; batch + 1 < starts.length; batch++) {
+        const from = Math.max(start, starts[batch]!)
+        const to = Math.min(start + count, starts[batch + 1]!)
+        if (from >= to) continue
+        const place = into.byteOffset + (from - start) * width * valueBytes
+        const part = new Uint8Array(into.buffer, place, (to - from) * width * valueBytes)
+        await this.bytesLater(offsets[batch]! + (from - starts[batch]!) * width * valueBytes, part)
+      }
+    } finally {
+      if (--this.reading === 0 && this.closed) closeSync(this.file)
+    }
+    if (bits) halvesToFloats(bits, out)
+  }
+
   close(): void {
-    closeSync(this.file)
+    this.closed = true
+    if (this.reading === 0) closeSync(this.file)
   }
 
   private scratchOf(rowBytes: number): Uint8Array {
@@ -131,11 +164,23 @@ export class Shard {
     return this.scratch
   }
 
+  private async bytesLater(offset: number, into: Uint8Array): Promise<void> {
+    for (let done = 0; done < into.length; ) {
+      const { bytesRead } = await readLater(this.file, into, done, into.length - done, offset + done)
+      if (bytesRead === 0) throw this.tooShort()
+      done += bytesRead
+    }
+  }
+
+  private tooShort(): UserError {
+    return new UserError(`The shard ${this.path} is shorter than it says.`, { fix: 'Capture again.' })
+  }
+
   /** Fills `into` from the file; a short file is an error. */
   private bytes(offset: number, into: Uint8Array): Uint8Array {
     for (let done = 0; done < into.length; ) {
       const count = readSync(this.file, into, done, into.length - done, offset + done)
-      if (count === 0) throw new UserError(`The shard ${this.path} is shorter than it says.`, { fix: 'Capture again.' })
+      if (count === 0) throw this.tooShort()
       done += count
     }
     return into

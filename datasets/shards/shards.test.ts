@@ -190,6 +190,26 @@ describe('rows of a capture', () => {
     capture.close()
   })
 
+  test.each<Dtype>(['float32', 'float16'])('of %s are the same when many ranges are read at once', async dtype => {
+    const shards = Array.from({ length: 150 }, (_, i) => columnsOf(5, [3], dtype, i))
+    const capture = await openCapture(await writeCapture(`together-${dtype}`, shards, 2, dtype))
+    const [{ name, width }] = capture.sites as [{ name: string; width: number }]
+    const ranges = Array.from({ length: 75 }, (_, i) => ({ start: i * 9, count: 1 + ((i * 37) % 60) }))
+    const outs = ranges.map(({ count }) => new Float32Array(count * width))
+    // More shards are read at once than are kept open: none may be closed under a reader.
+    await Promise.all(ranges.map(({ start, count }, i) => capture.readInto(name, start, count, outs[i]!)))
+    for (const [i, { start, count }] of ranges.entries())
+      expect(outs[i]).toEqual(
+        await capture.read(
+          name,
+          Array.from({ length: count }, (_, r) => start + r),
+        ),
+      )
+    const beyond = capture.readInto(name, capture.rows, 1, new Float32Array(width))
+    await expect(beyond).rejects.toThrow('Rows 750 to 751 were asked for, but the capture has 750 rows.')
+    capture.close()
+  })
+
   test('go into an array that is given', async () => {
     const capture = await openCapture(await writeCapture('out', [columnsOf(4, [3], 'float32', 3)], 2))
     const out = new Float32Array(6)
