@@ -29,6 +29,34 @@ describe.skipIf(!opsTestable)('top-k encoding in one op', () => {
     })
   })
 
+  test('chooses by a factor of each latent, above a floor', () => {
+    const x = tf.tensor2d([[1], [2]])
+    const weight = tf.tensor2d([[3, 1, 2, 4]])
+    const [bias, scale] = [tf.tensor1d([0, 1, 0, 0]), tf.tensor1d([1, 3, 2, 0.5])]
+    everyWay(name => {
+      for (const rounded of opInstructions() === 'amx' ? [false, true] : [false]) {
+        const { values, indices } = topKEncode(x, weight, { k: 2, bias, scale, floor: 4, layout: 'in-out', rounded })
+        expect([indices.arraySync(), values.arraySync()], name).toEqual([
+          [
+            [0, 1],
+            [1, 2],
+          ],
+          [
+            [0, 6],
+            [9, 8],
+          ],
+        ])
+        tf.dispose([values, indices])
+      }
+    })
+    const plain = plainTopKEncode(x, weight, { k: 2, bias, scale, floor: 4, layout: 'in-out' })
+    expect(plain.values.arraySync()).toEqual([
+      [0, 6],
+      [9, 8],
+    ])
+    tf.dispose([x, weight, bias, scale, plain.values, plain.indices])
+  })
+
   const sizes: [number, number, number, number][] = [
     [1, 1, 1, 1],
     [1, 3, 50, 50],

@@ -182,6 +182,40 @@ describe.skipIf(!opsTestable)('sparse decoding', () => {
     tf.dispose([plainBack.g, plainBack.dz, plainBack.errors])
   })
 
+  test.each([
+    [1, 1, 3, 2, [1, 3]],
+    [33, 70, 100, 7, [3, 3, 50, 100]],
+    [5, 40, 30, 30, [0, 29, 30]],
+  ])('agrees with the plain version level by level: %i rows, width %i, %i latents, k %i, levels %o', (...sizes) => {
+    const [rows, width, latents, k, ends] = sizes as [number, number, number, number, number[]]
+    const x = normal([rows, width], 1) as Tensor2D
+    const { wEnc, wDec, bEnc, bDec } = startWeights(width, latents)
+    const chosen = plainTopKEncode(x, wEnc, { k, bias: bEnc, layout: 'out-in' })
+    const scales = tf.tensor1d(ends.map((_, level) => (level === 1 ? 0 : 0.5 / (level + 1))))
+    const plain = plainSparseDecodeBack(x, chosen, wDec, bDec, scales, ends)
+    expect([plain.g.shape, plain.errors.shape]).toEqual([
+      [ends.length * rows, width],
+      [ends.length, rows],
+    ])
+    everyWay(name => {
+      const back = sparseDecodeBack(x, chosen, wDec, bDec, scales, ends)
+      for (const part of ['g', 'dz', 'errors'] as const)
+        expect(largestDifference(back[part], plain[part]) / width, `${name} ${part}`).toBeLessThan(2e-5)
+      tf.dispose([back.g, back.dz, back.errors])
+    })
+    tf.dispose([x, wEnc, wDec, bEnc, bDec, chosen.values, chosen.indices, scales, plain.g, plain.dz, plain.errors])
+  })
+
+  test('refuses levels that do not rise to all latents', () => {
+    const [values, weight] = [tf.ones([1, 1]) as Tensor2D, tf.ones([2, 3]) as Tensor2D]
+    const [indices, target, scales] = [tf.tensor2d([[1]], [1, 1], 'int32'), tf.ones([1, 3]), tf.tensor1d([1, 1])]
+    for (const ends of [[1, 1], [2, 1], [1]])
+      expect(() => sparseDecodeBack(target as Tensor2D, { values, indices }, weight, null, scales, ends)).toThrow(
+        'level',
+      )
+    tf.dispose([values, weight, indices, target, scales])
+  })
+
   test('refuses an index that is no latent', () => {
     const [values, weight] = [tf.ones([1, 1]) as Tensor2D, tf.ones([2, 3]) as Tensor2D]
     const indices = tf.tensor2d([[2]], [1, 1], 'int32')
