@@ -1,9 +1,10 @@
 /** `pipeline export …`: results for other programs. */
-import { cp, readdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { z } from 'zod'
-import { UserError } from '../../core/errors.ts'
 import { labelFormats } from '../../labels/export.ts'
+import { type RunStore, readManifest } from '../../runs/store.ts'
+import type { SaeFormat } from '../../sae/formats/index.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../common.ts'
 import { findRun, findSae } from '../inputs.ts'
@@ -37,23 +38,45 @@ export const labels = defineCommand({
   },
 })
 
+const formats = ['saelens', 'dictionary_learning', 'sparsify', 'gemma-scope'] as const satisfies readonly SaeFormat[]
+
 export const sae = defineCommand({
   about:
-    'Copies an SAE into a directory that SAELens opens: cfg.json, sae_weights.safetensors and, where it has one, sparsity.safetensors.',
-  examples: ['pipeline export sae --run run42 --to my-sae'],
+    'Writes an SAE into a directory that another library opens: saelens (cfg.json, sae_weights.safetensors, sparsity.safetensors), dictionary_learning (ae.pt, config.json), sparsify (sae.safetensors and cfg.json in a folder named by the hookpoint) or gemma-scope (params.npz). An SAE that the format cannot hold is refused. docs/formats.md says what becomes of it in each.',
+  examples: [
+    'pipeline export sae --run run42 --to my-sae',
+    'pipeline export sae --run run42 --to for-sparsify --format sparsify',
+  ],
   config: z.strictObject({
-    run: z.string().describe('Id or directory of the run that trained the SAE'),
+    run: z.string().describe('Run that trained or imported the SAE, or a directory of any of the formats'),
     to: z.string().describe('Directory to make'),
+    format: z.enum(formats).default('saelens').describe('Library that is to open it'),
     ...StoreConfig,
   }),
   async run(config) {
-    const { directory } = await findSae(openStore(config), config.run)
+    const directory = await findAnySae(openStore(config), config.run)
     const to = resolve(config.to)
-    const files = (await readdir(directory)).filter(name => name === 'cfg.json' || name.endsWith('.safetensors'))
-    const before = await readdir(to).catch(() => [])
-    if (before.length > 0)
-      throw new UserError(`${to} is not empty.`, { fix: 'Name a directory that does not exist yet.' })
-    for (const name of files) await cp(join(directory, name), join(to, name))
-    return { text: `The SAE is in ${to}.`, json: { path: to, files } }
+    const { startEngine } = await import('../../engine/engine.ts')
+    await startEngine()
+    const { openSae } = await import('../../sae/formats/index.ts')
+    const { loadSparsity } = await import('../../sae/formats/saelens.ts')
+    const { toPortable } = await import('../../sae/formats/portable.ts')
+    const { exportSae } = await import('../../sae/formats/export.ts')
+    const opened = await openSae(directory)
+    try {
+      const portable = await toPortable(opened, await loadSparsity(directory))
+      const files = await exportSae(to, portable, config.format)
+      return { text: `The SAE is in ${to}: ${files.join(', ')}.`, json: { path: to, format: config.format, files } }
+    } finally {
+      opened.dispose()
+    }
   },
 })
+
+/** The directory of a run's SAE, or one of any format that is no run. */
+export async function findAnySae(store: RunStore, reference: string): Promise<string> {
+  const path = resolve(reference)
+  const { directory } =
+    existsSync(path) && !(await readManifest(path)) ? { directory: path } : await findSae(store, reference)
+  return directory
+}

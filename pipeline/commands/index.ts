@@ -36,7 +36,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
         load: async () => (await import('./export.ts')).labels,
       },
       sae: {
-        summary: "An SAE in SAELens's layout",
+        summary: 'An SAE in the format of SAELens, dictionary_learning, sparsify or Gemma Scope',
         load: async () => (await import('./export.ts')).sae,
       },
     },
@@ -81,6 +81,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
       'verify-training': {
         summary: "Replay another library's training steps",
         load: async () => (await import('./sae.ts')).verifyTraining,
+      },
+      reference: {
+        summary: "An SAE's latents and reconstructions of rows, for other programs to compare with",
+        load: async () => (await import('./sae-reference.ts')).default,
       },
       compare: { summary: 'What two SAEs have in common', load: async () => (await import('./sae.ts')).compare },
     },

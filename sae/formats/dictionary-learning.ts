@@ -1,35 +1,61 @@
 /** dictionary_learning directories: `ae.pt`, a state dict, and `config.json`, whose `dict_class` says how to read it. */
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
-import { readJson } from '../../core/files.ts'
+import { objectOf, readConfigFile } from './config-file.ts'
 import type { Numbers } from './numbers.ts'
-import { type Imported, matrix, required, vector } from './parts.ts'
+import { checkK, type Imported, matrix, required, vector } from './parts.ts'
+import { quote } from './quote.ts'
 import { readStateDict } from './torch.ts'
 
 type Json = Record<string, unknown>
 
 /** Reads a directory that dictionary_learning's trainers wrote. */
 export async function readDictionaryLearning(directory: string): Promise<Imported> {
-  const config = (await readJson(join(directory, 'config.json'), 'dictionary_learning config')) as Json
-  const trainer = (config?.trainer ?? {}) as Json
+  const config = await readConfigFile(join(directory, 'config.json'), 'dictionary_learning config')
+  const trainer = objectOf(config.trainer)
   const path = join(directory, 'ae.pt')
   const tensors = await readStateDict(path)
   const kind = String(trainer.dict_class ?? '')
   const sizes = { width: size(trainer, 'activation_dim', path), latents: size(trainer, 'dict_size', path) }
-  const read = readers[kind]
+  const read = Object.hasOwn(readers, kind) ? readers[kind] : undefined
   if (!read)
-    throw new UserError(`${directory} is a ${kind || 'nameless class'} of dictionary_learning, which is not known.`, {
-      fix: `Known are ${Object.keys(readers).join(', ')}.`,
-    })
-  const layer = /resid_post_layer_(\d+)/.exec(String(trainer.submodule_name ?? ''))?.[1] ?? trainer.layer
+    throw new UserError(
+      `${directory} is a ${quote(kind) || 'nameless class'} of dictionary_learning, which is not known.`,
+      {
+        fix: `Known are ${Object.keys(readers).join(', ')}.`,
+      },
+    )
+  const groups = tensors.get('group_sizes')
+  const { lm_name: model } = trainer
+  const context = objectOf(config.buffer).ctx_len
   return {
     ...read(tensors, sizes, path),
     metadata: {
-      hook_name: layer === undefined ? '' : `blocks.${String(layer)}.hook_resid_post`,
-      ...(trainer.lm_name === undefined ? {} : { model_name: trainer.lm_name as string }),
-      imported_from: { format: 'dictionary_learning', dict_class: kind },
+      hook_name: siteOf(trainer),
+      ...(typeof model === 'string' && model !== '' ? { model_name: model } : {}),
+      ...(Number.isInteger(context) ? { context_size: context as number } : {}),
+      imported_from: {
+        format: 'dictionary_learning',
+        dict_class: kind,
+        ...(tensors.has('k') ? { k: wholeK(tensors, sizes, path) } : {}),
+        ...(groups ? { group_sizes: [...groups.data] } : {}),
+      },
     },
   }
+}
+
+/** The site by the name that trainers give a submodule, else the layer's output, which is what they mostly train on. */
+function siteOf({ submodule_name: name, layer }: Json): string {
+  const named = typeof name === 'string' ? name : ''
+  if (/^(blocks\.\d+\.|hook_)/.test(named)) return named
+  const number = /resid_post_layer_(\d+)/.exec(named)?.[1] ?? layer
+  return Number.isInteger(Number(number ?? Number.NaN)) ? `blocks.${Number(number)}.hook_resid_post` : ''
+}
+
+/** The buffer `k`, which must be one whole number that the dictionary can give. */
+function wholeK(tensors: Tensors, { latents }: Sizes, path: string): number {
+  const { data } = required(tensors, 'k', path)
+  return checkK(data.length === 1 ? data[0] : undefined, latents, path)
 }
 
 function size(trainer: Json, key: string, path: string): number {
@@ -65,7 +91,7 @@ const notOnInput = { ...onInput, apply_b_dec_to_input: false }
 
 const filled = (tensors: Tensors, latents: number, path: string): Numbers => ({
   shape: [latents],
-  data: new Float32Array(latents).fill(required(tensors, 'threshold', path).data[0]!),
+  data: new Float32Array(latents).fill(vector(tensors, 'threshold', 1, path).data[0]!),
 })
 
 const readers: Record<string, Read> = {
@@ -105,7 +131,7 @@ const readers: Record<string, Read> = {
   }),
   AutoEncoderTopK: (tensors, sizes, path) => ({
     architecture: 'topk',
-    config: { ...onInput, k: required(tensors, 'k', path).data[0] },
+    config: { ...onInput, k: wholeK(tensors, sizes, path) },
     params: {
       ...linear(tensors, sizes, path),
       b_enc: vector(tensors, 'encoder.bias', sizes.latents, path),

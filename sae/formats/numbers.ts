@@ -51,3 +51,25 @@ export function transposed({ shape, data }: Numbers): Numbers {
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c]!
   return { shape: [columns, rows], data: turned }
 }
+
+/** The numbers of a matrix with each row multiplied by its factor. */
+export function scaleRows({ shape, data }: Numbers, factors: ArrayLike<number>): Float32Array {
+  const columns = shape[1]!
+  return data.map((value, i) => value * factors[Math.floor(i / columns)]!)
+}
+
+/** The numbers of a matrix with each column multiplied by its factor. */
+export function scaleColumns({ shape, data }: Numbers, factors: ArrayLike<number>): Float32Array {
+  const columns = shape[1]!
+  return data.map((value, i) => value * factors[i % columns]!)
+}
+
+/** Euclidean norm of each row of a matrix. */
+export function rowNorms({ shape, data }: Numbers): Float64Array {
+  const [rows, columns] = shape as [number, number]
+  return Float64Array.from({ length: rows }, (_, row) => {
+    let sum = 0
+    for (let i = row * columns; i < (row + 1) * columns; i++) sum += data[i]! ** 2
+    return Math.sqrt(sum)
+  })
+}

@@ -21,6 +21,12 @@ export function required(tensors: ReadonlyMap<string, Numbers>, name: string, pa
   )
 }
 
+/** How many latents a TopK keeps; a whole number from 1 to the size of the dictionary. */
+export function checkK(k: unknown, latents: number, path: string): number {
+  if (Number.isInteger(k) && (k as number) >= 1 && (k as number) <= latents) return k as number
+  throw new UserError(`k of ${path} must be a whole number from 1 to ${latents}, the size of the dictionary.`)
+}
+
 /** A vector of that length. */
 export function vector(tensors: ReadonlyMap<string, Numbers>, name: string, length: number, path: string): Numbers {
   const found = required(tensors, name, path)

@@ -1,14 +1,15 @@
 /** sparsify directories: `cfg.json` and `sae.safetensors`; decoder and encoder lie the same way, [latents, width]. */
 import { basename, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
-import { readJson } from '../../core/files.ts'
 import { openSafetensors } from '../../engine/safetensors.ts'
+import { readConfigFile } from './config-file.ts'
 import type { Numbers } from './numbers.ts'
-import { type Imported, matrix, required, vector } from './parts.ts'
+import { checkK, type Imported, matrix, vector } from './parts.ts'
+import { quote } from './quote.ts'
 
 /** Reads a hookpoint's directory that sparsify wrote. */
 export async function readSparsify(directory: string): Promise<Imported> {
-  const config = (await readJson(join(directory, 'cfg.json'), 'sparsify config')) as Record<string, unknown>
+  const config = await readConfigFile(join(directory, 'cfg.json'), 'sparsify config')
   const path = join(directory, 'sae.safetensors')
   const tensors = new Map<string, Numbers>()
   const file = await openSafetensors(path)
@@ -18,7 +19,9 @@ export async function readSparsify(directory: string): Promise<Imported> {
     await file.close()
   }
   if (config.activation !== undefined && config.activation !== 'topk')
-    throw new UserError(`The sparsify activation ${String(config.activation)} is not known.`, { fix: 'Known is topk.' })
+    throw new UserError(`The sparsify activation ${quote(String(config.activation))} is not known.`, {
+      fix: 'Known is topk.',
+    })
   const width = config.d_in as number
   const latents = (config.num_latents as number) || width * (config.expansion_factor as number)
   if (!Number.isInteger(width) || !Number.isInteger(latents))
@@ -27,13 +30,13 @@ export async function readSparsify(directory: string): Promise<Imported> {
   const skip = tensors.has('W_skip')
   return {
     architecture: transcode ? (skip ? 'topk_skip_transcoder' : 'topk_transcoder') : 'topk',
-    config: { k: config.k, apply_b_dec_to_input: !transcode, normalize_activations: 'none' },
+    config: { k: checkK(config.k, latents, path), apply_b_dec_to_input: !transcode, normalize_activations: 'none' },
     params: {
       W_enc: matrix(tensors, 'encoder.weight', [width, latents], true, path),
       b_enc: vector(tensors, 'encoder.bias', latents, path),
       W_dec: matrix(tensors, 'W_dec', [latents, width], false, path),
       b_dec: vector(tensors, 'b_dec', width, path),
-      ...(skip ? { W_skip: required(tensors, 'W_skip', path) } : {}),
+      ...(skip ? { W_skip: matrix(tensors, 'W_skip', [width, width], false, path) } : {}),
     },
     metadata: {
       hook_name: siteOf(basename(directory), transcode),

@@ -1,0 +1,50 @@
+/** `pipeline sae reference`: what an SAE computes, written down for other programs to compare with. */
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { defineCommand } from '../command.ts'
+import { openStore, ProcessConfig, StoreConfig } from '../common.ts'
+import { findAnySae } from './export.ts'
+
+export default defineCommand({
+  about:
+    'Encodes and decodes rows with an SAE and writes x, latents and reconstruction into a safetensors file, the form that sae verify and docs/verify_export.py compare with.',
+  examples: [
+    'pipeline sae reference --sae run42 --output expected.safetensors',
+    'pipeline sae reference --sae run42 --rows activations.safetensors --output expected.safetensors',
+  ],
+  operands: ['sae'],
+  config: z.strictObject({
+    sae: z.string().describe('Run or directory of the SAE'),
+    output: z.string().describe('Safetensors file to write'),
+    rows: z
+      .string()
+      .default('random')
+      .describe('Safetensors file with x, a row of the site each; or random, normal about the decoder bias'),
+    count: z.int().min(1).default(256).describe('Rows, at most'),
+    seed: z.int().min(0).default(0).describe('Seed of random rows'),
+    ...ProcessConfig,
+    ...StoreConfig,
+  }),
+  async run({ engine, precision, threads, ...config }) {
+    const directory = await findAnySae(openStore(config), config.sae)
+    const { startEngine } = await import('../../engine/engine.ts')
+    await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
+    const { openSae } = await import('../../sae/formats/index.ts')
+    const { randomRows, rowsOf, writeReference } = await import('../../sae/reference.ts')
+    const sae = await openSae(directory)
+    try {
+      const rows =
+        config.rows === 'random'
+          ? await randomRows(sae, config.count, config.seed)
+          : await rowsOf(resolve(config.rows), sae.width, config.count)
+      const path = resolve(config.output)
+      const written = await writeReference(path, sae, rows)
+      return {
+        text: `${written.rows} rows, ${written.l0.toFixed(1)} latents a row, are in ${path}.`,
+        json: { path, architecture: sae.architecture, ...written },
+      }
+    } finally {
+      sae.dispose()
+    }
+  },
+})

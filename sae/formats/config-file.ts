@@ -1,0 +1,47 @@
+/** The JSON files beside weights: small objects. Read with bounds, since they come from elsewhere. */
+import { stat } from 'node:fs/promises'
+import { UserError } from '../../core/errors.ts'
+import { readError, readJson } from '../../core/files.ts'
+
+/** Far above any real one, which has a few thousand bytes. */
+const mostBytes = 2 ** 24
+/** Objects and lists within one another; real ones have four or five. */
+const mostDepth = 100
+
+/** An object from a JSON file. A `UserError` where it is no file, no object, too large or too deep. */
+export async function readConfigFile(path: string, what: string): Promise<Record<string, unknown>> {
+  await mustBeFile(path, what, mostBytes)
+  const value = await readJson(path, what)
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new UserError(`The ${what} ${path} must hold an object.`)
+  if (isDeeper(value, mostDepth))
+    throw new UserError(`The ${what} ${path} has more than ${mostDepth} levels of lists and objects.`)
+  return value as Record<string, unknown>
+}
+
+/** Checks that a path leads to a plain file, of so many bytes at most; gives its size. Pipes and devices never end. */
+export async function mustBeFile(path: string, what: string, most = Number.POSITIVE_INFINITY): Promise<number> {
+  const info = await stat(path).catch(error => {
+    throw readError(path, what, error)
+  })
+  if (info.isDirectory()) throw readError(path, what, Object.assign(new Error(), { code: 'EISDIR' }))
+  if (!info.isFile()) throw new UserError(`${path} is a device or a pipe, but a ${what} is a file.`)
+  if (info.size > most)
+    throw new UserError(`The ${what} ${path} has ${info.size} bytes; more than ${most} are not read.`)
+  return info.size
+}
+
+/** The value where it is an object, else an empty one. */
+export function objectOf(value: unknown): Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+}
+
+/** Whether a value has more levels than that; looks level by level, so that depth costs no stack. */
+function isDeeper(value: unknown, most: number): boolean {
+  let level: object[] = [value as object]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth >= most) return true
+    level = level.flatMap(part => Object.values(part)).filter(part => part !== null && typeof part === 'object')
+  }
+  return false
+}
