@@ -152,44 +152,40 @@ __attribute__((noinline)) void addChild(const TruthArgs& args, const Draw& draw,
 }
 
 template <int W>
-struct Words {
-  typedef uint32_t U __attribute__((vector_size(W * 4)));
-};
+using Words __attribute__((vector_size(W * 4))) = uint32_t;
 
-/** Whether some lane of a comparison holds. */
-template <int W>
-PIPELINE_INLINE bool some(I<W> mask) {
-  uint64_t parts[W / 2], all = 0;
-  std::memcpy(parts, &mask, sizeof mask);
-  for (int i = 0; i < W / 2; i++) all |= parts[i];
-  return all != 0;
-}
+/** 0, 1, 2 … */
+alignas(64) constexpr uint32_t kSteps[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/** Passes to `addOwn` every feature of a block of W that may fire in a sample. */
+/** Not negative in the lanes whose feature may fire: the bound less the uniform, which is rounded down. */
 template <int W>
-PIPELINE_INLINE void consider(const TruthArgs& args, const Draw& draw, int64_t from, F<W> t, std::vector<Entry>& fired) {
-  typedef typename Words<W>::U U;
-  const int64_t offset = from < args.roots ? 0 : args.nested - args.roots;
-  U counter;
-  for (int i = 0; i < W; i++) counter[i] = static_cast<uint32_t>(from + offset + i);
-  U h = counter * kGolden ^ draw.key.a;
+PIPELINE_INLINE F<W> chance(Key key, uint32_t feature, F<W> t) {
+  Words<W> h;
+  std::memcpy(&h, kSteps, sizeof h);
+  h = (h + feature) * kGolden ^ key.a;
   h = (h ^ h >> 16) * kFirst;
-  h = ((h ^ h >> 15) + draw.key.b) * kSecond;
+  h = ((h ^ h >> 15) + key.b) * kSecond;
   h = (h ^ h >> 15) * kThird;
   h = h ^ h >> 16;
-  const F<W> u = __builtin_convertvector(reinterpret_cast<I<W>>(h >> 8), F<W>) * 0x1p-24f;  // not above the uniform
+  const F<W> u = __builtin_convertvector(reinterpret_cast<I<W>>(h >> 8), F<W>) * 0x1p-24f;
   const F<W> bound = exponential<W>(t * t * -0.5f) * 0.5005f + 1e-7f;
-  const I<W> may = (u <= bound) | (t < F<W>{} + 1e-4f);
-  if (!some<W>(may)) return;
-  const int64_t count = std::min<int64_t>(W, args.own - from);
-  for (int64_t i = 0; i < count; i++)
-    if (may[i]) addOwn(args, draw, from + offset + i, fired);
+  return larger<W>(bound - u, splat<W>(1e-4f) - t);
 }
 
-/** Tests blocks of features that lie side by side in `across`, for several samples in one pass. */
+/** Whether some lane is not negative. */
+template <int W>
+PIPELINE_INLINE bool some(F<W> value) {
+  uint64_t parts[W / 2], all = ~uint64_t{0};
+  std::memcpy(parts, &value, sizeof value);
+  for (int i = 0; i < W / 2; i++) all &= parts[i];
+  return (all & 0x8000000080000000u) != 0x8000000080000000u;
+}
+
+/** Tests features that lie side by side in `across`, for several samples in one pass; none may lie across the roots' end. */
 template <int W>
 PIPELINE_INLINE void drawBlocks(const TruthArgs& args, const Draw* draws, int64_t samples, int64_t begin, int64_t end,
                                 std::vector<Entry>* fired) {
+  const int64_t offset = begin < args.roots ? 0 : args.nested - args.roots;
   for (int64_t from = begin; from < end; from += W) {
     const int64_t left = args.own - from;
     const bool full = left >= W;
@@ -201,7 +197,20 @@ PIPELINE_INLINE void drawBlocks(const TruthArgs& args, const Draw* draws, int64_
 #pragma GCC unroll 4
       for (int s = 0; s < kTogether; s++) t[s] -= factor * splatFrom<W>(draws[s].common + k);
     }
-    for (int64_t s = 0; s < samples; s++) consider<W>(args, draws[s], from, t[s], fired[s]);
+    F<W> most = splat<W>(-1);
+#pragma GCC unroll 4
+    for (int s = 0; s < kTogether; s++) {
+      t[s] = chance<W>(draws[s].key, static_cast<uint32_t>(from + offset), t[s]);
+      most = larger<W>(most, t[s]);
+    }
+    if (!some<W>(most)) continue;
+    for (int64_t s = 0; s < samples; s++) {
+      if (!some<W>(t[s])) continue;
+      float lanes[W];
+      store<W>(lanes, t[s]);
+      for (int64_t i = 0; i < std::min<int64_t>(W, left); i++)
+        if (lanes[i] >= 0) addOwn(args, draws[s], from + offset + i, fired[s]);
+    }
   }
 }
 
@@ -239,7 +248,7 @@ PIPELINE_INLINE void drawRows(const TruthArgs& args, int64_t begin, int64_t end)
     for (int64_t s = 0; s < kTogether; s++) startDraw(args, std::min(row + s, end - 1), draws[s]);
     std::vector<Entry>* fired = args.fired + row;
     for (int64_t s = 0; s < samples; s++) fired[s].reserve(96);
-    // A block must not lie across the gap between the roots and the others.
+    // Features after the roots have other numbers than places.
     const int64_t whole = args.roots / W * W;
     drawBlocks<W>(args, draws, samples, 0, whole, fired);
     for (int64_t i = whole; i < args.roots; i++)

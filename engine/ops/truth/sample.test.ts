@@ -141,7 +141,9 @@ describe('samples of known features, plainly', () => {
 describe.skipIf(!opsTestable)('samples of known features by the op', () => {
   beforeAll(() => startOps())
   const samplers: Sampler[] = []
-  afterAll(() => samplers.forEach(sampler => sampler.dispose()))
+  afterAll(() => {
+    for (const sampler of samplers) sampler.dispose()
+  })
 
   test.each([
     { features: 3, width: 1, roots: 0, rank: 0, rate: 0.5 },
