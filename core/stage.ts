@@ -20,6 +20,8 @@ export interface StageContext {
   /** Aborted on Ctrl-C: the stage stops at the next safe point and throws `InterruptedError`. */
   readonly signal: AbortSignal
   readonly metrics: Metrics
+  /** Takes measurements of time, which may differ between equal runs: they are kept apart from the stage's files. */
+  timing?(facts: Readonly<Record<string, number>>): void
 }
 
 /**

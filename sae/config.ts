@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { parseConfig, unwrap } from '../core/config.ts'
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
+import { DatasetConfig } from '../datasets/config.ts'
 import type { Architecture } from './architecture.ts'
 import { architectureNames, architectureOf, architectures } from './architectures/index.ts'
 import { presetNames, presetSettings, presets } from './presets.ts'
@@ -31,6 +32,14 @@ for (const { config } of Object.values(architectures) as unknown as Architecture
   for (const [key, schema] of Object.entries(optional(config.shape as Record<string, z.ZodType>)))
     architectureKeys[key] ??= schema
 
+/** Measuring, while training, what the model's loss is with the SAE in place. */
+const Fidelity = z.strictObject({
+  every: z.int().positive().default(1000).describe('Steps from one measurement to the next; the last step is one, too'),
+  windows: z.int().positive().default(32).describe('Held-out windows of text that it is measured on'),
+  model: z.string().optional().describe('Model directory (default: the one the capture was made from)'),
+  dataset: DatasetConfig.optional().describe('Text (default: that which the capture was made from)'),
+})
+
 const Base = z.strictObject({
   capture: z.string().optional().describe('Run or directory of the activations to learn from'),
   site: z.string().optional().describe('Site whose activations are read; default: the only site of the capture'),
@@ -50,6 +59,7 @@ const Base = z.strictObject({
     .positive()
     .optional()
     .describe('Number of latents (a layer, of cross-layer transcoders); default: 16 times the width of a site'),
+  fidelity: Fidelity.optional().describe("Measure the model's loss with the SAE in place now and then"),
 })
 
 /** Config of the `train` stage. */

@@ -105,6 +105,11 @@ export class Stepper {
     return Object.fromEntries([...this.slots].map(([name, slot]) => [name, slot.weight.clone()]))
   }
 
+  /** A copy of one weight, which is the caller's; undefined where there is none of that name. */
+  weight(name: string): Tensor | undefined {
+    return this.slots.get(name)?.weight.clone()
+  }
+
   /** Number of latents that are dead now. */
   get dead(): number {
     let count = 0

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hashPath } from '../core/hash.ts'
 import { silent } from '../core/progress.ts'
@@ -10,7 +11,7 @@ import { tf } from '../engine/tf.ts'
 import { TrainConfig, type TrainInput } from './config.ts'
 import { loadSae, loadSparsity } from './formats/saelens.ts'
 import { plantedCapture } from './planted.ts'
-import { trainSae, trainSaes } from './train.ts'
+import { type FidelityProbe, trainSae, trainSaes } from './train.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -139,6 +140,133 @@ describe('a training run', () => {
   })
 })
 
+describe('metrics', () => {
+  const recordsOf = ({ metrics }: StageContext) => (metrics as ReturnType<typeof memoryMetrics>).records
+
+  test('say how dense latents are since the line before, and how far the running threshold moved', async () => {
+    const context = contextIn()
+    await train(context, { ...small, architecture: 'batchtopk', logEvery: 5, epochs: 2 })
+    const records = recordsOf(context)
+    for (const { densityHistogram } of records)
+      expect((densityHistogram as number[]).reduce((sum, count) => sum + count)).toBe(24)
+    expect(records[0]).not.toHaveProperty('thresholdChange')
+    const [, before, after] = records as Record<string, number>[]
+    expect(after!.thresholdChange).toBeCloseTo(Math.abs(after!.threshold! - before!.threshold!), 6)
+  })
+
+  test('give mean, range and movement of thresholds that are learned', async () => {
+    const context = contextIn()
+    await train(context, { ...small, k: undefined, architecture: 'jumprelu', targetL0: 2, logEvery: 5, epochs: 1 })
+    const last = recordsOf(context).at(-1) as Record<string, number>
+    expect(last.thresholdMin).toBeGreaterThan(0)
+    expect(last.thresholdMean).toBeGreaterThanOrEqual(last.thresholdMin!)
+    expect(last.thresholdMax).toBeGreaterThanOrEqual(last.thresholdMean!)
+    expect(last.thresholdChange).toBeGreaterThan(0)
+  })
+
+  test.each([{ architecture: 'batchtopk' }, { architecture: 'jumprelu', k: undefined, targetL0: 2 }])(
+    'are the same lines when the run was cut between two of them: %o',
+    async own => {
+      const config = { ...small, ...own, logEvery: 7, checkpointEvery: 3, epochs: 2 } as TrainInput
+      const whole = contextIn()
+      await train(whole, config)
+      const directory = join(folder, `lines-${own.architecture}`)
+      const cut = interruptedAfter(2, directory)
+      await expect(train(cut, config)).rejects.toThrow('Training stopped after step 8')
+      const resumed = contextIn(directory, { metrics: cut.metrics })
+      await train(resumed, config)
+      expect(recordsOf(resumed)).toEqual(recordsOf(whole))
+    },
+  )
+})
+
+describe('fidelity', () => {
+  /** A probe that gives the SAE's first weight, so that it shows which weights it was given. */
+  const probe: FidelityProbe = {
+    measure: async sae => ({ ceLoss: (sae.params.W_dec!.dataSync() as Float32Array)[0]!, ceRecovered: null }),
+  }
+  const config: TrainInput = { ...small, fidelity: { every: 4 }, epochs: 1, logEvery: 10, checkpointEvery: 5 }
+  const measured = (context: StageContext, input = config) =>
+    trainSae(context, {
+      capture,
+      config: TrainConfig.parse(input) as TrainConfig,
+      fidelity: async site => (site === 'site' ? probe : Promise.reject(new Error(site))),
+    })
+  const lines = ({ metrics }: StageContext) =>
+    (metrics as ReturnType<typeof memoryMetrics>).records.flatMap(({ step, ceLoss }) =>
+      ceLoss === undefined ? [] : [[step, ceLoss]],
+    )
+
+  test('is measured every so many steps and after the last, on the weights as they would be saved', async () => {
+    const context = contextIn()
+    const before = tf.memory().numTensors
+    const summary = await measured(context)
+    expect(lines(context).map(([step]) => step)).toEqual([3, 7, 10])
+    expect(tf.memory().numTensors).toBe(before)
+    const saved = await loadSae(context.directory)
+    const [first] = saved.params.W_dec!.dataSync() as Float32Array
+    saved.dispose()
+    expect(lines(context).at(-1)![1]).toBe(first)
+    expect(summary).toMatchObject({ ceLoss: first, ceRecovered: null })
+  })
+
+  test('changes nothing in the SAE, and a resumed run measures the same', async () => {
+    const [plain, whole] = [contextIn(), contextIn()]
+    await measured(plain, { ...config, fidelity: undefined })
+    const summary = await measured(whole)
+    expect(await hashPath(whole.directory)).toBe(await hashPath(plain.directory))
+    const cut = interruptedAfter(3, join(folder, 'fidelity'))
+    await expect(measured(cut)).rejects.toThrow('Training stopped')
+    const resumed = contextIn(join(folder, 'fidelity'), { metrics: cut.metrics })
+    expect(await measured(resumed)).toEqual(summary)
+    expect(lines(resumed)).toEqual(lines(whole))
+  })
+
+  test('needs an SAE that takes the place of what it reads', async () => {
+    const input: TrainInput = { ...config, k: 2, architecture: 'crosscoder' }
+    await expect(measured(contextIn(), input)).rejects.toThrow('and a crosscoder has no such place.')
+  })
+})
+
+describe('time', () => {
+  test('is told apart from the files: what went to waiting for rows, and the rate', async () => {
+    let facts: Readonly<Record<string, number>> = {}
+    const lines: string[] = []
+    const timing = (found: typeof facts) => {
+      facts = found
+    }
+    const progress = { ...silent, finish: (line?: string) => lines.push(line ?? '') }
+    const [timed, plain] = [contextIn(undefined, { timing, progress }), contextIn()]
+    await train(timed, small)
+    await train(plain, small)
+    expect(facts.dataWaitShare).toBeGreaterThan(0)
+    expect(facts.dataWaitShare).toBeLessThan(1)
+    expect(facts.tokensPerSecond).toBeGreaterThan(0)
+    expect(lines.join()).toMatch(/waited \d+\.\d % of the time for data/)
+    expect(await hashPath(timed.directory)).toBe(await hashPath(plain.directory))
+  })
+
+  test('that a slow disk takes counts as waiting', async () => {
+    let share = 0
+    const slow = {
+      ...capture,
+      readRange: async (...args: Parameters<typeof capture.readRange>) => {
+        await sleep(60)
+        return capture.readRange(...args)
+      },
+    }
+    const context = contextIn(undefined, {
+      timing: ({ dataWaitShare }) => {
+        share = dataWaitShare!
+      },
+    })
+    // Two blocks a pool: every other step waits for a pool.
+    const config = TrainConfig.parse({ ...small, epochs: 1, memory: (4 * 256 * 8 * 4) / 2 ** 30 }) as TrainConfig
+    await trainSae(context, { capture: slow, config })
+    expect(share).toBeGreaterThan(0.3)
+  })
+})
+
 describe('several SAEs at once', () => {
   const grid: TrainInput[] = [
     { ...small },
@@ -176,6 +304,30 @@ describe('several SAEs at once', () => {
       expect(await hashPath(together[i]!.context.directory)).toBe(await hashPath(context.directory))
     }
     expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test('each is handed over as soon as it is whole, the shorter before the longer', async () => {
+    const order: number[] = []
+    const pair = jobs([3, 0].map(i => join(folder, `early-${i}`))).slice(0, 2)
+    pair[0] = { ...pair[0]!, config: TrainConfig.parse({ ...small, epochs: 4 }) as TrainConfig }
+    pair[1] = { ...pair[1]!, config: TrainConfig.parse({ ...small, epochs: 2 }) as TrainConfig }
+    const done = pair.map((job, i) => ({
+      ...job,
+      finished: async () => {
+        order.push(i)
+        expect(await readdir(job.context.directory)).not.toContain('checkpoints')
+      },
+    }))
+    await trainSaes(done, capture)
+    expect(order).toEqual([1, 0])
+  })
+
+  test('an error names the one it is about', async () => {
+    const [job] = jobs([join(folder, 'wrong')])
+    const wrong = [{ ...job!, label: 'k 99', config: TrainConfig.parse({ ...small, k: 99 }) as TrainConfig }]
+    await expect(trainSaes(wrong, capture)).rejects.toThrow('SAE k 99: k must be at most latents')
+    const unknown = [{ ...job!, label: 'site a', config: TrainConfig.parse({ ...small, site: 'a' }) as TrainConfig }]
+    await expect(trainSaes(unknown, capture)).rejects.toThrow('SAE site a: The capture has no site a.')
   })
 
   test('cut together, they resume together', async () => {

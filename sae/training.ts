@@ -15,8 +15,15 @@ import { makePlan, type Plan } from './plan.ts'
 import { split, startFrom } from './prepare.ts'
 import { describeCapture, type TrainingCapture } from './provenance.ts'
 import { type Quality, QualityMeter } from './quality.ts'
+import type { Sae } from './sae.ts'
 import { foldDecoderNorms, unscale } from './saved.ts'
-import { Stepper } from './step.ts'
+import { Stepper, type StepReport } from './step.ts'
+import { Watch } from './watch.ts'
+
+/** Measures how well a model does with an SAE in the place of its site; figures by name, null where undefined. */
+export interface FidelityProbe {
+  measure(sae: Sae): Promise<Readonly<Record<string, number | null>>>
+}
 
 /** Rows on which the finished SAE is measured, at most. */
 const measuredRows = 65_536
@@ -44,7 +51,11 @@ export class Training {
   private readonly folder: string
   private readonly key: string
   private readonly stepper: Stepper
+  private readonly watch: Watch
   private readonly scale: number
+  private readonly fidelity: Fidelity | undefined
+  /** What the newest look at the model's loss gave. */
+  private measured: Readonly<Record<string, number | null>> = {}
 
   private constructor(
     context: StageContext,
@@ -52,8 +63,10 @@ export class Training {
     resolved: ResolvedTraining,
     plan: Plan,
     sample: Float32Array,
+    fidelity: Fidelity | undefined,
   ) {
     this.context = context
+    this.fidelity = fidelity
     this.capture = capture
     this.resolved = resolved
     this.plan = plan
@@ -77,14 +90,24 @@ export class Training {
       total: plan.steps,
       variance,
     })
+    this.watch = new Watch(this.stepper)
   }
 
   /** Fresh weights for these rows, or those of the newest checkpoint in the context's directory. */
-  static async open(context: StageContext, capture: TrainingCapture, planned: Planned, sample: Float32Array) {
+  static async open(
+    context: StageContext,
+    capture: TrainingCapture,
+    { resolved, plan }: Planned,
+    sample: Float32Array,
+    fidelity?: Fidelity,
+  ) {
     await removePartials(context.directory)
-    const training = new Training(context, capture, planned.resolved, planned.plan, sample)
+    const training = new Training(context, capture, resolved, plan, sample, fidelity)
     const found = await newestCheckpoint(training.folder, training.key, context.progress)
-    if (found) training.stepper.restore(found.snapshot)
+    if (found) {
+      training.stepper.restore(found.snapshot)
+      training.watch.restore(found.snapshot.tensors)
+    }
     context.metrics.truncate(found?.metricsLines ?? 0)
     return training
   }
@@ -98,30 +121,57 @@ export class Training {
     return this.step >= this.plan.steps
   }
 
-  /** One step on the stream's next rows; their tensors live no longer than it. */
-  async take(rows: Float32Array): Promise<void> {
-    const { step, plan, stepper, resolved } = this
+  /** One step on the stream's next rows; their tensors live no longer than it. A report where a line was written. */
+  async take(rows: Float32Array): Promise<StepReport | undefined> {
+    const { step, plan, stepper, resolved, fidelity } = this
     const last = step + 1 === plan.steps
+    const probes = fidelity !== undefined && (last || (step + 1) % fidelity.every === 0)
     const batch = split(rows, plan, this.scale)
+    let report: StepReport | undefined
     try {
-      const measure = last || step % resolved.training.logEvery === 0
-      const report = stepper.take(batch, { measure, count: step >= plan.steps - plan.densitySteps })
-      if (report) {
-        const { rate, loss, terms, fvu, l0, dead, gradientNorm } = report
-        const tokens = (step + 1) * plan.batchTokens
-        const figures = { loss, ...terms, fvu, l0, dead, gradientNorm, learningRate: rate, ...stepper.state }
-        this.context.metrics.append({ step, tokens, ...figures })
-        this.context.progress.update(tokens, `FVU ${fvu.toFixed(4)}  L0 ${l0.toFixed(1)}  dead ${dead}`)
-      }
+      const measure = last || probes || step % resolved.training.logEvery === 0
+      report = stepper.take(batch, { measure, count: step >= plan.steps - plan.densitySteps })
     } finally {
       tf.dispose([batch.input, batch.target])
     }
+    if (report) {
+      if (probes) this.measured = await this.probe(fidelity.probe)
+      const { rate, loss, terms, fvu, l0, dead, gradientNorm } = report
+      const tokens = (step + 1) * plan.batchTokens
+      const figures = { loss, ...terms, fvu, l0, dead, gradientNorm, learningRate: rate, ...stepper.state }
+      this.context.metrics.append({
+        step,
+        tokens,
+        ...figures,
+        ...this.watch.look(),
+        ...(probes ? this.measured : {}),
+      })
+    }
     if (!last && stepper.step % resolved.training.checkpointEvery === 0) await this.checkpoint()
+    return report
+  }
+
+  /** The model's loss with the SAE in place, as it would be saved now. */
+  private async probe(probe: FidelityProbe) {
+    const { plan, resolved, stepper } = this
+    const sae = makeSae({
+      ...savedForm(stepper, resolved, this.scale),
+      metadata: { hook_name: plan.inputSites.join(',') },
+    })
+    try {
+      return await probe.measure(sae)
+    } finally {
+      sae.dispose()
+    }
   }
 
   /** Writes a checkpoint of where it is now. */
   async checkpoint(): Promise<void> {
-    const checkpoint = { snapshot: await this.stepper.snapshot(), metricsLines: this.context.metrics.lines }
+    const snapshot = await this.stepper.snapshot()
+    const checkpoint = {
+      snapshot: { ...snapshot, tensors: { ...snapshot.tensors, ...this.watch.save() } },
+      metricsLines: this.context.metrics.lines,
+    }
     await writeCheckpoint(this.folder, this.key, checkpoint, this.resolved.training.keepCheckpoints)
   }
 
@@ -148,9 +198,10 @@ export class Training {
       },
     })
     const quality = await measure(saved, capture, plan)
+    // Cut between its last step and here, and resumed: the last look is not in a checkpoint.
+    if (this.fidelity && Object.keys(this.measured).length === 0) this.measured = await this.probe(this.fidelity.probe)
     await rm(this.folder, { recursive: true, force: true })
     const dead = stepper.fired.filter(count => count === 0).length
-    context.progress.finish(`FVU ${quality.fvu.toFixed(4)}, L0 ${quality.l0.toFixed(1)}, ${dead} dead latents`)
     return {
       architecture: resolved.architecture.name,
       latents: plan.shape.latents,
@@ -163,12 +214,19 @@ export class Training {
       measured_on: plan.validationRows > 0 ? 'validation rows' : 'training rows',
       dead,
       dead_share: dead / plan.shape.latents,
+      ...this.measured,
     }
   }
 
   dispose(): void {
     this.stepper.dispose()
   }
+}
+
+/** A probe, and after how many steps it is asked each time; it is asked after the last step as well. */
+export interface Fidelity {
+  readonly every: number
+  readonly probe: FidelityProbe
 }
 
 /** A training before it has seen a row. */
