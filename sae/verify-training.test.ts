@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
+import { canUpdate } from '../engine/ops/sae/update.ts'
 import { tf } from '../engine/tf.ts'
 import { sharedData } from '../tests/shared-data.ts'
 import { verifyTraining } from './verify-training.ts'
@@ -17,6 +18,14 @@ describe.skipIf(!folder)('twelve recorded steps of the libraries', () => {
     const { losses, weights, largest } = await verifyTraining(join(folder!, name))
     expect(Object.keys(weights).length).toBeGreaterThanOrEqual(4)
     if (!/dictionary_learning-(gated|standard)/.test(name)) expect(Object.keys(losses).length).toBeGreaterThan(0)
+    expect(largest).toBeLessThan(1e-4)
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test.each(references)('%s by the fused step, where there is one', async name => {
+    const before = tf.memory().numTensors
+    const { step, largest } = await verifyTraining(join(folder!, name), { fused: true })
+    if (canUpdate() && /topk|matryoshka|transcoder/.test(name)) expect(step).toBe('fused')
     expect(largest).toBeLessThan(1e-4)
     expect(tf.memory().numTensors).toBe(before)
   })

@@ -8,6 +8,7 @@ import { readJson } from '../core/files.ts'
 import { openSafetensors } from '../engine/safetensors.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture } from './architecture.ts'
+import { fusedStepper } from './fused/index.ts'
 import { Stepper } from './step.ts'
 import { replayPlan } from './verify-plans.ts'
 
@@ -15,6 +16,8 @@ import { replayPlan } from './verify-plans.ts'
 export interface TrainingComparison {
   readonly reference: string
   readonly architecture: string
+  /** Which step replayed it. */
+  readonly step: 'plain' | 'fused'
   readonly steps: number
   /** Largest relative difference by loss name; each step's loss is compared with the recorded one. */
   readonly losses: Record<string, number>
@@ -24,8 +27,11 @@ export interface TrainingComparison {
   readonly largest: number
 }
 
-/** Replays the reference at `path` (`….safetensors`) and compares every loss and every final weight. */
-export async function verifyTraining(path: string): Promise<TrainingComparison> {
+/**
+ * Replays the reference at `path` (`….safetensors`) and compares every loss and every final weight. `fused` replays it by the
+ * fused step where there is one for it.
+ */
+export async function verifyTraining(path: string, { fused = false } = {}): Promise<TrainingComparison> {
   const description = (await readJson(path.replace(/\.safetensors$/, '.json'), 'training reference')) as Record<
     string,
     unknown
@@ -34,7 +40,7 @@ export async function verifyTraining(path: string): Promise<TrainingComparison> 
   try {
     const tensors = new Map<string, { shape: number[]; data: Float32Array }>()
     for (const name of file.names) tensors.set(name, { shape: file.shape(name), data: await file.read(name) })
-    return replay(path, description, tensors)
+    return replay(path, description, tensors, fused)
   } finally {
     await file.close()
   }
@@ -42,7 +48,12 @@ export async function verifyTraining(path: string): Promise<TrainingComparison> 
 
 type Stored = Map<string, { shape: number[]; data: Float32Array }>
 
-function replay(path: string, description: Record<string, unknown>, stored: Stored): TrainingComparison {
+function replay(
+  path: string,
+  description: Record<string, unknown>,
+  stored: Stored,
+  fused: boolean,
+): TrainingComparison {
   const plan = replayPlan(description, name => stored.get(name)!)
   const [steps, rows, width] = stored.get('x')!.shape as [number, number, number]
   const outputs = stored.get('y')?.shape[2] ?? width
@@ -55,8 +66,10 @@ function replay(path: string, description: Record<string, unknown>, stored: Stor
   const first = batchOf('x', 0, width)
   plan.prepare?.(params, first)
   first.dispose()
-  const stepper = new Stepper({
-    architecture: plan.architecture as Architecture,
+  const architecture = plan.architecture as Architecture
+  const Fused = fused ? fusedStepper(architecture, plan.config, plan.settings) : undefined
+  const stepper = new (Fused ?? Stepper)({
+    architecture,
     config: plan.config,
     settings: plan.settings,
     shape: { width, outputs, latents: plan.latents, sites: 1 },
@@ -80,11 +93,12 @@ function replay(path: string, description: Record<string, unknown>, stored: Stor
       losses[name] = Math.max(losses[name] ?? 0, difference)
     }
   }
+  const final = stepper.weights()
   for (const [ours, theirs] of Object.entries(plan.weights)) {
     const expected = oriented(stored, `final.${theirs.name}`, theirs.transposed)
     weights[theirs.name] = tf.tidy(() => {
       const scale = expected.abs().max()
-      return stepper.params[ours]!.sub(expected).abs().max().div(scale).dataSync()[0]!
+      return final[ours]!.sub(expected).abs().max().div(scale).dataSync()[0]!
     })
     expected.dispose()
   }
@@ -92,10 +106,12 @@ function replay(path: string, description: Record<string, unknown>, stored: Stor
     const expected = stored.get(`final.${plan.threshold}`)!.data[0]!
     weights[plan.threshold] = Math.abs(stepper.state.threshold! - expected) / Math.abs(expected)
   }
+  tf.dispose(final)
   stepper.dispose()
   return {
     reference: path,
     architecture: plan.architecture.name,
+    step: Fused ? 'fused' : 'plain',
     steps,
     losses,
     weights,

@@ -19,6 +19,7 @@
 #include "op.h"
 #include "packed.h"
 #include "sae_rows.h"
+#include "sums.h"
 #include "threads.h"
 
 #if PIPELINE_X86
@@ -140,17 +141,12 @@ PIPELINE_INLINE void updatePieces(const UpdateArgs& args, int64_t begin, int64_t
 }
 PIPELINE_KERNEL(update, updatePieces, UpdateArgs)
 
-struct SumArgs {
-  const float* rows;
-  double* sums;
-  int64_t count, width;
-  float sign;
-};
-
-/** Adds all rows of a matrix to double sums, a range of columns at a time, so that the order is always the same. */
-void addColumns(const SumArgs& args, int64_t begin, int64_t end) {
-  for (int64_t row = 0; row < args.count; row++)
-    for (int64_t i = begin; i < end; i++) args.sums[i] += args.sign * args.rows[row * args.width + i];
+/** Takes all rows of a matrix from double sums, a range of columns at a time, so that the order is always the same. */
+void takeColumns(const float* rows, int64_t count, int64_t width, double* sums) {
+  parallel(width, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = 0; row < count; row++)
+      for (int64_t i = begin; i < end; i++) sums[i] -= rows[row * width + i];
+  });
 }
 
 struct SparseUpdate {
@@ -226,19 +222,19 @@ struct SparseUpdate {
     std::vector<float> squares(latents), shifts(centred ? pieces * inputs : 0);
     args.squares = squares.data();
     args.shifts = centred ? shifts.data() : nullptr;
-    std::vector<double> biasGradient(outputs, 0.0);
-    const SumArgs down{g.floats(), biasGradient.data(), rows, outputs, 1};
-    parallel(outputs, 64, [&](int64_t begin, int64_t end) { addColumns(down, begin, end); });
+    std::vector<float> gradient(outputs);
+    columnSums(g.floats(), rows, outputs, gradient.data());
     if (auxBias && auxValues.size() > 0) {
-      const SumArgs more{auxG.floats(), biasGradient.data(), rows, outputs, 1};
-      parallel(outputs, 64, [&](int64_t begin, int64_t end) { addColumns(more, begin, end); });
+      std::vector<float> more(outputs);
+      columnSums(auxG.floats(), rows, outputs, more.data());
+      for (int64_t i = 0; i < outputs; i++) gradient[i] += more[i];
     }
     parallel(pieces, 1, [&](int64_t begin, int64_t end) { update(args, begin, end); });
     if (centred) {
-      const SumArgs back{shifts.data(), biasGradient.data(), pieces, inputs, -1};
-      parallel(outputs, 64, [&](int64_t begin, int64_t end) { addColumns(back, begin, end); });
+      std::vector<double> whole(gradient.begin(), gradient.end());
+      takeColumns(shifts.data(), pieces, inputs, whole.data());
+      gradient.assign(whole.begin(), whole.end());
     }
-    std::vector<float> gradient(biasGradient.begin(), biasGradient.end());
     double total = 0;
     for (float square : squares) total += square;
     for (float value : gradient) total += static_cast<double>(value) * value;

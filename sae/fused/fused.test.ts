@@ -11,11 +11,20 @@ import { fusedStepper } from './index.ts'
 
 beforeAll(() => startEngine())
 
-const shape = { width: 12, outputs: 12, latents: 40, sites: 1 }
+const variants = ['topk', 'batchtopk', 'matryoshka', 'transcoder', 'skip-transcoder', 'crosscoder']
+const shapes: Record<string, { width: number; outputs: number; latents: number; sites: number }> = {
+  transcoder: { width: 12, outputs: 7, latents: 40, sites: 1 },
+  'skip-transcoder': { width: 12, outputs: 7, latents: 40, sites: 1 },
+  crosscoder: { width: 12, outputs: 12, latents: 40, sites: 3 },
+}
 
-function both(name: string, settings: Record<string, unknown>, step: Partial<StepSettings> = {}) {
+/** Crosscoders must leave their decoder norms free. */
+const freely = (name: string): Partial<StepSettings> => (name === 'crosscoder' ? { decoderNorm: 'free' } : {})
+
+function both(name: string, settings: Record<string, unknown>, step: Partial<StepSettings> = freely(name)) {
   const architecture = architectureOf(name)
   const config = architecture.config.parse(settings) as Record<string, unknown>
+  const shape = shapes[name] ?? { width: 12, outputs: 12, latents: 40, sites: 1 }
   const parts = () => ({
     architecture,
     config,
@@ -30,7 +39,16 @@ function both(name: string, settings: Record<string, unknown>, step: Partial<Ste
   return { plain: new Stepper(parts()), fused: new Fused!(parts()) }
 }
 
-const rows = (count: number, seed: number) => tf.tensor2d(new Random(seed).normals(count * 12), [count, 12])
+const rows = (count: number, seed: number, width = 12) =>
+  tf.tensor2d(new Random(seed).normals(count * width), [count, width])
+
+/** What a stepper learns from: another site's rows where it predicts one. */
+function batchOf({ shape: { width, outputs } }: Stepper, input: ReturnType<typeof rows>) {
+  return {
+    input,
+    target: outputs === width ? input : tf.tidy(() => input.slice([0, 0], [-1, outputs]).abs() as typeof input),
+  }
+}
 
 const apart = (a: Tensor, b: Tensor) => hostValues(() => a.sub(b).abs().max())[0]!
 
@@ -64,16 +82,20 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
       { k: 6, widths: [7, 20], auxCoefficient: 0, levelWeights: [1, 1, 0], decoderBiasOnInput: false },
       { projectGradient: false },
     ],
+    ['transcoder', { k: 4 }, { decoderNorm: 'free', projectGradient: false }],
+    ['skip-transcoder', { k: 4 }, { decoderNorm: 'free', projectGradient: false, gradientClip: 0.5 }],
+    ['skip-transcoder', { k: 4, reconstruction: 'mean' }, { decoderNorm: 'unit', optimiser: 'signum' }],
+    ['crosscoder', { k: 4 }, { decoderNorm: 'free', projectGradient: false }],
+    ['crosscoder', { k: 2.5, reconstruction: 'sum' }, { decoderNorm: 'free', gradientClip: 1 }],
   ] as [string, Record<string, unknown>, Partial<StepSettings>][])(
     'takes the steps of the plain one: %s %o %o',
     (name, settings, step) => {
       const { plain, fused } = both(name, settings, { deadAfterTokens: 96, ...step })
       for (let i = 0; i < 12; i++) {
         const input = rows(48, i + 1)
-        const [a, b] = [plain, fused].map(
-          stepper => stepper.take({ input, target: input }, { measure: true, count: true })!,
-        )
-        input.dispose()
+        const batch = batchOf(plain, input)
+        const [a, b] = [plain, fused].map(stepper => stepper.take(batch, { measure: true, count: true })!)
+        tf.dispose([input, batch.target])
         expect(Object.keys(b!.terms)).toEqual(Object.keys(a!.terms))
         for (const key of ['loss', 'fvu', 'l0', 'gradientNorm', 'rate'] as const)
           expect(Math.abs(b![key] - a![key]), key).toBeLessThan(5e-4 * Math.max(1, Math.abs(a![key])))
@@ -89,14 +111,15 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     },
   )
 
-  test.each(['topk', 'batchtopk', 'matryoshka'])('goes on from a snapshot in the same bits: %s', async name => {
-    const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 96 })
+  test.each(variants)('goes on from a snapshot in the same bits: %s', async name => {
+    const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 96, ...freely(name) })
     plain.dispose()
     const take = (stepper: Stepper, from: number, to: number) => {
       for (let i = from; i < to; i++) {
         const input = rows(48, i + 1)
-        stepper.take({ input, target: input })
-        input.dispose()
+        const batch = batchOf(stepper, input)
+        stepper.take(batch)
+        tf.dispose([input, batch.target])
       }
     }
     take(fused, 0, 5)
@@ -109,17 +132,16 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     fused.dispose()
   })
 
-  test('leaves no tensor behind', async () => {
+  test.each(variants)('leaves no tensor behind: %s', async name => {
     const before = tf.memory().numTensors
-    for (const name of ['topk', 'batchtopk', 'matryoshka']) {
-      const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 48 })
-      plain.dispose()
-      const input = rows(48, 1)
-      for (let i = 0; i < 4; i++) fused.take({ input, target: input }, { measure: true })
-      fused.restore(await fused.snapshot())
-      fused.dispose()
-      input.dispose()
-    }
+    const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 48, ...freely(name) })
+    plain.dispose()
+    const input = rows(48, 1)
+    const batch = batchOf(fused, input)
+    for (let i = 0; i < 4; i++) fused.take(batch, { measure: true })
+    fused.restore(await fused.snapshot())
+    tf.dispose([fused.weights(), input, batch.target])
+    fused.dispose()
     expect(tf.memory().numTensors).toBe(before)
   })
 
@@ -128,12 +150,13 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     ['one row', () => rows(1, 3)],
     ['equal rows', () => tf.tile(rows(1, 3), [8, 1])],
   ])('stays finite on %s', (_, make) => {
-    for (const name of ['topk', 'batchtopk', 'matryoshka']) {
+    for (const name of variants) {
       const { plain, fused } = both(name, { k: 4 })
       plain.dispose()
       const input = make() as ReturnType<typeof rows>
-      for (let i = 0; i < 6; i++) fused.take({ input, target: input })
-      expect(Number.isFinite(fused.take({ input, target: input }, { measure: true })!.loss)).toBe(true)
+      const batch = batchOf(fused, input)
+      for (let i = 0; i < 6; i++) fused.take(batch)
+      expect(Number.isFinite(fused.take(batch, { measure: true })!.loss)).toBe(true)
       for (const weight of Object.values(fused.weights())) expect(weight.dataSync().every(Number.isFinite)).toBe(true)
       fused.dispose()
     }
@@ -148,6 +171,7 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     expect(fits('topk', {})).toBe(true)
     expect(fits('topk', { auxToEncoder: false })).toBe(false)
     expect(fits('matryoshka', { levelWeights: [1, 1, 1, 0] })).toBe(false)
-    expect(fits('gated', {})).toBe(false)
+    expect(fits('crosscoder', { activation: 'relu' })).toBe(false)
+    expect(fits('cross-layer', {})).toBe(false)
   })
 })

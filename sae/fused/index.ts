@@ -6,9 +6,11 @@ import { canUpdate } from '../../engine/ops/sae/update.ts'
 import type { Architecture } from '../architecture.ts'
 import type { Stepper, StepSettings } from '../step.ts'
 import { BatchTopkStepper } from './batchtopk.ts'
+import { CrosscoderStepper, fitsCrosscoder } from './crosscoder.ts'
 import { fitsMatryoshka, MatryoshkaStepper } from './matryoshka.ts'
 import type { StepperParts } from './owned.ts'
 import { fitsTopk, TopkStepper } from './topk.ts'
+import { SkipTranscoderStepper } from './transcoder.ts'
 
 /** A kind of fused step, and the settings for which it computes what the plain step does. */
 interface Variant {
@@ -21,6 +23,9 @@ const variants: Readonly<Record<string, Variant>> = {
   topk: { Stepper: TopkStepper, fits: fitsTopk },
   batchtopk: { Stepper: BatchTopkStepper, fits: fitsTopk },
   matryoshka: { Stepper: MatryoshkaStepper, fits: fitsMatryoshka },
+  transcoder: { Stepper: TopkStepper, fits: fitsTopk },
+  'skip-transcoder': { Stepper: SkipTranscoderStepper, fits: fitsTopk },
+  crosscoder: { Stepper: CrosscoderStepper, fits: fitsCrosscoder },
 }
 
 /** The fused stepper that computes what these settings ask for; undefined where there is none, or its ops are absent. */

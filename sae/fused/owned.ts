@@ -71,6 +71,27 @@ export abstract class OwnedStepper extends Stepper {
     }
   }
 
+  /** Takes the step as `Stepper` does, in dense tensors; the weights lie in the usual orientation while it lasts. */
+  protected takePlain(batch: Batch, options: { measure?: boolean; count?: boolean }): StepReport | undefined {
+    for (const [name, { weight, first, second }] of Object.entries(this.owned)) {
+      const turn = (tensor: Tensor) => {
+        if (name !== 'wEnc') return tensor
+        const turned: Tensor = tf.transpose(tensor)
+        tensor.dispose()
+        return turned
+      }
+      const signum = this.settings.optimiser === 'signum'
+      if (signum) second.dispose()
+      this.slots.set(name, { weight: turn(weight), first: turn(first), second: signum ? undefined : turn(second) })
+    }
+    this.packed?.dispose()
+    try {
+      return super.take(batch, options)
+    } finally {
+      this.owned = this.takeOver()
+    }
+  }
+
   /** The optimiser's rule of this step. */
   protected ruleAt(rate: number, centred: boolean): UpdateRule {
     const { settings } = this
@@ -82,7 +103,7 @@ export abstract class OwnedStepper extends Stepper {
       epsilon: settings.epsilon,
       weightDecay: settings.weightDecay,
       count: this.step + 1,
-      project: settings.projectGradient,
+      project: settings.projectGradient && this.owned.wDec !== undefined,
       unit: settings.decoderNorm === 'unit',
       centred,
     }
@@ -90,8 +111,13 @@ export abstract class OwnedStepper extends Stepper {
 
   /** The four weights of a linear SAE, as ops take them. */
   protected get linear(): OwnWeights {
-    const { wEnc, bEnc, wDec, bDec } = this.owned
-    return { wEnc: wEnc!, bEnc: bEnc!, wDec: wDec!, bDec: bDec!, packed: this.packed }
+    return this.linearWith('wDec')
+  }
+
+  /** The same where the decoder has another name. */
+  protected linearWith(decoder: string): OwnWeights {
+    const { wEnc, bEnc, bDec } = this.owned
+    return { wEnc: wEnc!, bEnc: bEnc!, wDec: this.owned[decoder]!, bDec: bDec!, packed: this.packed }
   }
 
   /** What a unit of Σ (x̂ − y)² adds to the reconstruction loss of that name; not for `norm`. */
@@ -120,8 +146,7 @@ export abstract class OwnedStepper extends Stepper {
   private takeOver(): Record<string, OwnSlot> {
     const owned: Record<string, OwnSlot> = {}
     for (const [name, { weight, first, second }] of this.slots) {
-      const place = (tensor: Tensor) =>
-        tf.tidy(() => own(name === 'wEnc' ? (tf.transpose(tensor as Tensor2D) as Tensor) : tensor))
+      const place = (tensor: Tensor) => tf.tidy(() => own(this.laidOut(name, tensor)))
       owned[name] = { weight: place(weight), first: place(first), second: place(second ?? tf.zerosLike(weight)) }
       tf.dispose([weight, first, ...(second ? [second] : [])])
     }
@@ -130,13 +155,23 @@ export abstract class OwnedStepper extends Stepper {
     return owned
   }
 
-  /** A copy in the usual orientation. */
-  private usual(name: string, tensor: Tensor): Tensor {
+  /** A weight as ops take it, from its usual form; it may share its memory. */
+  protected laidOut(name: string, tensor: Tensor): Tensor {
+    return name === 'wEnc' ? (tf.transpose(tensor as Tensor2D) as Tensor) : tensor
+  }
+
+  /** A copy in the usual form. */
+  protected usual(name: string, tensor: Tensor): Tensor {
     return tf.tidy(() => (name === 'wEnc' ? tf.transpose(tensor as Tensor2D) : own(tensor)) as Tensor)
   }
 
   override weights(): Params {
     return Object.fromEntries(Object.entries(this.owned).map(([name, { weight }]) => [name, this.usual(name, weight)]))
+  }
+
+  override weight(name: string): Tensor | undefined {
+    const slot = this.owned[name]
+    return slot && this.usual(name, slot.weight)
   }
 
   override async snapshot(): Promise<StepSnapshot> {
