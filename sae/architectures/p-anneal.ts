@@ -32,7 +32,7 @@ const Config = z.strictObject({
   annealFrom: z.number().min(0).max(1).default(0.3).describe('Share of training after which p begins to fall'),
   annealTo: z.number().min(0).max(1).default(1).describe('Share of training at which p has arrived'),
 })
-type Config = z.output<typeof Config>
+export type Config = z.output<typeof Config>
 
 /** p of a step. */
 export function pAt(config: Config, step: number, total: number): number {

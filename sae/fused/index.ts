@@ -7,8 +7,12 @@ import type { Architecture } from '../architecture.ts'
 import type { Stepper, StepSettings } from '../step.ts'
 import { BatchTopkStepper } from './batchtopk.ts'
 import { CrosscoderStepper, fitsCrosscoder } from './crosscoder.ts'
+import { fitsEntries } from './entries.ts'
+import { GatedStepper } from './gated.ts'
+import { fitsJump, JumpStepper } from './jumprelu.ts'
 import { fitsMatryoshka, MatryoshkaStepper } from './matryoshka.ts'
 import type { StepperParts } from './owned.ts'
+import { PAnnealStepper, StandardStepper } from './relu.ts'
 import { fitsTopk, TopkStepper } from './topk.ts'
 import { SkipTranscoderStepper } from './transcoder.ts'
 
@@ -23,6 +27,10 @@ const variants: Readonly<Record<string, Variant>> = {
   topk: { Stepper: TopkStepper, fits: fitsTopk },
   batchtopk: { Stepper: BatchTopkStepper, fits: fitsTopk },
   matryoshka: { Stepper: MatryoshkaStepper, fits: fitsMatryoshka },
+  jumprelu: { Stepper: JumpStepper, fits: fitsJump },
+  gated: { Stepper: GatedStepper, fits: fitsEntries },
+  standard: { Stepper: StandardStepper, fits: fitsEntries },
+  'p-anneal': { Stepper: PAnnealStepper, fits: fitsEntries },
   transcoder: { Stepper: TopkStepper, fits: fitsTopk },
   'skip-transcoder': { Stepper: SkipTranscoderStepper, fits: fitsTopk },
   crosscoder: { Stepper: CrosscoderStepper, fits: fitsCrosscoder },
