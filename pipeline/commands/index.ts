@@ -87,6 +87,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
         load: async () => (await import('./sae-reference.ts')).default,
       },
       compare: { summary: 'What two SAEs have in common', load: async () => (await import('./sae.ts')).compare },
+      truth: {
+        summary: 'Train SAEs on features that are known, and count what they find',
+        load: async () => (await import('./sae-truth.ts')).default,
+      },
     },
   },
   doctor: {

@@ -1,0 +1,297 @@
+/**
+ * The `truth` stage: SAEs of several architectures learn one stream of samples from a world whose features are known, and
+ * are measured against those features while they learn and when they are done.
+ *
+ * It writes the world's dictionary, a line of metrics for each SAE every `evaluateEvery` samples, checkpoints while it
+ * works, each SAE in SAELens's layout in a folder of its architecture's name, and `truth.json`. Samples are never kept:
+ * each is drawn from the seed and its place, so that a run that was cut goes on to the same bytes.
+ */
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { codeOf, InterruptedError, UserError } from '../../core/errors.ts'
+import { writeJson } from '../../core/files.ts'
+import { hashValue } from '../../core/hash.ts'
+import { breathe, type StageContext } from '../../core/stage.ts'
+import { Sampler, seedWords } from '../../engine/ops/truth/sample.ts'
+import { openSafetensors, writeSafetensors } from '../../engine/safetensors.ts'
+import { tf } from '../../engine/tf.ts'
+import { architectureOf, architectures } from '../architectures/index.ts'
+import { newestCheckpoint, writeCheckpoint } from '../checkpoint.ts'
+import { TrainConfig } from '../config.ts'
+import { saveSae } from '../formats/saelens.ts'
+import { makeSae } from '../make.ts'
+import { checkWorld, type TruthPreset, truthPresetNames, truthPresets, type WorldConfig } from './config.ts'
+import { publishedRows } from './published.ts'
+import { TruthMeter, type TruthQuality, truthDefinitions } from './quality.ts'
+import { joinSnapshots, partSnapshots } from './snapshots.ts'
+import { Trainee } from './trainee.ts'
+import { type Dictionary, makeDictionary, makeWorld, type World } from './world.ts'
+
+/** Architectures that read one site and so can learn a world. */
+const names = Object.values(architectures)
+  .filter(({ reads }) => reads === 'site')
+  .map(({ name }) => name) as [string, ...string[]]
+
+export const TruthConfig = z.strictObject({
+  preset: z.enum(truthPresetNames).default('small').describe('World and protocol'),
+  architecture: z
+    .array(z.enum(names))
+    .min(1)
+    .default(['batchtopk', 'matryoshka'])
+    .describe('SAE architectures; they learn side by side from the same samples'),
+  samples: z.int().positive().optional().describe('Samples to learn from; default: the preset’s'),
+  k: z
+    .number()
+    .positive()
+    .optional()
+    .describe('Latents a sample, where the architecture has a k; default: the preset’s'),
+  latents: z.int().positive().optional().describe('Latents of each SAE; default: the preset’s'),
+  learningRate: z.number().positive().optional().describe('Learning rate; default: the preset’s'),
+  batchSamples: z.int().positive().optional().describe('Samples a step; default: the preset’s'),
+  evaluateEvery: z.int().positive().optional().describe('Samples between points of the curve; default: a twentieth'),
+  evaluationSamples: z.int().positive().default(20_000).describe('Samples a point of the curve is measured on'),
+  finalSamples: z
+    .int()
+    .positive()
+    .optional()
+    .describe('Samples on which the finished SAEs are measured; default: the preset’s'),
+  checkpointEvery: z.int().positive().default(2_000_000).describe('Samples between checkpoints'),
+  settings: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Further keys of train, for every architecture that has them: {auxCoefficient: 0.1}'),
+})
+
+export type TruthConfig = z.output<typeof TruthConfig>
+
+/** A finished SAE and how it did; `samples` are those it learned from. */
+export interface TruthResult extends TruthQuality {
+  readonly architecture: string
+  readonly samples: number
+}
+
+export interface TruthSummary extends Record<string, unknown> {
+  readonly preset: string
+  readonly samples: number
+  readonly true_l0: number
+  readonly definitions: typeof truthDefinitions
+  readonly results: readonly TruthResult[]
+}
+
+/** Samples from which the decoder bias and the variance are taken. */
+const startSamples = 16_384
+/** Samples that are measured at a time. */
+const measuredAtOnce = 1024
+
+/** The config with everything filled in that the preset says. */
+export function resolveTruth(config: TruthConfig) {
+  const preset: TruthPreset = truthPresets[config.preset]
+  checkWorld(preset.world)
+  const repeated = config.architecture.find((name, i) => config.architecture.indexOf(name) !== i)
+  if (repeated) throw new UserError(`architecture names ${repeated} twice.`, { fix: 'Name each once.' })
+  const samples = config.samples ?? preset.samples
+  const batchSamples = Math.min(samples, config.batchSamples ?? preset.batchSamples)
+  return {
+    ...{ preset, samples, batchSamples, world: preset.world as WorldConfig },
+    steps: Math.floor(samples / batchSamples),
+    evaluateSteps: stepsOf(config.evaluateEvery ?? samples / 20, batchSamples),
+    checkpointSteps: stepsOf(config.checkpointEvery, batchSamples),
+    finalSamples: config.finalSamples ?? preset.measured,
+    trainings: config.architecture.map(name => trainingOf(name, config, preset, samples, batchSamples)),
+  }
+}
+
+function stepsOf(samples: number, batch: number): number {
+  return Math.max(1, Math.round(samples / batch))
+}
+
+/** What `train` would be told. A constant rate from the first step on, as the protocol has it, unless settings differ. */
+function trainingOf(name: string, config: TruthConfig, preset: TruthPreset, samples: number, batch: number) {
+  const own = Object.keys(architectureOf(name).config.shape)
+  const latents = config.latents ?? preset.latents
+  const k = config.k ?? preset.k
+  const widths = preset.widths.filter(width => width < latents)
+  const others = new Set(names.flatMap(other => Object.keys(architectureOf(other).config.shape)))
+  // A setting that another architecture of the same run has is for that one.
+  const settings = Object.entries(config.settings).filter(([key]) => own.includes(key) || !others.has(key))
+  return TrainConfig.parse({
+    ...{ architecture: name, latents, tokens: samples, batchTokens: batch },
+    ...{ schedule: 'constant', warmUp: 0, decay: 0, deadAfterTokens: 1000 * batch },
+    learningRate: config.learningRate ?? preset.learningRate,
+    ...(own.includes('k') ? { k } : {}),
+    ...(own.includes('widths') ? { widths } : {}),
+    ...Object.fromEntries(settings),
+  }) as TrainConfig
+}
+
+/** Trains and measures. Throws `InterruptedError` after a checkpoint when the stage is told to stop. */
+export async function truthStage(context: StageContext, config: TruthConfig): Promise<TruthSummary> {
+  const plan = resolveTruth(config)
+  const world = makeWorld(plan.world, context.seed, await dictionaryOf(context, plan.world))
+  const sampler = new Sampler(world.tables)
+  const trainees: Trainee[] = []
+  try {
+    const { rows, sample } = await startRows(sampler, context.seed)
+    rows.dispose()
+    for (const training of plan.trainings)
+      trainees.push(new Trainee(training, plan.samples, plan.world.width, context.seed, sample))
+    await learn(context, config, plan, world, sampler, trainees)
+    const results: TruthResult[] = []
+    for (const trainee of trainees) {
+      const { name, stepper } = trainee
+      context.progress.note(`Measuring ${name} on ${plan.finalSamples} samples.`)
+      const density = Float64Array.from(stepper.fired, n => n / (trainee.plan.densitySteps * plan.batchSamples))
+      const metadata = { hook_name: '', truth: { schema: 1, preset: config.preset, ...trainee.identity } }
+      const saved = trainee.saved()
+      await mkdir(join(context.directory, name), { recursive: true })
+      await saveSae(join(context.directory, name), { ...saved, density, metadata })
+      tf.dispose(Object.values(saved.params))
+      const quality = await measure(context, world, sampler, trainee, plan.finalSamples)
+      results.push({ architecture: name, samples: plan.steps * plan.batchSamples, ...quality })
+    }
+    const summary: TruthSummary = {
+      preset: config.preset,
+      samples: plan.steps * plan.batchSamples,
+      true_l0: results[0]!.true_l0,
+      definitions: truthDefinitions,
+      results,
+    }
+    const published = config.preset === 'synthsaebench-16k' ? publishedRows : []
+    await writeJson(join(context.directory, 'truth.json'), { schema: 1, ...summary, world: plan.world, published })
+    await rm(join(context.directory, 'checkpoints'), { recursive: true, force: true })
+    return summary
+  } finally {
+    for (const trainee of trainees) trainee.dispose()
+    sampler.dispose()
+  }
+}
+
+/** The steps of all SAEs, from the newest checkpoint on. */
+async function learn(
+  { directory, seed, progress, metrics, signal }: StageContext,
+  config: TruthConfig,
+  plan: ReturnType<typeof resolveTruth>,
+  world: World,
+  sampler: Sampler,
+  trainees: readonly Trainee[],
+): Promise<void> {
+  const { steps, batchSamples, evaluateSteps, checkpointSteps } = plan
+  const folder = join(directory, 'checkpoints')
+  const identities = trainees.map(({ identity }) => identity)
+  const curve = { evaluateSteps, evaluationSamples: config.evaluationSamples }
+  const key = hashValue({ world: plan.world, seed, identities, curve })
+  const found = await newestCheckpoint(folder, key, progress)
+  const latents = trainees.map(trainee => trainee.plan.shape.latents)
+  if (found)
+    partSnapshots(found.snapshot, latents).forEach((part, i) => {
+      trainees[i]!.stepper.restore(part)
+    })
+  metrics.truncate(found?.metricsLines ?? 0)
+  const checkpoint = async () => {
+    const snapshots = []
+    for (const { stepper } of trainees) snapshots.push(await stepper.snapshot())
+    await writeCheckpoint(folder, key, { snapshot: joinSnapshots(snapshots), metricsLines: metrics.lines }, 2)
+  }
+
+  const stream = seedWords(seed, 'truth', 'training')
+  progress.start('truth', steps * batchSamples, 'samples')
+  for (let step = found?.snapshot.step ?? 0; step < steps; step++) {
+    const { rows } = sampler.draw(stream, step * batchSamples, batchSamples)
+    const done = (step + 1) * batchSamples
+    const shows = step % 20 === 0 || step + 1 === steps
+    const notes: string[] = []
+    for (const trainee of trainees) {
+      const report = trainee.take(rows, { measure: shows, count: step >= steps - trainee.plan.densitySteps })
+      if (report) notes.push(`${trainee.name} FVU ${report.fvu.toFixed(3)} dead ${report.dead}`)
+    }
+    rows.dispose()
+    if (notes.length > 0) progress.update(done, notes.join(', '))
+    if ((step + 1) % evaluateSteps === 0 || step + 1 === steps)
+      for (const trainee of trainees) {
+        const quality = await measure({ seed, signal }, world, sampler, trainee, config.evaluationSamples)
+        metrics.append({ step: step + 1, samples: done, architecture: trainee.name, ...quality })
+        progress.note(`${done} samples, ${trainee.name}: ${shortly(quality)}`)
+      }
+    await breathe()
+    const last = step + 1 === steps
+    if (signal.aborted && !last) {
+      await checkpoint()
+      throw new InterruptedError(`Training stopped after ${done} of ${steps * batchSamples} samples.`, {
+        fix: 'Start the same command again; it goes on from there.',
+      })
+    }
+    // The last one is kept until all is measured, which takes a while, too.
+    if ((step + 1) % checkpointSteps === 0 || last) await checkpoint()
+  }
+  progress.finish(`${steps * batchSamples} samples`)
+}
+
+function shortly({ f1, mcc, uniqueness, explained_variance, l0 }: TruthQuality): string {
+  const figures = { F1: f1, MCC: mcc, unique: uniqueness, EV: explained_variance }
+  return `${Object.entries(figures)
+    .map(([name, value]) => `${name} ${value.toFixed(4)}`)
+    .join('  ')}  L0 ${l0.toFixed(2)}`
+}
+
+/** Figures of an SAE as it is now, on the first `count` samples of a stream that none learns from. */
+async function measure(
+  { seed, signal }: Pick<StageContext, 'seed' | 'signal'>,
+  { tables }: World,
+  sampler: Sampler,
+  trainee: Trainee,
+  count: number,
+): Promise<TruthQuality> {
+  const sae = makeSae({ ...trainee.saved(), metadata: { hook_name: '' } })
+  try {
+    const directions = tf.tensor2d(tables.directions, [tables.features, tables.width])
+    const meter = new TruthMeter(sae, directions)
+    directions.dispose()
+    const stream = seedWords(seed, 'truth', 'evaluation')
+    for (let start = 0; start < count; start += measuredAtOnce) {
+      const { rows, fired } = sampler.draw(stream, start, Math.min(measuredAtOnce, count - start))
+      meter.add(rows, fired)
+      rows.dispose()
+      await breathe()
+      if (signal.aborted)
+        throw new InterruptedError('Stopped while an SAE was measured.', {
+          fix: 'Start the same command again; it goes on from its last checkpoint.',
+        })
+    }
+    return meter.result()
+  } finally {
+    sae.dispose()
+  }
+}
+
+async function startRows(sampler: Sampler, seed: number) {
+  const { rows } = sampler.draw(seedWords(seed, 'truth', 'start'), 0, startSamples)
+  return { rows, sample: (await rows.data()) as Float32Array }
+}
+
+/** The world's dictionary: that in the run's directory, or a new one, which is kept there. */
+async function dictionaryOf({ directory, seed, progress }: StageContext, world: WorldConfig): Promise<Dictionary> {
+  const path = join(directory, 'dictionary.safetensors')
+  try {
+    const file = await openSafetensors(path)
+    try {
+      return { directions: await file.read('directions'), bias: await file.read('bias') }
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && !(error instanceof UserError)) throw error
+  }
+  progress.start('dictionary', world.orthogonalSteps, 'steps')
+  const dictionary = await makeDictionary(world, seed, async done => {
+    progress.update(done)
+    await breathe()
+  })
+  progress.finish()
+  const { features, width } = world
+  await writeSafetensors(path, {
+    directions: { shape: [features, width], data: dictionary.directions },
+    bias: { shape: [width], data: dictionary.bias },
+  })
+  return dictionary
+}
