@@ -39,7 +39,7 @@ export const inferenceArchitectures = Object.keys(activations)
 
 /** The activation of a saved architecture; a `UserError` when it is not known. */
 export function activationOf(architecture: string): 'relu' | 'topk' | 'jumprelu' | 'gated' {
-  const activation = activations[architecture]
+  const activation = Object.hasOwn(activations, architecture) ? activations[architecture] : undefined
   if (!activation)
     throw new UserError(`The SAE architecture ${architecture} is not known.`, {
       fix: `Known are ${inferenceArchitectures.join(', ')}.`,

@@ -36,7 +36,10 @@ export async function findSae(path: string): Promise<{ directory: string; format
   const found: { directory: string; format: SaeFormat }[] = []
   const walk = async (folder: string, left: number) => {
     const entries = await readdir(folder, { withFileTypes: true })
-    const here = saeFormats.filter(format => entries.some(entry => entry.isFile() && entry.name === marks[format]))
+    const here: SaeFormat[] = []
+    for (const format of saeFormats)
+      // Download caches keep links to files; what else has the name is refused when it is read.
+      for (const entry of entries) if (entry.name === marks[format] && !entry.isDirectory()) here.push(format)
     if (here.length > 0) for (const format of here) found.push({ directory: folder, format })
     else if (left > 0)
       for (const entry of entries) if (entry.isDirectory()) await walk(join(folder, entry.name), left - 1)

@@ -1,17 +1,13 @@
 /** `.npz` files: a zip of `.npy` arrays. Only plain numbers are read; arrays of Python objects are refused. */
-import { readFile } from 'node:fs/promises'
 import { UserError } from '../../core/errors.ts'
-import { readError } from '../../core/files.ts'
+import { readWholeFile } from './bounded-file.ts'
 import { type Numbers, numberTypes, toFloat32 } from './numbers.ts'
 import { quote } from './quote.ts'
 import { readZip } from './zip.ts'
 
 /** The arrays of a file as float32, by name without `.npy`. */
 export async function readNpz(path: string): Promise<Map<string, Numbers>> {
-  const file = await readFile(path).catch(error => {
-    throw readError(path, 'npz file', error)
-  })
-  return parseNpz(file, path)
+  return parseNpz(await readWholeFile(path, 'npz file'), path)
 }
 
 /** The same, of a file's bytes. */

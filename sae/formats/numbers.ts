@@ -21,11 +21,21 @@ export const numberTypes = {
 
 /** `count` numbers of a type as float32; `bytes` must hold them. */
 export function toFloat32(bytes: Uint8Array, type: keyof typeof numberTypes, count: number): Float32Array {
+  const data = new Float32Array(count)
+  if (type === 'float32') {
+    new Uint8Array(data.buffer).set(bytes.subarray(0, data.byteLength))
+    return data
+  }
+  const read = readerOf(bytes, type)
+  for (let i = 0; i < count; i++) data[i] = read(i)
+  return data
+}
+
+/** Gives the number at an index. */
+export function readerOf(bytes: Uint8Array, type: keyof typeof numberTypes): (index: number) => number {
   const { bytes: size, read } = numberTypes[type]
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const data = new Float32Array(count)
-  for (let i = 0; i < count; i++) data[i] = read(view, i * size)
-  return data
+  return index => read(view, index * size)
 }
 
 function half(bits: number): number {

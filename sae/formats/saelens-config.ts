@@ -6,7 +6,7 @@
 import { UserError } from '../../core/errors.ts'
 import { activationOf } from '../inference.ts'
 import type { SaeMetadata } from '../sae.ts'
-import { objectOf } from './config-file.ts'
+import { objectOf } from './bounded-file.ts'
 import { quote } from './quote.ts'
 
 type Json = Record<string, unknown>

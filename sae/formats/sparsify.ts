@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { openSafetensors } from '../../engine/safetensors.ts'
-import { readConfigFile } from './config-file.ts'
+import { readConfigFile } from './bounded-file.ts'
 import type { Numbers } from './numbers.ts'
 import { checkK, type Imported, matrix, vector } from './parts.ts'
 import { quote } from './quote.ts'

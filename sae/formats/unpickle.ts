@@ -164,7 +164,8 @@ class Machine {
       }
       case 'e': {
         const items = this.popToMark()
-        this.list().push(...items)
+        const list = this.list()
+        for (const item of items) list.push(item)
         break
       }
       case 's': {
@@ -183,7 +184,8 @@ class Machine {
         break
       case '\x93': {
         const [module, name] = this.popMany(2)
-        this.global(`${String(module)} ${String(name)}`)
+        if (typeof module !== 'string' || typeof name !== 'string') throw this.broken('it names what is no text')
+        this.global(`${module} ${name}`)
         break
       }
       case 'Q':

@@ -22,6 +22,7 @@ export function readZip(file: Uint8Array, path: string): Map<string, Uint8Array>
   }
   const { entries, start } = findDirectory(view, broken, need)
   const members = new Map<string, Uint8Array>()
+  const places: [start: number, end: number][] = []
   let at = start
   for (let i = 0; i < entries; i++) {
     need(at, 46, 'its directory')
@@ -43,8 +44,12 @@ export function readZip(file: Uint8Array, path: string): Map<string, Uint8Array>
     need(data, size, shown)
     if (members.has(name)) throw broken(`it has two members ${shown}`)
     members.set(name, file.subarray(data, data + size))
+    places.push([offset, data + size])
     at += 46 + lengths[0] + lengths[1] + lengths[2]
   }
+  places.sort(([a], [b]) => a - b)
+  // Members that share bytes are how a small archive unpacks to a huge one.
+  if (places.some(([offset], i) => i > 0 && offset < places[i - 1]![1])) throw broken('its members overlap')
   return members
 }
 

@@ -1,10 +1,11 @@
-/** The JSON files beside weights: small objects. Read with bounds, since they come from elsewhere. */
-import { stat } from 'node:fs/promises'
+/** Files that come from elsewhere, read with bounds: plain files only, and small objects from JSON. */
+import { open, stat } from 'node:fs/promises'
 import { UserError } from '../../core/errors.ts'
 import { readError, readJson } from '../../core/files.ts'
 
 /** Far above any real one, which has a few thousand bytes. */
 const mostBytes = 2 ** 24
+const largestRead = 2 ** 30
 /** Objects and lists within one another; real ones have four or five. */
 const mostDepth = 100
 
@@ -17,6 +18,28 @@ export async function readConfigFile(path: string, what: string): Promise<Record
   if (isDeeper(value, mostDepth))
     throw new UserError(`The ${what} ${path} has more than ${mostDepth} levels of lists and objects.`)
   return value as Record<string, unknown>
+}
+
+/** The bytes of a file. Node reads no more than 2 GiB at once; weights have more. */
+export async function readWholeFile(path: string, what: string): Promise<Uint8Array> {
+  const size = await mustBeFile(path, what)
+  const file = await open(path).catch(error => {
+    throw readError(path, what, error)
+  })
+  try {
+    const bytes = new Uint8Array(size)
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(size - at, largestRead), at)
+      if (bytesRead === 0) throw new UserError(`The ${what} ${path} ended while it was read.`)
+      at += bytesRead
+    }
+    return bytes
+  } catch (error) {
+    if (error instanceof RangeError) throw new UserError(`The ${what} ${path} has ${size} bytes, too many to read.`)
+    throw error
+  } finally {
+    await file.close()
+  }
 }
 
 /** Checks that a path leads to a plain file, of so many bytes at most; gives its size. Pipes and devices never end. */
