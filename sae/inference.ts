@@ -9,6 +9,7 @@
 import { UserError } from '../core/errors.ts'
 import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { above, topK } from './activations.ts'
+import { quote } from './formats/quote.ts'
 import { decodeLayers, decoderOfLayers, layerPreActivations } from './layers.ts'
 import { decoderNorms } from './linear.ts'
 import { normalise, type Undo } from './normalise.ts'
@@ -41,7 +42,7 @@ export const inferenceArchitectures = Object.keys(activations)
 export function activationOf(architecture: string): 'relu' | 'topk' | 'jumprelu' | 'gated' {
   const activation = Object.hasOwn(activations, architecture) ? activations[architecture] : undefined
   if (!activation)
-    throw new UserError(`The SAE architecture ${architecture} is not known.`, {
+    throw new UserError(`The SAE architecture ${quote(architecture)} is not known.`, {
       fix: `Known are ${inferenceArchitectures.join(', ')}.`,
     })
   return activation

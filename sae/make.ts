@@ -83,7 +83,7 @@ export function makeSae({ architecture, config, metadata, params, hash = '' }: S
 /** The sizes that the tensors imply; every tensor must agree with them. */
 export function checkShapes(architecture: string, params: Readonly<Record<string, { shape: number[] }>>) {
   const sizes = impliedSizes(architecture, params)
-  if (!sizes)
+  if (!sizes || Object.values(sizes).some(size => size < 1))
     throw new UserError(`The ${architecture} SAE lacks its matrices W_enc [width, latents] and W_dec [latents, width].`)
   for (const [name, shape] of Object.entries(tensorShapes(architecture, sizes, params))) {
     const given = params[name]?.shape

@@ -1,10 +1,14 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
+import { startEngine } from '../../engine/engine.ts'
+import { tf } from '../../engine/tf.ts'
 import { sharedData } from '../../tests/shared-data.ts'
+import { openSae } from './index.ts'
 import { parseNpz, readNpz } from './npz.ts'
 import { parseStateDict, readStateDict } from './torch.ts'
 import { unpickle } from './unpickle.ts'
@@ -12,6 +16,7 @@ import { zipOf } from './zip.fixture.ts'
 
 let folder: string
 beforeAll(async () => {
+  await startEngine()
   folder = await mkdtemp(join(tmpdir(), 'hostile-'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -84,14 +89,15 @@ const npy = (header: string, data: Uint8Array) => {
   ])
 }
 
+const header = (descr: string, shape: string, order = 'False') =>
+  `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shape}, }`
+
 describe('an npz file', () => {
   const read = async (member: Uint8Array, options = {}) => {
     const path = join(folder, 'params.npz')
     await writeFile(path, zipOf({ 'w.npy': member }, options))
     return readNpz(path)
   }
-  const header = (descr: string, shape: string, order = 'False') =>
-    `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shape}, }`
   test('gives its arrays', async () => {
     const arrays = await read(npy(header('<f4', '(2,)'), new Uint8Array(new Float32Array([1.5, 2]).buffer)))
     expect(arrays.get('w')).toEqual({ shape: [2], data: new Float32Array([1.5, 2]) })
@@ -113,6 +119,155 @@ describe('an npz file', () => {
   })
   test('that is compressed is refused: what it would unpack to is not known', async () => {
     await expect(read(npy(header('<f4', '(1,)'), new Uint8Array(4)), { method: 8 })).rejects.toThrow('is compressed')
+  })
+})
+
+describe('a file that is larger inside than outside', () => {
+  const gigabyte = 2 ** 30
+  /** Refused by that sentence, with no more memory taken than the file's size times a few, and soon. */
+  const refusedSmall = async (work: () => unknown, sentence: string | RegExp, fileBytes: number) => {
+    const before = process.memoryUsage()
+    const start = performance.now()
+    await expect((async () => work())()).rejects.toThrow(sentence)
+    const after = process.memoryUsage()
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(4 * fileBytes + 2 ** 20)
+    expect(after.rss - before.rss).toBeLessThan(gigabyte / 4)
+    expect(performance.now() - start).toBeLessThan(5000)
+  }
+
+  test('by a shape of 2^40 numbers is refused: npz', async () => {
+    const file = zipOf({ 'w.npy': npy(header('<f4', '(1099511627776,)'), new Uint8Array(8)) })
+    await refusedSmall(() => parseNpz(file, 'x'), 'does not fit its 8 bytes', file.length)
+  })
+  test('by a shape of 2^40 numbers is refused: PyTorch', async () => {
+    const huge = '\x8a\x06\x00\x00\x00\x00\x00\x01'
+    const file = zipOf({ 'ae/data.pkl': stateDict(`${huge}\x85`, 'K\x01\x85'), 'ae/data/0': new Uint8Array(16) })
+    await refusedSmall(() => parseStateDict(file, 'x'), 'too few', file.length)
+  })
+  test('by a shape of 2^40 numbers is refused: safetensors', async () => {
+    const directory = await mkdtemp(join(folder, 'sae-'))
+    await writeFile(join(directory, 'cfg.json'), '{"architecture":"standard"}')
+    const text = JSON.stringify({ W_enc: { dtype: 'F32', shape: [2 ** 20, 2 ** 20], data_offsets: [0, 8] } })
+    const size = Buffer.alloc(8)
+    size.writeBigUInt64LE(BigInt(text.length))
+    await writeFile(join(directory, 'sae_weights.safetensors'), Buffer.concat([size, latin(text), Buffer.alloc(8)]))
+    await refusedSmall(() => openSae(directory), 'which takes 4398046511104 bytes, but it has 8', 1000)
+  })
+  test('by many tensors of one storage is refused', async () => {
+    const entry = (name: string) =>
+      `X\x04\x00\x00\x00${name}${storage}J\x00\x00\x04\x00\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR`
+    const names = Array.from({ length: 500 }, (_, i) => entry(String(i).padStart(4, '0')))
+    const pickle = latin(`\x80\x02}(${names.join('')}u.`)
+    const file = zipOf({ 'ae/data.pkl': pickle, 'ae/data/0': new Uint8Array(2 ** 20) })
+    await refusedSmall(() => parseStateDict(file, 'x'), 'take more room than the file', file.length)
+  })
+  test('by members that overlap is refused', async () => {
+    const file = zipOf({ 'a.npy': npy(header('<f4', '(2,)'), new Uint8Array(8)), 'b.npy': new Uint8Array(0) })
+    const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
+    const directory = view.getUint32(file.length - 22 + 16, true)
+    // The second entry now points at the first member.
+    view.setUint32(directory + 46 + 5 + 42, 0, true)
+    for (const at of [20, 24]) view.setUint32(directory + 46 + 5 + at, 100, true)
+    await refusedSmall(() => parseNpz(file, 'x'), 'its members overlap', file.length)
+  })
+  test('by a million axes, or values within one another, is refused', async () => {
+    const axes = stateDict(`(${'K\x01'.repeat(300_000)}t`, `(${'K\x01'.repeat(300_000)}t`)
+    const file = zipOf({ 'ae/data.pkl': axes, 'ae/data/0': new Uint8Array(16) })
+    await refusedSmall(() => parseStateDict(file, 'x'), 'has 300000 axes', 40 * file.length)
+    const deep = zipOf({ 'ae/data.pkl': latin(`}${')'.padEnd(1_000_000, '\x85')}K\x01s.`) })
+    await refusedSmall(() => parseStateDict(deep, 'x'), 'holds a key, which is no tensor', 40 * deep.length)
+    const long = zipOf({ 'ae/data.pkl': latin(`](${'K\x01'.repeat(1_000_000)}e.`) })
+    await refusedSmall(() => parseStateDict(long, 'x'), 'holds no state dict', 40 * long.length)
+  })
+})
+
+describe('a directory', () => {
+  const sae = async (files: Record<string, string | Uint8Array>) => {
+    const directory = await mkdtemp(join(folder, 'sae-'))
+    for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content)
+    return directory
+  }
+  test.each([
+    ['sae_weights.safetensors', 'cfg.json'],
+    ['ae.pt', 'config.json'],
+    ['sae.safetensors', 'cfg.json'],
+  ])('of %s with a pipe, a device or a folder for its config is refused', async (weights, config) => {
+    const directory = await sae({ [weights]: new Uint8Array(8) })
+    const path = join(directory, config)
+    await mkdir(path)
+    await expect(openSae(directory)).rejects.toThrow('is a folder, but a')
+    await rm(path, { recursive: true })
+    await symlink('/dev/zero', path)
+    await expect(openSae(directory)).rejects.toThrow('is a device or a pipe')
+    await rm(path)
+    execFileSync('mkfifo', [path])
+    await expect(openSae(directory)).rejects.toThrow('is a device or a pipe')
+    await rm(path)
+    await symlink('absent', path)
+    await expect(openSae(directory)).rejects.toThrow(UserError)
+  })
+  test.each([
+    ['ae.pt', { 'config.json': '{"trainer":{"dict_class":"AutoEncoder","activation_dim":1,"dict_size":1}}' }],
+    ['params.npz', {}],
+    ['sae_weights.safetensors', { 'cfg.json': '{}' }],
+    ['sae.safetensors', { 'cfg.json': '{"d_in":1,"num_latents":1}' }],
+  ])('with a device or a pipe for its %s is refused', async (weights, rest) => {
+    const directory = await sae(rest)
+    await symlink('/dev/zero', join(directory, weights))
+    await expect(openSae(directory)).rejects.toThrow(/is a device or a pipe/)
+    await rm(join(directory, weights))
+    execFileSync('mkfifo', [join(directory, weights)])
+    await expect(openSae(directory)).rejects.toThrow(/is a device or a pipe/)
+  })
+  test('whose weights are links, as in a download cache, is read', async () => {
+    const real = await sae({ blob: 'no numbers' })
+    const directory = await sae({})
+    await symlink(join(real, 'blob'), join(directory, 'params.npz'))
+    await expect(openSae(directory)).rejects.toThrow('is not a whole zip archive')
+  })
+  test.each([
+    ['a list', '[]', 'must hold an object'],
+    ['text', 'hello', 'is not JSON'],
+    ['nothing', 'null', 'must hold an object'],
+    ['100,000 levels', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`, 'more than 100 levels'],
+    ['17 MiB', `{"a":"${'x'.repeat(17 * 2 ** 20)}"}`, 'are not read'],
+    ['a name that every object has', '{"architecture":"constructor"}', 'constructor is not known'],
+    ['a name of many lines', `{"architecture":"a\\nb${'c'.repeat(999)}"}`, /architecture a�bc{50,58}… is not known/],
+    ['metadata that is a list', '{"metadata":[]}', 'must be an object'],
+    ['an absurd k', '{"architecture":"topk","k":1e300,"metadata":{}}', 'lacks its matrices'],
+    ['a negative k', '{"architecture":"topk","k":-1,"metadata":{}}', 'needs k'],
+  ])('whose cfg.json is %s is refused', async (_, text, sentence) => {
+    const header = '{}'.padEnd(8)
+    const weights = new Uint8Array([8, 0, 0, 0, 0, 0, 0, 0, ...latin(header)])
+    const directory = await sae({ 'cfg.json': text, 'sae_weights.safetensors': weights })
+    await expect(openSae(directory)).rejects.toThrow(sentence)
+    await expect(openSae(directory)).rejects.toThrow(UserError)
+  })
+  test.each([
+    [
+      'a class that every object has',
+      { dict_class: 'constructor', activation_dim: 2, dict_size: 2 },
+      'which is not known',
+    ],
+    [
+      '2^40 latents',
+      { dict_class: 'BatchTopKSAE', activation_dim: 2, dict_size: 2 ** 40 },
+      'it must be [2,1099511627776]',
+    ],
+  ])('whose config.json names %s is refused', async (_, trainer, sentence) => {
+    const directory = await sae({
+      'config.json': JSON.stringify({ trainer }),
+      'ae.pt': zipOf({
+        'ae/data.pkl': latin(
+          String.fromCharCode(...stateDict('K\x02K\x02\x86', 'K\x02K\x01\x86')).replace(
+            'X\x01\x00\x00\x00w',
+            'X\x0e\x00\x00\x00encoder.weight',
+          ),
+        ),
+        'ae/data/0': new Uint8Array(16),
+      }),
+    })
+    await expect(openSae(directory)).rejects.toThrow(sentence)
   })
 })
 
@@ -143,5 +298,42 @@ describe.skipIf(!source)('mutated files', () => {
       }
     }
     expect(refused).toBeGreaterThan(mutations / 10)
+  })
+
+  test.each([
+    ['saelens-v6-topk', '.', 'sae_weights.safetensors', 'cfg.json'],
+    ['sparsify-skip-transcoder', 'layers.3', 'sae.safetensors', 'cfg.json'],
+    ['dictionary_learning-matryoshka', '.', 'ae.pt', 'config.json'],
+  ])('%s: the directory opens whole or is refused, and leaves nothing', { timeout: 3_600_000 }, async (...names) => {
+    const [name, below, weights, config] = names
+    const directory = join(folder, name, below)
+    await cp(join(source!, name, below), directory, { recursive: true })
+    await rm(join(directory, 'expected.safetensors'), { force: true })
+    const random = new Random(2, name)
+    const tensors = tf.memory().numTensors
+    let refused = 0
+    for (let i = 0; i < mutations / (process.env.PIPELINE_LONG ? 1 : 4); i++) {
+      const file = random.uniform() < 0.5 ? weights : config
+      const original = await readFile(join(source!, name, below, file))
+      const bytes = Uint8Array.from(original)
+      const reach = Math.min(bytes.length, 1200)
+      for (let n = random.int(4); n >= 0; n--) bytes[random.int(reach)] = random.int(256)
+      await writeFile(
+        join(directory, file),
+        random.uniform() < 0.1 ? bytes.subarray(0, random.int(bytes.length)) : bytes,
+      )
+      try {
+        const sae = await openSae(directory)
+        expect([sae.width, sae.params.b_dec!.shape[0]]).toEqual([sae.width, sae.outputs])
+        sae.dispose()
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error
+        expect(error.message).toMatch(/^[^\n]{10,500}[.?]$/)
+        refused++
+      }
+      await writeFile(join(directory, file), original)
+      expect(tf.memory().numTensors).toBe(tensors)
+    }
+    expect(refused).toBeGreaterThan(mutations / 40)
   })
 })

@@ -37,8 +37,8 @@ export async function findSae(path: string): Promise<{ directory: string; format
   const walk = async (folder: string, left: number) => {
     const entries = await readdir(folder, { withFileTypes: true })
     const here: SaeFormat[] = []
+    // Download caches keep links to files; what else has the name is refused when it is read.
     for (const format of saeFormats)
-      // Download caches keep links to files; what else has the name is refused when it is read.
       for (const entry of entries) if (entry.name === marks[format] && !entry.isDirectory()) here.push(format)
     if (here.length > 0) for (const format of here) found.push({ directory: folder, format })
     else if (left > 0)

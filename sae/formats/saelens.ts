@@ -9,7 +9,7 @@ import { type Tensor, tf } from '../../engine/tf.ts'
 import { tensorShapes } from '../inference.ts'
 import { checkShapes, makeSae } from '../make.ts'
 import type { Sae, SaeMetadata } from '../sae.ts'
-import { readConfigFile } from './bounded-file.ts'
+import { mustBeFile, readConfigFile } from './bounded-file.ts'
 import { type Numbers, scaleRows } from './numbers.ts'
 import { readConfig, type SaelensConfig, saelensConfig } from './saelens-config.ts'
 import { finishTraining } from './saelens-training.ts'
@@ -44,6 +44,7 @@ export async function loadSae(directory: string): Promise<Sae> {
   const parsed = readConfig(raw)
   const { architecture, config, metadata } = parsed
   const path = join(directory, 'sae_weights.safetensors')
+  await mustBeFile(path, 'safetensors file')
   const file = await openSafetensors(path)
   try {
     const params = await readParams(file, path, parsed)

@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { openSafetensors } from '../../engine/safetensors.ts'
-import { readConfigFile } from './bounded-file.ts'
+import { mustBeFile, readConfigFile } from './bounded-file.ts'
 import type { Numbers } from './numbers.ts'
 import { checkK, type Imported, matrix, vector } from './parts.ts'
 import { quote } from './quote.ts'
@@ -12,6 +12,7 @@ export async function readSparsify(directory: string): Promise<Imported> {
   const config = await readConfigFile(join(directory, 'cfg.json'), 'sparsify config')
   const path = join(directory, 'sae.safetensors')
   const tensors = new Map<string, Numbers>()
+  await mustBeFile(path, 'safetensors file')
   const file = await openSafetensors(path)
   try {
     for (const name of file.names) tensors.set(name, { shape: file.shape(name), data: await file.read(name) })
