@@ -19,6 +19,7 @@
 #include "packed.h"
 #include "sae_entries.h"
 #include "sae_rows.h"
+#include "sums.h"
 #include "threads.h"
 
 namespace pipeline {
@@ -271,11 +272,17 @@ struct EntriesUpdate {
     args.gradients = limit >= 0 ? sharedScratch(latents * gradientRoom(args)) : nullptr;
     parallel(pieces, 1, [&](int64_t begin, int64_t end) { differentiateAll(args, begin, end); });
 
-    std::vector<double> sums(outputs, 0.0);
-    for (const Decoded& decoded : args.decoded)
-      if (decoded.g) addColumns(decoded.g, rows, outputs, 1, sums);
-    if (centred) addColumns(shifts.data(), pieces, inputs, -1, sums);
-    const std::vector<float> gradient(sums.begin(), sums.end());
+    std::vector<float> gradient(outputs), more(outputs);
+    columnSums(g.floats(), rows, outputs, gradient.data());
+    if (args.decoded[1].g) {
+      columnSums(args.decoded[1].g, rows, outputs, more.data());
+      for (int64_t i = 0; i < outputs; i++) gradient[i] += more[i];
+    }
+    if (centred) {
+      std::vector<double> whole(gradient.begin(), gradient.end());
+      addColumns(shifts.data(), pieces, inputs, -1, whole);
+      gradient.assign(whole.begin(), whole.end());
+    }
     double total = otherSquares;
     for (float square : squares) total += square;
     for (float value : gradient) total += static_cast<double>(value) * value;

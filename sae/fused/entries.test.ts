@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { canUpdate } from '../../engine/ops/sae/update.ts'
@@ -11,13 +11,19 @@ import { EntriesStepper } from './entries.ts'
 import { fusedStepper } from './index.ts'
 
 beforeAll(() => startEngine())
+const usual = EntriesStepper.densest
+beforeEach(() => {
+  EntriesStepper.densest = 1
+})
+afterAll(() => {
+  EntriesStepper.densest = usual
+})
 
 const width = 12
 const shape = { width, outputs: width, latents: 40, sites: 1 }
-type Limited = { limit(rows: number): number }
 
-/** The plain stepper and the fused one, which takes at most `limit` entries a batch. */
-function both(name: string, settings: Record<string, unknown>, step: Partial<StepSettings> = {}, limit = 1e9) {
+/** The plain stepper and the fused one. */
+function both(name: string, settings: Record<string, unknown>, step: Partial<StepSettings> = {}) {
   const architecture = architectureOf(name)
   const config = architecture.config.parse(settings) as Record<string, unknown>
   const parts = () => ({
@@ -33,7 +39,6 @@ function both(name: string, settings: Record<string, unknown>, step: Partial<Ste
   expect(Fused).toBeDefined()
   const fused = new Fused!(parts())
   expect(fused).toBeInstanceOf(EntriesStepper)
-  ;(fused as unknown as Limited).limit = () => limit
   return { plain: new Stepper(parts()), fused }
 }
 
@@ -144,7 +149,8 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step from ent
   }
 
   test.each(names)('takes plain steps while a batch has many entries: %s', async name => {
-    const { plain, fused } = both(name, {}, {}, 0)
+    EntriesStepper.densest = 0
+    const { plain, fused } = both(name, {})
     take(plain, 0, 4)
     take(fused, 0, 4)
     expect(await fused.snapshot()).toEqual(await plain.snapshot())
@@ -153,7 +159,8 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step from ent
   })
 
   test.each(names)('goes on from a snapshot in the same bits, some of its steps plain: %s', async name => {
-    const { plain, fused } = both(name, settingsOf(name), { deadAfterTokens: 96 }, 900)
+    const { plain, fused } = both(name, settingsOf(name), { deadAfterTokens: 96 })
+    EntriesStepper.densest = 0.45
     let plainSteps = 0
     const takePlain = (fused as unknown as { takePlain: Stepper['take'] }).takePlain.bind(fused)
     ;(fused as unknown as { takePlain: Stepper['take'] }).takePlain = (...given) => {
@@ -176,8 +183,9 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step from ent
   test('leaves no tensor behind', async () => {
     const before = tf.memory().numTensors
     for (const name of names)
-      for (const limit of [0, 1e9]) {
-        const { plain, fused } = both(name, settingsOf(name), { deadAfterTokens: 48, gradientClip: 1 }, limit)
+      for (const densest of [0, 1]) {
+        EntriesStepper.densest = densest
+        const { plain, fused } = both(name, settingsOf(name), { deadAfterTokens: 48, gradientClip: 1 })
         plain.dispose()
         const input = rows(48, 1)
         for (let i = 0; i < 4; i++) fused.take({ input, target: input }, { measure: i % 2 === 0 })

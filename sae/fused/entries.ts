@@ -65,10 +65,9 @@ export interface EntriesLoss {
   terms(): Record<string, Scalar>
 }
 
-/** The densest batch, as a share of all rows times latents, whose step is faster from entries. */
-const densest = 1 / 12
-
 export abstract class EntriesStepper extends OwnedStepper {
+  /** The densest batch, as a share of all rows times latents, whose step is taken from entries. */
+  static densest = 1 / 12
   private given: { x: Tensor2D; entries: Entries } | undefined
 
   /** What a pre-activation must be larger than to be an entry, [latents]. Runs within a tidy. */
@@ -82,11 +81,6 @@ export abstract class EntriesStepper extends OwnedStepper {
     return this.state
   }
 
-  /** Most entries of a batch that the fused step is taken for. */
-  protected limit(rows: number): number {
-    return Math.floor(rows * this.shape.latents * densest)
-  }
-
   override take(batch: Batch, options: { measure?: boolean; count?: boolean } = {}): StepReport | undefined {
     const { linear } = this
     const { decoderBiasOnInput } = this.config as unknown as EntriesConfig
@@ -96,7 +90,7 @@ export abstract class EntriesStepper extends OwnedStepper {
       bias: linear.bEnc.weight as Tensor1D,
       bounds,
       layout: 'out-in',
-      limit: this.limit(x.shape[0]),
+      limit: Math.floor(x.shape[0] * this.shape.latents * EntriesStepper.densest),
       rounded: this.rounded,
       packed: this.packed,
     })
