@@ -180,14 +180,20 @@ function keepRows(values: Float32Array, width: number, windows: readonly TokenWi
   return kept
 }
 
-/** Measures an SAE on windows; `mean` [width] is what mean ablation puts in. Leaves no tensor behind. */
+/** What ablation of a site does to the loss; it does not depend on the SAE. */
+export type Ablations = Pick<Reconstruction, 'ceZero' | 'ceMean' | 'klZero' | 'klMean'>
+
+/**
+ * Measures an SAE on windows; `mean` [width] is what mean ablation puts in. Leaves no tensor behind. `ablations`, where they
+ * are known from the same windows and mean, are not measured again.
+ */
 export async function measureReconstruction(
   model: Model,
   sae: Sae,
   windows: readonly TokenWindow[],
   mean: Float32Array,
   meanFrom: Reconstruction['meanFrom'],
-  options: EncodeOptions,
+  options: EncodeOptions & { readonly ablations?: Ablations | undefined },
 ): Promise<Reconstruction> {
   const site = sae.metadata.hook_name
   const values = new ValueSums(sae.width, sae.latents)
@@ -230,8 +236,10 @@ export async function measureReconstruction(
         }
         totals.ceClean += total(host(tokenLoss(logits, tokens)), batch.windows, batch.length - 1)
         measure('Spliced', reconstruction)
-        measure('Zero', tf.zeros([1, sae.width]))
-        measure('Mean', tf.tensor2d(mean, [1, sae.width]))
+        if (!options.ablations) {
+          measure('Zero', tf.zeros([1, sae.width]))
+          measure('Mean', tf.tensor2d(mean, [1, sae.width]))
+        }
         totals.count += batch.windows.reduce(
           (sum, { tokens: ids }) => sum + Math.max(0, ids.length - 1 - FIRST_POSITION),
           0,
@@ -244,10 +252,11 @@ export async function measureReconstruction(
     options.onBatch?.(done)
   }
   const { count, ...sums } = totals
-  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / count])) as Omit<
+  const measured = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / count])) as Omit<
     typeof totals,
     'count'
   >
+  const means = { ...measured, ...options.ablations }
   const recovered = (ablated: number) =>
     ablated > means.ceClean ? (ablated - means.ceSpliced) / (ablated - means.ceClean) : null
   return {

@@ -18,8 +18,17 @@ const MANY_VALUES = 24
 /** Rows from which covariance-matched directions are drawn. */
 const COVARIANCE_ROWS = 1024
 
-/** Windows of a split up to `tokens` tokens, by a hash of seed and window, so that the order of the data does not matter. */
-export function drawWindows(dataset: TokenDataset, split: Split, tokens: number, seed: number): TokenWindow[] {
+/**
+ * Windows of a split up to `tokens` tokens, and `most` windows, by a hash of seed and window, so that the order of the data
+ * does not matter.
+ */
+export function drawWindows(
+  dataset: TokenDataset,
+  split: Split,
+  tokens: number,
+  seed: number,
+  most = Number.POSITIVE_INFINITY,
+): TokenWindow[] {
   const drawn: TokenWindow[] = []
   let count = 0
   const keyed = dataset.windows
@@ -31,7 +40,7 @@ export function drawWindows(dataset: TokenDataset, split: Split, tokens: number,
       fix: 'Use more documents, or raise dataset.heldOut.fraction.',
     })
   for (const { window } of keyed) {
-    if (drawn.length > 0 && count + window.tokens.length > tokens) break
+    if (drawn.length >= most || (drawn.length > 0 && count + window.tokens.length > tokens)) break
     drawn.push(window)
     count += window.tokens.length
   }
