@@ -1,12 +1,16 @@
 /** A stage in its own process: the engine's precision is one to a process, and its memory goes back when it ends. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import type { StageResult } from './stage.ts'
+import type { StageResult, StageResults } from './stage.ts'
 
 export interface ChildOutcome {
   readonly exitCode: number
   /** What the stage printed under `--json`; undefined when it ended without a word. */
-  readonly result: StageResult | { readonly error: { readonly message: string; readonly fix?: string } } | undefined
+  readonly result:
+    | StageResult
+    | StageResults
+    | { readonly error: { readonly message: string; readonly fix?: string } }
+    | undefined
 }
 
 /**

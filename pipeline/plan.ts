@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CaptureConfig } from '../capture/config.ts'
 import { DatasetConfig } from '../datasets/config.ts'
 import { LabelConfig } from '../labels/config.ts'
-import { TrainConfig } from '../sae/config.ts'
+import { TrainManyConfig } from '../sae/grid.ts'
 import { ValidateConfig } from '../validation/config.ts'
 import { ProcessConfig, StoreConfig } from './common.ts'
 import { ReportConfig } from './report/config.ts'
@@ -35,7 +35,7 @@ export const PipelineConfig = z.strictObject({
   model: z.string().optional().describe('Hugging Face model directory, or the built-in model toyworld'),
   dataset: DatasetConfig.optional(),
   capture: section(CaptureConfig),
-  train: section(TrainConfig),
+  train: section(TrainManyConfig),
   validate: section(ValidateConfig),
   label: section(LabelConfig),
   report: section(ReportConfig),

@@ -29,6 +29,8 @@ export const RunManifest = z.strictObject({
   finished: z.string().nullable(),
   /** Figures a reader wants first (FVU, rows, verdict counts …). */
   summary: z.record(z.string(), z.unknown()),
+  /** Where the time went (rate, share of waiting); differs between equal runs, and nothing depends on it. */
+  timing: z.record(z.string(), z.number()).optional(),
   /** sha256 of each file of the closed run. */
   files: z.record(z.string(), z.string()),
 })

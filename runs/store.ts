@@ -16,7 +16,7 @@ import { checkId, idsFor } from './names.ts'
 import { type RunInput, RunManifest } from './run.ts'
 
 /** Raised whenever the same config and inputs give other bytes than before, so that old runs are not taken for new. */
-export const formatVersion = 1
+export const formatVersion = 2
 
 /** What a run is to be: everything its bytes depend on, and how it may be called. */
 export interface RunRequest {
@@ -236,14 +236,23 @@ export class OpenRun {
   }
 
   /** Closes the run: hashes its files and writes the manifest for the last time. */
-  async finish(summary: Readonly<Record<string, unknown>>): Promise<FinishedRun> {
+  async finish(
+    summary: Readonly<Record<string, unknown>>,
+    timing: Readonly<Record<string, number>> = {},
+  ): Promise<FinishedRun> {
     const empty = this.metrics.lines === 0
     this.metrics.close()
     if (empty) await rm(join(this.directory, metricsName), { force: true })
     for (const name of await leftoversOf(this.directory)) await rm(join(this.directory, name))
     const files: Record<string, string> = {}
     for (const name of await filesOf(this.directory)) files[name] = await sha256File(join(this.directory, name))
-    await this.#close({ status: 'finished', finished: this.#now().toISOString(), summary: { ...summary }, files })
+    await this.#close({
+      status: 'finished',
+      finished: this.#now().toISOString(),
+      summary: { ...summary },
+      ...(Object.keys(timing).length > 0 ? { timing: { ...timing } } : {}),
+      files,
+    })
     return { directory: this.directory, manifest: this.#manifest }
   }
 

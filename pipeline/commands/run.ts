@@ -6,7 +6,7 @@ import { runChild } from '../child.ts'
 import { defineCommand } from '../command.ts'
 import { PipelineConfig, stagesOf } from '../plan.ts'
 import type { StageResult } from '../stage.ts'
-import { figuresOf } from '../stage.ts'
+import { figuresOf, keyFigureNames } from '../stage.ts'
 import { columns, duration, figure, shortPath, words } from '../text.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
@@ -27,69 +27,78 @@ export default defineCommand({
     'Keys of a stage are flags too, after its name: --train.k 16. `pipeline <stage> --help` lists them. Exit code 2 means that a gate failed, 3 that the evidence is inconclusive; the stages after it are done all the same.',
   async run(config, session) {
     const began = performance.now()
-    const results: StageResult[] = []
-    const done: Record<string, string> = {}
+    const results: Done[] = []
+    // Runs by stage; where a stage made several, what follows is done for each of them.
+    let branches: Branch[] = [{ done: {} }]
     const planned = stagesOf(config)
     if (planned.length === 0)
       throw new UserError('run has nothing to do: the file has no section capture, train, validate, label or report.', {
         fix: 'Add one; an empty section, such as `validate: {}`, does the stage with its defaults.',
       })
     for (const [i, { stage, settings }] of planned.entries()) {
-      session.progress.note(`${i + 1}/${planned.length} ${stage}`)
-      const { exitCode, result } = await runChild(stage, settings(done), session.signal)
-      if (!result || 'error' in result || !goesOn.includes(exitCode)) {
-        const problem =
-          result && 'error' in result ? result.error : { message: `The stage ${stage} ended with code ${exitCode}.` }
-        // The child has said what is wrong; what is left to say is how far it came.
-        const text = result === undefined ? `pipeline: ${problem.message}` : ''
-        return {
-          text: [...table(results), text].filter(Boolean).join('\n'),
-          json: { name: config.name, stages: results, stopped: stage, error: { ...problem, exitCode } },
-          exitCode: exitCode === 0 || exitCode > 128 ? 70 : exitCode,
+      const next: Branch[] = []
+      for (const { done, label } of branches) {
+        session.progress.note([`${i + 1}/${planned.length} ${stage}`, label].filter(Boolean).join(': '))
+        const { exitCode, result } = await runChild(stage, settings(done), session.signal)
+        if (!result || 'error' in result || !goesOn.includes(exitCode)) {
+          const problem =
+            result && 'error' in result ? result.error : { message: `The stage ${stage} ended with code ${exitCode}.` }
+          // The child has said what is wrong; what is left to say is how far it came.
+          const text = result === undefined ? `pipeline: ${problem.message}` : ''
+          return {
+            text: [...table(results), text].filter(Boolean).join('\n'),
+            json: { name: config.name, stages: results, stopped: stage, error: { ...problem, exitCode } },
+            exitCode: exitCode === 0 || exitCode > 128 ? 70 : exitCode,
+          }
+        }
+        for (const one of 'runs' in result ? result.runs : [{ ...result, label }]) {
+          if (one.state === 'unchanged') session.progress.note(`unchanged: ${one.run}`)
+          results.push(one)
+          next.push({ done: { ...done, [stage]: one.run }, label: one.label })
         }
       }
-      if (result.state === 'unchanged') session.progress.note(`unchanged: ${result.run}`)
-      results.push(result)
-      done[stage] = result.run
+      branches = next
     }
     const codes = results.map(result => result.exitCode)
     const exitCode = codes.includes(2) ? 2 : codes.includes(3) ? 3 : 0
     const seconds = (performance.now() - began) / 1000
-    const report = results.find(({ stage }) => stage === 'report')
     const lines = ['', ...table(results), '', `${config.name}: done in ${duration(seconds)}${gateText(exitCode)}`]
-    if (report) lines.push(`Report: ${shortPath(join(report.directory, String(report.summary.page)))}`)
+    for (const { directory, summary } of results.filter(({ stage }) => stage === 'report'))
+      lines.push(`Report: ${shortPath(join(directory, String(summary.page)))}`)
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
+
+/** Runs that were made one from another. */
+interface Branch {
+  readonly done: Readonly<Record<string, string>>
+  /** What sets it apart from the others. */
+  readonly label?: string | undefined
+}
+
+type Done = StageResult & { readonly label?: string | undefined }
 
 function gateText(exitCode: number): string {
   return exitCode === 2 ? ', but a gate failed' : exitCode === 3 ? ', but the evidence is inconclusive' : ''
 }
 
 /** A row a stage: its run and the figures one looks at first. */
-function table(results: readonly StageResult[]): string[] {
+function table(results: readonly Done[]): string[] {
   if (results.length === 0) return []
-  const rows = results.map(({ stage, run, state, seconds, summary }) => [
+  const several = results.some(({ label }) => label !== undefined)
+  const rows = results.map(({ stage, label, run, state, seconds, summary }) => [
     stage,
+    ...(several ? [label ?? ''] : []),
     run,
     state === 'unchanged' ? 'unchanged' : duration(seconds),
     keyFigures(stage, summary),
   ])
-  return columns([['stage', 'run', 'time', 'figures'], ...rows])
-}
-
-/** Which figures of a stage's summary stand in the closing table. */
-const shown: Readonly<Record<string, readonly string[]>> = {
-  capture: ['rows', 'strata', 'shards'],
-  train: ['latents', 'l0', 'fvu', 'dead'],
-  validate: ['passed', 'failed', 'inconclusive', 'fvu', 'ceRecoveredMean'],
-  label: ['alive', 'labelled', 'meanF1'],
-  report: ['features', 'bytes'],
+  return columns([['stage', ...(several ? ['of'] : []), 'run', 'time', 'figures'], ...rows])
 }
 
 function keyFigures(stage: string, summary: Readonly<Record<string, unknown>>): string {
   const figures = figuresOf(summary).filter(([, value]) => value !== null)
-  const chosen = shown[stage]?.flatMap(name => figures.filter(([key]) => key === name)) ?? []
+  const chosen = keyFigureNames[stage]?.flatMap(name => figures.filter(([key]) => key === name)) ?? []
   return (chosen.length ? chosen : figures.slice(0, 3))
     .map(([name, value]) => `${words(name)} ${figure(value)}`)
     .join(', ')

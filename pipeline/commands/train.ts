@@ -1,36 +1,101 @@
-/** `pipeline train`: activation shards → an SAE. */
+/** `pipeline train`: activation shards → an SAE, or several that share one pass over them. */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
+import type { StageContext } from '../../core/stage.ts'
+import type { Capture } from '../../datasets/shards/index.ts'
+import type { RunStore } from '../../runs/store.ts'
 import { TrainConfig } from '../../sae/config.ts'
-import { findRun } from '../inputs.ts'
+import { membersOf, TrainManyConfig } from '../../sae/grid.ts'
+import type { TrainOptions } from '../../sae/train.ts'
+import type { Session } from '../command.ts'
+import { findFidelity } from '../fidelity.ts'
+import { findRun, hashing } from '../inputs.ts'
 import { defineStage, ownConfig } from '../stage.ts'
 
 export default defineStage({
   stage: 'train',
   about:
-    'Fits a sparse autoencoder on the activations of a capture run. The result is a directory that SAELens opens, too.',
-  examples: ['pipeline train --capture capture-calm-heron-3f2a --latents 512 --k 16', 'pipeline train -c train.yaml'],
-  config: TrainConfig,
+    'Fits a sparse autoencoder on the activations of a capture run; the result is a directory that SAELens opens, too. With a grid or a list, fits several that share one pass over the activations; each becomes the run that it would be alone.',
+  examples: [
+    'pipeline train --capture capture-calm-heron-3f2a --latents 512 --k 16',
+    'pipeline train --capture capture-calm-heron-3f2a --grid.k 8,16,32 --grid.latents 512,1024',
+    'pipeline train -c train.yaml',
+  ],
+  config: TrainManyConfig,
   inputs: { capture: z.string().describe('Id or directory of the capture run to learn from') },
-  async prepare(config, store) {
-    if (typeof config.capture !== 'string')
-      throw new UserError('train needs a capture run.', { fix: 'Name it with --capture.' })
-    const capture = await findRun(store, config.capture, 'capture', ['capture'])
-    const settings = ownConfig(TrainConfig, { ...config, capture: capture.directory })
+  hides: key => key.startsWith('grid.'),
+  footer:
+    'Several SAEs: --grid.<key> with any key of the settings and a list of values makes one for every combination; in a file, `grid: { k: [8, 16] }`, or `saes:` with an entry of keys for each (docs/sae.md).',
+
+  async prepare(config, store, session) {
+    const { inputs, using, settingsOf, recorded } = await findRows(config, store, session)
+    const settings = settingsOf(config)
     return {
-      config: { ...settings, capture: capture.input.run },
-      inputs: [capture.input],
-      async work(context) {
-        const { openCapture } = await import('../../datasets/shards/index.ts')
-        const { trainSae } = await import('../../sae/train.ts')
-        const rows = await openCapture(capture.directory)
-        try {
-          return await trainSae(context, { capture: rows, config: settings })
-        } finally {
-          await rows.close()
-        }
-      },
+      config: recorded(settings),
+      inputs,
+      work: context =>
+        using(context, async (capture, options) => {
+          const { trainSae } = await import('../../sae/train.ts')
+          return trainSae(context, { capture, config: settings, ...options })
+        }),
+    }
+  },
+
+  async prepareMany(config, store, session) {
+    const { grid, saes, name, seed } = config
+    if (grid === undefined && saes === undefined) return undefined
+    const members = membersOf({ ...ownConfig(TrainConfig, config), grid, saes }, seed)
+    const { inputs, using, settingsOf, recorded } = await findRows(config, store, session)
+    const settings = members.map(member => settingsOf(member.config))
+    return {
+      members: members.map((member, i) => ({
+        label: member.label,
+        name: member.name ?? (name === undefined ? undefined : `${name}-${member.slug}`),
+        seed: (settings[i]!.seed as number | undefined) ?? seed,
+        config: recorded(settings[i]!),
+        inputs,
+      })),
+      work: jobs =>
+        using(jobs[0]!.context, async (capture, options) => {
+          const { trainSaes } = await import('../../sae/train.ts')
+          const one = ({ index, context, finish }: (typeof jobs)[number]) => ({
+            context,
+            config: settings[index]!,
+            label: members[index]!.label,
+            finished: finish,
+          })
+          await trainSaes(jobs.map(one), capture, options)
+        }),
     }
   },
   next: ({ id }) => `pipeline validate --sae ${id}`,
 })
+
+/** The activations to learn from, and what SAEs are measured with meanwhile. */
+async function findRows(config: Readonly<Record<string, unknown>>, store: RunStore, session: Session) {
+  if (typeof config.capture !== 'string')
+    throw new UserError('train needs a capture run.', { fix: 'Name it with --capture.' })
+  const found = await findRun(store, config.capture, 'capture', ['capture'])
+  const { input, directory } = found
+  const settingsOf = (own: Readonly<Record<string, unknown>>) => ownConfig(TrainConfig, { ...own, capture: directory })
+  const asked = settingsOf(config).fidelity
+  const fidelity = asked && (await hashing(session, () => findFidelity(store, found, asked)))
+  return {
+    inputs: [input, ...(fidelity?.inputs ?? [])],
+    settingsOf,
+    /** Settings as the manifest keeps them. */
+    recorded: (settings: TrainConfig) => ({ ...settings, capture: input.run, ...fidelity?.recorded }),
+    /** Opens what the work reads, and closes it whatever comes. */
+    async using<T>(context: StageContext, work: (rows: Capture, options: TrainOptions) => Promise<T>): Promise<T> {
+      const { openCapture } = await import('../../datasets/shards/index.ts')
+      const rows = await openCapture(directory)
+      const probes = fidelity?.open(rows, context)
+      try {
+        return await work(rows, probes ? { fidelity: site => probes.at(site) } : {})
+      } finally {
+        probes?.dispose()
+        rows.close()
+      }
+    },
+  }
+}

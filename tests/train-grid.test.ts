@@ -1,0 +1,205 @@
+/** Several SAEs from one command: each is the run that it would be alone, to the byte. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { StageResult, StageResults } from '../pipeline/stage.ts'
+import type { RunManifest } from '../runs/run.ts'
+import { runCli, startCli } from './cli.ts'
+import { writeTinyModel } from './tiny-model.ts'
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
+
+let folder: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-grid-'))
+  await writeTinyModel(join(folder, 'model'))
+  await ok('together', 'capture', '--name', 'cap', '--model', join(folder, 'model'), ...captured)
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const captured = ['--dataset', 'toyworld', '--dataset.documents', '300', '--sites', 'blocks.0.hook_resid_post']
+const cli = (store: string, ...args: string[]) => runCli(args, { env: { PIPELINE_RUNS: join(folder, store) } })
+
+/** What a command prints under `--json`. */
+async function ok<T = StageResult>(store: string, ...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await cli(store, ...args, '--json')
+  expect(code, stderr).toBe(0)
+  return JSON.parse(stdout) as T
+}
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const capture = () => join(folder, 'together', 'cap')
+const manifest = (directory: string): RunManifest => JSON.parse(readFileSync(join(directory, 'run.json'), 'utf8'))
+
+/** Content of each file of a run but its manifest, whose times differ. */
+const bytesOf = (directory: string) =>
+  Object.fromEntries(
+    readdirSync(directory)
+      .filter(name => name !== 'run.json')
+      .map(name => [name, readFileSync(join(directory, name)).toString('base64')]),
+  )
+
+const common = [
+  '--latents',
+  '32',
+  '--batchTokens',
+  '128',
+  '--epochs',
+  '4',
+  '--checkpointEvery',
+  '10',
+  '--logEvery',
+  '3',
+]
+
+describe('a grid', () => {
+  const yaml = `
+grid: { architecture: [topk, batchtopk], k: [2, 4] }
+fidelity: { every: 20, windows: 4 }
+`
+  const members = [
+    ['topk', '2'],
+    ['topk', '4'],
+    ['batchtopk', '2'],
+    ['batchtopk', '4'],
+  ] as const
+  const alone = (architecture: string, k: string) => [
+    ...['train', '--capture', capture(), '--architecture', architecture, '--k', k],
+    ...['--fidelity.every', '20', '--fidelity.windows', '4', ...common],
+  ]
+
+  test('makes a run for every combination, with the key and the bytes that each has alone', async () => {
+    const args = ['train', '-c', file('grid.yaml', yaml), '--capture', 'cap', ...common]
+    const { runs, exitCode } = await ok<StageResults>('together', ...args)
+    expect(runs.map(({ label }) => label)).toEqual(members.map(([a, k]) => `architecture ${a}, k ${k}`))
+    expect(exitCode).toBe(0)
+    for (const [i, [architecture, k]] of members.entries()) {
+      const single = await ok('alone', ...alone(architecture, k))
+      const [ours, theirs] = [manifest(runs[i]!.directory), manifest(single.directory)]
+      expect(runs[i]!.run).toBe(single.run)
+      expect(ours).toMatchObject({
+        key: theirs.key,
+        files: theirs.files,
+        config: theirs.config,
+        summary: theirs.summary,
+      })
+      expect(ours.inputs).toEqual(theirs.inputs)
+      expect(bytesOf(runs[i]!.directory)).toEqual(bytesOf(single.directory))
+      expect(ours.timing!.dataWaitShare).toBeGreaterThan(0)
+    }
+
+    // What is there is there, whichever way it is asked for; what is new is added.
+    expect(await ok('together', ...alone('batchtopk', '4'))).toMatchObject({ state: 'unchanged', run: runs[3]!.run })
+    const grown = await ok<StageResults>('together', ...args, '--grid.k', '2,4,8')
+    expect(grown.runs.map(({ state }) => state)).toEqual([
+      ...['unchanged', 'unchanged', 'new'],
+      ...['unchanged', 'unchanged', 'new'],
+    ])
+  })
+
+  test('that is killed goes on together, and ends in the same bytes', async () => {
+    const args = ['train', '-c', file('killed.yaml', yaml), '--capture', capture(), ...common]
+    const { child, ended } = startCli(args, { env: { PIPELINE_RUNS: join(folder, 'killed') } })
+    const reached = () =>
+      existsSync(join(folder, 'killed')) &&
+      readdirSync(join(folder, 'killed')).filter(run => existsSync(join(folder, 'killed', run, 'checkpoints')))
+        .length === 4
+    while (child.exitCode === null && !reached()) await sleep(5)
+    child.kill('SIGKILL')
+    expect((await ended).code).toBe(null)
+    const { runs } = await ok<StageResults>('killed', ...args)
+    expect(runs.map(({ state }) => state)).toEqual(Array(4).fill('resumed'))
+    for (const { run, directory } of runs) expect(bytesOf(directory)).toEqual(bytesOf(join(folder, 'together', run)))
+  })
+})
+
+describe('a list', () => {
+  test('gives each entry its own keys, name and grid; seeds share the order of rows', async () => {
+    const path = file(
+      'list.yaml',
+      `
+saes:
+  - { name: wide, latents: 48, k: 4 }
+  - { architecture: jumprelu, grid: { targetL0: [2, 4] }, learningRate: 0.01 }
+  - { k: 3, seed: 7 }
+`,
+    )
+    const { runs } = await ok<StageResults>('together', 'train', '-c', path, '--capture', 'cap', ...common)
+    expect(runs.map(({ label }) => label)).toEqual([
+      'wide',
+      'architecture jumprelu, learningRate 0.01, targetL0 2',
+      'architecture jumprelu, learningRate 0.01, targetL0 4',
+      'seed 7, k 3',
+    ])
+    expect(runs[0]).toMatchObject({ run: 'wide', summary: { latents: 48 } })
+    const seeded = manifest(runs[3]!.directory)
+    expect(seeded).toMatchObject({ seed: 7, config: { seed: 7, orderSeed: 0, latents: 32 } })
+    const same = await ok(
+      'together',
+      ...['train', '--capture', 'cap', '--k', '3', '--seed', '7', '--orderSeed', '0'],
+      ...common,
+    )
+    expect(same).toMatchObject({ state: 'unchanged', run: seeded.id })
+  })
+
+  test.each([
+    [
+      'grid: { architecture: [topk, jumprelu], k: [2, 4] }',
+      'SAE architecture jumprelu, k 2: train key k does not apply to the architecture jumprelu.',
+      'Architectures with other keys go into entries of `saes`',
+    ],
+    ['grid: { k: [2, 99] }', 'SAE k 99: k must be at most latents, but k is 99 and latents is 32.', 'Lower k'],
+    ['saes: [{ k: 2 }, { k: 2 }]', 'The SAEs k 2 and k 2 are the same.', 'Leave one of them out'],
+    ['saes: [{ kk: 2 }]', 'train has no key saes.0.kk', 'Did you mean'],
+    ['grid: { kk: [2] }', 'train has no key grid.kk', 'Did you mean grid.k?'],
+  ])('that is wrong is refused in a sentence, and leaves no run: %s', async (text, message, fix) => {
+    const args = ['train', '-c', file('wrong.yaml', text), '--capture', capture(), ...common]
+    const { code, stderr } = await cli('wrong', ...args)
+    expect(code, stderr).toBe(1)
+    expect(stderr).toContain(message)
+    expect(stderr).toContain(fix)
+    const left = existsSync(join(folder, 'wrong')) ? readdirSync(join(folder, 'wrong')) : []
+    expect(left).toEqual([])
+  })
+})
+
+test('in a pipeline file, what follows is done for each SAE', async () => {
+  const path = file(
+    'pipeline.yaml',
+    `
+name: several
+model: ${join(folder, 'model')}
+dataset: { path: toyworld, documents: 300 }
+capture: { sites: [blocks.0.hook_resid_post] }
+train: { grid: { k: [2, 4] }, latents: 32, batchTokens: 128 }
+validate:
+  latents: 1
+  documents: 6
+  tokens: 2000
+  maxTokens: 2000
+  bootstrap: 200
+  controls: { random: 19, foreign: 19 }
+`,
+  )
+  const { code, stdout, stderr } = await cli('pipeline', 'run', path, '--json')
+  expect([0, 2, 3], stderr).toContain(code)
+  const { stages } = JSON.parse(stdout) as { stages: (StageResult & { label?: string })[] }
+  expect(stages.map(({ stage, label }) => [stage, label])).toEqual([
+    ['capture', undefined],
+    ['train', 'k 2'],
+    ['train', 'k 4'],
+    ['validate', 'k 2'],
+    ['validate', 'k 4'],
+  ])
+  for (const i of [1, 2])
+    expect(manifest(stages[i + 2]!.directory).inputs).toContainEqual(
+      expect.objectContaining({ role: 'sae', run: stages[i]!.run }),
+    )
+})
