@@ -147,7 +147,7 @@ export async function truthStage(context: StageContext, config: TruthConfig): Pr
       await mkdir(join(context.directory, name), { recursive: true })
       await saveSae(join(context.directory, name), { ...saved, density, metadata })
       tf.dispose(Object.values(saved.params))
-      const quality = await measure(context, world, sampler, trainee, plan.finalSamples)
+      const quality = await measure(context.seed, world, sampler, trainee, plan.finalSamples, context.signal)
       results.push({ architecture: name, samples: plan.steps * plan.batchSamples, ...quality })
     }
     const summary: TruthSummary = {
@@ -209,7 +209,7 @@ async function learn(
     if (notes.length > 0) progress.update(done, notes.join(', '))
     if ((step + 1) % evaluateSteps === 0 || step + 1 === steps)
       for (const trainee of trainees) {
-        const quality = await measure({ seed, signal }, world, sampler, trainee, config.evaluationSamples)
+        const quality = await measure(seed, world, sampler, trainee, config.evaluationSamples)
         metrics.append({ step: step + 1, samples: done, architecture: trainee.name, ...quality })
         progress.note(`${done} samples, ${trainee.name}: ${shortly(quality)}`)
       }
@@ -236,11 +236,12 @@ function shortly({ f1, mcc, uniqueness, explained_variance, l0 }: TruthQuality):
 
 /** Figures of an SAE as it is now, on the first `count` samples of a stream that none learns from. */
 async function measure(
-  { seed, signal }: Pick<StageContext, 'seed' | 'signal'>,
+  seed: number,
   { tables }: World,
   sampler: Sampler,
   trainee: Trainee,
   count: number,
+  signal?: AbortSignal,
 ): Promise<TruthQuality> {
   const sae = makeSae({ ...trainee.saved(), metadata: { hook_name: '' } })
   try {
@@ -253,7 +254,7 @@ async function measure(
       meter.add(rows, fired)
       rows.dispose()
       await breathe()
-      if (signal.aborted)
+      if (signal?.aborted)
         throw new InterruptedError('Stopped while an SAE was measured.', {
           fix: 'Start the same command again; it goes on from its last checkpoint.',
         })
