@@ -55,22 +55,34 @@ export async function writeCheckpoint(
   for (const step of (await stepsIn(folder)).slice(keep)) await remove(folder, step)
 }
 
-/** The newest checkpoint that is whole and belongs to `key`. Damaged ones are passed over with a notice, and removed. */
+/**
+ * The newest checkpoint that is whole and belongs to `key`. Damaged ones are passed over and removed, and a notice says of
+ * each what is wrong with it, and from where the training goes on.
+ */
 export async function newestCheckpoint(
   folder: string,
   key: string,
   progress: Progress,
 ): Promise<Checkpoint | undefined> {
+  let damaged = false
   for (const step of await stepsIn(folder)) {
     try {
       const checkpoint = await readCheckpoint(join(folder, name(step)), key)
+      if (checkpoint && damaged) progress.note(`Training goes on from the checkpoint of step ${step}.`)
       if (checkpoint) return checkpoint
     } catch (error) {
-      progress.note(`The checkpoint of step ${step} is damaged and is passed over: ${messageOf(error)}`)
+      damaged = true
+      progress.note(`The checkpoint of step ${step} is damaged and is passed over: ${whatOf(error)}`)
     }
     await remove(folder, step)
   }
+  if (damaged) progress.note('No checkpoint is whole: training starts anew.')
   return undefined
+}
+
+/** What is wrong, in one line. */
+function whatOf(error: unknown): string {
+  return error instanceof z.ZodError ? 'its JSON is not that of a checkpoint.' : messageOf(error).split('\n')[0]!
 }
 
 async function readCheckpoint(base: string, key: string): Promise<Checkpoint | undefined> {

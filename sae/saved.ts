@@ -23,7 +23,7 @@ export function saveLinear(
     },
   }
   // Latents chosen by value times decoder norm are, once the norms are folded, chosen by their value alone.
-  return config.rescaleByDecoderNorm ? { ...saved, params: { ...saved.params, ...foldEncoder(params) } } : saved
+  return config.rescaleByDecoderNorm ? replace(saved, foldEncoder(params)) : saved
 }
 
 function foldEncoder({ wEnc, bEnc, wDec }: LinearParams): { W_enc: Tensor2D; b_enc: Tensor1D; W_dec: Tensor2D } {

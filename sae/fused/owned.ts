@@ -146,8 +146,9 @@ export abstract class OwnedStepper extends Stepper {
   private takeOver(): Record<string, OwnSlot> {
     const owned: Record<string, OwnSlot> = {}
     for (const [name, { weight, first, second }] of this.slots) {
-      const place = (tensor: Tensor) => tf.tidy(() => own(this.laidOut(name, tensor)))
-      owned[name] = { weight: place(weight), first: place(first), second: place(second ?? tf.zerosLike(weight)) }
+      const place = (tensor: Tensor | undefined) =>
+        tf.tidy(() => own(this.laidOut(name, tensor ?? tf.zerosLike(weight))))
+      owned[name] = { weight: place(weight), first: place(first), second: place(second) }
       tf.dispose([weight, first, ...(second ? [second] : [])])
     }
     this.slots.clear()
