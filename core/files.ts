@@ -66,7 +66,9 @@ export async function readJson(path: string, what = 'file'): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new UserError(`The ${what} ${path} is not JSON: ${messageOf(error)}.`, { cause: error })
+    // The message quotes the file, line breaks and all.
+    const why = messageOf(error).replace(/[\p{C}\p{Z}]+/gu, ' ')
+    throw new UserError(`The ${what} ${path} is not JSON: ${why}.`, { cause: error })
   }
 }
 
