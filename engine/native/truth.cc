@@ -108,6 +108,14 @@ inline float sizeOf(const TruthArgs& args, const Draw& draw, int64_t feature) {
   return size > 0 ? static_cast<float>(size) : 0.f;
 }
 
+/** Whether that size is not 0. A normal number is at most √(−2 ln u) ≤ √(2 / u − 2) in size, which mostly decides it. */
+inline bool hasSize(const TruthArgs& args, const Draw& draw, int64_t feature) {
+  const double u = uniformFrom(wordOf(draw.key, static_cast<uint32_t>(args.features + 2 * feature)));
+  const double mean = args.mean[feature], deviation = args.deviation[feature];
+  if (mean > 0 && 2.001 * (1 - u) * deviation * deviation < u * mean * mean) return true;
+  return sizeOf(args, draw, feature) > 0;
+}
+
 __attribute__((noinline)) void addOwn(const TruthArgs& args, const Draw& draw, int64_t feature, std::vector<Entry>& fired) {
   double t = args.cut[feature];
   const float* factor = args.factor + feature * args.rank;
@@ -122,7 +130,7 @@ __attribute__((noinline)) void addChild(const TruthArgs& args, const Draw& draw,
   const int64_t start = args.firstChild[parent.feature];
   if (start < 0) return;
   constexpr int64_t kGroup = 4;
-  Entry standing[64];
+  int64_t standing[64];
   int64_t count = 0;
   const int64_t end = std::min(args.nested, start + args.branching);
   for (int64_t group = start; group < end; group += kGroup) {
@@ -139,16 +147,14 @@ __attribute__((noinline)) void addChild(const TruthArgs& args, const Draw& draw,
         for (int64_t k = 0; k < args.rank; k++) t[c] -= static_cast<double>(factor[c * args.rank + k]) * draw.common[k];
     }
     for (int64_t c = 0; c < size; c++) {
-      if (!below(args, draw, group + c, t[c])) continue;
-      const float value = sizeOf(args, draw, group + c);
-      if (value > 0) standing[count++] = {static_cast<int32_t>(group + c), value};
+      if (below(args, draw, group + c, t[c]) && hasSize(args, draw, group + c)) standing[count++] = group + c;
     }
   }
   if (count == 0) return;
   const double u = uniformFrom(wordOf(draw.key, static_cast<uint32_t>(3 * args.features + parent.feature)));
-  const Entry child = standing[static_cast<int64_t>(u * static_cast<double>(count))];
-  const double scaled = static_cast<double>(child.value) * parent.value / args.mean[parent.feature];
-  fired.push_back({child.feature, static_cast<float>(scaled)});
+  const int64_t child = standing[static_cast<int64_t>(u * static_cast<double>(count))];
+  const double scaled = static_cast<double>(sizeOf(args, draw, child)) * parent.value / args.mean[parent.feature];
+  fired.push_back({static_cast<int32_t>(child), static_cast<float>(scaled)});
 }
 
 template <int W>
@@ -168,8 +174,10 @@ PIPELINE_INLINE F<W> chance(Key key, uint32_t feature, F<W> t) {
   h = (h ^ h >> 15) * kThird;
   h = h ^ h >> 16;
   const F<W> u = __builtin_convertvector(reinterpret_cast<I<W>>(h >> 8), F<W>) * 0x1p-24f;
-  const F<W> bound = exponential<W>(t * t * -0.5f) * 0.5005f + 1e-7f;
-  return larger<W>(bound - u, splat<W>(1e-4f) - t);
+  // 2^y, drawn as straight lines between whole y, which lie above it: the exponent's bits and the fraction's in one number.
+  const F<W> y = larger<W>(t * t * -0.72134752f, splat<W>(-126.f));
+  const F<W> power = reinterpret_cast<F<W>>(__builtin_convertvector((y + 127.f) * 8388608.f, I<W>));
+  return larger<W>(power * 0.5005f + 1e-7f - u, splat<W>(1e-4f) - t);
 }
 
 /** Whether some lane is not negative. */

@@ -120,7 +120,7 @@ describe('SAEs that learn a known world', () => {
 })
 
 test('BatchTopK finds features of the small world that an untrained SAE does not have', async () => {
-  const config = TruthConfig.parse({ architecture: ['batchtopk'], samples: 512_000, evaluateEvery: 512_000 })
+  const config = TruthConfig.parse({ architecture: ['batchtopk'], samples: 256_000, evaluateEvery: 256_000 })
   const context = await contextOf()
   const { results } = await truthStage(context, config)
   const untrained = await truthStage(await contextOf(), { ...config, samples: 512, finalSamples: 10_000 })
