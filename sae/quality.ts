@@ -48,7 +48,7 @@ export class QualityMeter {
   /** Measures rows, which stay the caller's; `target` is what the SAE predicts, where that is not its input. */
   add(input: Tensor2D, target: Tensor2D = input): void {
     const rows = input.shape[0]
-    const [totals, fired, sums] = tf.tidy(() => {
+    const [totals, fired, parts] = tf.tidy(() => {
       const latents = this.sae.encodeDense(input)
       const guess = this.sae.decode(latents, input)
       const on = tf.notEqual(latents, 0).cast('float32')
@@ -57,25 +57,27 @@ export class QualityMeter {
       return [
         target.sum(0),
         on.sum(0),
+        // A value a row: they are added up here, in double precision, since engines differ in how well they add.
         tf.stack([
-          theirs.sum(),
-          target.sub(guess).square().sum(),
-          ours.sum(),
-          inner.sum(),
-          tf.divNoNan(inner, norms).sum(),
-          tf.divNoNan(ours.sqrt(), theirs.sqrt()).sum(),
-          on.sum(),
-          latents.abs().sum(),
+          theirs,
+          target.sub(guess).square().sum(1),
+          ours,
+          inner,
+          tf.divNoNan(inner, norms),
+          tf.divNoNan(ours.sqrt(), theirs.sqrt()),
+          on.sum(1),
+          latents.abs().sum(1),
         ]),
       ]
     })
     add(this.total, totals!.dataSync())
     add(this.fired, fired!.dataSync())
     const names = Object.keys(this.sums) as (keyof typeof this.sums)[]
-    const values = sums!.dataSync()
-    for (const [i, name] of names.entries()) this.sums[name] += values[i]!
+    const values = parts!.dataSync()
+    for (const [i, name] of names.entries())
+      for (let row = 0; row < rows; row++) this.sums[name] += values[i * rows + row]!
     this.rows += rows
-    tf.dispose([totals!, fired!, sums!])
+    tf.dispose([totals!, fired!, parts!])
   }
 
   /** Share of the rows so far on which each latent fired. */

@@ -18,17 +18,18 @@ export async function randomRows(sae: Sae, count: number, seed: number): Promise
   )
 }
 
-/** The first `count` rows [count, width] of tensor `x` of a safetensors file, or of its only tensor. */
-export async function rowsOf(path: string, width: number, count: number): Promise<Float32Array> {
+/** The first `count` rows [count, width] of a tensor of a safetensors file. */
+export async function rowsOf(path: string, width: number, count: number, tensor = 'x'): Promise<Float32Array> {
   const file = await openSafetensors(path)
   try {
-    const name = file.has('x') ? 'x' : file.names[0]
-    if (name === undefined || (name !== 'x' && file.names.length > 1))
-      throw new UserError(`${path} has no tensor x.`, { fix: 'Name the rows x, a row of the site each.' })
-    const shape = file.shape(name)
+    if (!file.has(tensor))
+      throw new UserError(`${path} has no tensor ${tensor}.`, {
+        fix: `It has ${file.names.slice(0, 12).join(', ') || 'none'}; name the rows with --tensor.`,
+      })
+    const shape = file.shape(tensor)
     if (shape.length !== 2 || shape[1] !== width || shape[0] === 0)
-      throw new UserError(`${name} in ${path} has shape [${shape}]; it must be [rows, ${width}].`)
-    return (await file.read(name)).slice(0, count * width)
+      throw new UserError(`${tensor} in ${path} has shape [${shape}]; it must be [rows, ${width}].`)
+    return (await file.read(tensor)).slice(0, count * width)
   } finally {
     await file.close()
   }

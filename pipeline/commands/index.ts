@@ -82,6 +82,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
         summary: "Replay another library's training steps",
         load: async () => (await import('./sae.ts')).verifyTraining,
       },
+      quality: {
+        summary: 'How well an SAE reconstructs rows, and how sparsely',
+        load: async () => (await import('./sae-quality.ts')).default,
+      },
       reference: {
         summary: "An SAE's latents and reconstructions of rows, for other programs to compare with",
         load: async () => (await import('./sae-reference.ts')).default,

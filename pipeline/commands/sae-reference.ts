@@ -19,7 +19,8 @@ export default defineCommand({
     rows: z
       .string()
       .default('random')
-      .describe('Safetensors file with x, a row of the site each; or random, normal about the decoder bias'),
+      .describe('Safetensors file with rows of the site; or random, normal about the decoder bias'),
+    tensor: z.string().default('x').describe('Tensor of that file, [rows, width]'),
     count: z.int().min(1).default(256).describe('Rows, at most'),
     seed: z.int().min(0).default(0).describe('Seed of random rows'),
     ...ProcessConfig,
@@ -36,7 +37,7 @@ export default defineCommand({
       const rows =
         config.rows === 'random'
           ? await randomRows(sae, config.count, config.seed)
-          : await rowsOf(resolve(config.rows), sae.width, config.count)
+          : await rowsOf(resolve(config.rows), sae.width, config.count, config.tensor)
       const path = resolve(config.output)
       const written = await writeReference(path, sae, rows)
       return {

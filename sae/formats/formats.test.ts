@@ -1,11 +1,12 @@
 import { readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../../engine/engine.ts'
 import { openSafetensors } from '../../engine/safetensors.ts'
 import { tf } from '../../engine/tf.ts'
 import { sharedData } from '../../tests/shared-data.ts'
-import { QualityMeter } from '../quality.ts'
+import { measureRows } from '../row-quality.ts'
 import { verifySae } from '../verify-sae.ts'
 import { findSae, openSae } from './index.ts'
 
@@ -51,17 +52,33 @@ describe.skipIf(!folder)('SAEs written by the libraries themselves', () => {
 })
 
 const published = sharedData('saes', 'feature-routing-relu-64')
-test.skipIf(!published)('the published SAE of feature-routing has its published quality', async () => {
+test.skipIf(!published)('the published SAE of feature-routing has every published figure', async () => {
   const sae = await openSae(published!)
   const file = await openSafetensors(sharedData('goldens', 'feature-routing.sae.safetensors')!)
-  expect(file.names).toContain('acts_8192')
-  const meter = new QualityMeter(sae)
   const x = tf.tensor2d(await file.read('acts_8192'), file.shape('acts_8192') as [number, number])
   await file.close()
-  meter.add(x)
-  const { fvu, dead_share } = meter.result()
-  expect(fvu).toBeCloseTo(0.0005910004256293178, 8)
-  expect(dead_share).toBe(0)
-  const l0 = sae.encodeDense(x).greater(1e-6).cast('float32').sum(1).mean().dataSync()[0]!
-  expect(l0).toBeCloseTo(49.67529296875, 4)
+  const measured = measureRows(sae, x)
+  const { published: expected } = JSON.parse(await readFile(sharedData('goldens', 'feature-routing.sae.json')!, 'utf8'))
+  const found: Record<string, number> = {
+    abs_recon_err_mean: measured.row_error.mean,
+    abs_recon_err_p99: measured.row_error.p99,
+    rel_recon_err_mean: measured.row_relative_error.mean,
+    rel_recon_err_p99: measured.row_relative_error.p99,
+    fvu: measured.fvu,
+    l0_mean: measured.row_l0.mean,
+    l0_p99: measured.row_l0.p99,
+    d_dict: sae.latents,
+    dead_features: measured.dead,
+  }
+  expect(Object.keys(found)).toEqual(Object.keys(expected))
+  // float32 sums of another engine differ by a few parts in ten million.
+  for (const [name, value] of Object.entries(expected))
+    expect(Math.abs(found[name]! - (value as number)), name).toBeLessThanOrEqual(2e-6 * (value as number))
+  // The published count takes latents over 1e-6; there are none between that and 0.
+  expect(tf.tidy(() => sae.encodeDense(x).greater(1e-6).cast('float32').sum(1).mean().dataSync()[0])).toBeCloseTo(
+    measured.l0,
+    4,
+  )
+  x.dispose()
+  sae.dispose()
 })

@@ -1,0 +1,55 @@
+/**
+ * How the rows of a set are reconstructed, one by one: means and 99th percentiles (between two rows by linear
+ * interpolation, as NumPy has them) of
+ *
+ *   error            ‖x − x̂‖
+ *   relative_error   ‖x − x̂‖ / ‖x‖
+ *   l0               latents that are not 0
+ */
+import { type Tensor2D, tf } from '../engine/tf.ts'
+import { type Quality, QualityMeter } from './quality.ts'
+import type { Sae } from './sae.ts'
+
+export interface Spread {
+  readonly mean: number
+  readonly p99: number
+}
+
+export interface RowQuality extends Quality {
+  readonly row_error: Spread
+  readonly row_relative_error: Spread
+  readonly row_l0: Spread
+  /** Latents that fire on none of the rows. */
+  readonly dead: number
+}
+
+/** Quality of an SAE on rows `x` [rows, width], which stay the caller's. */
+export function measureRows(sae: Sae, x: Tensor2D): RowQuality {
+  const meter = new QualityMeter(sae)
+  meter.add(x)
+  const [error, relative, l0] = tf.tidy(() => {
+    const latents = sae.encodeDense(x)
+    const error = tf.sqrt(x.sub(sae.decode(latents, x)).square().sum(1))
+    const norm = tf.sqrt(x.square().sum(1))
+    const active = tf.notEqual(latents, 0).cast('float32').sum(1)
+    return [error, tf.divNoNan(error, norm), active].map(tensor => tensor.dataSync() as Float32Array)
+  })
+  const quality = meter.result()
+  return {
+    ...quality,
+    row_error: spreadOf(error!),
+    row_relative_error: spreadOf(relative!),
+    row_l0: spreadOf(l0!),
+    dead: Math.round(quality.dead_share * sae.latents),
+  }
+}
+
+function spreadOf(values: Float32Array): Spread {
+  const sorted = values.slice().sort()
+  const place = 0.99 * (sorted.length - 1)
+  const [below, above] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!]
+  return {
+    mean: values.reduce((sum, value) => sum + value, 0) / values.length,
+    p99: below + (place - Math.floor(place)) * (above - below),
+  }
+}

@@ -1,0 +1,93 @@
+/** SAEs of other libraries through the command line: verify, quality, reference, export and import, and back. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from './cli.ts'
+import { sharedData } from './shared-data.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-sae-files-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const pipeline = async (args: string[]) => {
+  const { code, stdout, stderr } = await runCli([...args, '--json'], {
+    env: { PIPELINE_RUNS: join(folder, 'runs'), PIPELINE_OPS: 'off' },
+  })
+  return { code, stderr, json: stdout === '' ? undefined : JSON.parse(stdout) }
+}
+
+const formats = sharedData('saes', 'formats')
+const published = sharedData('saes', 'feature-routing-relu-64')
+
+test.skipIf(!published).each(['auto', 'wasm'])(
+  'the published figures come from the command line on %s',
+  async engine => {
+    const { code, json } = await pipeline([
+      ...['sae', 'quality', '--sae', published!, '--engine', engine, '--tensor', 'acts_8192'],
+      ...['--rows', sharedData('goldens', 'feature-routing.sae.safetensors')!],
+    ])
+    const { published: expected } = JSON.parse(readFileSync(sharedData('goldens', 'feature-routing.sae.json')!, 'utf8'))
+    expect(code).toBe(0)
+    const near = (value: number) => expect.closeTo(value, 7)
+    expect(json).toMatchObject({
+      fvu: expect.closeTo(expected.fvu, 9),
+      row_error: {
+        mean: expect.closeTo(expected.abs_recon_err_mean, 6),
+        p99: expect.closeTo(expected.abs_recon_err_p99, 6),
+      },
+      row_relative_error: { mean: near(expected.rel_recon_err_mean), p99: near(expected.rel_recon_err_p99) },
+      row_l0: { mean: expect.closeTo(expected.l0_mean, 4), p99: expected.l0_p99 },
+      dead: expected.dead_features,
+    })
+  },
+)
+
+describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
+  const source = () => join(formats!, 'dictionary_learning-batchtopk')
+  const expected = () => join(source(), 'expected.safetensors')
+
+  test('is imported, exported to the format it came from and to others, and computes the same', async () => {
+    const imported = await pipeline(['import', '--from', source(), '--name', 'theirs'])
+    expect(imported.code, imported.stderr).toBe(0)
+    for (const format of ['dictionary_learning', 'gemma-scope', 'saelens']) {
+      const to = join(folder, format)
+      const exported = await pipeline(['export', 'sae', '--run', 'theirs', '--to', to, '--format', format])
+      expect(exported.json).toMatchObject({ format, files: readdirSync(to).sort() })
+      const verified = await pipeline(['sae', 'verify', '--sae', to, '--reference', expected()])
+      expect(verified.code, format).toBe(0)
+      expect(verified.json.largest).toBeLessThan(1e-5)
+    }
+  })
+
+  test('is refused by a format that cannot hold it, and nothing is written', async () => {
+    const to = join(folder, 'refused')
+    const { code, json } = await pipeline(['export', 'sae', '--run', source(), '--to', to, '--format', 'sparsify'])
+    expect(code).toBe(1)
+    expect(json.error.message).toBe(
+      'The sparsify format cannot hold a jumprelu SAE; it holds topk, topk_transcoder, topk_skip_transcoder.',
+    )
+    expect(readdirSync(folder)).not.toContain('refused')
+  })
+
+  test('writes a reference that it is verified by; the same seed gives the same bytes', async () => {
+    const [a, b] = [join(folder, 'a.safetensors'), join(folder, 'b.safetensors')]
+    for (const path of [a, b])
+      expect(
+        (await pipeline(['sae', 'reference', '--sae', source(), '--output', path, '--count', '20'])).json.rows,
+      ).toBe(20)
+    expect(readFileSync(a)).toEqual(readFileSync(b))
+    const given = await pipeline(['sae', 'reference', '--sae', source(), '--output', b, '--rows', expected()])
+    expect(given.json).toMatchObject({ rows: 64, architecture: 'jumprelu' })
+    for (const reference of [a, b]) {
+      const { code, json } = await pipeline(['sae', 'verify', '--sae', source(), '--reference', reference])
+      expect({ code, latents: json.latents, reconstruction: json.reconstruction }).toEqual({
+        code: 0,
+        latents: 0,
+        reconstruction: 0,
+      })
+    }
+  })
+})
