@@ -4,6 +4,7 @@
  *
  * The whole header is checked before any tensor is read, and nothing is allocated that the file's size does not cover.
  */
+import { closeSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { UserError } from '../core/errors.ts'
 import { readError, writeAtomic } from '../core/files.ts'
@@ -23,6 +24,11 @@ export interface SafetensorsFile {
   read(name: string): Promise<Float32Array>
   /** An integer or BOOL tensor; a `UserError` where a value is beyond 32 bits. */
   readInts(name: string): Promise<Int32Array>
+  /**
+   * An F32 tensor whose `data` are read when they are asked for, anew each time, also after `close`; the file must still be
+   * what it was.
+   */
+  later(name: string): { shape: number[]; readonly data: Float32Array; dtype: 'F32' }
   close(): Promise<void>
 }
 
@@ -108,6 +114,31 @@ class OpenFile implements SafetensorsFile {
         throw new UserError(`Tensor ${name} of ${this.path} holds ${values[i]}, which is beyond 32 bits.`)
     }
     return result
+  }
+
+  later(name: string): ReturnType<SafetensorsFile['later']> {
+    const { path } = this
+    const { begin, end, dtype, shape } = this.entry(name)
+    if (dtype !== 'F32') throw this.unreadable(name, dtype, 'float32', ['F32'])
+    const position = this.start + begin
+    return {
+      shape: [...shape],
+      dtype,
+      get data() {
+        const bytes = new Uint8Array(end - begin)
+        const file = openSync(path, 'r')
+        try {
+          for (let done = 0; done < bytes.length; ) {
+            const read = readSync(file, bytes, done, Math.min(bytes.length - done, largestRead), position + done)
+            if (read === 0) throw broken(path, 'it ended while it was read')
+            done += read
+          }
+        } finally {
+          closeSync(file)
+        }
+        return new Float32Array(bytes.buffer)
+      },
+    }
   }
 
   close(): Promise<void> {
@@ -204,10 +235,14 @@ function broken(path: string, why: string): UserError {
   return new UserError(`${path} is not a whole safetensors file: ${why}.`, { fix: 'Fetch or write the file again.' })
 }
 
-/** A tensor to write: F32 from a Float32Array, I32 from an Int32Array. */
+/**
+ * A tensor to write: F32 from a Float32Array, I32 from an Int32Array. Where `dtype` says which, `data` is asked for once,
+ * when the tensor is written.
+ */
 export interface TensorData {
   readonly shape: readonly number[]
   readonly data: Float32Array | Int32Array
+  readonly dtype?: 'F32' | 'I32'
 }
 
 /** Writes a file atomically. Tensors and metadata are sorted by name: equal content gives equal bytes. */
@@ -222,13 +257,12 @@ export async function writeSafetensors(
     header.push(['__metadata__', Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)))])
   let offset = 0
   for (const name of names) {
-    const { shape, data } = tensors[name]!
-    const elements = shape.reduce((product, size) => product * size, 1)
-    if (name === '__metadata__' || elements !== data.length)
-      throw new Error(`Tensor ${name} cannot be written: [${shape}] has ${elements} elements, the data ${data.length}.`)
-    const dtype = data instanceof Float32Array ? 'F32' : 'I32'
-    header.push([name, { dtype, shape, data_offsets: [offset, offset + data.byteLength] }])
-    offset += data.byteLength
+    const tensor = tensors[name]!
+    const bytes = 4 * elementsOf(tensor)
+    if (name === '__metadata__') throw new Error('A tensor may not be called __metadata__.')
+    const dtype = tensor.dtype ?? (tensor.data instanceof Float32Array ? 'F32' : 'I32')
+    header.push([name, { dtype, shape: tensor.shape, data_offsets: [offset, offset + bytes] }])
+    offset += bytes
   }
   const json = `{${header.map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`).join(',')}}`
   const bytes = new TextEncoder().encode(json)
@@ -236,9 +270,17 @@ export async function writeSafetensors(
   const head = new Uint8Array(8 + Math.ceil(bytes.length / 8) * 8).fill(0x20)
   new DataView(head.buffer).setBigUint64(0, BigInt(head.length - 8), true)
   head.set(bytes, 8)
-  const data = names.map(name => {
-    const array = tensors[name]!.data
-    return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
-  })
-  await writeAtomic(path, [head, ...data])
+  function* parts() {
+    yield head
+    for (const name of names) {
+      const { data } = tensors[name]!
+      const elements = elementsOf(tensors[name]!)
+      if (elements !== data.length)
+        throw new Error(`Tensor ${name} cannot be written: it has ${elements} elements, the data ${data.length}.`)
+      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    }
+  }
+  await writeAtomic(path, parts())
 }
+
+const elementsOf = ({ shape }: TensorData) => shape.reduce((product, size) => product * size, 1)

@@ -10,7 +10,7 @@ import { readJson, writeJson } from '../core/files.ts'
 import { sha256File } from '../core/hash.ts'
 import type { Progress } from '../core/progress.ts'
 import { openSafetensors, writeSafetensors } from '../engine/safetensors.ts'
-import type { StepSnapshot } from './step.ts'
+import { readWhenAsked, type StepSnapshot } from './step.ts'
 
 const Header = z.strictObject({
   schema: z.literal(1),
@@ -22,6 +22,7 @@ const Header = z.strictObject({
   sha256: z.string(),
 })
 
+/** Of a checkpoint that was read, the tensors' data are read from the file each time they are asked for. */
 export interface Checkpoint {
   readonly snapshot: StepSnapshot
   readonly metricsLines: number
@@ -95,7 +96,10 @@ async function readCheckpoint(base: string, key: string): Promise<Checkpoint | u
   try {
     const tensors: StepSnapshot['tensors'] = {}
     for (const part of file.names)
-      if (part.includes('.')) tensors[part] = { shape: file.shape(part), data: await file.read(part) }
+      if (part.includes('.')) {
+        const stored = file.later(part)
+        tensors[part] = readWhenAsked(stored.shape, () => stored.data)
+      }
     const [silent, fired] = [await file.readInts('silent'), await file.readInts('fired')]
     return {
       metricsLines: header.metricsLines,

@@ -3,6 +3,7 @@
  * It defines what a step means; it knows nothing of files or data.
  */
 import { UserError } from '../core/errors.ts'
+import { collectGarbage } from '../core/memory.ts'
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, Batch, Moment, Params, Shape, State } from './architecture.ts'
 import { hostValues } from './host.ts'
@@ -45,10 +46,13 @@ export interface StepSnapshot {
   readonly state: State
   readonly silent: Int32Array
   readonly fired: Int32Array
-  readonly tensors: Record<string, { shape: number[]; data: Float32Array }>
+  /** Where `dtype` is given, `data` is made when it is asked for (`readWhenAsked`). */
+  readonly tensors: Record<string, { shape: number[]; data: Float32Array; dtype?: 'F32' }>
 }
 
 const saturation = 2 ** 31 - 1
+/** Above it, garbage is collected before an array is made; the engine of JavaScript lets gigabytes of arrays gather. */
+const largeBytes = 2 ** 26
 
 /** An SAE in training. `dispose` frees its tensors. */
 export class Stepper {
@@ -92,7 +96,12 @@ export class Stepper {
     this.silent = new Int32Array(parts.shape.latents)
     this.fired = new Int32Array(parts.shape.latents)
     this.recent = { counts: new Int32Array(parts.shape.latents), rows: 0 }
-    for (const [name, weight] of Object.entries(parts.params)) this.slots.set(name, makeSlot(weight, parts.settings))
+    for (const [name, weight] of Object.entries(parts.params)) this.slots.set(name, this.startSlot(weight))
+  }
+
+  /** A weight and its moments at the start. */
+  protected startSlot(weight: Tensor): Slot {
+    return makeSlot(weight, this.settings)
   }
 
   /** The weights as they are; they stay the stepper's. */
@@ -232,11 +241,22 @@ export class Stepper {
 
   /** Everything that changes, copied to the host. */
   async snapshot(): Promise<StepSnapshot> {
+    const stored = this.stored()
+    const tensors: StepSnapshot['tensors'] = {}
+    for (const [name, { shape, data }] of Object.entries(stored.tensors)) tensors[name] = { shape, data }
+    return { ...stored, silent: this.silent.slice(), fired: this.fired.slice(), tensors }
+  }
+
+  /**
+   * The same without copies: each tensor is read when its data are asked for, anew each time, and they are those of now only
+   * until the next step. What is to be written needs no more than one of them at a time.
+   */
+  stored(): StepSnapshot {
     const tensors: StepSnapshot['tensors'] = {}
     for (const [name, slot] of this.slots)
       for (const [part, tensor] of Object.entries(slot) as [keyof Slot, Tensor | undefined][])
-        if (tensor) tensors[`${part}.${name}`] = { shape: tensor.shape, data: (await tensor.data()) as Float32Array }
-    return { step: this.step, state: this.state, silent: this.silent.slice(), fired: this.fired.slice(), tensors }
+        if (tensor) tensors[`${part}.${name}`] = readWhenAsked(tensor.shape, () => tensor.dataSync() as Float32Array)
+    return { step: this.step, state: this.state, silent: this.silent, fired: this.fired, tensors }
   }
 
   /** Goes back to a snapshot of a stepper with the same shape and architecture. */
@@ -249,13 +269,25 @@ export class Stepper {
       for (const part of ['weight', 'first', 'second'] as const) {
         const saved = snapshot.tensors[`${part}.${name}`]
         slot[part]?.dispose()
-        slot[part] = saved ? tf.tensor(saved.data.slice(), saved.shape) : (undefined as never)
+        slot[part] = saved ? tf.tensor(saved.data, saved.shape) : (undefined as never)
       }
   }
 
   dispose(): void {
     for (const slot of this.slots.values()) tf.dispose([slot.weight, slot.first, ...(slot.second ? [slot.second] : [])])
     this.slots.clear()
+  }
+}
+
+/** A tensor of a snapshot whose data are made when they are asked for; what was made before may go. */
+export function readWhenAsked(shape: number[], read: () => Float32Array): StepSnapshot['tensors'][string] {
+  return {
+    shape,
+    dtype: 'F32',
+    get data() {
+      if (shape.reduce((size, axis) => size * axis, 4) > largeBytes) collectGarbage()
+      return read()
+    },
   }
 }
 

@@ -167,7 +167,7 @@ export class Training {
 
   /** Writes a checkpoint of where it is now. */
   async checkpoint(): Promise<void> {
-    const snapshot = await this.stepper.snapshot()
+    const snapshot = this.stepper.stored()
     const checkpoint = {
       snapshot: { ...snapshot, tensors: { ...snapshot.tensors, ...this.watch.save() } },
       metricsLines: this.context.metrics.lines,

@@ -258,17 +258,6 @@ PIPELINE_OP(SparseUpdate, "PipelineSparseUpdate",
              "ends: int32"},
             {"norm: float", "counts: int32"});
 
-/** A copy of a tensor in memory of its own, which ops may change in place. */
-struct Own {
-  explicit Own(Attributes&) {}
-  void compute(const Call& call) const {
-    const Tensor x = call.input(0);
-    const Tensor y = call.floats(0, x.shape());
-    std::copy(x.floats(), x.floats() + x.size(), y.floats());
-  }
-};
-PIPELINE_OP(Own, "PipelineOwn", {}, {"x: float"}, {"y: float"});
-
 /** The bfloat16 form of an encoder [latents, width] that rounded products take, as int32 words. */
 struct PackEncoder {
   explicit PackEncoder(Attributes&) {}

@@ -26,13 +26,18 @@ export class CrosscoderStepper extends BatchTopkStepper {
     return rowNorms(this.linear.wDec.weight as Tensor2D, this.shape.sites)
   }
 
-  protected override laidOut(name: string, tensor: Tensor): Tensor {
-    return name === 'wSites' ? tensor.reshape([this.shape.latents, this.shape.width]) : super.laidOut(name, tensor)
+  protected override placed(name: string, tensor: Tensor): Tensor {
+    if (name !== 'wSites') return super.placed(name, tensor)
+    return tf.tidy(() => super.placed(name, tensor.reshape([this.shape.latents, this.shape.width])))
   }
 
   protected override usual(name: string, tensor: Tensor): Tensor {
     if (name !== 'wSites') return super.usual(name, tensor)
+    return tf.tidy(() => super.usual(name, tensor).reshape(this.usualShape(name, tensor)))
+  }
+
+  protected override usualShape(name: string, tensor: Tensor): number[] {
     const { latents, sites, width } = this.shape
-    return tf.tidy(() => super.usual(name, tensor).reshape([latents, sites, width / sites]))
+    return name === 'wSites' ? [latents, sites, width / sites] : super.usualShape(name, tensor)
   }
 }

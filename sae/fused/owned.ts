@@ -5,13 +5,14 @@
  */
 import { currentEngine } from '../../engine/engine.ts'
 import { canRound, packEncoder } from '../../engine/ops/sae/encode.ts'
-import { type OwnSlot, type OwnWeights, own, type UpdateRule } from '../../engine/ops/sae/update.ts'
+import { type OwnSlot, type OwnWeights, own, ownZeros, type UpdateRule } from '../../engine/ops/sae/update.ts'
 import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Batch, Params } from '../architecture.ts'
 import { hostValues } from '../host.ts'
 import { spread } from '../linear.ts'
+import type { Slot } from '../optimiser.ts'
 import { rateAt } from '../schedule.ts'
-import { Stepper, type StepReport, type StepSnapshot } from '../step.ts'
+import { readWhenAsked, Stepper, type StepReport, type StepSnapshot } from '../step.ts'
 
 /** What a stepper is made of. */
 export type StepperParts = ConstructorParameters<typeof Stepper>[0]
@@ -142,28 +143,41 @@ export abstract class OwnedStepper extends Stepper {
     return Int32Array.from(dead)
   }
 
-  /** Moves the slots into memory that updates change in place. */
+  /** Only the weight: moments are made where they will lie. */
+  protected override startSlot(weight: Tensor): Slot {
+    return { weight, first: undefined as never, second: undefined }
+  }
+
+  /** Moves the slots into memory that updates change in place, one after the other. Moments that are not there are zero. */
   private takeOver(): Record<string, OwnSlot> {
     const owned: Record<string, OwnSlot> = {}
-    for (const [name, { weight, first, second }] of this.slots) {
-      const place = (tensor: Tensor | undefined) =>
-        tf.tidy(() => own(this.laidOut(name, tensor ?? tf.zerosLike(weight))))
-      owned[name] = { weight: place(weight), first: place(first), second: place(second) }
-      tf.dispose([weight, first, ...(second ? [second] : [])])
+    for (const [name, slot] of this.slots) {
+      const weight = this.placed(name, slot.weight)
+      slot.weight.dispose()
+      const place = (moment: Tensor | undefined) => {
+        const placed = moment ? this.placed(name, moment) : ownZeros(weight.shape)
+        moment?.dispose()
+        return placed
+      }
+      owned[name] = { weight, first: place(slot.first), second: place(slot.second) }
     }
     this.slots.clear()
-    this.packed = this.rounded ? packEncoder(owned.wEnc!.weight as Tensor2D) : undefined
+    this.pack(owned)
     return owned
   }
 
-  /** A weight as ops take it, from its usual form; it may share its memory. */
-  protected laidOut(name: string, tensor: Tensor): Tensor {
-    return name === 'wEnc' ? (tf.transpose(tensor as Tensor2D) as Tensor) : tensor
+  private pack(owned: Record<string, OwnSlot>): void {
+    this.packed = this.rounded ? packEncoder(owned.wEnc!.weight as Tensor2D) : undefined
+  }
+
+  /** A copy of a weight or moment, from its usual form to that which ops take, in memory of its own. */
+  protected placed(name: string, tensor: Tensor): Tensor {
+    return own(tensor, name === 'wEnc')
   }
 
   /** A copy in the usual form. */
   protected usual(name: string, tensor: Tensor): Tensor {
-    return tf.tidy(() => (name === 'wEnc' ? tf.transpose(tensor as Tensor2D) : own(tensor)) as Tensor)
+    return own(tensor, name === 'wEnc')
   }
 
   override weights(): Params {
@@ -175,24 +189,43 @@ export abstract class OwnedStepper extends Stepper {
     return slot && this.usual(name, slot.weight)
   }
 
-  override async snapshot(): Promise<StepSnapshot> {
+  override stored(): StepSnapshot {
     const tensors: StepSnapshot['tensors'] = {}
     for (const [name, slot] of Object.entries(this.owned))
-      for (const [part, tensor] of Object.entries(slot)) {
+      for (const [part, tensor] of Object.entries(slot) as [keyof OwnSlot, Tensor][]) {
         if (part === 'second' && this.settings.optimiser === 'signum') continue
-        const usual = this.usual(name, tensor)
-        tensors[`${part}.${name}`] = { shape: usual.shape, data: (await usual.data()) as Float32Array }
-        usual.dispose()
+        const shape = this.usualShape(name, tensor)
+        tensors[`${part}.${name}`] = readWhenAsked(shape, () => {
+          const usual = this.usual(name, tensor)
+          const data = usual.dataSync() as Float32Array
+          usual.dispose()
+          return data
+        })
       }
-    return { step: this.step, state: this.state, silent: this.silent.slice(), fired: this.fired.slice(), tensors }
+    return { step: this.step, state: this.state, silent: this.silent, fired: this.fired, tensors }
+  }
+
+  protected usualShape(name: string, tensor: Tensor): number[] {
+    return name === 'wEnc' ? [...tensor.shape].reverse() : tensor.shape
   }
 
   override restore(snapshot: StepSnapshot): void {
-    const names = Object.keys(this.owned)
-    this.disposeOwned()
-    for (const name of names) this.slots.set(name, {} as never)
     super.restore(snapshot)
-    this.owned = this.takeOver()
+    this.packed?.dispose()
+    for (const [name, slot] of Object.entries(this.owned)) {
+      const read = (part: keyof OwnSlot): Tensor => {
+        const saved = snapshot.tensors[`${part}.${name}`]
+        const { shape } = slot[part]
+        slot[part].dispose()
+        if (!saved) return ownZeros(shape)
+        const tensor = tf.tensor(saved.data, saved.shape)
+        const placed = this.placed(name, tensor)
+        tensor.dispose()
+        return placed
+      }
+      this.owned[name] = { weight: read('weight'), first: read('first'), second: read('second') }
+    }
+    this.pack(this.owned)
   }
 
   private disposeOwned(): void {

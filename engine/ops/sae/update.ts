@@ -72,9 +72,14 @@ export function canUpdate(): boolean {
   return hasOp('PipelineSparseUpdate')
 }
 
-/** A copy in memory of its own, to be changed in place. The caller disposes it. */
-export function own(x: Tensor): Tensor {
-  return callOp('PipelineOwn', {}, [x], 1)[0]!
+/** A copy in memory of its own, to be changed in place; of a matrix, with `turned`, its transpose. The caller disposes it. */
+export function own(x: Tensor, turned = false): Tensor {
+  return callOp('PipelineOwn', { turned }, [x], 1)[0]!
+}
+
+/** Zeros in memory of their own. The caller disposes them. */
+export function ownZeros(shape: readonly number[]): Tensor {
+  return tf.tidy(() => callOp('PipelineOwnZeros', {}, [tf.tensor1d([...shape], 'int32')], 1)[0]!)
 }
 
 /**
