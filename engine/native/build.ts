@@ -3,12 +3,12 @@
  *
  * The addon's name holds a hash of the sources and of how they are compiled, so a changed source is another file and an
  * unchanged one is never compiled again. It is renamed into place whole: processes that build at the same time do the work
- * twice and end with the same file. Nothing is compiled for this machine's processor alone (no `-march=native`).
+ * twice and end with the same file. Of addons of other sources the latest used stay. Nothing is compiled for this machine's processor alone (no `-march=native`).
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdtemp, rename, rm, utimes } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -50,7 +50,12 @@ export function opsPath(tensorflowRoot: string): string {
  */
 export async function buildOps(tensorflowRoot: string): Promise<string> {
   const path = opsPath(tensorflowRoot)
-  if (existsSync(path)) return path
+  if (existsSync(path)) {
+    const now = new Date()
+    // The time of its last use; another user's file keeps that of its making.
+    await utimes(path, now, now).catch(() => {})
+    return path
+  }
   const library = join(tensorflowRoot, 'lib')
   const work = await mkdtemp(join(library, '.ops-')).catch(error => {
     throw new UserError(`The custom ops could not be built in ${library}: ${codeOf(error) ?? error}.`, {
@@ -77,7 +82,23 @@ export async function buildOps(tensorflowRoot: string): Promise<string> {
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+  await removeOldAddons(library, path)
   return path
+}
+
+/** Addons that stay beside a new one: those of other checkouts, and of sources that are gone back to. */
+const keptAddons = 7
+
+/** Removes all but the latest used addons. Processes that have loaded one keep it: a file goes when its last user does. */
+export async function removeOldAddons(library: string, except: string): Promise<void> {
+  const addons = readdirSync(library)
+    .filter(name => /^pipeline_ops-[0-9a-f]{16}\.node$/.test(name) && join(library, name) !== except)
+    .map(name => ({
+      path: join(library, name),
+      used: statSync(join(library, name), { throwIfNoEntry: false })?.mtimeMs,
+    }))
+    .sort((a, b) => (b.used ?? 0) - (a.used ?? 0))
+  for (const { path } of addons.slice(keptAddons)) await rm(path, { force: true }).catch(() => {})
 }
 
 function sourceFiles(pattern: RegExp): string[] {
