@@ -13,17 +13,29 @@ export function rowLength({ shape, targetSites }: Plan): number {
   return shape.width + (targetSites.length > 0 ? shape.outputs : 0)
 }
 
-/** Input and target tensors of served rows, times the input scale. */
+/** Served rows as a tensor [rows, columns], which is the caller's; a `UserError` where one holds what is not finite. */
+export function rowsTensor(rows: Float32Array, columns: number): Tensor2D {
+  const tensor = tf.tensor2d(rows, [rows.length / columns, columns])
+  try {
+    // What is not finite makes the sum so. Very large numbers may, too, so the rows themselves have the last word.
+    const [sum] = hostValues(() => tensor.sum())
+    if (!Number.isFinite(sum)) checkFinite(rows)
+    return tensor
+  } catch (error) {
+    tensor.dispose()
+    throw error
+  }
+}
+
+/** Input and target tensors of served rows [rows, columns], times the input scale. The rows stay the caller's. */
 export function split(
-  rows: Float32Array,
-  { shape, targetSites }: Plan,
+  rows: Tensor2D,
+  { shape, targetSites }: Pick<Plan, 'shape' | 'targetSites'>,
   scale: number,
 ): { input: Tensor2D; target: Tensor2D } {
-  const columns = rowLength({ shape, targetSites } as Plan)
-  const count = rows.length / columns
+  const count = rows.shape[0]
   return tf.tidy(() => {
-    const raw = tf.tensor2d(rows, [count, columns])
-    const all = scale === 1 ? raw : raw.mul<Tensor2D>(scale)
+    const all = scale === 1 ? rows.clone() : rows.mul<Tensor2D>(scale)
     if (targetSites.length === 0) return { input: all, target: all }
     return {
       input: all.slice([0, 0], [count, shape.width]),
@@ -37,7 +49,9 @@ export function startFrom(sample: Float32Array, plan: Plan, { architecture, sett
   const columns = rowLength(plan)
   const scale = inputScale(sample, columns, plan.shape.width, training.inputScale)
   const params: Params = architecture.init(plan.shape, settings, new Random(plan.seed, 'weights'))
-  const { input, target } = split(sample, plan, scale)
+  const rows = rowsTensor(sample, columns)
+  const { input, target } = split(rows, plan, scale)
+  rows.dispose()
   if (params.bDec) {
     params.bDec.dispose()
     params.bDec = decoderBiasStart(training.decoderBias, target)
@@ -70,20 +84,10 @@ function inputScale(
   return size > 0 ? Math.sqrt(width) / size : 1
 }
 
-/** Throws a `UserError` when a row holds something that is not a finite number. */
-export function checkFinite(rows: Float32Array): void {
-  // What is finite gives 0, and nothing else does. Four sums, so that an addition need not wait for the one before.
-  let [a, b, c, d] = [0, 0, 0, 0]
-  const whole = rows.length - (rows.length % 4)
-  for (let i = 0; i < whole; i += 4) {
-    a += rows[i]! * 0
-    b += rows[i + 1]! * 0
-    c += rows[i + 2]! * 0
-    d += rows[i + 3]! * 0
-  }
-  for (let i = whole; i < rows.length; i++) a += rows[i]! * 0
-  if (a + b + c + d !== 0)
-    throw new UserError('The activations hold NaN or infinite values.', {
-      fix: 'Capture them again; `pipeline runs verify` says whether the shards are as they were written.',
-    })
+function checkFinite(rows: Float32Array): void {
+  for (let i = 0; i < rows.length; i++)
+    if (!Number.isFinite(rows[i]))
+      throw new UserError('The activations hold NaN or infinite values.', {
+        fix: 'Capture them again; `pipeline runs verify` says whether the shards are as they were written.',
+      })
 }

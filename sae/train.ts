@@ -12,7 +12,7 @@ import type { Progress } from '../core/progress.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { TrainConfig } from './config.ts'
 import { RowStream } from './data.ts'
-import { checkFinite } from './prepare.ts'
+import { rowsTensor } from './prepare.ts'
 import type { TrainingCapture } from './provenance.ts'
 import type { StepReport } from './step.ts'
 import { type FidelityProbe, type Planned, planTraining, Training, type TrainSummary } from './training.ts'
@@ -94,7 +94,6 @@ async function trainTogether(
   const { progress } = jobs[0]!.context
   const stream = new RowStream(capture, sites, { rows, seed, bytes })
   const sample = await stream.read(0, Math.min(sampleRows, rows))
-  checkFinite(sample)
   const trainings = new Map<Training, Member>()
   const summaries: TrainSummary[] = []
   const clock = new Clock(batchTokens)
@@ -125,18 +124,24 @@ async function trainTogether(
     for (; step < end && next; step++) {
       const batch = await clock.waiting(async () => {
         const batch = await next!
-        checkFinite(batch)
         next = step + 1 < end ? read(step + 1) : undefined
         next?.catch(() => {})
         await breathe()
         return batch
       })
-      const reports: StepReport[] = []
-      for (const training of trainings.keys())
-        if (training.step === step) {
-          const report = await clock.learning(() => training.take(batch))
-          if (report) reports.push(report)
+      const reports = await clock.learning(async () => {
+        const reports: StepReport[] = []
+        const tensor = rowsTensor(batch, stream.columns)
+        try {
+          for (const training of trainings.keys()) {
+            const report = training.step === step ? await training.take(tensor) : undefined
+            if (report) reports.push(report)
+          }
+        } finally {
+          tensor.dispose()
         }
+        return reports
+      })
       if (reports.length > 0) tell(progress, (step + 1) * batchTokens, reports, clock)
       if (jobs.some(({ context }) => context.signal.aborted)) {
         for (const training of trainings.keys()) await training.checkpoint()

@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashValue } from '../core/hash.ts'
 import type { StageContext } from '../core/stage.ts'
-import { tf } from '../engine/tf.ts'
+import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { Saved } from './architecture.ts'
 import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
@@ -12,7 +12,7 @@ import { saveSae } from './formats/saelens.ts'
 import { fusedStepper } from './fused/index.ts'
 import { makeSae } from './make.ts'
 import { makePlan, type Plan } from './plan.ts'
-import { split, startFrom } from './prepare.ts'
+import { rowsTensor, split, startFrom } from './prepare.ts'
 import { describeCapture, type TrainingCapture } from './provenance.ts'
 import { type Quality, QualityMeter } from './quality.ts'
 import type { Sae } from './sae.ts'
@@ -121,8 +121,8 @@ export class Training {
     return this.step >= this.plan.steps
   }
 
-  /** One step on the stream's next rows; their tensors live no longer than it. A report where a line was written. */
-  async take(rows: Float32Array): Promise<StepReport | undefined> {
+  /** One step on the stream's next rows [rows, columns], which stay the caller's. A report where a line was written. */
+  async take(rows: Tensor2D): Promise<StepReport | undefined> {
     const { step, plan, stepper, resolved, fidelity } = this
     const last = step + 1 === plan.steps
     const probes = fidelity !== undefined && (last || (step + 1) % fidelity.every === 0)
@@ -259,9 +259,10 @@ async function measure(saved: Saved, capture: ActivationSource, plan: Plan): Pro
   const stream = new RowStream(capture, [...plan.inputSites, ...plan.targetSites], { rows: 1, seed: 0, bytes: 1 })
   for (let row = start; row < end; row += plan.batchTokens) {
     const rows = await stream.inOrder(row, Math.min(plan.batchTokens, end - row))
-    const { input, target } = split(rows, plan, 1)
+    const tensor = rowsTensor(rows, stream.columns)
+    const { input, target } = split(tensor, plan, 1)
     meter.add(input, target)
-    tf.dispose([input, target])
+    tf.dispose([tensor, input, target])
   }
   tf.dispose(Object.values(saved.params))
   return meter.result()
