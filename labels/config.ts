@@ -8,6 +8,10 @@ export const LabelConfig = z.strictObject({
     .string()
     .optional()
     .describe('Run id or directory of a validate run whose verdicts are joined to the labels'),
+  stability: z
+    .string()
+    .optional()
+    .describe('Table that `sae compare --output` wrote, with this SAE as the first, whose cosines are joined'),
   model: z.string().optional().describe('Host model directory (default: the one the SAE was captured from)'),
   dataset: DatasetConfig.optional().describe('Texts to look at (default: those the SAE was captured from)'),
   tokens: z.int().min(1).default(200_000).describe('Tokens looked at on each of the two held-out halves'),

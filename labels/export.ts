@@ -84,6 +84,7 @@ const csvColumns: Record<string, (feature: Feature) => string | number | null | 
   control_relative_effect: ({ evidence }) => evidence?.controlRelativeEffect,
   p: ({ evidence }) => evidence?.p,
   q: ({ evidence }) => evidence?.q,
+  stability: ({ stability }) => stability,
   promoted: ({ promoted }) => promoted.map(({ token }) => token).join(' '),
   suppressed: ({ suppressed }) => suppressed.map(({ token }) => token).join(' '),
 }

@@ -21,6 +21,8 @@ export interface Feature {
   readonly histogram: readonly number[]
   readonly promoted: readonly { token: string; effect: number }[]
   readonly suppressed: readonly { token: string; effect: number }[]
+  /** |cosine| with the latent's partner in another SAE, where a comparison was given. */
+  readonly stability?: number
   /** What validation found, as far as the latent was tested. */
   readonly evidence: EvidenceSummary | null
 }

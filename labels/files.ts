@@ -53,6 +53,9 @@ export async function writeFeatures(directory: string, features: readonly Featur
       control_relative_effect: numbers(({ evidence }) => evidence?.controlRelativeEffect ?? null),
       p: numbers(({ evidence }) => evidence?.p ?? null),
       q: numbers(({ evidence }) => evidence?.q ?? null),
+      ...(features.some(({ stability }) => stability !== undefined)
+        ? { stability: numbers(({ stability }) => stability ?? null) }
+        : {}),
     },
     { schema: LABELS_SCHEMA },
   )

@@ -24,6 +24,8 @@ export interface LabelInputs {
   readonly dataset: TokenDataset
   readonly tokenizer: Tokenizer
   readonly evidence: ReadonlyMap<number, EvidenceSummary>
+  /** |cosine| of each latent with its partner in another SAE. */
+  readonly stability?: Float32Array | undefined
   readonly config: LabelConfig
 }
 
@@ -45,7 +47,7 @@ export interface LabelSummary {
  * validation half. Writes features.parquet, examples.parquet and features.jsonl into the context's directory.
  */
 export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
-  const { model, sae, dataset, tokenizer, evidence, config } = inputs
+  const { model, sae, dataset, tokenizer, evidence, stability, config } = inputs
   const { progress } = context
   const collect = async (split: Split) => {
     const windows = windowsOf(dataset, split, config.tokens, context.seed)
@@ -92,6 +94,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
       ...activationSummary(discovery, latent, config.histogramBins),
       promoted: named(effects[latent]!.promoted),
       suppressed: named(effects[latent]!.suppressed),
+      ...(stability ? { stability: stability[latent]! } : {}),
       evidence: evidence.get(latent) ?? null,
     })
     examples.push(

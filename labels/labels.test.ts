@@ -111,7 +111,7 @@ describe('the stage', () => {
     ],
   ])
 
-  async function run() {
+  async function run(stability?: Float32Array) {
     const directory = await mkdtemp(join(tmpdir(), 'labels-'))
     folders.push(directory)
     const summary = await label(
@@ -122,6 +122,7 @@ describe('the stage', () => {
         dataset,
         tokenizer,
         evidence,
+        stability,
         config: LabelConfig.parse({ sae: 'fake', logits: 2 }),
       },
     )
@@ -140,6 +141,16 @@ describe('the stage', () => {
     expect(table.label).toEqual(features.map(feature => feature.label))
     const examples = await readTable(join(directory, 'examples.parquet'))
     expect(examples.latent).toEqual([...(examples.latent as number[])].sort((a, b) => a - b))
+  })
+
+  test('joins the stability of each latent where it is given, and has no such column where it is not', async () => {
+    const cosines = Float32Array.of(0.5, 0.25, 1, 0, 0.75, 0.125)
+    const { directory } = await run(cosines)
+    const { stability } = await readTable(join(directory, 'features.parquet'), { columns: ['stability'] })
+    expect(stability).toEqual([...cosines])
+    expect((await readFeatures(directory)).map(feature => feature.stability)).toEqual([...cosines])
+    const plain = await readTable(join((await run()).directory, 'features.parquet'))
+    expect(plain).not.toHaveProperty('stability')
   })
 
   test('writes the same bytes again', async () => {

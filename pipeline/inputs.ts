@@ -48,6 +48,13 @@ export async function findDataset(path: string): Promise<Found> {
   return { directory, input: { role: 'dataset', path: directory, sha256: await hashPath(directory) } }
 }
 
+/** A file that is an input of the given role. */
+export async function findFile(role: string, path: string): Promise<Found> {
+  const file = resolve(path)
+  await mustExist(file, `There is no file at ${file}.`, { fix: 'Check the path.' })
+  return { directory: file, input: { role, path: file, sha256: await hashPath(file) } }
+}
+
 /** The finished run of one of the stages, by id or directory. */
 export async function findRun(
   store: RunStore,

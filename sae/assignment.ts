@@ -81,20 +81,90 @@ export function assignLargest(values: Float32Array, n: number, m: number): Int32
   return columnOf
 }
 
-/** Greedy matching among each row's nearest columns, largest value first; −1 where all of them are taken. */
-export function assignNearest(
-  { index, value, count }: { index: Int32Array; value: Float32Array; count: number },
-  n: number,
-  m: number,
-): Int32Array {
-  const order = Uint32Array.from({ length: n * count }, (_, i) => i).sort((a, b) => value[b]! - value[a]! || a - b)
-  const columnOf = new Int32Array(n).fill(-1)
-  const taken = new Uint8Array(m)
-  for (const pair of order) {
-    const i = Math.floor(pair / count)
-    if (columnOf[i] !== -1 || taken[index[pair]!]) continue
-    columnOf[i] = index[pair]!
-    taken[index[pair]!] = 1
+/** The nearest columns of each row: `count` of them a row, by falling value. */
+export interface Nearest {
+  readonly index: Int32Array
+  readonly value: Float32Array
+  readonly count: number
+}
+
+/** A matching, and a sum that no one-to-one matching of the whole matrix exceeds. */
+export interface Bounded {
+  readonly match: Int32Array
+  readonly upper: number
+}
+
+/**
+ * Matching by auction (Bertsekas 1988) where only the nearest columns of each row are known; n rows, at least as many
+ * columns m, values of 0 or more. Rows bid for columns in steps of `step` beyond what the second best is worth to them; a
+ * row whose best is worth no more than what it may find among the columns that are not listed gives up, and is given a
+ * column that is left.
+ *
+ * Prices v of columns, 0 for those nobody asked for, and u of rows, the most that a row can get, bound every matching by
+ * Σu + Σv (linear programming duality). For a pair that is not listed that holds since u is at least the smallest value
+ * listed. Where no row gives up, the matching is within n · `step` of the best there is.
+ */
+export function assignBounded({ index, value, count }: Nearest, n: number, m: number, step = 1e-4): Bounded {
+  const match = new Int32Array(n).fill(-1)
+  const rowOf = new Int32Array(m).fill(-1)
+  const prices = new Float64Array(m)
+  /** What a row may get, at most, from columns that are not listed. */
+  const elsewhere = (i: number) => (count < m ? value[(i + 1) * count - 1]! : 0)
+  const gaveUp: number[] = []
+  const bidders = Array.from({ length: n }, (_, i) => n - 1 - i)
+  for (let row = bidders.pop(); row !== undefined; row = bidders.pop()) {
+    let best = -1
+    let most = elsewhere(row)
+    let second = most
+    for (let e = row * count; e < (row + 1) * count; e++) {
+      const worth = value[e]! - prices[index[e]!]!
+      if (worth > most) {
+        second = most
+        most = worth
+        best = index[e]!
+      } else if (worth > second) second = worth
+    }
+    if (best < 0) {
+      gaveUp.push(row)
+      continue
+    }
+    const before = rowOf[best]!
+    if (before >= 0) {
+      match[before] = -1
+      bidders.push(before)
+    }
+    rowOf[best] = row
+    match[row] = best
+    prices[best]! += most - second + step
   }
-  return columnOf
+  let upper = 0
+  for (const price of prices) upper += price
+  for (let i = 0; i < n; i++) {
+    let most = elsewhere(i)
+    for (let e = i * count; e < (i + 1) * count; e++) most = Math.max(most, value[e]! - prices[index[e]!]!)
+    upper += most
+  }
+  // A sum of the largest values is a bound as well, and a better one where many rows like different columns.
+  let largest = 0
+  for (let i = 0; i < n; i++) largest += value[i * count]!
+  giveRest({ index, value, count }, gaveUp, match, rowOf)
+  return { match, upper: Math.min(upper, largest) }
+}
+
+/** Gives rows that have no column the nearest that is free, by falling value, and any where none of theirs is. */
+function giveRest({ index, value, count }: Nearest, rows: number[], match: Int32Array, rowOf: Int32Array): void {
+  const pairs = rows.flatMap(row => Array.from({ length: count }, (_, e) => row * count + e))
+  for (const pair of pairs.sort((a, b) => value[b]! - value[a]! || a - b)) {
+    const row = Math.floor(pair / count)
+    if (match[row] !== -1 || rowOf[index[pair]!] !== -1) continue
+    match[row] = index[pair]!
+    rowOf[index[pair]!] = row
+  }
+  let free = 0
+  for (const row of rows) {
+    if (match[row] !== -1) continue
+    while (rowOf[free] !== -1) free++
+    match[row] = free
+    rowOf[free] = row
+  }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
-import { datasetOf, findRun, findSae, hashing, loadModelAndText, modelOf } from '../inputs.ts'
+import { datasetOf, findFile, findRun, findSae, hashing, loadModelAndText, modelOf } from '../inputs.ts'
 import { loadSaeOf } from '../sae.ts'
 import { defineStage, ownConfig } from '../stage.ts'
 
@@ -24,19 +24,30 @@ export default defineStage({
     const settings = ownConfig(LabelConfig, config)
     const sae = await findSae(store, settings.sae)
     const evidence = settings.evidence && (await findRun(store, settings.evidence, 'evidence', ['validate']))
+    const stability = settings.stability === undefined ? undefined : await findFile('stability', settings.stability)
     const model = await hashing(session, () => modelOf(store, sae, settings.model))
     const text = await hashing(session, () => datasetOf(store, sae, settings.dataset))
     return {
       config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
-      inputs: [sae, ...(evidence ? [evidence] : []), model, text].map(({ input }) => input),
+      inputs: [sae, ...(evidence ? [evidence] : []), ...(stability ? [stability] : []), model, text].map(
+        ({ input }) => input,
+      ),
       async work(context) {
         const { label } = await import('../../labels/label.ts')
+        const { readStability } = await import('../../sae/stability.ts')
         const { evidenceByLatent, readEvidence } = await import('../../validation/evidence.ts')
         const found = evidence && evidenceByLatent(await readEvidence(join(evidence.directory, 'evidence.json')))
         const loaded = await loadModelAndText(model, text.config, context.progress)
         const trained = await loadSaeOf(sae)
         try {
-          return await label(context, { ...loaded, sae: trained, evidence: found || new Map(), config: settings })
+          const cosines = stability && (await readStability(stability.directory, trained))
+          return await label(context, {
+            ...loaded,
+            sae: trained,
+            evidence: found || new Map(),
+            stability: cosines,
+            config: settings,
+          })
         } finally {
           trained.dispose()
           loaded.model.dispose()

@@ -1,9 +1,10 @@
 /** `pipeline sae …`: whether SAEs and their training compute what they should, and what two of them have in common. */
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig } from '../common.ts'
 import { findSae } from '../inputs.ts'
-import { columns } from '../text.ts'
+import { columns, shortPath } from '../text.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2
@@ -83,7 +84,10 @@ export const verifyTraining = defineCommand({
 export const compare = defineCommand({
   about:
     'Matches the latents of two SAEs of one site, one to one, by the cosine of their decoder rows: the mean (MCC), the share of latents that both have, and the same share when the coordinates of one are permuted.',
-  examples: ['pipeline sae compare train-calm-heron-3f2a train-bold-otter-91c0'],
+  examples: [
+    'pipeline sae compare train-calm-heron-3f2a train-bold-otter-91c0',
+    'pipeline sae compare run42 run43 --output stability.parquet',
+  ],
   operands: ['a', 'b'],
   config: z.strictObject({
     a: z.string().describe('Run or directory of the first SAE'),
@@ -91,6 +95,10 @@ export const compare = defineCommand({
     threshold: z.number().min(0).max(1).default(0.7).describe('Cosine from which on two latents are one'),
     draws: z.int().min(0).default(19).describe('Permutations of the null'),
     seed: z.int().min(0).default(0).describe('Seed of the permutations'),
+    output: z
+      .string()
+      .optional()
+      .describe('Parquet file to write: for each latent of the first SAE its partner and their cosine'),
     ...ProcessConfig,
     ...StoreConfig,
   }),
@@ -98,24 +106,36 @@ export const compare = defineCommand({
     await start(config)
     const { openSae } = await import('../../sae/formats/index.ts')
     const { compareSaes } = await import('../../sae/compare.ts')
+    const { writeStability } = await import('../../sae/stability.ts')
     const store = openStore(config)
     const [a, b] = [
       await openSae((await findSae(store, config.a)).directory),
       await openSae((await findSae(store, config.b)).directory),
     ]
     try {
-      const { match, stability, null: permuted, ...figures } = compareSaes(a, b, config)
+      const comparison = compareSaes(a, b, config)
+      const { match, stability, null: permuted, ...figures } = comparison
+      const output = config.output === undefined ? undefined : resolve(config.output)
+      if (output !== undefined) await writeStability(output, comparison, { a: a.hash, b: b.hash })
       const largest = permuted.length > 0 ? Math.max(...permuted) : Number.NaN
       const lines = columns([
         ['mean cosine of matches (MCC)', figures.mcc.toFixed(4)],
         [`share with cosine ≥ ${figures.threshold}`, figures.shared.toFixed(4)],
         ['largest share by permutation', largest.toFixed(4)],
         ['p', figures.p.toFixed(4)],
-        ['matching', figures.exact ? 'exact' : 'greedy: more than 16,384 latents'],
+        ...(figures.exact ? [] : [['no matching has a larger mean than', figures.mccBound.toFixed(4)]]),
+        ['matching', figures.exact ? 'exact' : 'by auction, since there are more than 16,384 latents'],
+        ...(output === undefined ? [] : [['stability of each latent', shortPath(output)]]),
       ])
       return {
         text: lines.join('\n'),
-        json: { ...figures, null: permuted, match: [...match], stability: [...stability] },
+        json: {
+          ...figures,
+          null: permuted,
+          match: [...match],
+          stability: [...stability],
+          ...(output === undefined ? {} : { output }),
+        },
       }
     } finally {
       a.dispose()
