@@ -22,6 +22,8 @@ export interface SaelensConfig {
 /** The version whose layout is written; SAELens takes a file that names none for one from before version 6. */
 const layoutVersion = '6.0.0'
 
+const normalisations = ['none', 'expected_average_only_in', 'layer_norm', 'constant_norm_rescale']
+
 /** The content of cfg.json of an SAE. */
 export function saelensConfig(sae: {
   readonly architecture: string
@@ -72,6 +74,11 @@ export function readConfig(raw: Json): SaelensConfig {
   // As a boolean it said whether rows were scaled to a mean norm, and that the scale is in the weights.
   if (flat.normalize_activations === true) config.normalize_activations = 'expected_average_only_in'
   if (flat.normalize_activations === false || flat.normalize_activations === null) config.normalize_activations = 'none'
+  const normalised = config.normalize_activations ?? 'none'
+  if (!normalisations.includes(String(normalised)))
+    throw new UserError(`The activation normalisation ${quote(String(normalised))} is not known.`, {
+      fix: `Known are ${normalisations.join(', ')}.`,
+    })
   const from = old ? flat : metadata
   const hook = from.hook_name ?? flat.hook_point ?? flat.hook_name
   return {

@@ -6,11 +6,13 @@ import { writeJson } from '../../core/files.ts'
 import { hashValue, sha256File } from '../../core/hash.ts'
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../../engine/safetensors.ts'
 import { type Tensor, tf } from '../../engine/tf.ts'
-import { tensorShapes } from '../inference.ts'
+import { activationOf, tensorShapes } from '../inference.ts'
 import { checkShapes, makeSae } from '../make.ts'
 import type { Sae, SaeMetadata } from '../sae.ts'
 import { mustBeFile, readConfigFile } from './bounded-file.ts'
 import { type Numbers, scaleRows } from './numbers.ts'
+import { checkK } from './parts.ts'
+import { quote } from './quote.ts'
 import { readConfig, type SaelensConfig, saelensConfig } from './saelens-config.ts'
 import { finishTraining } from './saelens-training.ts'
 
@@ -47,8 +49,8 @@ export async function loadSae(directory: string): Promise<Sae> {
   await mustBeFile(path, 'safetensors file')
   const file = await openSafetensors(path)
   try {
-    const params = await readParams(file, path, parsed)
     const hash = hashValue({ config: raw, weights: await sha256File(path) })
+    const params = await readParams(file, path, parsed)
     return makeSae({ architecture, config, metadata, params, hash })
   } finally {
     await file.close()
@@ -78,20 +80,29 @@ async function readParams(
 ): Promise<Record<string, Tensor>> {
   const read = async (name: string): Promise<Numbers> => ({ shape: file.shape(name), data: await file.read(name) })
   let found: Record<string, { shape: number[]; data?: Float32Array }> = {}
-  for (const name of file.names) found[name] = trained ? await read(name) : { shape: file.shape(name) }
-  if (trained) found = finishTraining(found as Record<string, Numbers>, config, path)
+  const unfinished = trained && (file.has('log_threshold') || file.has('topk_threshold'))
+  for (const name of file.names) found[name] = unfinished ? await read(name) : { shape: file.shape(name) }
+  if (unfinished) found = finishTraining(found as Record<string, Numbers>, config, path)
   const sizes = checkShapes(architecture, found)
   const { width, latents } = sizes
   for (const [key, size] of Object.entries({ d_in: width, d_sae: latents }))
     if (config[key] !== undefined && config[key] !== size)
-      throw new UserError(`cfg.json says ${key} is ${String(config[key])}, but the weights in ${path} have ${size}.`)
+      throw new UserError(
+        `cfg.json says ${key} is ${quote(String(config[key]))}, but the weights in ${path} have ${size}.`,
+      )
+  if (activationOf(architecture) === 'topk') checkK(config.k, latents, path)
   const scale = found.scaling_factor && scalingFactor(await read('scaling_factor'), latents, config, path)
   const params: Record<string, Tensor> = {}
-  for (const name of Object.keys(tensorShapes(architecture, sizes, found))) {
-    const { shape, data = (await read(name)).data } = found[name]!
-    params[name] = tf.tensor(scale && name === 'W_dec' ? scaleRows({ shape, data }, scale) : data, shape)
+  try {
+    for (const name of Object.keys(tensorShapes(architecture, sizes, found))) {
+      const { shape, data = (await read(name)).data } = found[name]!
+      params[name] = tf.tensor(scale && name === 'W_dec' ? scaleRows({ shape, data }, scale) : data, shape)
+    }
+    return params
+  } catch (error) {
+    tf.dispose(Object.values(params))
+    throw error
   }
-  return params
 }
 
 /**
