@@ -219,6 +219,35 @@ test.skipIf(process.platform !== 'linux')('a full disk is a fault that may pass:
   expect(again.stdout).toContain('capture full: resumed and finished')
 })
 
+const onLinux = process.platform === 'linux'
+test.skipIf(!onLinux)(
+  'a disk that fills while a checkpoint is written loses nothing',
+  { timeout: 60_000 },
+  async () => {
+    const train = (name: string) =>
+      [
+        ...['train', '--capture', 'captured', '--name', name, '--latents', '16', '--k', '2', '--seed', '1'],
+        ...['--batchTokens', '64', '--tokens', '640', '--checkpointEvery', '2'],
+      ] as const
+    const { code, stderr } = await pipeline([...train('cut')], {
+      imports: [join(root, 'tests/full-disk.ts')],
+      env: { FULL_DISK: 'step-000000004' },
+    })
+    expect({ code, stderr }).toEqual({
+      code: 75,
+      stderr: expect.stringMatching(/pipeline: The disk is full: .*step-000000004.* could not be written/),
+    })
+    // The checkpoint before is whole, and nothing half-written lies beside it.
+    expect(readdirSync(join(runs, 'cut', 'checkpoints')).sort()).toEqual(
+      ['json', 'safetensors'].map(kind => `step-000000002.${kind}`),
+    )
+    await ok(pipeline([...train('cut')]))
+    await ok(pipeline([...train('whole')]))
+    for (const file of ['cfg.json', 'sae_weights.safetensors', 'sparsity.safetensors', 'metrics.jsonl'])
+      expect(readFileSync(join(runs, 'cut', file)), file).toEqual(readFileSync(join(runs, 'whole', file)))
+  },
+)
+
 test('an error is one object under --json', async () => {
   const { code, stdout } = await pipeline(['runs', 'show', 'absent', '--json'])
   expect(code).toBe(1)
