@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { UserError } from './errors.ts'
 
 /** sha256 of bytes or of a string's UTF-8. */
 export function sha256(data: Uint8Array | string): string {
@@ -31,6 +32,12 @@ export function hashValue(value: unknown): string {
   return sha256(canonicalJson(value))
 }
 
+/** The same, of what is a file indeed: pipes and devices in a directory would never end. */
+async function sha256OfPlain(path: string): Promise<string> {
+  if (!(await stat(path)).isFile()) throw new UserError(`${path} is neither a file nor a folder, and is not read.`)
+  return sha256File(path)
+}
+
 /** sha256 of a file, or of a directory as the sorted list of its files' paths and hashes. */
 export async function hashPath(path: string): Promise<string> {
   const info = await stat(path)
@@ -40,7 +47,7 @@ export async function hashPath(path: string): Promise<string> {
     for (const entry of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = prefix + entry.name
       if (entry.isDirectory()) await walk(join(folder, entry.name), `${name}/`)
-      else lines.push(`${name} ${await sha256File(join(folder, entry.name))}`)
+      else lines.push(`${name} ${await sha256OfPlain(join(folder, entry.name))}`)
     }
   }
   await walk(path, '')

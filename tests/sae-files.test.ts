@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runCli } from './cli.ts'
+import { root, runCli } from './cli.ts'
 import { sharedData } from './shared-data.ts'
 
 let folder: string
@@ -70,6 +70,17 @@ describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
       'The sparsify format cannot hold a jumprelu SAE; it holds topk, topk_transcoder, topk_skip_transcoder.',
     )
     expect(readdirSync(folder)).not.toContain('refused')
+  })
+
+  test.skipIf(process.platform !== 'linux')('is not half exported where the disk is full', async () => {
+    const to = join(folder, 'full')
+    const { code, stderr } = await runCli(
+      ['export', 'sae', '--run', source(), '--to', to, '--format', 'dictionary_learning'],
+      { imports: [join(root, 'tests/full-disk.ts')], env: { FULL_DISK: 'config.json', PIPELINE_OPS: 'off' } },
+    )
+    expect(code).toBe(75)
+    expect(stderr).toContain('The disk is full')
+    expect(readdirSync(folder).filter(name => name.startsWith('full'))).toEqual([])
   })
 
   test('writes a reference that it is verified by; the same seed gives the same bytes', async () => {

@@ -8,6 +8,7 @@ import { Random } from '../../core/random.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
 import { sharedData } from '../../tests/shared-data.ts'
+import { exportSae } from './export.ts'
 import { openSae } from './index.ts'
 import { parseNpz, readNpz } from './npz.ts'
 import { parseStateDict, readStateDict } from './torch.ts'
@@ -218,6 +219,19 @@ describe('a directory', () => {
     await rm(join(directory, weights))
     execFileSync('mkfifo', [join(directory, weights)])
     await expect(openSae(directory)).rejects.toThrow(/is a device or a pipe/)
+  })
+  test('that holds a pipe besides is refused', async () => {
+    const directory = join(folder, 'piped')
+    const zeros = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b)) })
+    const params = { W_enc: zeros(2, 3), b_enc: zeros(3), W_dec: zeros(3, 2), b_dec: zeros(2) }
+    const sizes = { architecture: 'standard', width: 2, outputs: 2, latents: 3 }
+    const config = { apply_b_dec_to_input: true }
+    await exportSae(directory, { ...sizes, config, params, metadata: { hook_name: '' } }, 'dictionary_learning')
+    const sae = await openSae(directory)
+    expect(sae.latents).toBe(3)
+    sae.dispose()
+    execFileSync('mkfifo', [join(directory, 'other')])
+    await expect(openSae(directory)).rejects.toThrow('other is neither a file nor a folder')
   })
   test('whose weights are links, as in a download cache, is read', async () => {
     const real = await sae({ blob: 'no numbers' })
