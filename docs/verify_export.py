@@ -13,6 +13,7 @@ where the largest is within --tolerance, else 2. docs/formats.md says with which
 """
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def dictionary_learning(directory: Path, x: torch.Tensor):
 
 def sparsify(directory: Path, x: torch.Tensor):
     """sparsify: what `SparseCoder.load_from_disk` opens; its latents are values and indices."""
+    # Its own decoder is a GPU kernel; on a processor it has to be told.
+    os.environ.setdefault("SPARSIFY_DISABLE_TRITON", "0" if torch.cuda.is_available() else "1")
     from sparsify import SparseCoder
 
     coder = SparseCoder.load_from_disk(directory)
