@@ -77,6 +77,8 @@ export interface Architecture<Schema extends z.ZodObject = z.ZodObject, P extend
   readonly reads: 'site' | 'target' | 'sites' | 'layers'
   /** Training settings it wants unless the user or a preset says otherwise. */
   readonly training?: Readonly<Record<string, unknown>>
+  /** By what our default learning rate is multiplied; 1 unless it needs more haste. */
+  readonly rateFactor?: number
   /** Starting values of the running numbers. */
   state?(config: z.output<Schema>): State
   /** Fresh weights; draws from `random` only. */

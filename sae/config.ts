@@ -11,7 +11,8 @@ import { nearest } from '../core/nearest.ts'
 import { DatasetConfig } from '../datasets/config.ts'
 import type { Architecture } from './architecture.ts'
 import { architectureNames, architectureOf, architectures } from './architectures/index.ts'
-import { presetNames, presetSettings, presets } from './presets.ts'
+import { refuseIdle } from './combinations.ts'
+import { presetNames, presetSettings, presetTraining } from './presets.ts'
 import { TrainingSettings } from './training-settings.ts'
 
 /** The same keys without defaults, so that one can tell what the user gave; the description names the default. */
@@ -97,15 +98,17 @@ export function resolveTraining(config: TrainConfig): ResolvedTraining {
       })
   const mine = Object.fromEntries(given)
   const only = (keys: string[]) => Object.fromEntries(Object.entries(mine).filter(([key]) => keys.includes(key)))
-  const preset = config.preset ? presets[config.preset] : undefined
   const fromPreset = config.preset ? presetSettings(config.preset, architecture.name, own) : {}
-  return {
-    architecture,
-    settings: parseConfig(architecture.config, { ...fromPreset, ...only(own) }, 'train') as Record<string, unknown>,
-    training: parseConfig(
-      TrainingSettings,
-      { ...architecture.training, ...preset?.training, ...only(general) },
-      'train',
-    ),
-  }
+  const settings = parseConfig(architecture.config, { ...fromPreset, ...only(own) }, 'train') as Record<string, unknown>
+  const training = parseConfig(
+    TrainingSettings,
+    {
+      ...architecture.training,
+      ...(config.preset ? presetTraining(config.preset, architecture.name) : {}),
+      ...only(general),
+    },
+    'train',
+  )
+  refuseIdle(Object.keys(mine), training, settings, architecture.name)
+  return { architecture, settings, training }
 }

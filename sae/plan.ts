@@ -57,13 +57,24 @@ export function makePlan(
   const settings: StepSettings = {
     ...training,
     learningRate:
-      training.learningRate ?? defaultRate(training.rateRule, width / inputSites.length, shape.latents, steps),
+      training.learningRate ??
+      defaultRate(training.rateRule, width / inputSites.length, shape.latents, steps) *
+        (training.rateRule === 'width' ? (architecture.rateFactor ?? 1) : 1),
     warmUp: inSteps(training.warmUp ?? Math.min(1000, Math.round(0.05 * steps))),
     decay: inSteps(training.decay),
     sparsityWarmUp: inSteps(training.sparsityWarmUp),
     kAnneal: training.kAnneal === undefined ? undefined : inSteps(training.kAnneal),
     deadAfterTokens: training.deadAfterTokens ?? Math.min(10_000_000, Math.max(batchTokens, Math.floor(tokens / 20))),
   }
+  if (config.warmUp !== undefined && settings.schedule === 'linear' && settings.warmUp + settings.decay > steps)
+    throw new UserError(
+      `The learning rate rises for ${settings.warmUp} steps and falls for ${settings.decay}, but there are only ${steps}.`,
+      { fix: 'Lower warmUp or decay, or train longer.' },
+    )
+  if (settings.kAnneal && (settings.kFrom ?? 0) > shape.latents)
+    throw new UserError(`train key kFrom is ${settings.kFrom}, but there are only ${shape.latents} latents.`, {
+      fix: `Lower kFrom to ${shape.latents} or less.`,
+    })
   const seed = training.seed ?? runSeed
   const orderSeed = training.orderSeed ?? runSeed
   return {

@@ -8,6 +8,8 @@ export interface Preset {
   readonly of: string
   /** Training settings (`training-settings.ts`). */
   readonly training: Readonly<Record<string, unknown>>
+  /** Training settings that the library has for single architectures only. */
+  readonly trainingOf?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Settings by architecture; `*` holds for all of them where they have the key. */
   readonly architectures: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
@@ -25,6 +27,8 @@ const saelensThreshold = { thresholdRate: 0.01, thresholdFrom: 0, thresholdStart
 
 const dictionaryLearningTopk = { auxCoefficient: 1 / 32, auxNormalise: 'residual' }
 const dictionaryLearningThreshold = { thresholdRate: 0.001, thresholdFrom: 1001, thresholdStart: 'first' }
+
+const dictionaryLearningRelu = { gradientClip: undefined, decoderBias: 'zero', sparsityWarmUp: 2000 }
 
 const sparsifyTopk = {
   auxCoefficient: 0,
@@ -56,7 +60,14 @@ export const presets = {
       matryoshka: { ...saelensTopk, ...saelensThreshold },
       standard: { l1Coefficient: 1, weightByDecoderNorm: true },
       gated: { l1Coefficient: 1, weightByDecoderNorm: true, detachDecoder: false },
-      jumprelu: { thresholdForm: 'log', sparsityLoss: 'step', initThreshold: 0.01, bandwidth: 0.05, l0Coefficient: 1 },
+      jumprelu: {
+        thresholdForm: 'log',
+        sparsityLoss: 'step',
+        initThreshold: 0.01,
+        bandwidth: 0.05,
+        l0Coefficient: 1,
+        preActCoefficient: 0,
+      },
     },
   },
   dictionary_learning: {
@@ -72,6 +83,12 @@ export const presets = {
       projectGradient: true,
       decoderBias: 'geometric-median',
       deadAfterTokens: 10_000_000,
+    },
+    trainingOf: {
+      standard: { ...dictionaryLearningRelu, learningRate: 1e-3 },
+      'p-anneal': { ...dictionaryLearningRelu, learningRate: 1e-3 },
+      gated: { ...dictionaryLearningRelu, learningRate: 5e-5, beta1: 0 },
+      jumprelu: { ...dictionaryLearningRelu, learningRate: 7e-5, beta1: 0, gradientClip: 1 },
     },
     architectures: {
       '*': { reconstruction: 'sum', decoderInitNorm: 1, decoderBiasOnInput: true },
@@ -89,6 +106,7 @@ export const presets = {
         l0Coefficient: 1,
         targetL0: 20,
         l0OfLatents: true,
+        preActCoefficient: 0,
       },
     },
   },
@@ -115,6 +133,12 @@ export const presets = {
 
 export type PresetName = keyof typeof presets
 export const presetNames = Object.keys(presets) as [PresetName, ...PresetName[]]
+
+/** The training settings of a preset for an architecture. */
+export function presetTraining(preset: PresetName, architecture: string): Readonly<Record<string, unknown>> {
+  const { training, trainingOf }: Preset = presets[preset]
+  return { ...training, ...trainingOf?.[architecture] }
+}
 
 /** What a preset says about an architecture; keys the architecture does not have are left out. */
 export function presetSettings(preset: PresetName, architecture: string, known: readonly string[]) {

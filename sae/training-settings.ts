@@ -15,7 +15,7 @@ export const TrainingSettings = z.strictObject({
     .enum(['width', 'latents'])
     .default('width')
     .describe(
-      'Default learning rate: 0.08 / √width, times √(1000 / steps) where there are more (width), or 2e-4 / √(latents / 16384), the rule of dictionary_learning and sparsify (latents)',
+      'Default learning rate: 0.08 / √width, times √(1000 / steps) where there are more, thrice for jumprelu (width), or 2e-4 / √(latents / 16384), the rule of dictionary_learning and sparsify (latents)',
     ),
   schedule: z
     .enum(['constant', 'linear', 'cosine'])
@@ -51,7 +51,11 @@ export const TrainingSettings = z.strictObject({
   deadAfterTokens: z.int().positive().optional().describe('A latent that did not fire for so many rows is dead'),
   sparsityWarmUp: z.number().min(0).default(0).describe('Steps over which the sparsity loss rises; below 1 a share'),
   kAnneal: z.number().min(0).optional().describe('Steps over which k falls to its value; below 1 a share of all'),
-  kFrom: z.int().positive().optional().describe('k at the start of annealing; default: the width'),
+  kFrom: z
+    .int()
+    .positive()
+    .optional()
+    .describe('k at the start of annealing; default: the width, or the latents where they are fewer'),
   seed: z.int().min(0).optional().describe('Seed of the weights; default: the seed of the run'),
   orderSeed: z.int().min(0).optional().describe('Seed of the order of rows; default: the seed of the run'),
   fused: z.boolean().default(true).describe('Use the fused step where it computes what is asked for'),

@@ -60,7 +60,7 @@ const Config = z.strictObject({
   preActCoefficient: z
     .number()
     .min(0)
-    .default(0)
+    .default(0.3)
     .describe('Weight of the loss that pulls dead latents over their threshold'),
   l0OfLatents: z
     .boolean()
@@ -80,6 +80,8 @@ export const jumprelu = defineArchitecture({
   summary: 'latents above a learned threshold of their own',
   config: Config,
   reads: 'site',
+  // A threshold learns only from the few values near it: at the rate of the others, latents stay behind their thresholds.
+  rateFactor: 3,
 
   init(shape, config, random): JumpParams {
     const start = config.thresholdForm === 'log' ? Math.log(config.initThreshold) : config.initThreshold
