@@ -2,7 +2,7 @@
 
 export interface RateSchedule {
   readonly learningRate: number
-  /** `constant` and `linear` hold the rate until `decay` steps before the end; `cosine` falls from the end of warm-up. */
+  /** `constant` holds the rate; `linear` does until `decay` steps before the end; `cosine` falls from the end of warm-up. */
   readonly schedule: 'constant' | 'linear' | 'cosine'
   readonly warmUp: number
   readonly decay: number

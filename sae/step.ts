@@ -176,7 +176,14 @@ export class Stepper {
       state: this.state,
       ...(deadCount > 0 ? { dead: this.deadMask() } : {}),
       ...(settings.kAnneal
-        ? { k: kAt(settings.kFrom ?? this.shape.width, this.config.k as number, settings.kAnneal, step) }
+        ? {
+            k: kAt(
+              settings.kFrom ?? Math.min(this.shape.width, this.shape.latents),
+              this.config.k as number,
+              settings.kAnneal,
+              step,
+            ),
+          }
         : {}),
     }
   }
