@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { readTable } from '../datasets/tables.ts'
 import type { StageResult, StageResults } from '../pipeline/stage.ts'
 import type { RunManifest } from '../runs/run.ts'
 import { runCli, startCli } from './cli.ts'
@@ -168,6 +169,97 @@ saes:
     const left = existsSync(join(folder, 'wrong')) ? readdirSync(join(folder, 'wrong')) : []
     expect(left).toEqual([])
   })
+})
+
+describe('optimisers and schedules', () => {
+  const yaml = `
+latents: 32
+batchTokens: 128
+tokens: 5120
+learningRate: 0.01
+logEvery: 1
+saes:
+  - { name: adam, k: 4, schedule: constant, warmUp: 5 }
+  - { name: clipped, k: 4, schedule: constant, warmUp: 5, gradientClip: 0.01 }
+  - { name: adamw, k: 4, optimiser: adamw, weightDecay: 0.01, beta2: 0.99, schedule: linear, decay: 0.5, finalRate: 0.1 }
+  - { name: signum, k: 4, optimiser: signum, learningRate: 0.002, schedule: cosine, warmUp: 4, warmUpFromZero: true }
+  - { name: annealed, k: 2, kAnneal: 10, kFrom: 16 }
+  - { name: warmed, architecture: standard, sparsityWarmUp: 8 }
+`
+  const records = (name: string): Record<string, number>[] =>
+    readFileSync(join(folder, 'together', name, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+  const column = (name: string, key: string) => records(name).map(record => record[key]!)
+
+  test('do from a file what their names say', async () => {
+    const { runs } = await ok<StageResults>(
+      'together',
+      ...['train', '-c', file('schedules.yaml', yaml), '--capture', 'cap'],
+    )
+    for (const { run } of runs) {
+      const fvu = column(run, 'fvu')
+      expect(fvu).toHaveLength(40)
+      expect(fvu.at(-1), run).toBeLessThan(0.8 * fvu[0]!)
+    }
+    const constant = column('adam', 'learningRate')
+    expect(constant.slice(0, 5).map(rate => Number(rate.toFixed(4)))).toEqual([0.002, 0.004, 0.006, 0.008, 0.01])
+    expect(new Set(constant.slice(5))).toEqual(new Set([0.01]))
+    const linear = column('adamw', 'learningRate')
+    expect(linear[19]).toBe(0.01)
+    expect(linear[39]).toBeCloseTo(0.01 * (0.1 + 0.9 / 20), 9)
+    const cosine = column('signum', 'learningRate')
+    expect(cosine[0]).toBe(0)
+    for (let step = 5; step < 40; step++) expect(cosine[step]).toBeLessThan(cosine[step - 1]!)
+    const weights = (name: string) => bytesOf(join(folder, 'together', name))['sae_weights.safetensors']
+    expect(weights('clipped')).not.toBe(weights('adam'))
+    expect(column('clipped', 'gradientNorm')[0]).toBeGreaterThan(0.01)
+    const annealed = column('annealed', 'l0')
+    expect(annealed[0]).toBeGreaterThan(8)
+    expect(Math.max(...annealed.slice(10))).toBeLessThanOrEqual(2)
+    const sparsity = column('warmed', 'sparsity')
+    expect(sparsity[0]).toBe(0)
+    expect(sparsity[8]).toBeGreaterThan(0)
+  })
+
+  test.each([
+    [
+      'optimiser: adam\nweightDecay: 0.1',
+      'train key weightDecay is of the optimiser adamw, and the optimiser is adam.',
+    ],
+    ['schedule: cosine\ndecay: 0.5', 'train key decay says when the schedule linear begins to fall'],
+    ['kAnneal: 5\nkFrom: 99\nlatents: 32\nk: 4', 'train key kFrom is 99, but there are only 32 latents.'],
+    ['warmUp: 0.9\nbatchTokens: 128', 'The learning rate rises for'],
+  ])('that contradict each other are refused in a sentence: %j', async (text, message) => {
+    const { code, stderr } = await cli('wrong', 'train', '-c', file('contradiction.yaml', text), '--capture', capture())
+    expect(code, stderr).toBe(1)
+    expect(stderr).toContain(message)
+    expect(stderr).toContain('fix: ')
+  })
+})
+
+test('the stability of one SAE in another is a table that labels join', async () => {
+  const table = join(folder, 'stability.parquet')
+  const [a, b] = ['adam', 'clipped'].map(name => join(folder, 'together', name))
+  const found = await ok<Record<string, unknown>>(
+    'together',
+    'sae',
+    'compare',
+    a!,
+    b!,
+    '--draws',
+    '3',
+    '--output',
+    table,
+  )
+  expect(found).toMatchObject({ exact: true, output: table, mccBound: found.mcc })
+  const { directory } = await ok('together', 'label', '--sae', a!, '--stability', table, '--tokens', '2000')
+  const { stability } = await readTable(join(directory, 'features.parquet'), { columns: ['stability'] })
+  expect(stability).toEqual(found.stability)
+  const wrong = await cli('together', 'label', '--sae', b!, '--stability', table, '--tokens', '2000')
+  expect(wrong.code).toBe(1)
+  expect(wrong.stderr).toContain('is about another SAE.')
 })
 
 test('in a pipeline file, what follows is done for each SAE', async () => {
