@@ -98,6 +98,19 @@ describe('charts', () => {
     expect(svg.length).toBeLessThan(60_000)
     expect(svg.includes('L626 12"')).toBe(true)
   })
+
+  test('show what a model recovers where it was measured, however seldom, and densities at the end', () => {
+    const records = Array.from({ length: 5000 }, (_, i) => ({
+      ...{ tokens: i, loss: 1, fvu: 1, l0: 2, dead: 0, densityHistogram: [i, ...Array(11).fill(0), 7] },
+      ...(i % 1667 === 13 ? { ceRecovered: 0.5, ceRecoveredZero: 0.75 } : {}),
+    }))
+    const svg = trainingCharts(records)
+    expect(svg.match(/Loss of the model recovered/g)).not.toBeNull()
+    expect(svg.match(/<title>13: 0.5|<title>1,?680: 0.5|<title>3,?347: 0.5/g)).toHaveLength(3)
+    expect(svg).toContain('Density of latents at the end; 4999 did not fire')
+    expect(svg).toContain('<title>−0.5 to 0: 7</title>')
+    expect(trainingCharts(records.map(({ tokens, loss }) => ({ tokens, loss })))).not.toContain('recovered')
+  })
 })
 
 describe('features', () => {

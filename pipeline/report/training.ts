@@ -1,5 +1,5 @@
-/** The training part of the report: loss, sparsity and dead latents over the tokens seen. */
-import { lineChart, type Series } from './charts.ts'
+/** The training part of the report: loss, sparsity and dead latents over the tokens seen, and densities at the end. */
+import { histogram, lineChart, type Series } from './charts.ts'
 
 /** A line of a run's metrics.jsonl. */
 export type MetricsRecord = Readonly<Record<string, unknown>>
@@ -9,11 +9,14 @@ const MOST_POINTS = 400
 
 /** The charts of a training run. */
 export function trainingCharts(records: readonly MetricsRecord[]): string {
-  const shown = thin(records.filter(record => typeof record.tokens === 'number'))
-  const series = (key: string, tone = 0): Series => ({
+  const known = records.filter(record => typeof record.tokens === 'number')
+  const shown = thin(known)
+  // Few lines have it, so those are looked for before any is left out.
+  const measured = thin(known.filter(record => typeof record.ceRecovered === 'number'))
+  const series = (key: string, tone = 0, from = shown): Series => ({
     name: key,
     tone,
-    points: shown.flatMap(record =>
+    points: from.flatMap(record =>
       typeof record[key] === 'number' ? [[record.tokens as number, record[key]] as const] : [],
     ),
   })
@@ -25,7 +28,23 @@ export function trainingCharts(records: readonly MetricsRecord[]): string {
     lineChart({ title: 'Active latents a token (L0)', x: 'tokens seen', y: 'L0' }, [series('l0')]),
     lineChart({ title: 'Dead latents', x: 'tokens seen', y: 'latents' }, [series('dead', 1)]),
   ]
+  if (measured.length > 0)
+    parts.push(
+      lineChart({ title: 'Loss of the model recovered', x: 'tokens seen', y: 'share, by ablation' }, [
+        { ...series('ceRecovered', 0, measured), name: 'mean ablation' },
+        { ...series('ceRecoveredZero', 1, measured), name: 'zero ablation' },
+      ]),
+    )
+  const densities = known.at(-1)?.densityHistogram
+  if (Array.isArray(densities)) parts.push(densityChart(densities as number[]))
   return `<div class="charts">${parts.join('')}</div>`
+}
+
+/** Latents by half a decade of density; the first count is of those that never fired, which have no place on the axis. */
+function densityChart([silent, ...counts]: readonly number[]): string {
+  const edges = Array.from({ length: counts.length + 1 }, (_, i) => (i - counts.length) / 2)
+  const title = `Density of latents at the end${silent ? `; ${silent} did not fire` : ''}`
+  return histogram({ title, x: 'log10 of the share of tokens', y: 'latents' }, edges, counts)
 }
 
 function thin<T>(items: readonly T[]): readonly T[] {
