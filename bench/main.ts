@@ -14,10 +14,16 @@ const benches: Record<string, (options: BenchOptions) => Promise<void>> = {
 export interface BenchOptions {
   /** Timed repetitions of each case; cases take turns, so that a busy machine slows all of them. */
   readonly rounds: number
-  /** Latents of `train`. */
+  /** Latents of `train`, its precisions, which steps it times, and the share of latents that are dead. */
   readonly latents: number
-  /** Architectures, sparsities and epochs of `sae-quality`. */
-  readonly architectures: readonly string[]
+  readonly precisions: readonly string[]
+  readonly steps: readonly string[]
+  readonly dead: number
+  /** Rows that each case of `train` learns from in one go, instead of being timed in turns. */
+  readonly tokens?: number | undefined
+  /** Architectures of `train` and `sae-quality`; each has its own where none are named. */
+  readonly architectures?: readonly string[] | undefined
+  /** Sparsities and epochs of `sae-quality`. */
   readonly k: readonly number[]
   readonly epochs: number
   /** Where `sae-quality` keeps its results, table and plot. */
@@ -29,7 +35,11 @@ const { positionals, values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
     latents: { type: 'string', default: '16384' },
-    architectures: { type: 'string', default: 'topk,batchtopk' },
+    precisions: { type: 'string', default: 'float32,bf16' },
+    steps: { type: 'string', default: 'plain,fused' },
+    dead: { type: 'string', default: '0' },
+    tokens: { type: 'string' },
+    architectures: { type: 'string' },
     k: { type: 'string', default: '16' },
     epochs: { type: 'string', default: '4' },
     output: { type: 'string' },
@@ -44,7 +54,11 @@ if (!bench || !Number.isInteger(rounds) || rounds < 1) {
   await bench({
     rounds,
     latents: Number(values.latents),
-    architectures: values.architectures.split(','),
+    precisions: values.precisions.split(','),
+    steps: values.steps.split(','),
+    dead: Number(values.dead),
+    tokens: values.tokens === undefined ? undefined : Number(values.tokens),
+    architectures: values.architectures?.split(','),
     k: values.k.split(',').map(Number),
     epochs: Number(values.epochs),
     output: values.output,

@@ -44,7 +44,12 @@ interface Result extends Score {
   readonly set: TrainInput
 }
 
-export async function saeQualityBench({ architectures, k, epochs, output }: BenchOptions): Promise<void> {
+export async function saeQualityBench({
+  architectures = ['topk', 'batchtopk'],
+  k,
+  epochs,
+  output,
+}: BenchOptions): Promise<void> {
   await startEngine()
   const folder = output ?? (await mkdtemp(join(tmpdir(), 'sae-quality-')))
   await mkdir(folder, { recursive: true })

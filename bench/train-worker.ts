@@ -1,75 +1,94 @@
-/** One case of the training benchmark: a precision, with the plain or the fused step. */
+/** One case of the training benchmark: an architecture and a precision, with the plain or the fused step. */
 import { Random } from '../core/random.ts'
 import { type Precision, startEngine } from '../engine/engine.ts'
-import { linear } from '../engine/ops/linear.ts'
-import { addBias } from '../engine/ops/norm.ts'
-import { type Tensor2D, tf } from '../engine/tf.ts'
-import { topk } from '../sae/architectures/topk.ts'
-import { TopkStepper } from '../sae/fused/topk.ts'
-import { Stepper } from '../sae/step.ts'
+import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
+import type { Params } from '../sae/architecture.ts'
+import { architectureOf } from '../sae/architectures/index.ts'
+import { fusedStepper } from '../sae/fused/index.ts'
+import { Stepper, type StepSettings } from '../sae/step.ts'
 import { TrainingSettings } from '../sae/training-settings.ts'
+import { bandwidth, matmulRate } from './rates.ts'
 import { bestRate, serve } from './workers.ts'
 
-const [rows, width] = [4096, 768]
-const latents = Number(process.env.BENCH_LATENTS)
-await startEngine({ engine: 'tensorflow', precision: process.env.BENCH_PRECISION as Precision })
+const [rows, width, k, batches] = [4096, 768, 32, 4]
+const { BENCH_PRECISION, BENCH_STEP, BENCH_ARCHITECTURE, BENCH_LATENTS, BENCH_DEAD } = process.env as Record<
+  string,
+  string
+>
+const latents = Number(BENCH_LATENTS)
+await startEngine({ engine: 'tensorflow', precision: BENCH_PRECISION as Precision })
 
-let state = 1
-/** Uniform values of deviation 1, quickly. */
-function random(shape: [number, number]): Tensor2D {
-  const values = new Float32Array(shape[0] * shape[1])
-  for (let i = 0; i < values.length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0
-    values[i] = state * (1.732 / 2 ** 31)
+/**
+ * Batches whose rows are sums of k of the dictionary's own directions, by Zipf's law with the first latents the commonest and
+ * with sizes of 1 to 3: to these weights they are what real rows are to a trained SAE, with about k latents above 1.5.
+ */
+function batchesOf(wDec: Tensor2D): Tensor2D[] {
+  const random = new Random(2, 'rows')
+  const sums = new Float64Array(latents)
+  for (let i = 0, sum = 0; i < latents; i++) sums[i] = sum += 1 / (i + 30)
+  const place = (at: number) => {
+    let [low, high] = [0, latents - 1]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (sums[middle]! < at) low = middle + 1
+      else high = middle
+    }
+    return low
   }
-  return tf.tensor2d(values, shape)
-}
-
-/** Best seconds of nine. */
-function best(run: () => void): number {
-  const seconds = Array.from({ length: 9 }, () => {
-    const start = performance.now()
-    run()
-    return (performance.now() - start) / 1000
+  return Array.from({ length: batches }, () => {
+    const chosen = Int32Array.from({ length: rows * k }, () => place(random.uniform() * sums[latents - 1]!))
+    const sizes = Float32Array.from(chosen, () => 1 + 2 * random.uniform())
+    const parts: Tensor2D[] = []
+    for (let row = 0; row < rows; row += 256)
+      parts.push(
+        tf.tidy(() => {
+          const some = (from: Int32Array | Float32Array) => from.slice(row * k, (row + 256) * k)
+          const directions = wDec.gather(tf.tensor1d(some(chosen) as Int32Array, 'int32')).reshape([256, k, width])
+          return directions.mul(tf.tensor3d(some(sizes) as Float32Array, [256, k, 1])).sum(1) as Tensor2D
+        }),
+      )
+    const batch: Tensor2D = tf.concat(parts, 0)
+    tf.dispose(parts)
+    return batch
   })
-  return Math.min(...seconds)
 }
 
-/** GFLOP/s of the faster of TensorFlow's product and ours, of a batch by a square of weights. */
-function matmulRate(): number {
-  const [a, b] = [random([rows, width]), random([width, rows])]
-  const seconds = Math.min(
-    best(() => tf.matMul(a, b).dispose()),
-    best(() => linear(a, b, { layout: 'in-out' }).dispose()),
-  )
-  tf.dispose([a, b])
-  return (2 * rows * width * rows) / seconds / 1e9
+/** What makes a fresh SAE of these rows as sparse as a trained one: latents begin at 1.5. */
+function sparse(name: string, params: Params): Params {
+  const fill = (key: string, value: number) => {
+    const filled: Tensor = tf.fill(params[key]!.shape, value)
+    params[key]!.dispose()
+    params[key] = filled
+  }
+  if (name === 'jumprelu') fill('threshold', Math.log(1.5))
+  if (name === 'gated') fill('bGate', -1.5)
+  if (name === 'standard' || name === 'p-anneal') fill('bEnc', -1.5)
+  return params
 }
 
-/** GB/s of a sum of two arrays into a third, 64 MB each. */
-function bandwidth(): number {
-  const [a, b] = [random([16384, 1024]), random([16384, 1024])]
-  const seconds = best(() => addBias(a, b, null).dispose())
-  tf.dispose([a, b])
-  return (3 * 4 * 16384 * 1024) / seconds / 1e9
-}
-
-const config = topk.config.parse({ k: 32 })
+const architecture = architectureOf(BENCH_ARCHITECTURE!)
+const config = architecture.config.parse('k' in architecture.config.shape ? { k } : {}) as Record<string, unknown>
 const shape = { width, outputs: width, latents, sites: 1 }
-const settings = { ...TrainingSettings.parse({ learningRate: 2e-4 }), deadAfterTokens: 1e9 }
-const Kind = process.env.BENCH_STEP === 'fused' ? TopkStepper : Stepper
-const stepper = new Kind({
-  architecture: topk,
-  config,
-  settings: settings as never,
-  shape,
-  params: topk.init(shape, config, new Random(1)),
-  total: 1e6,
-  variance: width,
-})
-const input = random([rows, width])
-const matmul = bestRate(matmulRate)
+// A small rate, so that the SAE stays as sparse as it begins.
+const resolved = TrainingSettings.parse({ ...architecture.training, learningRate: 1e-5, decoderNorm: 'unit' })
+const settings = { ...resolved, deadAfterTokens: 2 ** 30 } as unknown as StepSettings
+const params = sparse(architecture.name, architecture.init(shape, config, new Random(1)))
+const inputs = batchesOf(params.wDec as Tensor2D)
+const Fused = BENCH_STEP === 'fused' ? fusedStepper(architecture, config, settings) : undefined
+if (BENCH_STEP === 'fused' && !Fused) throw new Error(`There is no fused step for ${architecture.name}.`)
+const variance = tf.tidy(() => inputs[0]!.sub(inputs[0]!.mean(0)).square().sum(1).mean()).dataSync()[0]!
+const stepper = new (Fused ?? Stepper)({ architecture, config, settings, shape, params, total: 1e6, variance })
+
+/** Latents that are taken for dead whatever they do, spread over the dictionary. */
+const dead = Math.round(Number(BENCH_DEAD) * latents)
+function kill(): void {
+  for (let i = 0; i < dead; i++) stepper.silent[Math.floor((i * latents) / dead)] = 2 ** 31 - 1
+}
+
+const matmul = bestRate(() => matmulRate(rows, width))
 const memory = bestRate(bandwidth)
+let taken = 0
+let l0 = 0
 serve(
   () => ({
     rows,
@@ -77,8 +96,14 @@ serve(
     gigabytes: (2 * 6 * 4 * width * latents) / 1e9,
     matmul: matmul(),
     bandwidth: memory(),
+    l0,
+    resident: process.memoryUsage().rss / 1e9,
+    peak: process.resourceUsage().maxRSS / 1e6,
   }),
   () => {
-    stepper.take({ input, target: input })
+    kill()
+    const input = inputs[taken++ % batches]!
+    const report = stepper.take({ input, target: input }, { measure: taken % 10 === 1 })
+    if (report) l0 = report.l0
   },
 )

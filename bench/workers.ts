@@ -86,10 +86,18 @@ export function machine(): string {
 }
 
 async function answer(child: ChildProcess): Promise<unknown> {
-  const stopped = once(child, 'exit').then(([code]) => {
+  // Both are given up when one has come, so that no listener stays.
+  const done = new AbortController()
+  const { signal } = done
+  const stopped = once(child, 'exit', { signal }).then(([code]) => {
     throw new Error(`A benchmark's process ended early with code ${code}.`)
   })
-  const [message] = await Promise.race([once(child, 'message'), stopped])
-  stopped.catch(() => {})
-  return message
+  const told = once(child, 'message', { signal })
+  try {
+    const [message] = await Promise.race([told, stopped])
+    return message
+  } finally {
+    for (const waiting of [stopped, told]) waiting.catch(() => {})
+    done.abort()
+  }
 }

@@ -223,7 +223,7 @@ async function startOps(
 
 async function compiledOps(root: string, progress: Progress): Promise<string> {
   const path = opsPath(root)
-  if (existsSync(path)) return path
+  if (existsSync(path)) return buildOps(root)
   return withLock(`${root}.lock`, progress, async () => {
     if (!existsSync(path)) progress.note('Compiling the custom ops, once for this version …')
     return buildOps(root)
