@@ -2,7 +2,7 @@
 import type { StageContext } from '../../core/stage.ts'
 import { truthPresetNames } from '../../sae/truth/config.ts'
 import { publishedRows } from '../../sae/truth/published.ts'
-import { TruthConfig, type TruthSummary } from '../../sae/truth/stage.ts'
+import { fillTruth, resolveTruth, TruthConfig, type TruthSummary } from '../../sae/truth/stage.ts'
 import type { CommandDefinition } from '../command.ts'
 import { defineStage, ownConfig, type StageResult } from '../stage.ts'
 import { columns } from '../text.ts'
@@ -19,7 +19,8 @@ const stage = defineStage({
   config: TruthConfig,
   inputs: {},
   async prepare(config) {
-    const settings = ownConfig(TruthConfig, config)
+    const settings = fillTruth(ownConfig(TruthConfig, config))
+    resolveTruth(settings)
     return {
       config: settings,
       inputs: [],

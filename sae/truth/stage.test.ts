@@ -109,13 +109,15 @@ describe('SAEs that learn a known world', () => {
 
   test('settings reach the architectures that have them, and no others', () => {
     const { trainings, steps } = resolveTruth(
-      TruthConfig.parse({ ...quick, k: 3, settings: { auxCoefficient: 0.5, widths: [8], decay: 0.1 } }),
+      TruthConfig.parse({ ...quick, k: 3, settings: { auxCoefficient: 0.5, widths: [8], beta1: 0.5 } }),
     )
     expect(steps).toBe(40)
-    expect(trainings[0]).toMatchObject({ architecture: 'batchtopk', k: 3, auxCoefficient: 0.5, decay: 0.1, warmUp: 0 })
+    expect(trainings[0]).toMatchObject({ architecture: 'batchtopk', k: 3, auxCoefficient: 0.5, beta1: 0.5, warmUp: 0 })
     expect(trainings[0]).not.toHaveProperty('widths')
     expect(trainings[1]).toMatchObject({ architecture: 'matryoshka', widths: [8] })
     expect(() => resolveTruth({ ...quick, architecture: ['topk', 'topk'] })).toThrow('names topk twice')
+    expect(() => resolveTruth({ ...quick, settings: { decai: 1 } })).toThrow('settings has no key decai')
+    expect(() => resolveTruth({ ...quick, settings: { auxK: -1 } })).toThrow('auxK is -1')
   })
 })
 

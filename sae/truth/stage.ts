@@ -9,6 +9,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { parseConfig } from '../../core/config.ts'
 import { codeOf, InterruptedError, UserError } from '../../core/errors.ts'
 import { writeJson } from '../../core/files.ts'
 import { hashValue } from '../../core/hash.ts'
@@ -18,7 +19,7 @@ import { openSafetensors, writeSafetensors } from '../../engine/safetensors.ts'
 import { tf } from '../../engine/tf.ts'
 import { architectureOf, architectures } from '../architectures/index.ts'
 import { newestCheckpoint, writeCheckpoint } from '../checkpoint.ts'
-import { TrainConfig } from '../config.ts'
+import { resolveTraining, TrainConfig } from '../config.ts'
 import { saveSae } from '../formats/saelens.ts'
 import { makeSae } from '../make.ts'
 import { checkWorld, type TruthPreset, truthPresetNames, truthPresets, type WorldConfig } from './config.ts'
@@ -85,20 +86,37 @@ const startSamples = 16_384
 const measuredAtOnce = 1024
 
 /** The config with everything filled in that the preset says. */
-export function resolveTruth(config: TruthConfig) {
+export function fillTruth(config: TruthConfig) {
   const preset: TruthPreset = truthPresets[config.preset]
-  checkWorld(preset.world)
+  const samples = config.samples ?? preset.samples
+  return {
+    ...config,
+    samples,
+    k: config.k ?? preset.k,
+    latents: config.latents ?? preset.latents,
+    learningRate: config.learningRate ?? preset.learningRate,
+    batchSamples: Math.min(samples, config.batchSamples ?? preset.batchSamples),
+    evaluateEvery: config.evaluateEvery ?? Math.ceil(samples / 20),
+    finalSamples: config.finalSamples ?? preset.measured,
+  }
+}
+
+type Filled = ReturnType<typeof fillTruth>
+
+/** What follows from a config before the first sample is drawn. Throws a `UserError` where settings do not fit. */
+export function resolveTruth(config: TruthConfig) {
+  const filled = fillTruth(config)
+  const { samples, batchSamples, evaluateEvery, checkpointEvery, finalSamples } = filled
+  const { world, widths }: TruthPreset = truthPresets[config.preset]
+  checkWorld(world)
   const repeated = config.architecture.find((name, i) => config.architecture.indexOf(name) !== i)
   if (repeated) throw new UserError(`architecture names ${repeated} twice.`, { fix: 'Name each once.' })
-  const samples = config.samples ?? preset.samples
-  const batchSamples = Math.min(samples, config.batchSamples ?? preset.batchSamples)
   return {
-    ...{ preset, samples, batchSamples, world: preset.world as WorldConfig },
+    ...{ world: world as WorldConfig, samples, batchSamples, finalSamples },
     steps: Math.floor(samples / batchSamples),
-    evaluateSteps: stepsOf(config.evaluateEvery ?? samples / 20, batchSamples),
-    checkpointSteps: stepsOf(config.checkpointEvery, batchSamples),
-    finalSamples: config.finalSamples ?? preset.measured,
-    trainings: config.architecture.map(name => trainingOf(name, config, preset, samples, batchSamples)),
+    evaluateSteps: stepsOf(evaluateEvery, batchSamples),
+    checkpointSteps: stepsOf(checkpointEvery, batchSamples),
+    trainings: config.architecture.map(name => trainingOf(name, filled, widths)),
   }
 }
 
@@ -107,22 +125,22 @@ function stepsOf(samples: number, batch: number): number {
 }
 
 /** What `train` would be told. A constant rate from the first step on, as the protocol has it, unless settings differ. */
-function trainingOf(name: string, config: TruthConfig, preset: TruthPreset, samples: number, batch: number) {
+function trainingOf(name: string, config: Filled, widths: readonly number[]): TrainConfig {
+  const { samples, batchSamples, latents, learningRate, k } = config
   const own = Object.keys(architectureOf(name).config.shape)
-  const latents = config.latents ?? preset.latents
-  const k = config.k ?? preset.k
-  const widths = preset.widths.filter(width => width < latents)
   const others = new Set(names.flatMap(other => Object.keys(architectureOf(other).config.shape)))
-  // A setting that another architecture of the same run has is for that one.
+  // A setting that only another architecture has is for that one.
   const settings = Object.entries(config.settings).filter(([key]) => own.includes(key) || !others.has(key))
-  return TrainConfig.parse({
-    ...{ architecture: name, latents, tokens: samples, batchTokens: batch },
-    ...{ schedule: 'constant', warmUp: 0, decay: 0, deadAfterTokens: 1000 * batch },
-    learningRate: config.learningRate ?? preset.learningRate,
+  const given = {
+    ...{ architecture: name, latents, tokens: samples, batchTokens: batchSamples, learningRate },
+    ...{ schedule: 'constant', warmUp: 0, deadAfterTokens: 1000 * batchSamples },
     ...(own.includes('k') ? { k } : {}),
-    ...(own.includes('widths') ? { widths } : {}),
+    ...(own.includes('widths') ? { widths: widths.filter(width => width < latents) } : {}),
     ...Object.fromEntries(settings),
-  }) as TrainConfig
+  }
+  const training = parseConfig(TrainConfig, given, 'settings') as TrainConfig
+  resolveTraining(training)
+  return training
 }
 
 /** Trains and measures. Throws `InterruptedError` after a checkpoint when the stage is told to stop. */
