@@ -61,7 +61,13 @@ PIPELINE_INLINE void decodeRows(const DecodeArgs& args, int64_t begin, int64_t e
       else storePart<W>(out + i, error * args.scale, left);
     }
     args.errors[row] = sum<W>(squares);
-    for (int64_t n = start; n < stop; n++) args.dz[n] = product<W>(out, weightOf(n), width);
+    int64_t n = start;
+    for (; n + 4 <= stop; n += 4) {
+      for (int64_t ahead = n + 4; ahead < std::min(n + 8, stop); ahead++) foresee(weightOf(ahead), width);
+      for (int j = 0; j < 4; j++) rows[j] = weightOf(n + j);
+      productFour<W>(out, rows, args.dz + n, width);
+    }
+    for (; n < stop; n++) args.dz[n] = product<W>(out, weightOf(n), width);
   }
 }
 PIPELINE_KERNEL(decode, decodeRows, DecodeArgs)

@@ -107,6 +107,32 @@ PIPELINE_INLINE void addScaledFour(const float* const* rows, const float* a, flo
                  left);
 }
 
+/** out_j = a · row_j for four rows. */
+template <int W>
+PIPELINE_INLINE void productFour(const float* a, const float* const* rows, float* out, int64_t size) {
+  const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
+  F<W> t0 = F<W>{}, t1 = F<W>{}, t2 = F<W>{}, t3 = F<W>{};
+  int64_t i = 0;
+  for (; i + W <= size; i += W) {
+    const F<W> value = load<W>(a + i);
+    t0 += value * load<W>(r0 + i);
+    t1 += value * load<W>(r1 + i);
+    t2 += value * load<W>(r2 + i);
+    t3 += value * load<W>(r3 + i);
+  }
+  if (const int64_t left = size - i) {
+    const F<W> value = loadPart<W>(a + i, left);
+    t0 += value * loadPart<W>(r0 + i, left);
+    t1 += value * loadPart<W>(r1 + i, left);
+    t2 += value * loadPart<W>(r2 + i, left);
+    t3 += value * loadPart<W>(r3 + i, left);
+  }
+  out[0] = sum<W>(t0);
+  out[1] = sum<W>(t1);
+  out[2] = sum<W>(t2);
+  out[3] = sum<W>(t3);
+}
+
 /** Asks early for the rows that a later entry will add. */
 inline void foresee(const float* row, int64_t size) {
   for (int64_t i = 0; i < size; i += 16) __builtin_prefetch(row + i);

@@ -12,8 +12,9 @@ import { fusedStepper } from './index.ts'
 
 beforeAll(() => startEngine())
 const usual = EntriesStepper.densest
+const shareOf = (share: number) => ({ float32: share, bf16: share })
 beforeEach(() => {
-  EntriesStepper.densest = 1
+  EntriesStepper.densest = shareOf(1)
 })
 afterAll(() => {
   EntriesStepper.densest = usual
@@ -149,7 +150,7 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step from ent
   }
 
   test.each(names)('takes plain steps while a batch has many entries: %s', async name => {
-    EntriesStepper.densest = 0
+    EntriesStepper.densest = shareOf(0)
     const { plain, fused } = both(name, {})
     take(plain, 0, 4)
     take(fused, 0, 4)
@@ -160,7 +161,7 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step from ent
 
   test.each(names)('goes on from a snapshot in the same bits, some of its steps plain: %s', async name => {
     const { plain, fused } = both(name, settingsOf(name), { deadAfterTokens: 96 })
-    EntriesStepper.densest = 0.45
+    EntriesStepper.densest = shareOf(0.45)
     let plainSteps = 0
     const takePlain = (fused as unknown as { takePlain: Stepper['take'] }).takePlain.bind(fused)
     ;(fused as unknown as { takePlain: Stepper['take'] }).takePlain = (...given) => {
@@ -184,7 +185,7 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step from ent
     const before = tf.memory().numTensors
     for (const name of names)
       for (const densest of [0, 1]) {
-        EntriesStepper.densest = densest
+        EntriesStepper.densest = shareOf(densest)
         const { plain, fused } = both(name, settingsOf(name), { deadAfterTokens: 48, gradientClip: 1 })
         plain.dispose()
         const input = rows(48, 1)
