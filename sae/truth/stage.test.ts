@@ -13,7 +13,8 @@ import { makeSae } from '../make.ts'
 import { truthPresets } from './config.ts'
 import { randomRows } from './dictionary.ts'
 import { TruthMeter } from './quality.ts'
-import { resolveTruth, TruthConfig, type TruthSummary, truthStage } from './stage.ts'
+import { resolveTruth, TruthConfig } from './settings.ts'
+import { type TruthSummary, truthStage } from './stage.ts'
 import { makeWorld } from './world.ts'
 
 const folders: string[] = []
