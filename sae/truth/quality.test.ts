@@ -63,6 +63,12 @@ describe('matching latents with known features', () => {
     tf.dispose([directions, decoder])
   })
 
+  test('a decoder that is not finite is refused in a sentence', () => {
+    const decoder = tf.tensor2d([[Number.NaN, 1]])
+    expect(() => matchFeatures(decoder, decoder)).toThrow('its training diverged')
+    decoder.dispose()
+  })
+
   test('random directions are matched badly, and more latents than features are averaged over the features', () => {
     const random = new Random(1)
     const directions = tf.tensor2d(random.normals(64 * 32), [64, 32])

@@ -13,6 +13,7 @@
  *
  * Chanin and Garriga-Alonso 2026, arXiv:2602.14687, §4.
  */
+import { UserError } from '../../core/errors.ts'
 import type { Fired } from '../../engine/ops/truth/tables.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { assignLargest } from '../assignment.ts'
@@ -46,6 +47,10 @@ export interface Matched {
 /** Matches decoder rows [latents, width] with true directions [features, width] by |cosine|; a zero row has cosine 0. */
 export function matchFeatures(decoder: Tensor2D, directions: Tensor2D): Matched {
   const [latents, features] = [decoder.shape[0], directions.shape[0]]
+  if (!Number.isFinite(hostValues(() => decoder.abs().sum())[0]))
+    throw new UserError('The SAE’s decoder holds numbers that are not finite: its training diverged.', {
+      fix: 'Lower learningRate.',
+    })
   const unit = (rows: Tensor2D) => tf.divNoNan(rows, tf.sqrt(rows.square().sum(1, true))) as Tensor2D
   const product = tf.tidy(() => tf.matMul(unit(decoder), unit(directions), false, true).abs())
   const cosines = product.dataSync() as Float32Array
