@@ -5,6 +5,8 @@
  *   standard   relu(π)                      topk   topK(relu(π), k)
  *   jumprelu   relu(π) · 1[π > threshold]   gated  1[π_gate > 0] · relu((x − b_dec) W_enc e^{r_mag} + b_mag)
  *   x̂ = z W_dec + b_dec, and + x W_skipᵀ for skip transcoders; cross-layer transcoders as in layers.ts
+ *
+ * Where rows are normalised one by one, x is the normalised row, and x̂ is brought back but for transcoders.
  */
 import { UserError } from '../core/errors.ts'
 import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
@@ -12,7 +14,7 @@ import { above, topK } from './activations.ts'
 import { quote } from './formats/quote.ts'
 import { decodeLayers, decoderOfLayers, layerPreActivations } from './layers.ts'
 import { decoderNorms } from './linear.ts'
-import { normalise, type Undo } from './normalise.ts'
+import { normalise } from './normalise.ts'
 
 export type SaeParams = Readonly<Record<string, Tensor>>
 export type SaeConfig = Readonly<Record<string, unknown>>
@@ -133,13 +135,12 @@ export function decodeRows(
   const rescale = activationOf(architecture) === 'topk' && config.rescale_acts_by_decoder_norm
   const z = rescale ? latents.div<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : latents
   let y = tf.matMul(z, params.W_dec as Tensor2D).add<Tensor2D>(params.b_dec!)
-  const needed = normalisesRows(config) || params.W_skip
-  if (needed && !x) throw new UserError(`Decoding with this ${architecture} SAE needs the rows that were encoded.`)
-  const { rows, undo } = x
-    ? normalise(config.normalize_activations, x)
-    : { rows: x, undo: ((r: Tensor2D) => r) as Undo }
-  if (params.W_skip) y = y.add(tf.matMul(rows!, params.W_skip as Tensor2D, false, true))
-  return undo(y)
+  // A transcoder gives another site, so that the scale of the rows it read says nothing of what it gives.
+  const undone = normalisesRows(config) && !architecture.includes('transcoder')
+  if ((undone || params.W_skip) && !x)
+    throw new UserError(`Decoding with this ${architecture} SAE needs the rows that were encoded.`)
+  if (params.W_skip) y = y.add(tf.matMul(x!, params.W_skip as Tensor2D, false, true))
+  return undone ? normalise(config.normalize_activations, x!).undo(y) : y
 }
 
 /** Whether rows are normalised one by one, so that decoding needs them. */

@@ -30,13 +30,18 @@ export async function toPortable(sae: Sae, sparsity?: Float32Array): Promise<Por
   return { architecture, width, outputs, latents, config, metadata, params, ...(sparsity ? { sparsity } : {}) }
 }
 
-/** Refuses what a format cannot hold: other architectures than it knows, and rows that are normalised one by one. */
-export function mustHold(sae: Portable, format: string, architectures: readonly string[]): void {
+/** Refuses other architectures than a format knows. */
+export function mustKnow(sae: Portable, format: string, architectures: readonly string[]): void {
   if (!architectures.includes(sae.architecture))
     throw new UserError(
       `The ${format} format cannot hold a ${sae.architecture} SAE; it holds ${architectures.join(', ')}.`,
       { fix: 'Export it in another format, or copy the directory of the run, which is in the layout of SAELens.' },
     )
+}
+
+/** Refuses what a format cannot hold: other architectures than it knows, and rows that are normalised one by one. */
+export function mustHold(sae: Portable, format: string, architectures: readonly string[]): void {
+  mustKnow(sae, format, architectures)
   if (normalisesRows(sae.config))
     throw new UserError(
       `The ${format} format cannot say that rows are normalised by ${String(sae.config.normalize_activations)}.`,

@@ -153,6 +153,21 @@ describe('a checkpoint of training', () => {
   )
 })
 
+test('a transcoder passes rows by as they were, though its latents read them normalised', async () => {
+  const cfg = {
+    architecture: 'skip_transcoder',
+    normalize_activations: 'constant_norm_rescale',
+    apply_b_dec_to_input: false,
+    metadata: {},
+  }
+  const sae = await open(cfg, { ...weights, W_skip: matrix([1, 0], [0, 1]) })
+  const [z, y] = of(sae)
+  // (4, 1) has norm √17, and is brought to norm √2.
+  const unit = Math.sqrt(2 / 17)
+  expect(z).toEqual([4, 1, 5].map(value => expect.closeTo(value * unit, 5)))
+  expect(y).toEqual([expect.closeTo(4 * unit + 1 + 4, 5), expect.closeTo(11 * unit + 1, 5)])
+})
+
 test('weights that are no numbers with a point are refused, and nothing stays behind', async () => {
   const before = tf.memory().numTensors
   const wrong = { ...weights, b_dec: { shape: [2], data: Int32Array.of(1, 0) } }

@@ -65,6 +65,7 @@ export async function loadSparsity(directory: string): Promise<Float32Array | un
   } catch {
     return undefined
   }
+  await mustBeFile(path, 'safetensors file')
   const file = await openSafetensors(path)
   try {
     return await file.read('sparsity')

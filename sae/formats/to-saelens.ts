@@ -3,8 +3,7 @@ import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { writeJson } from '../../core/files.ts'
 import { writeSafetensors } from '../../engine/safetensors.ts'
-import { normalisesRows } from '../inference.ts'
-import { mustHold, type Portable, withInputBias } from './portable.ts'
+import { mustKnow, type Portable, withInputBias } from './portable.ts'
 import { saelensConfig } from './saelens-config.ts'
 
 const saes = ['standard', 'topk', 'jumprelu', 'gated']
@@ -12,8 +11,7 @@ const transcoders = ['transcoder', 'skip_transcoder', 'jumprelu_transcoder', 'ju
 
 /** The architectures that SAELens opens for inference; its transcoders never take the decoder bias from the input. */
 export async function writeSaelens(directory: string, sae: Portable): Promise<void> {
-  if (!normalisesRows(sae.config) || !saes.includes(sae.architecture))
-    mustHold(sae, 'saelens', [...saes, ...transcoders])
+  mustKnow(sae, 'saelens', [...saes, ...transcoders])
   const written = transcoders.includes(sae.architecture) ? withInputBias(sae, false) : sae
   if (written.width !== written.outputs && !transcoders.includes(written.architecture))
     throw new UserError(
