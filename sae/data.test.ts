@@ -116,6 +116,21 @@ test('rows go into an array that is given, and what it held before does not matt
   }
 })
 
+test('memory does not grow with what was read: two pools take turns', async () => {
+  const plain = numbered(5000)
+  const memories = new Set<ArrayBufferLike>()
+  const source: ActivationSource = {
+    ...plain,
+    async readInto(site, start, count, out) {
+      memories.add(out.buffer)
+      out.set(await plain.readRange(site, start, count))
+    },
+  }
+  const stream = new RowStream(source, ['a'], { rows: 5000, seed: 0, bytes: 8192 })
+  for (let at = 0; at < 20_000; at += 500) await stream.read(at, 500)
+  expect(memories.size).toBe(2)
+})
+
 test('a capture that fits into memory is read once, however many epochs', async () => {
   const source = numbered(1000)
   const stream = new RowStream(source, ['a'], { rows: 1000, seed: 0, bytes: 1e6 })

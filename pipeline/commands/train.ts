@@ -23,9 +23,9 @@ export default defineStage({
   ],
   config: TrainManyConfig,
   inputs: { capture: z.string().describe('Id or directory of the capture run to learn from') },
-  hides: key => key.startsWith('grid.'),
+  hides: key => key.startsWith('grid.') || (key.startsWith('fidelity.dataset.') && key !== 'fidelity.dataset.path'),
   footer:
-    'Several SAEs: --grid.<key> with any key of the settings and a list of values makes one for every combination; in a file, `grid: { k: [8, 16] }`, or `saes:` with an entry of keys for each (docs/sae.md).',
+    'Several SAEs: --grid.<key> with any key of the settings and a list of values makes one for every combination; in a file, `grid: { k: [8, 16] }`, or `saes:` with an entry of keys for each (docs/sae.md). The other keys of fidelity.dataset are those of `capture --dataset`.',
 
   async prepare(config, store, session) {
     const { inputs, using, settingsOf, recorded } = await findRows(config, store, session)
