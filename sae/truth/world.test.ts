@@ -83,6 +83,24 @@ describe('a world of known features', () => {
     sampler.dispose()
   })
 
+  test('without trees and factors, features fire at their rates and independently', () => {
+    const config = { ...truthPresets.small.world, roots: 0, rank: 0, deviationMean: 0, deviationSpread: 0 }
+    const empty = { directions: new Float32Array(256 * 48), bias: new Float32Array(48) }
+    const { tables, rates } = makeWorld(config, 0, empty)
+    const sampler = new Sampler(tables)
+    const count = 10_000
+    const { rows, fired } = sampler.draw(seedWords(5), 0, count)
+    const sizes = Array.from({ length: count }, (_, r) => fired.offsets[r + 1]! - fired.offsets[r]!)
+    const mean = sizes.reduce((sum, size) => sum + size, 0) / count
+    const variance = sizes.reduce((sum, size) => sum + (size - mean) ** 2, 0) / count
+    const expected = rates.reduce((sum, rate) => sum + rate, 0)
+    const spread = rates.reduce((sum, rate) => sum + rate * (1 - rate), 0)
+    expect(Math.abs(mean - expected)).toBeLessThan(4 * Math.sqrt(spread / count))
+    expect(Math.abs(variance / spread - 1)).toBeLessThan(4 * Math.sqrt(2 / count))
+    rows.dispose()
+    sampler.dispose()
+  })
+
   test('samples of SynthSAEBench-16k have the statistics of its own generator', async context => {
     if (!hasOp('PipelineTruth')) return context.skip()
     // SAELens 6.54.12, 100,000 samples of its generator with the same settings (no orthogonalisation, seed 42): in all
