@@ -1,11 +1,11 @@
 /**
  * Trainings that tests cut: one of every architecture, and one of every schedule or running number that a checkpoint has to
- * bring back. `node --import tsx sae/kill.fixture.ts DIRECTORY VARIANT [PAUSE]` runs one and says each step it logs, with
- * a pause of so many milliseconds after each.
+ * bring back. `node --import tsx sae/kill.fixture.ts DIRECTORY VARIANT PAUSE PRECISION` runs one and says each step it
+ * logs, with a pause of so many milliseconds after each.
  */
 import { type Progress, silent } from '../core/progress.ts'
 import { memoryMetrics } from '../core/stage.ts'
-import { startEngine } from '../engine/engine.ts'
+import { type Precision, startEngine } from '../engine/engine.ts'
 import { architectureNames, architectureOf } from './architectures/index.ts'
 import { TrainConfig, type TrainInput } from './config.ts'
 import { plantedCapture } from './planted.ts'
@@ -113,8 +113,8 @@ export async function trainInto(
 }
 
 if (process.argv[1]?.endsWith('kill.fixture.ts')) {
-  const [, , directory, variant, pause] = process.argv
-  await startEngine()
+  const [, , directory, variant, pause, precision] = process.argv
+  await startEngine({ precision: precision as Precision })
   const sleeper = new Int32Array(new SharedArrayBuffer(4))
   const onStep = (step: number) => {
     process.stdout.write(`${step}\n`)

@@ -20,22 +20,26 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 /** How long the child waits after each step: it is killed in the wait, or while it works on the next step. */
 const pause = 40
 
-/** Starts the training in a process of its own and kills it, with no chance to tidy up, some time after a step. */
-function killedAfter(step: number, milliseconds: number, variant: string, directory: string): Promise<void> {
+/** The training in a process of its own. */
+function start(variant: string, directory: string, pauses = pause, precision = 'float32') {
   const script = fileURLToPath(new URL('./kill.fixture.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, directory, variant, String(pause)], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const args = ['--import', 'tsx', script, directory, variant, String(pauses), precision]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  const ended = new Promise<NodeJS.Signals | number | null>(done =>
+    child.on('exit', (code, signal) => done(signal ?? code)),
+  )
+  return { child, ended }
+}
+
+/** Starts it and kills it, with no chance to tidy up, some time after a step. */
+async function killedAfter(step: number, milliseconds: number, ...training: Parameters<typeof start>): Promise<void> {
+  const { child, ended } = start(...training)
+  let said = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+    if (said.split('\n').includes(String(step))) setTimeout(() => child.kill('SIGKILL'), milliseconds)
   })
-  return new Promise((resolve, reject) => {
-    let said = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-      if (said.split('\n').includes(String(step))) setTimeout(() => child.kill('SIGKILL'), milliseconds)
-    })
-    child.on('exit', (_, signal) =>
-      signal === 'SIGKILL' ? resolve() : reject(new Error(`it ended by itself: ${said}`)),
-    )
-  })
+  expect(await ended, said).toBe('SIGKILL')
 }
 
 const killed = process.env.PIPELINE_LONG ? Object.keys(variants) : ['matryoshka', 'jumprelu', 'cross-layer']
@@ -61,6 +65,24 @@ test.each(killed)(
       },
     })
     expect(first).toBeGreaterThanOrEqual(Math.floor(at / checkpointEvery) * checkpointEvery)
+    expect(await hashPath(cut)).toBe(await hashPath(whole))
+  },
+)
+
+const rounded = process.env.PIPELINE_LONG ? Object.keys(variants) : ['batchtopk']
+test.each(rounded)(
+  '%s with rounded products, killed and started again, ends in the same bytes',
+  {
+    timeout: 240_000,
+  },
+  async variant => {
+    const [whole, cut] = [join(folder, variant, 'whole-bf16'), join(folder, variant, 'cut-bf16')]
+    // A process has one precision, so that all of it is done in others.
+    await Promise.all([
+      start(variant, whole, 0, 'bf16').ended,
+      killedAfter(checkpointEvery + 1, 0, variant, cut, pause, 'bf16'),
+    ])
+    expect(await start(variant, cut, 0, 'bf16').ended).toBe(0)
     expect(await hashPath(cut)).toBe(await hashPath(whole))
   },
 )
