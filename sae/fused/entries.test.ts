@@ -12,7 +12,7 @@ import { fusedStepper } from './index.ts'
 
 beforeAll(() => startEngine())
 const usual = EntriesStepper.densest
-const shareOf = (share: number) => ({ float32: share, bf16: share })
+const shareOf = (share: number) => () => share
 beforeEach(() => {
   EntriesStepper.densest = shareOf(1)
 })

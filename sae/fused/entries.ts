@@ -11,7 +11,7 @@
  * is depends on weights and rows alone, so a training that is cut and resumed takes the same steps.
  */
 import { currentEngine } from '../../engine/engine.ts'
-import { type EntriesBack, entriesDecodeBack } from '../../engine/ops/sae/entries.ts'
+import { atEntries, type EntriesBack, entriesDecodeBack } from '../../engine/ops/sae/entries.ts'
 import { type EntriesGradient, entriesUpdate } from '../../engine/ops/sae/entries-update.ts'
 import { rowNorms, unitRowsInPlace } from '../../engine/ops/sae/rows.ts'
 import { type Entries, thresholdEncode } from '../../engine/ops/sae/threshold.ts'
@@ -67,8 +67,14 @@ export interface EntriesLoss {
 }
 
 export abstract class EntriesStepper extends OwnedStepper {
-  /** The densest batch, as a share of all rows times latents, whose step is taken from entries: where it is as fast as plain. */
-  static densest: { float32: number; bf16: number } = { float32: 1 / 12, bf16: 1 / 16 }
+  /**
+   * The densest batch, as a share of all rows times latents, whose step is taken from entries: about where it takes as long as
+   * the plain step (measured at widths 64 and 768).
+   */
+  static densest(width: number, precision: 'float32' | 'bf16'): number {
+    return precision === 'bf16' ? 1 / Math.min(16, 4 + width / 64) : 1 / Math.min(12, 4 + width / 96)
+  }
+
   private given: { x: Tensor2D; entries: Entries } | undefined
 
   /** What a pre-activation must be larger than to be an entry, [latents]. Runs within a tidy. */
@@ -87,11 +93,12 @@ export abstract class EntriesStepper extends OwnedStepper {
     const { decoderBiasOnInput } = this.config as unknown as EntriesConfig
     const x = tf.tidy(() => centred(batch.input, linear.bDec.weight as Tensor1D, decoderBiasOnInput).clone())
     const bounds = tf.tidy(() => this.bounds())
+    const share = EntriesStepper.densest(this.shape.outputs, currentEngine().precision)
     const entries = thresholdEncode(x, linear.wEnc.weight as Tensor2D, {
       bias: linear.bEnc.weight as Tensor1D,
       bounds,
       layout: 'out-in',
-      limit: Math.floor(x.shape[0] * this.shape.latents * EntriesStepper.densest[currentEngine().precision]),
+      limit: Math.floor(x.shape[0] * this.shape.latents * share),
       rounded: this.rounded,
       packed: this.packed,
     })
@@ -122,7 +129,7 @@ export abstract class EntriesStepper extends OwnedStepper {
         rows: target.shape[0],
         moment,
         norms: rowNorms(wDec),
-        at: perLatent => perLatent.gather(entries.indices),
+        at: perLatent => atEntries(perLatent, entries),
         byLatent: perEntry => tf.unsortedSegmentSum(perEntry, entries.indices, shape.latents) as Tensor1D,
         decode: values =>
           entriesDecodeBack(target, { ...entries, values }, wDec, linear.bDec.weight as Tensor1D, 2 * perError),

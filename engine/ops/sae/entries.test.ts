@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { everyWay, largestDifference, opsTestable, startOps } from '../testing.ts'
-import { entriesDecodeBack, plainEntriesDecodeBack, rowsOf } from './entries.ts'
+import { atEntries, entriesDecodeBack, plainEntriesDecodeBack, rowsOf } from './entries.ts'
 import { entriesUpdate } from './entries-update.ts'
 import { type Entries, plainThresholdEncode } from './threshold.ts'
 import { type OwnWeights, own, type UpdateRule } from './update.ts'
@@ -76,6 +76,20 @@ describe.skipIf(!opsTestable)('entries', () => {
       bias?.dispose()
     }
     tf.dispose([target, weight, values, ...Object.values(entries)])
+  })
+
+  test('take the numbers of their latents', () => {
+    const entries = entriesOf(60, 130)
+    const perLatent = normal([130], 5) as Tensor1D
+    const plain: Tensor = perLatent.gather(entries.indices)
+    everyWay(name => {
+      const taken = atEntries(perLatent, entries)
+      expect(largestDifference(taken, plain), name).toBe(0)
+      taken.dispose()
+    })
+    const outside = { indices: tf.tensor1d([130], 'int32') }
+    expect(() => atEntries(perLatent, outside)).toThrow('atEntries: an index is outside the 130 latents.')
+    tf.dispose([perLatent, plain, outside.indices, ...Object.values(entries)])
   })
 
   test('are refused where they do not fit', () => {

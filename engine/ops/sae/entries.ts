@@ -27,6 +27,12 @@ export function rowsOf({ starts, indices }: Entries): Tensor1D {
   return tf.tensor1d(rows, 'int32')
 }
 
+/** The number of each entry's latent, of numbers [latents]; [entries]. Its meaning is `gather`. */
+export function atEntries(perLatent: Tensor1D, { indices }: Pick<Entries, 'indices'>): Tensor1D {
+  if (!canCall('PipelineAtEntries')) return perLatent.gather(indices)
+  return callOp('PipelineAtEntries', {}, [perLatent, indices], 1)[0] as Tensor1D
+}
+
 /** The meaning of `entriesDecodeBack`, in tfjs ops. */
 export function plainEntriesDecodeBack(
   target: Tensor2D,
