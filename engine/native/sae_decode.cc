@@ -16,6 +16,7 @@
 #include "lanes.h"
 #include "op.h"
 #include "packed.h"
+#include "sae_rows.h"
 #include "threads.h"
 
 namespace pipeline {
@@ -68,30 +69,6 @@ inline Used usedOf(const DecodeArgs& args, int64_t row) {
   return used;
 }
 
-/** out += Σ over four entries; four at a time, so that sums go through memory less often. */
-template <int W>
-PIPELINE_INLINE void addFour(const Used& used, int64_t from, float* out, int64_t width) {
-  const float *a = used.rows[from], *b = used.rows[from + 1], *c = used.rows[from + 2], *d = used.rows[from + 3];
-  const F<W> va = splat<W>(used.values[from]), vb = splat<W>(used.values[from + 1]);
-  const F<W> vc = splat<W>(used.values[from + 2]), vd = splat<W>(used.values[from + 3]);
-  int64_t i = 0;
-  for (; i + W <= width; i += W)
-    store<W>(out + i, load<W>(out + i) + va * load<W>(a + i) + vb * load<W>(b + i) + vc * load<W>(c + i) + vd * load<W>(d + i));
-  if (const int64_t left = width - i)
-    storePart<W>(out + i,
-                 loadPart<W>(out + i, left) + va * loadPart<W>(a + i, left) + vb * loadPart<W>(b + i, left) +
-                     vc * loadPart<W>(c + i, left) + vd * loadPart<W>(d + i, left),
-                 left);
-}
-
-template <int W>
-PIPELINE_INLINE void addOne(const float* a, float value, float* out, int64_t width) {
-  const F<W> va = splat<W>(value);
-  int64_t i = 0;
-  for (; i + W <= width; i += W) store<W>(out + i, load<W>(out + i) + va * load<W>(a + i));
-  if (const int64_t left = width - i) storePart<W>(out + i, loadPart<W>(out + i, left) + va * loadPart<W>(a + i, left), left);
-}
-
 template <int W>
 PIPELINE_INLINE float dot(const float* a, const float* b, int64_t width) {
   F<W> first = F<W>{}, second = F<W>{};
@@ -111,8 +88,8 @@ PIPELINE_INLINE float dot(const float* a, const float* b, int64_t width) {
 template <int W>
 PIPELINE_INLINE void addLevel(const Used& used, int64_t level, float* to, int64_t width) {
   int64_t j = level == 0 ? 0 : used.stops[level - 1];
-  for (; j + 4 <= used.stops[level]; j += 4) addFour<W>(used, j, to, width);
-  for (; j < used.stops[level]; j++) addOne<W>(used.rows[j], used.values[j], to, width);
+  for (; j + 4 <= used.stops[level]; j += 4) addScaledFour<W>(used.rows + j, used.values + j, to, width);
+  for (; j < used.stops[level]; j++) addScaled<W>(used.rows[j], used.values[j], to, width);
 }
 
 /** g = s (x̂ − y), and the sum of squared errors. */
@@ -130,8 +107,75 @@ PIPELINE_INLINE float compare(const float* guess, const float* target, float sca
   return sum<W>(squares);
 }
 
+// Where rows use many latents, as AuxK's do, those of one row no longer stay in cache until the next. A block of rows then goes
+// through the latents range by range.
+constexpr int64_t kManyLatents = 96;  // a row
+constexpr int64_t kBlockRows = 64;
+constexpr int64_t kRangeEntries = 16;  // of a row in a range, on average
+
+/** For each row of [begin, end) and each range of latents: calls `visit(row, j, stop)` with the row's places in that range. */
+template <class Visit>
+PIPELINE_INLINE void eachRange(const DecodeArgs& args, int64_t begin, int64_t end, const Visit& visit) {
+  const int64_t ranges = (args.k + kRangeEntries - 1) / kRangeEntries, latents = args.ends[0];
+  int32_t next[kBlockRows] = {};
+  for (int64_t range = 1; range <= ranges; range++) {
+    const int64_t last = latents * range / ranges;
+    for (int64_t row = begin; row < end; row++) {
+      const int32_t* const at = args.indices + row * args.k;
+      const int32_t from = next[row - begin];
+      int32_t to = from;
+      while (to < args.k && at[to] < last) to++;
+      next[row - begin] = to;
+      if (to > from) visit(row, from, to);
+    }
+  }
+}
+
+/** One level, for rows whose latents come in ascending order. */
+template <int W>
+PIPELINE_INLINE void decodeBlock(const DecodeArgs& args, int64_t begin, int64_t end) {
+  const int64_t width = args.width, k = args.k;
+  float* const guesses = scratch((end - begin) * width);
+  for (int64_t row = begin; row < end; row++) {
+    float* const guess = guesses + (row - begin) * width;
+    if (args.bias) std::copy(args.bias, args.bias + width, guess);
+    else std::fill(guess, guess + width, 0.f);
+  }
+  eachRange(args, begin, end, [&](int64_t row, int64_t j, int64_t stop) __attribute__((always_inline)) {
+    const float* rows[4];
+    float values[4];
+    int count = 0;
+    float* const guess = guesses + (row - begin) * width;
+    for (; j < stop; j++) {
+      if (args.values[row * k + j] == 0) continue;
+      rows[count] = args.weight + args.indices[row * k + j] * width;
+      values[count++] = args.values[row * k + j];
+      if (count == 4) addScaledFour<W>(rows, values, guess, width), count = 0;
+    }
+    for (int i = 0; i < count; i++) addScaled<W>(rows[i], values[i], guess, width);
+  });
+  for (int64_t row = begin; row < end; row++)
+    args.errors[row] = compare<W>(guesses + (row - begin) * width, args.target + row * width, args.scales[0],
+                                  args.out + row * width, width);
+  std::fill(args.dz + begin * k, args.dz + end * k, 0.f);
+  eachRange(args, begin, end, [&](int64_t row, int64_t j, int64_t stop) __attribute__((always_inline)) {
+    for (; j < stop; j++)
+      if (args.values[row * k + j] != 0)
+        args.dz[row * k + j] = dot<W>(args.out + row * width, args.weight + args.indices[row * k + j] * width, width);
+  });
+}
+
+/** Whether every row's latents come in ascending order. */
+bool ascending(const DecodeArgs& args, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; row++)
+    if (!std::is_sorted(args.indices + row * args.k, args.indices + (row + 1) * args.k)) return false;
+  return true;
+}
+
 template <int W>
 PIPELINE_INLINE void decodeRows(const DecodeArgs& args, int64_t begin, int64_t end) {
+  if (args.target && args.levels == 1 && args.k >= kManyLatents && ascending(args, begin, end))
+    return decodeBlock<W>(args, begin, end);
   const int64_t width = args.width, level = args.rows * width;
   for (int64_t row = begin; row < end; row++) {
     const Used used = usedOf(args, row);
@@ -149,7 +193,7 @@ PIPELINE_INLINE void decodeRows(const DecodeArgs& args, int64_t begin, int64_t e
             compare<W>(guess, args.target + row * width, args.scales[l], out + l * level, width);
     }
     if (!args.target) continue;
-    for (int64_t l = args.levels - 2; l >= 0; l--) addOne<W>(out + (l + 1) * level, 1, out + l * level, width);
+    for (int64_t l = args.levels - 2; l >= 0; l--) addScaled<W>(out + (l + 1) * level, 1, out + l * level, width);
     float* const dz = args.dz + row * args.k;
     std::fill(dz, dz + args.k, 0.f);
     for (int64_t l = 0, n = 0; l < args.levels; l++)
@@ -208,7 +252,7 @@ struct SparseDecodeBack {
     const DecodeArgs args{values.floats(), indices.ints(), weight.floats(), bias.size() ? bias.floats() : nullptr,
                           target.floats(), g.floats(), dz.floats(), errors.floats(), rows, k, width, levels,
                           ends.ints(), scales.floats()};
-    parallel(rows, 16, [&](int64_t begin, int64_t end) { decode(args, begin, end); });
+    parallel(rows, k >= kManyLatents ? kBlockRows : 16, [&](int64_t begin, int64_t end) { decode(args, begin, end); });
   }
 };
 PIPELINE_OP(SparseDecodeBack, "PipelineSparseDecodeBack", {},

@@ -1,7 +1,8 @@
 /**
  * Latents of a TopK SAE without their pre-activations in memory: the k largest of relu(x W + b) in each row, found in the
  * blocks of the product while these are in cache. Products are float32, or of bfloat16 values with float32 sums (AMX).
- * Each latent may have a positive factor (`scale`), and what is at or below `floor` counts as zero.
+ * Each latent may have a positive factor (`scale`) and another number than its place (`names`), and what is at or below `floor`
+ * counts as zero.
  */
 #include <algorithm>
 
@@ -120,13 +121,14 @@ struct TopKEncode {
 
   void compute(const Call& call) const {
     const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), packed = call.input(3);
-    const Tensor scale = call.input(4), floor = call.input(5);
+    const Tensor scale = call.input(4), floor = call.input(5), names = call.input(6);
     require(x.rank() == 2 && weight.rank() == 2, "topKEncode: x and the weight must have two axes.");
     const int64_t rows = x.dim(0), inputs = x.dim(1), latents = weight.dim(transposed ? 0 : 1);
     require(weight.dim(transposed ? 1 : 0) == inputs, "topKEncode: x has " + std::to_string(inputs) +
                                                           " columns, but the weight takes another number.");
     require(bias.size() == 0 || bias.size() == latents, "topKEncode: the bias must have an element for each latent.");
     require(scale.size() == 0 || scale.size() == latents, "topKEncode: the scale must have an element for each latent.");
+    require(names.size() == 0 || names.size() == latents, "topKEncode: the names must have an element for each latent.");
     require(floor.size() == 1 && floor.floats()[0] >= 0, "topKEncode: the floor must be one number that is not negative.");
     require(k >= 1 && k <= latents,
             "topKEncode: k must be from 1 to " + std::to_string(latents) + ", but it is " + std::to_string(k) + ".");
@@ -166,12 +168,18 @@ struct TopKEncode {
     float* const outValues = values.floats();
     int32_t* const outIndices = indices.ints();
     parallel(rows, 64, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; row++) candidates.finish(row, outValues + row * k, outIndices + row * k);
+      for (int64_t row = begin; row < end; row++) {
+        int32_t* const own = outIndices + row * k;
+        candidates.finish(row, outValues + row * k, own);
+        if (names.size() > 0)
+          for (int64_t i = 0; i < k; i++) own[i] = names.ints()[own[i]];
+      }
     });
   }
 };
 PIPELINE_OP(TopKEncode, "PipelineTopKEncode", {"k: int", "transposed: bool", "rounded: bool"},
-            {"x: float", "weight: float", "bias: float", "packed: int32", "scale: float", "floor: float"},
+            {"x: float", "weight: float", "bias: float", "packed: int32", "scale: float", "floor: float",
+             "names: int32"},
             {"values: float", "indices: int32"});
 
 }  // namespace

@@ -14,6 +14,7 @@
  */
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "lanes.h"
 #include "op.h"
@@ -54,8 +55,17 @@ struct Entry {
   float value, dz;
 };
 
+/** Gradients of the latents in use, summed beforehand: those of the decoder and then of the encoder, a latent a row. */
+struct DenseSums {
+  std::vector<int32_t> latents, places;  // the latents in use; the place of each latent among them
+  float* floats = nullptr;               // null where the set is not dense
+  int64_t width = 0;
+  float* of(int64_t latent) const { return floats + places[latent] * width; }
+};
+
 struct UpdateArgs {
   Entries sets[2];
+  DenseSums dense[2];
   std::vector<int32_t> starts[2];  // [latents + 1]
   std::vector<Entry> sorted[2];
   const float* x;
@@ -82,6 +92,77 @@ void sortEntries(const Entries& set, int64_t latents, std::vector<int32_t>& star
       sorted[next[set.indices[n]]++] = {static_cast<int32_t>(n / set.k), set.values[n], set.dz[n]};
 }
 
+/** Adds a latent's entries [n, stop) to its gradients and returns that of its bias. Entries up to `all` come next. */
+template <int W>
+PIPELINE_INLINE float addEntries(const Entry* entries, int64_t n, int64_t stop, int64_t all, const float* g, const float* x,
+                                 int64_t outputs, int64_t inputs, float* gDec, float* gEnc) {
+  float gBias = 0;
+  // Latents follow one another in memory, so the entries ahead belong to the next rows.
+  const auto ahead = [&](int64_t from, int64_t to) {
+    for (int64_t next = from; next < std::min(to, all); next++) {
+      foresee(g + entries[next].row * outputs, outputs);
+      foresee(x + entries[next].row * inputs, inputs);
+    }
+  };
+  for (; n + 4 <= stop; n += 4) {
+    ahead(n + 4, n + 8);
+    const float *gRows[4], *xRows[4];
+    float values[4], dz[4];
+    for (int i = 0; i < 4; i++) {
+      gRows[i] = g + entries[n + i].row * outputs;
+      xRows[i] = x + entries[n + i].row * inputs;
+      values[i] = entries[n + i].value;
+      gBias += dz[i] = entries[n + i].dz;
+    }
+    addScaledFour<W>(gRows, values, gDec, outputs);
+    addScaledFour<W>(xRows, dz, gEnc, inputs);
+  }
+  for (; n < stop; n++) {
+    ahead(n + 2, n + 3);
+    addScaled<W>(g + entries[n].row * outputs, entries[n].value, gDec, outputs);
+    addScaled<W>(x + entries[n].row * inputs, entries[n].dz, gEnc, inputs);
+    gBias += entries[n].dz;
+  }
+  return gBias;
+}
+
+// A set is dense where the latents it uses are each used by many rows, as AuxK's are. Then reading a row of x and g for each
+// entry takes more than summing them; so a group of latents goes through the rows block by block, both in the second cache.
+constexpr int64_t kDenseEntries = 64;  // entries a latent in use, on average
+constexpr int64_t kGroup = 128;        // latents
+constexpr int64_t kRows = 64;          // rows of a block
+
+struct DenseArgs {
+  const UpdateArgs& args;
+  int set;
+};
+
+/** Sums the entries of groups of latents. */
+template <int W>
+PIPELINE_INLINE void sumGroups(const DenseArgs& dense, int64_t begin, int64_t end) {
+  const UpdateArgs& args = dense.args;
+  const DenseSums& sums = args.dense[dense.set];
+  const std::vector<int32_t>& starts = args.starts[dense.set];
+  const Entry* const entries = args.sorted[dense.set].data();
+  const Entries& set = args.sets[dense.set];
+  for (int64_t group = begin; group < end; group++) {
+    const int64_t first = group * kGroup, last = std::min<int64_t>(first + kGroup, sums.latents.size());
+    int64_t next[kGroup];
+    for (int64_t i = first; i < last; i++) next[i - first] = starts[sums.latents[i]];
+    for (int64_t row = 0; row < set.rows; row += kRows)
+      for (int64_t i = first; i < last; i++) {
+        const int64_t latent = sums.latents[i], from = next[i - first];
+        int64_t to = from;
+        while (to < starts[latent + 1] && entries[to].row < row + kRows) to++;
+        float* const at = sums.of(latent);
+        addEntries<W>(entries, from, to, to, set.rowsOf(latent, args.outputs), args.x, args.outputs, args.inputs, at,
+                      at + args.outputs);
+        next[i - first] = to;
+      }
+  }
+}
+PIPELINE_KERNEL(sumDense, sumGroups, DenseArgs)
+
 template <int W>
 PIPELINE_INLINE void updatePieces(const UpdateArgs& args, int64_t begin, int64_t end) {
   const int64_t inputs = args.inputs, outputs = args.outputs;
@@ -103,16 +184,15 @@ PIPELINE_INLINE void updatePieces(const UpdateArgs& args, int64_t begin, int64_t
         int64_t n = args.starts[s][latent];
         const int64_t stop = args.starts[s][latent + 1], all = static_cast<int64_t>(args.sorted[s].size());
         count += stop - n;
-        for (; n < stop; n++) {
-          // Latents follow one another in memory, so the entries ahead belong to this piece's next rows.
-          if (n + 2 < all) {
-            foresee(g + entries[n + 2].row * outputs, outputs);
-            foresee(args.x + entries[n + 2].row * inputs, inputs);
-          }
-          addScaled<W>(g + entries[n].row * outputs, entries[n].value, gDec, outputs);
-          addScaled<W>(args.x + entries[n].row * inputs, entries[n].dz, gEnc, inputs);
-          gBias += entries[n].dz;
+        if (args.dense[s].floats) {
+          if (n == stop) continue;
+          const float* const sums = args.dense[s].of(latent);
+          addScaled<W>(sums, 1, gDec, outputs);
+          addScaled<W>(sums + outputs, 1, gEnc, inputs);
+          for (; n < stop; n++) gBias += entries[n].dz;
+          continue;
         }
+        gBias += addEntries<W>(entries, n, stop, all, g, args.x, outputs, inputs, gDec, gEnc);
       }
       if (count > 0 && args.project) {
         const float square = product<W>(dec.weight, dec.weight, outputs);
@@ -229,6 +309,7 @@ struct SparseUpdate {
       columnSums(auxG.floats(), rows, outputs, more.data());
       for (int64_t i = 0; i < outputs; i++) gradient[i] += more[i];
     }
+    const std::unique_ptr<LargeMemory> sums[2] = {sumAhead(args, 0), sumAhead(args, 1)};
     parallel(pieces, 1, [&](int64_t begin, int64_t end) { update(args, begin, end); });
     if (centred) {
       std::vector<double> whole(gradient.begin(), gradient.end());
@@ -242,6 +323,27 @@ struct SparseUpdate {
     const Tensor norm = call.floats(0, {}), counts = call.ints(1, {latents});
     norm.floats()[0] = static_cast<float>(std::sqrt(total));
     for (int64_t i = 0; i < latents; i++) counts.ints()[i] = args.starts[0][i + 1] - args.starts[0][i];
+  }
+
+  /** Sums a set beforehand where it is dense, in memory that it returns. */
+  static std::unique_ptr<LargeMemory> sumAhead(UpdateArgs& args, int set) {
+    const std::vector<int32_t>& starts = args.starts[set];
+    if (starts.empty()) return nullptr;
+    DenseSums& dense = args.dense[set];
+    dense.places.assign(args.latents, 0);
+    for (int64_t latent = 0; latent < args.latents; latent++) {
+      if (starts[latent + 1] == starts[latent]) continue;
+      dense.places[latent] = static_cast<int32_t>(dense.latents.size());
+      dense.latents.push_back(static_cast<int32_t>(latent));
+    }
+    const int64_t used = static_cast<int64_t>(dense.latents.size());
+    if (used == 0 || starts[args.latents] < kDenseEntries * used) return nullptr;
+    dense.width = args.inputs + args.outputs;
+    auto memory = std::make_unique<LargeMemory>(static_cast<size_t>(used * dense.width) * 4);
+    dense.floats = static_cast<float*>(memory->data());
+    const DenseArgs all{args, set};
+    parallel((used + kGroup - 1) / kGroup, 1, [&](int64_t begin, int64_t end) { sumDense(all, begin, end); });
+    return memory;
   }
 
   static void finishBias(const Rule& rule, const Slot& bias, const std::vector<float>& gradient) {

@@ -24,6 +24,8 @@ export interface EncodeOptions {
   readonly scale?: Tensor1D | undefined
   /** Values at or below it count as 0; default 0. Fewer candidates pass, where it is known that they would not be used. */
   readonly floor?: number | undefined
+  /** What each latent is called in `indices`, [latents] int32; its place by default. */
+  readonly names?: Tensor1D | undefined
 }
 
 /** The k chosen latents of each row, [rows, k] both; `indices` are int32. */
@@ -40,6 +42,7 @@ export function canRound(): boolean {
 /** The meaning of `topKEncode`, in tfjs ops and on the host. */
 export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions): ChosenLatents {
   const { k, bias, layout, scale, floor = 0 } = options
+  const names = options.names?.dataSync()
   const [valueTensor, indexTensor] = tf.tidy(() => {
     const product = tf.matMul(x, weight, false, layout === 'out-in')
     const shifted = bias ? product.add(bias) : product
@@ -56,7 +59,7 @@ export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOp
     const order = Array.from({ length: k }, (_, i) => row * k + i).sort((a, b) => indices[a]! - indices[b]!)
     for (const [i, from] of order.entries()) {
       sortedValues[row * k + i] = values[from]!
-      sortedIndices[row * k + i] = indices[from]!
+      sortedIndices[row * k + i] = names ? names[indices[from]!]! : indices[from]!
     }
   }
   return { values: tf.tensor2d(sortedValues, [rows, k]), indices: tf.tensor2d(sortedIndices, [rows, k], 'int32') }
@@ -65,21 +68,16 @@ export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOp
 /** The k largest latents of each row of x [rows, width]; x has the decoder bias taken off already where that is wanted. */
 export function topKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions): ChosenLatents {
   if (!canCall('PipelineTopKEncode')) return plainTopKEncode(x, weight, options)
-  const { k, bias, layout, packed, scale, floor = 0 } = options
+  const { k, bias, layout, packed, scale, floor = 0, names } = options
   return tf.tidy(() => {
     const attributes = {
       k: { int: k },
       transposed: layout === 'out-in',
       rounded: (options.rounded ?? false) && canRound(),
     }
-    const inputs = [
-      x,
-      weight,
-      bias ?? noTensor(),
-      packed ?? tf.tensor1d([], 'int32'),
-      scale ?? noTensor(),
-      tf.scalar(floor),
-    ]
+    const noInts = tf.tensor1d([], 'int32')
+    const [weights, factors] = [packed ?? noInts, scale ?? noTensor()]
+    const inputs = [x, weight, bias ?? noTensor(), weights, factors, tf.scalar(floor), names ?? noInts]
     const [values, indices] = callOp('PipelineTopKEncode', attributes, inputs, 2)
     return { values: values as Tensor2D, indices: indices as Tensor2D }
   }) as unknown as ChosenLatents

@@ -160,6 +160,7 @@ describe.skipIf(!opsTestable)('sparse decoding', () => {
     [5, 3, 9, 3],
     [33, 70, 100, 7],
     [7, 128, 500, 33],
+    [70, 33, 300, 120],
   ])('agrees with the plain version: %i rows, width %i, %i latents, k %i', (rows, width, latents, k) => {
     const x = normal([rows, width], 1) as Tensor2D
     const { wEnc, wDec, bEnc, bDec } = startWeights(width, latents)
@@ -206,6 +207,20 @@ describe.skipIf(!opsTestable)('sparse decoding', () => {
     tf.dispose([x, wEnc, wDec, bEnc, bDec, chosen.values, chosen.indices, scales, plain.g, plain.dz, plain.errors])
   })
 
+  test('reads many latents a row in any order', () => {
+    const x = normal([70, 33], 1) as Tensor2D
+    const { wEnc, wDec, bEnc, bDec } = startWeights(33, 300)
+    const chosen = plainTopKEncode(x, wEnc, { k: 120, bias: bEnc, layout: 'out-in' })
+    const scale = tf.scalar(0.25)
+    const turned = { values: chosen.values.reverse(1) as Tensor2D, indices: chosen.indices.reverse(1) as Tensor2D }
+    const [one, other] = [chosen, turned].map(latents => sparseDecodeBack(x, latents, wDec, bDec, scale))
+    const dz = other!.dz.reverse(1)
+    expect(largestDifference(one!.g, other!.g)).toBeLessThan(1e-5)
+    expect(largestDifference(one!.dz, dz)).toBeLessThan(1e-5)
+    tf.dispose([x, wEnc, wDec, bEnc, bDec, scale, dz, chosen.values, chosen.indices, turned.values, turned.indices])
+    for (const back of [one!, other!]) tf.dispose([back.g, back.dz, back.errors])
+  })
+
   test('refuses levels that do not rise to all latents', () => {
     const [values, weight] = [tf.ones([1, 1]) as Tensor2D, tf.ones([2, 3]) as Tensor2D]
     const [indices, target, scales] = [tf.tensor2d([[1]], [1, 1], 'int32'), tf.ones([1, 3]), tf.tensor1d([1, 1])]
@@ -237,9 +252,11 @@ describe.skipIf(!opsTestable)('a fused training step', () => {
     ['clipped', { gradientClip: 0.3 }, {}],
     ['with dead latents', { dead }, {}],
     ['with more asked of the dead than there are', { dead: { ...dead, k: 9 }, gradientClip: 1 }, {}],
+    ['with latents that many rows use', { k: 20, dead: { ...dead, latents: Int32Array.of(1, 5), k: 2 } }, {}],
   ]
-  test.each(cases)('steps end in the weights of plain steps: %s', (_, options, changed) => {
-    const [rows, width, latents] = [37, 21, 67]
+  test.each(cases)('steps end in the weights of plain steps: %s', (name, options, changed) => {
+    const many = name.includes('many rows')
+    const [rows, width, latents] = many ? [150, 21, 25] : [37, 21, 67]
     const start = startWeights(width, latents)
     // The sign of a moment that is 0 but for rounding is anyone's, and later steps build on it.
     const steps = changed.optimiser === 'signum' ? 1 : 6

@@ -111,20 +111,29 @@ function explain(weights: OwnWeights, x: Tensor2D, residual: Tensor2D, dead: Dea
   const norms: Tensor1D | undefined = options.norms?.gather(at)
   const k = Math.min(dead.k, dead.latents.length)
   const chosen = dead.signed
-    ? signedTop(x, own, bias, norms, k)
-    : topKEncode(x, own, { k, bias, layout: 'out-in', rounded: options.rounded, scale: norms })
-  const { values } = withoutNorms(chosen, norms)
-  const indices = at.gather<Tensor>(chosen.indices) as Tensor2D
+    ? signedTop(x, own, bias, norms, k, at)
+    : topKEncode(x, own, { k, bias, layout: 'out-in', rounded: options.rounded, scale: norms, names: at })
+  const { values, indices } = withoutNorms(chosen, options.norms)
   const wDec = weights.wDec.weight as Tensor2D
   const bDec = dead.bias ? (weights.bDec.weight as Tensor1D) : null
   const back = sparseDecodeBack(residual, { values, indices }, wDec, bDec, dead.scale(residual))
   return { values, indices, dz: back.dz, g: back.g, errors: back.errors }
 }
 
-/** The k largest pre-activations of each row, whatever their sign. */
-function signedTop(x: Tensor2D, own: Tensor2D, bias: Tensor1D, norms: Tensor1D | undefined, k: number): ChosenLatents {
+/** The k largest pre-activations of each row, whatever their sign, of latents that are called `names`. */
+function signedTop(
+  x: Tensor2D,
+  own: Tensor2D,
+  bias: Tensor1D,
+  norms: Tensor1D | undefined,
+  k: number,
+  names: Tensor1D,
+): ChosenLatents {
   const pre = tf.matMul(x, own, false, true).add<Tensor2D>(bias)
   const { values, indices } = tf.topk(norms ? pre.mul(norms) : pre, k, true)
-  // The ops read a value of 0 as "not chosen", but one that was chosen has a gradient.
-  return { values: tf.where(values.equal(0), 1e-30, values) as Tensor2D, indices: indices as Tensor2D }
+  return {
+    // The ops read a value of 0 as "not chosen", but one that was chosen has a gradient.
+    values: tf.where(values.equal(0), 1e-30, values) as Tensor2D,
+    indices: names.gather<Tensor>(indices as Tensor1D) as Tensor2D,
+  }
 }
