@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FaultError } from '../core/errors.ts'
 import { hashPath } from '../core/hash.ts'
 import { silent } from '../core/progress.ts'
 import { memoryMetrics, type StageContext } from '../core/stage.ts'
@@ -328,6 +329,13 @@ describe('several SAEs at once', () => {
     await expect(trainSaes(wrong, capture)).rejects.toThrow('SAE k 99: k must be at most latents')
     const unknown = [{ ...job!, label: 'site a', config: TrainConfig.parse({ ...small, site: 'a' }) as TrainConfig }]
     await expect(trainSaes(unknown, capture)).rejects.toThrow('SAE site a: The capture has no site a.')
+  })
+
+  test('a fault that may pass stays one, so that the runs are kept', async () => {
+    const [job] = jobs([join(folder, 'fault')])
+    const asking = { ...job!, label: 'a', config: TrainConfig.parse({ ...small, fidelity: {} }) as TrainConfig }
+    const fidelity = () => Promise.reject(new FaultError('No network.'))
+    await expect(trainSaes([asking], capture, { fidelity })).rejects.toBeInstanceOf(FaultError)
   })
 
   test('cut together, they resume together', async () => {

@@ -6,10 +6,11 @@
  * and weights depend on seeds alone, and a checkpoint holds all that a step changes. Several SAEs that read the same rows
  * in the same order share one pass over them, and each ends in the bytes it would have alone.
  */
-import { InterruptedError, UserError } from '../core/errors.ts'
+import { FaultError, InterruptedError, UserError } from '../core/errors.ts'
 import { canonicalJson } from '../core/hash.ts'
 import type { Progress } from '../core/progress.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
+import { Clock } from './clock.ts'
 import type { TrainConfig } from './config.ts'
 import { RowStream } from './data.ts'
 import { rowsTensor } from './prepare.ts'
@@ -121,7 +122,7 @@ async function trainTogether(
     const arrays = [0, 1].map(() => new Float32Array(batchTokens * stream.columns))
     const read = (step: number) => stream.read(step * batchTokens, batchTokens, arrays[step % 2])
     let next = trainings.size > 0 ? read(step) : undefined
-    for (; step < end && next; step++) {
+    for (; trainings.size > 0 && next; step++) {
       const batch = await clock.waiting(async () => {
         const batch = await next!
         next = step + 1 < end ? read(step + 1) : undefined
@@ -179,7 +180,8 @@ async function named<T>({ label }: TrainJob, work: () => Promise<T>): Promise<T>
   try {
     return await work()
   } catch (error) {
-    if (label === undefined || !(error instanceof UserError) || error instanceof InterruptedError) throw error
+    const users = error instanceof UserError && !(error instanceof InterruptedError || error instanceof FaultError)
+    if (label === undefined || !users) throw error
     throw new UserError(`SAE ${label}: ${error.message}`, { ...(error.fix ? { fix: error.fix } : {}), cause: error })
   }
 }
@@ -203,58 +205,4 @@ function tell(progress: Progress, tokens: number, reports: readonly StepReport[]
     0,
   )
   progress.update(tokens, `FVU ${fvu}  L0 ${l0}  dead ${dead}  waits ${clock.percent()}`)
-}
-
-/** Where the time of a pass goes: to waiting for rows, or to learning from them. Told to people, and not kept in files. */
-class Clock {
-  private readonly batchTokens: number
-  private steps = 0
-  private waitingSeconds = 0
-  private learningSeconds = 0
-
-  constructor(batchTokens: number) {
-    this.batchTokens = batchTokens
-  }
-
-  /** Everything between two steps: reading, shuffling, checking. */
-  async waiting<T>(work: () => Promise<T>): Promise<T> {
-    const began = performance.now()
-    try {
-      return await work()
-    } finally {
-      this.steps++
-      this.waitingSeconds += (performance.now() - began) / 1000
-    }
-  }
-
-  async learning<T>(work: () => Promise<T>): Promise<T> {
-    const began = performance.now()
-    try {
-      return await work()
-    } finally {
-      this.learningSeconds += (performance.now() - began) / 1000
-    }
-  }
-
-  private get share(): number {
-    return this.waitingSeconds / (this.waitingSeconds + this.learningSeconds || 1)
-  }
-
-  percent(): string {
-    return `${(100 * this.share).toFixed(1)} %`
-  }
-
-  text(): string {
-    return `waited ${this.percent()} of the time for data`
-  }
-
-  /** Of this process: what came before an interruption is not in it. */
-  facts(): Record<string, number> {
-    const seconds = this.waitingSeconds + this.learningSeconds
-    return {
-      dataWaitSeconds: this.waitingSeconds,
-      dataWaitShare: this.share,
-      tokensPerSecond: seconds > 0 ? (this.steps * this.batchTokens) / seconds : 0,
-    }
-  }
 }
