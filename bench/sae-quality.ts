@@ -32,11 +32,16 @@ export const settings: Record<string, (k: number) => TrainInput> = {
   batchtopk: k => ({ architecture: 'batchtopk', k }),
   matryoshka: k => ({ architecture: 'matryoshka', k }),
   jumprelu: k => ({ architecture: 'jumprelu', targetL0: k }),
-  gated: k => ({ architecture: 'gated', l1Coefficient: round(0.2 * (24.2 / k) ** 0.877) }),
-  standard: k => ({ architecture: 'standard', l1Coefficient: round(0.1 * (36.3 / k) ** 0.77) }),
+  gated: k => ({ architecture: 'gated', l1Coefficient: weightFor(k, [4, 0.58], [16, 0.265], [64, 0.085]) }),
+  standard: k => ({ architecture: 'standard', l1Coefficient: weightFor(k, [4, 0.55], [16, 0.19], [64, 0.065]) }),
 }
 
-const round = (value: number) => Number(value.toPrecision(2))
+/** The penalty's weight for k latents a row, between [k, weight] that were found by trial; powers of k between them. */
+function weightFor(k: number, ...found: readonly (readonly [number, number])[]): number {
+  const [low, middle, high] = found.map(([at, weight]) => [Math.log(at), Math.log(weight)] as const)
+  const [[x0, y0], [x1, y1]] = Math.log(k) < middle![0] ? [low!, middle!] : [middle!, high!]
+  return Number(Math.exp(y0 + ((y1 - y0) * (Math.log(k) - x0)) / (x1 - x0)).toPrecision(2))
+}
 
 interface Result extends Score {
   readonly architecture: string
