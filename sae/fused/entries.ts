@@ -11,7 +11,7 @@
  * is depends on weights and rows alone, so a training that is cut and resumed takes the same steps.
  */
 import { currentEngine } from '../../engine/engine.ts'
-import { atEntries, type EntriesBack, entriesDecodeBack } from '../../engine/ops/sae/entries.ts'
+import { atEntries, type EntriesBack, entriesDecodeBack, entriesDecodeBackTwo } from '../../engine/ops/sae/entries.ts'
 import { type EntriesGradient, entriesUpdate } from '../../engine/ops/sae/entries-update.ts'
 import { rowNorms, unitRowsInPlace } from '../../engine/ops/sae/rows.ts'
 import { type Entries, thresholdEncode } from '../../engine/ops/sae/threshold.ts'
@@ -49,6 +49,8 @@ export interface EntriesStep {
   byLatent(perEntry: Tensor1D): Tensor1D
   /** Decodes these values of the entries and goes back from the reconstruction loss. */
   decode(values: Tensor1D): EntriesBack
+  /** The same of two reconstructions at once. */
+  decodeTwo(values: Tensor1D, more: Tensor1D): [EntriesBack, EntriesBack]
   /** What a unit of Σ (x̂ − y)² adds to the loss. */
   readonly perError: number
 }
@@ -118,6 +120,7 @@ export abstract class EntriesStepper extends OwnedStepper {
     const { x, entries } = this.given!
     const { reconstruction, decoderBiasOnInput } = this.config as unknown as EntriesConfig
     const wDec = linear.wDec.weight as Tensor2D
+    const bDec = linear.bDec.weight as Tensor1D
     if (settings.decoderNorm === 'unit-before') unitRowsInPlace(wDec)
     const perError = this.perError(reconstruction, target)
     const moment = this.moment()
@@ -131,8 +134,9 @@ export abstract class EntriesStepper extends OwnedStepper {
         norms: rowNorms(wDec),
         at: perLatent => atEntries(perLatent, entries),
         byLatent: perEntry => tf.unsortedSegmentSum(perEntry, entries.indices, shape.latents) as Tensor1D,
-        decode: values =>
-          entriesDecodeBack(target, { ...entries, values }, wDec, linear.bDec.weight as Tensor1D, 2 * perError),
+        decode: values => entriesDecodeBack(target, { ...entries, values }, wDec, bDec, 2 * perError),
+        decodeTwo: (values, more) =>
+          entriesDecodeBackTwo(target, { ...entries, values }, more, wDec, bDec, 2 * perError),
         perError,
       }
       const loss = this.differentiate(step)

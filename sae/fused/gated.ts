@@ -39,8 +39,7 @@ export class GatedStepper extends EntriesStepper {
     const shared = gate.sub<Tensor1D>(step.at(this.owned.bGate!.weight as Tensor1D))
     const magnitude = shared.mul(gain).add<Tensor1D>(step.at(this.owned.bMag!.weight as Tensor1D))
     const latents = tf.relu(magnitude)
-    const main = step.decode(latents)
-    const aside = step.decode(gate)
+    const [main, aside] = step.decodeTwo(latents, gate)
     const weight = (l1Coefficient * moment.sparsity) / unitOf(this.gated, this.variance) / rows
     const counted = weightByDecoderNorm ? gate.mul<Tensor1D>(step.at(norms)) : gate
     const dMagnitude = main.dz.mul<Tensor1D>(tf.greater(magnitude, 0).cast('float32'))

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { everyWay, largestDifference, opsTestable, startOps } from '../testing.ts'
-import { atEntries, entriesDecodeBack, plainEntriesDecodeBack, rowsOf } from './entries.ts'
+import { atEntries, entriesDecodeBack, entriesDecodeBackTwo, plainEntriesDecodeBack, rowsOf } from './entries.ts'
 import { entriesUpdate } from './entries-update.ts'
 import { type Entries, plainThresholdEncode } from './threshold.ts'
 import { type OwnWeights, own, type UpdateRule } from './update.ts'
@@ -64,15 +64,20 @@ describe.skipIf(!opsTestable)('entries', () => {
     const [target, weight] = [normal([rows, width], 2), normal([latents, width], 3)] as [Tensor2D, Tensor2D]
     for (const bias of [null, normal([width], 4) as Tensor1D]) {
       const plain = plainEntriesDecodeBack(target, { ...entries, values }, weight, bias, 0.7)
+      const full = plainEntriesDecodeBack(target, entries, weight, bias, 0.7)
       everyWay(name => {
         const before = tf.memory().numTensors
         const back = entriesDecodeBack(target, { ...entries, values }, weight, bias, 0.7)
         for (const key of ['g', 'dz', 'errors'] as const)
           expect(largestDifference(back[key], plain[key]), `${name} ${key}`).toBeLessThan(2e-6 * width ** 1.5)
-        tf.dispose(Object.values(back))
+        const two = entriesDecodeBackTwo(target, { ...entries, values }, entries.values, weight, bias, 0.7)
+        for (const [i, expected] of [back, full].entries())
+          for (const key of ['g', 'dz', 'errors'] as const)
+            expect(largestDifference(two[i]![key], expected[key]), `${name} ${key}`).toBeLessThan(2e-6 * width ** 1.5)
+        tf.dispose([...Object.values(back), ...two.flatMap(one => Object.values(one))])
         expect(tf.memory().numTensors).toBe(before)
       })
-      tf.dispose(Object.values(plain))
+      tf.dispose([...Object.values(plain), ...Object.values(full)])
       bias?.dispose()
     }
     tf.dispose([target, weight, values, ...Object.values(entries)])

@@ -5,7 +5,7 @@
  *
  * Unlike in `decode.ts` an entry of value 0 has a gradient, too: a latent just below its threshold is one.
  */
-import { type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
+import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { callOp, canCall, noTensor } from '../native.ts'
 import type { Entries } from './threshold.ts'
 
@@ -62,10 +62,38 @@ export function entriesDecodeBack(
   scale: number,
 ): EntriesBack {
   if (!canCall('PipelineEntriesDecodeBack')) return plainEntriesDecodeBack(target, entries, weight, bias, scale)
+  const [g, dz, errors, ...none] = decodeBack(target, entries, undefined, weight, bias, scale)
+  tf.dispose(none)
+  return { g, dz, errors } as EntriesBack
+}
+
+/** The same of two sets of values of the same entries, `entries.values` and `more`, while decoder rows are in cache. */
+export function entriesDecodeBackTwo(
+  target: Tensor2D,
+  entries: Entries,
+  more: Tensor1D,
+  weight: Tensor2D,
+  bias: Tensor1D | null,
+  scale: number,
+): [EntriesBack, EntriesBack] {
+  if (!canCall('PipelineEntriesDecodeBack'))
+    return [entries, { ...entries, values: more }].map(one =>
+      plainEntriesDecodeBack(target, one, weight, bias, scale),
+    ) as [EntriesBack, EntriesBack]
+  const [g, dz, errors, moreG, moreDz, moreErrors] = decodeBack(target, entries, more, weight, bias, scale)
+  return [{ g, dz, errors } as EntriesBack, { g: moreG, dz: moreDz, errors: moreErrors } as EntriesBack]
+}
+
+function decodeBack(
+  target: Tensor2D,
+  { starts, indices, values }: Entries,
+  more: Tensor1D | undefined,
+  weight: Tensor2D,
+  bias: Tensor1D | null,
+  scale: number,
+): Tensor[] {
   return tf.tidy(() => {
-    const { starts, indices, values } = entries
-    const inputs = [target, starts, indices, values, weight, bias ?? noTensor(), tf.scalar(scale)]
-    const [g, dz, errors] = callOp('PipelineEntriesDecodeBack', {}, inputs, 3)
-    return { g, dz, errors }
-  }) as unknown as EntriesBack
+    const inputs = [target, starts, indices, values, more ?? noTensor(), weight, bias ?? noTensor(), tf.scalar(scale)]
+    return callOp('PipelineEntriesDecodeBack', { two: more !== undefined }, inputs, 6)
+  })
 }
