@@ -23,23 +23,36 @@ export interface RowQuality extends Quality {
   readonly dead: number
 }
 
+/** Rows that are worked through at once, so that dense latents fit into memory: about 64 MiB of them. */
+const rowsAtOnce = (latents: number) => Math.max(1, Math.floor(2 ** 24 / latents))
+
 /** Quality of an SAE on rows `x` [rows, width], which stay the caller's. */
 export function measureRows(sae: Sae, x: Tensor2D): RowQuality {
   const meter = new QualityMeter(sae)
-  meter.add(x)
-  const [error, relative, l0] = tf.tidy(() => {
-    const latents = sae.encodeDense(x)
-    const error = tf.sqrt(x.sub(sae.decode(latents, x)).square().sum(1))
-    const norm = tf.sqrt(x.square().sum(1))
-    const active = tf.notEqual(latents, 0).cast('float32').sum(1)
-    return [error, tf.divNoNan(error, norm), active].map(tensor => tensor.dataSync() as Float32Array)
-  })
+  const rows = x.shape[0]
+  const [error, relative, l0] = [0, 1, 2].map(() => new Float32Array(rows)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ]
+  const step = rowsAtOnce(sae.latents)
+  for (let start = 0; start < rows; start += step)
+    tf.tidy(() => {
+      const some = x.slice<Tensor2D>([start, 0], [Math.min(step, rows - start), -1])
+      meter.add(some)
+      const latents = sae.encodeDense(some)
+      const errors = tf.sqrt(some.sub(sae.decode(latents, some)).square().sum(1))
+      const norms = tf.sqrt(some.square().sum(1))
+      error.set(errors.dataSync(), start)
+      relative.set(tf.divNoNan(errors, norms).dataSync(), start)
+      l0.set(tf.notEqual(latents, 0).cast('float32').sum(1).dataSync(), start)
+    })
   const quality = meter.result()
   return {
     ...quality,
-    row_error: spreadOf(error!),
-    row_relative_error: spreadOf(relative!),
-    row_l0: spreadOf(l0!),
+    row_error: spreadOf(error),
+    row_relative_error: spreadOf(relative),
+    row_l0: spreadOf(l0),
     dead: Math.round(quality.dead_share * sae.latents),
   }
 }
