@@ -31,6 +31,9 @@ export interface Quality {
   readonly dead_share: number
 }
 
+/** Entries of a dense latent matrix that are made at once; more rows are worked through in pieces. */
+const pieceEntries = 1 << 24
+
 /** Adds up quality over batches of rows, in double precision. */
 export class QualityMeter {
   private readonly sae: Sae
@@ -47,6 +50,19 @@ export class QualityMeter {
 
   /** Measures rows, which stay the caller's; `target` is what the SAE predicts, where that is not its input. */
   add(input: Tensor2D, target: Tensor2D = input): void {
+    const rows = input.shape[0]
+    const piece = Math.max(1, Math.floor(pieceEntries / this.sae.latents))
+    if (rows <= piece) this.addPiece(input, target)
+    else
+      for (let start = 0; start < rows; start += piece) {
+        const some = (all: Tensor2D) => all.slice<Tensor2D>([start, 0], [Math.min(piece, rows - start), -1])
+        const [inputs, targets] = [some(input), some(target)]
+        this.addPiece(inputs, targets)
+        tf.dispose([inputs, targets])
+      }
+  }
+
+  private addPiece(input: Tensor2D, target: Tensor2D): void {
     const rows = input.shape[0]
     const [totals, fired, parts] = tf.tidy(() => {
       const latents = this.sae.encodeDense(input)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { hashValue } from '../core/hash.ts'
 import type { StageContext } from '../core/stage.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
-import type { Saved } from './architecture.ts'
+import type { Params, Saved, State } from './architecture.ts'
 import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
 import { type ActivationSource, RowStream } from './data.ts'
@@ -155,7 +155,7 @@ export class Training {
   private async probe(probe: FidelityProbe) {
     const { plan, resolved, stepper } = this
     const sae = makeSae({
-      ...savedForm(stepper, resolved, this.scale),
+      ...savedForm(stepper.weights(), stepper.state, resolved, this.scale),
       metadata: { hook_name: plan.inputSites.join(',') },
     })
     try {
@@ -179,7 +179,12 @@ export class Training {
   async finish(): Promise<TrainSummary> {
     const { plan, resolved, stepper, capture, context } = this
     const tokens = plan.steps * plan.batchTokens
-    const saved = savedForm(stepper, resolved, this.scale)
+    // Cut between its last step and here, and resumed: the last look is not in a checkpoint.
+    if (this.fidelity && Object.keys(this.measured).length === 0) this.measured = await this.probe(this.fidelity.probe)
+    const weights = stepper.weights()
+    // Weights and moments give way to what saving and measuring take.
+    stepper.dispose()
+    const saved = savedForm(weights, stepper.state, resolved, this.scale)
     await saveSae(context.directory, {
       ...saved,
       density: Float64Array.from(stepper.fired, count => count / (plan.densitySteps * plan.batchTokens)),
@@ -198,8 +203,6 @@ export class Training {
       },
     })
     const quality = await measure(saved, capture, plan)
-    // Cut between its last step and here, and resumed: the last look is not in a checkpoint.
-    if (this.fidelity && Object.keys(this.measured).length === 0) this.measured = await this.probe(this.fidelity.probe)
     await rm(this.folder, { recursive: true, force: true })
     const dead = stepper.fired.filter(count => count === 0).length
     return {
@@ -241,10 +244,14 @@ export function planTraining(context: StageContext, capture: ActivationSource, c
   return { resolved, plan: makePlan(resolved, config, capture, context.seed) }
 }
 
-/** The trained SAE as it is saved: for rows as captured, decoder norms folded where asked for and possible. */
-function savedForm(stepper: Stepper, { architecture, settings, training }: ResolvedTraining, scale: number): Saved {
-  const weights = stepper.weights()
-  const saved = unscale(architecture.save(weights, settings, stepper.state), scale)
+/** The trained SAE as it is saved: for rows as captured, decoder norms folded where asked for and possible. Disposes `weights`. */
+function savedForm(
+  weights: Params,
+  state: State,
+  { architecture, settings, training }: ResolvedTraining,
+  scale: number,
+): Saved {
+  const saved = unscale(architecture.save(weights, settings, state), scale)
   tf.dispose(weights)
   const fold = training.foldDecoderNorm && !saved.architecture.startsWith('topk')
   return fold ? foldDecoderNorms(saved) : saved
