@@ -71,10 +71,10 @@ export interface EntriesLoss {
 export abstract class EntriesStepper extends OwnedStepper {
   /**
    * The densest batch, as a share of all rows times latents, whose step is taken from entries: about where it takes as long as
-   * the plain step (measured at widths 64 and 768).
+   * the plain step (measured at widths of 64, 256 and 768).
    */
   static densest(width: number, precision: 'float32' | 'bf16'): number {
-    return precision === 'bf16' ? 1 / Math.min(16, 4 + width / 64) : 1 / Math.min(12, 4 + width / 96)
+    return precision === 'bf16' ? 1 / Math.min(16, 4 + width / 80) : 1 / Math.min(12, 4 + width / 170)
   }
 
   private given: { x: Tensor2D; entries: Entries } | undefined
