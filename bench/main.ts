@@ -14,7 +14,7 @@ const benches: Record<string, (options: BenchOptions) => Promise<void>> = {
 export interface BenchOptions {
   /** Timed repetitions of each case; cases take turns, so that a busy machine slows all of them. */
   readonly rounds: number
-  /** Latents of `train`, its precisions, which steps it times, and the share of latents that are dead. */
+  /** Latents of `train`, precisions (`sae-quality` takes the first), which steps are timed, and the share of dead latents. */
   readonly latents: number
   readonly precisions: readonly string[]
   readonly steps: readonly string[]

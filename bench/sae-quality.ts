@@ -10,7 +10,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readJson, writeAtomic, writeJson } from '../core/files.ts'
-import { startEngine } from '../engine/engine.ts'
+import { type Precision, startEngine } from '../engine/engine.ts'
 import { TrainConfig, type TrainInput } from '../sae/config.ts'
 import { loadSae } from '../sae/formats/saelens.ts'
 import { trainSae } from '../sae/train.ts'
@@ -54,8 +54,9 @@ export async function saeQualityBench({
   k,
   epochs,
   output,
+  precisions: [precision = 'float32'],
 }: BenchOptions): Promise<void> {
-  await startEngine()
+  await startEngine({ precision: precision as Precision })
   const folder = output ?? (await mkdtemp(join(tmpdir(), 'sae-quality-')))
   await mkdir(folder, { recursive: true })
   const protocol = await openProtocol(folder)
@@ -69,7 +70,7 @@ export async function saeQualityBench({
     const results: Result[] = []
     for (const architecture of architectures)
       for (const each of k) {
-        const result = await resultOf(protocol, folder, architecture, each, epochs)
+        const result = await resultOf(protocol, folder, precision, architecture, each, epochs)
         results.push(result)
         const { fvu, ceRecovered, l0, dead } = result
         console.log(
@@ -88,12 +89,13 @@ export async function saeQualityBench({
 async function resultOf(
   protocol: Protocol,
   folder: string,
+  precision: string,
   architecture: string,
   k: number,
   epochs: number,
 ): Promise<Result> {
   const set = settings[architecture]!(k)
-  const name = `${architecture}-${k}-${epochs}`
+  const name = `${architecture}-${k}-${epochs}${precision === 'float32' ? '' : `-${precision}`}`
   const path = join(folder, `${name}.json`)
   const kept = existsSync(path) ? ((await readJson(path, 'result')) as Result) : undefined
   if (kept && JSON.stringify(kept.set) === JSON.stringify(set)) return kept
@@ -127,9 +129,9 @@ async function writeFrontier(folder: string, results: readonly Result[]): Promis
       .map(({ l0, fvu }) => [l0, fvu] as const)
       .sort(([a], [b]) => a - b),
   }))
-  const others = peers.map(({ name, fvu }) => ({ name, points: [[16, fvu]] as const, peer: true }))
+  const others = peers.map(({ name, fvu }) => ({ name, l0: 16, fvu }))
   await writeAtomic(
     join(folder, 'frontier.svg'),
-    frontierPlot('stories260K, blocks.2.hook_resid_post, 512 latents', [...curves, ...others]),
+    frontierPlot('stories260K, blocks.2.hook_resid_post, 512 latents', curves, others),
   )
 }
