@@ -20,6 +20,7 @@
 #include "op.h"
 #include "packed.h"
 #include "sae_rows.h"
+#include "sae_sums.h"
 #include "sums.h"
 #include "threads.h"
 
@@ -32,36 +33,6 @@ namespace {
 
 /** Latents a piece of work: one panel of the packed encoder. */
 constexpr int64_t kPiece = 32;
-
-/** One set of entries: values and their gradients [rows, k], and the rows g that the values multiplied. */
-struct Entries {
-  const float *values, *dz, *g;
-  const int32_t* indices;
-  int64_t rows, k;
-  const int32_t* ends;  // the first latent beyond each level of g; the last level's end is not read
-  int64_t levels;
-
-  /** The rows of g that a latent's values multiplied. */
-  const float* rowsOf(int64_t latent, int64_t width) const {
-    int64_t level = 0;
-    while (level + 1 < levels && latent >= ends[level]) level++;
-    return g + level * rows * width;
-  }
-};
-
-/** An entry after sorting by latent. */
-struct Entry {
-  int32_t row;
-  float value, dz;
-};
-
-/** Gradients of the latents in use, summed beforehand: those of the decoder and then of the encoder, a latent a row. */
-struct DenseSums {
-  std::vector<int32_t> latents, places;  // the latents in use; the place of each latent among them
-  float* floats = nullptr;               // null where the set is not dense
-  int64_t width = 0;
-  float* of(int64_t latent) const { return floats + places[latent] * width; }
-};
 
 struct UpdateArgs {
   Entries sets[2];
@@ -77,91 +48,6 @@ struct UpdateArgs {
   float* squares;   // [latents] Σ of squared gradients
   float* shifts;    // [pieces][inputs] Σ gb_i wEnc_i
 };
-
-/** Sorts a set's entries by latent, rows ascending. Entries of value 0 do not count. */
-void sortEntries(const Entries& set, int64_t latents, std::vector<int32_t>& starts, std::vector<Entry>& sorted) {
-  starts.assign(latents + 1, 0);
-  const int64_t total = set.rows * set.k;
-  for (int64_t n = 0; n < total; n++)
-    if (set.values[n] != 0) starts[set.indices[n] + 1]++;
-  for (int64_t i = 0; i < latents; i++) starts[i + 1] += starts[i];
-  sorted.resize(starts[latents]);
-  std::vector<int32_t> next(starts.begin(), starts.end() - 1);
-  for (int64_t n = 0; n < total; n++)
-    if (set.values[n] != 0)
-      sorted[next[set.indices[n]]++] = {static_cast<int32_t>(n / set.k), set.values[n], set.dz[n]};
-}
-
-/** Adds a latent's entries [n, stop) to its gradients and returns that of its bias. Entries up to `all` come next. */
-template <int W>
-PIPELINE_INLINE float addEntries(const Entry* entries, int64_t n, int64_t stop, int64_t all, const float* g, const float* x,
-                                 int64_t outputs, int64_t inputs, float* gDec, float* gEnc) {
-  float gBias = 0;
-  // Latents follow one another in memory, so the entries ahead belong to the next rows.
-  const auto ahead = [&](int64_t from, int64_t to) {
-    for (int64_t next = from; next < std::min(to, all); next++) {
-      foresee(g + entries[next].row * outputs, outputs);
-      foresee(x + entries[next].row * inputs, inputs);
-    }
-  };
-  for (; n + 4 <= stop; n += 4) {
-    ahead(n + 4, n + 8);
-    const float *gRows[4], *xRows[4];
-    float values[4], dz[4];
-    for (int i = 0; i < 4; i++) {
-      gRows[i] = g + entries[n + i].row * outputs;
-      xRows[i] = x + entries[n + i].row * inputs;
-      values[i] = entries[n + i].value;
-      gBias += dz[i] = entries[n + i].dz;
-    }
-    addScaledFour<W>(gRows, values, gDec, outputs);
-    addScaledFour<W>(xRows, dz, gEnc, inputs);
-  }
-  for (; n < stop; n++) {
-    ahead(n + 2, n + 3);
-    addScaled<W>(g + entries[n].row * outputs, entries[n].value, gDec, outputs);
-    addScaled<W>(x + entries[n].row * inputs, entries[n].dz, gEnc, inputs);
-    gBias += entries[n].dz;
-  }
-  return gBias;
-}
-
-// A set is dense where the latents it uses are each used by many rows, as AuxK's are. Then reading a row of x and g for each
-// entry takes more than summing them; so a group of latents goes through the rows block by block, both in the second cache.
-constexpr int64_t kDenseEntries = 64;  // entries a latent in use, on average
-constexpr int64_t kGroup = 128;        // latents
-constexpr int64_t kRows = 64;          // rows of a block
-
-struct DenseArgs {
-  const UpdateArgs& args;
-  int set;
-};
-
-/** Sums the entries of groups of latents. */
-template <int W>
-PIPELINE_INLINE void sumGroups(const DenseArgs& dense, int64_t begin, int64_t end) {
-  const UpdateArgs& args = dense.args;
-  const DenseSums& sums = args.dense[dense.set];
-  const std::vector<int32_t>& starts = args.starts[dense.set];
-  const Entry* const entries = args.sorted[dense.set].data();
-  const Entries& set = args.sets[dense.set];
-  for (int64_t group = begin; group < end; group++) {
-    const int64_t first = group * kGroup, last = std::min<int64_t>(first + kGroup, sums.latents.size());
-    int64_t next[kGroup];
-    for (int64_t i = first; i < last; i++) next[i - first] = starts[sums.latents[i]];
-    for (int64_t row = 0; row < set.rows; row += kRows)
-      for (int64_t i = first; i < last; i++) {
-        const int64_t latent = sums.latents[i], from = next[i - first];
-        int64_t to = from;
-        while (to < starts[latent + 1] && entries[to].row < row + kRows) to++;
-        float* const at = sums.of(latent);
-        addEntries<W>(entries, from, to, to, set.rowsOf(latent, args.outputs), args.x, args.outputs, args.inputs, at,
-                      at + args.outputs);
-        next[i - first] = to;
-      }
-  }
-}
-PIPELINE_KERNEL(sumDense, sumGroups, DenseArgs)
 
 template <int W>
 PIPELINE_INLINE void updatePieces(const UpdateArgs& args, int64_t begin, int64_t end) {
@@ -341,7 +227,7 @@ struct SparseUpdate {
     dense.width = args.inputs + args.outputs;
     auto memory = std::make_unique<LargeMemory>(static_cast<size_t>(used * dense.width) * 4);
     dense.floats = static_cast<float*>(memory->data());
-    const DenseArgs all{args, set};
+    const DenseArgs all{args.sets[set], args.starts[set], args.sorted[set].data(), dense, args.x, args.inputs, args.outputs};
     parallel((used + kGroup - 1) / kGroup, 1, [&](int64_t begin, int64_t end) { sumDense(all, begin, end); });
     return memory;
   }
@@ -359,24 +245,6 @@ PIPELINE_OP(SparseUpdate, "PipelineSparseUpdate",
              "b_dec: float", "b_dec1: float", "b_dec2: float", "packed: int32", "rule: float",
              "ends: int32"},
             {"norm: float", "counts: int32"});
-
-/** The bfloat16 form of an encoder [latents, width] that rounded products take, as int32 words. */
-struct PackEncoder {
-  explicit PackEncoder(Attributes&) {}
-  void compute(const Call& call) const {
-    const Tensor weight = call.input(0);
-    require(weight.rank() == 2, "packEncoder: the encoder must be [latents, width].");
-#if PIPELINE_X86
-    const Packed packed = packWeight(weight.floats(), weight.dim(1), weight.dim(0), true);
-    const int64_t words = packedValues(weight.dim(1), weight.dim(0)) / 2;
-    const Tensor y = call.ints(0, {words});
-    std::copy(packed->data(), packed->data() + words * 2, reinterpret_cast<uint16_t*>(y.ints()));
-#else
-    require(false, "packEncoder: this processor has no AMX.");
-#endif
-  }
-};
-PIPELINE_OP(PackEncoder, "PipelinePackEncoder", {}, {"weight: float"}, {"packed: int32"});
 
 }  // namespace
 }  // namespace pipeline
