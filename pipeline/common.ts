@@ -16,6 +16,13 @@ export const ProcessConfig = {
   threads: z.int().min(1).optional().describe('Threads of the engine (default: one per processor)'),
 }
 
+/** Starts the engine that these keys ask for, for commands that are no stage. */
+export async function startProcessEngine(keys: z.output<z.ZodObject<typeof ProcessConfig>>): Promise<void> {
+  const { startEngine } = await import('../engine/engine.ts')
+  const { engine, precision, threads } = keys
+  await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
+}
+
 export const CommonConfig = {
   name: z.string().optional().describe('Id of the run (default: a readable one that its key gives)'),
   prefix: z.string().optional().describe('What a generated id begins with (default: the stage)'),

@@ -1,7 +1,7 @@
 /** `pipeline model …`: what a host model is, and whether it computes what it should. */
 import { z } from 'zod'
 import { defineCommand } from '../command.ts'
-import { ProcessConfig } from '../common.ts'
+import { ProcessConfig, startProcessEngine } from '../common.ts'
 import { findModel } from '../inputs.ts'
 import { columns, figure, words } from '../text.ts'
 
@@ -10,20 +10,13 @@ const failedCode = 2
 
 const model = z.string().describe('Hugging Face model directory, or the built-in model toyworld')
 
-type EngineKeys = Pick<z.output<z.ZodObject<typeof ProcessConfig>>, 'engine' | 'precision' | 'threads'>
-
-async function start({ engine, precision, threads }: EngineKeys): Promise<void> {
-  const { startEngine } = await import('../../engine/engine.ts')
-  await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
-}
-
 export const info = defineCommand({
   about: 'Shows the sizes of a model, the sites at which its activations can be read and changed, and its hash.',
   examples: ['pipeline model info toyworld', 'pipeline model info ./my-model --json'],
   operands: ['model'],
   config: z.strictObject({ model, ...ProcessConfig }),
   async run(config) {
-    await start(config)
+    await startProcessEngine(config)
     const { loadModel } = await import('../../model/load.ts')
     const found = await findModel(config.model)
     const loaded = await loadModel(found.directory)
@@ -56,7 +49,7 @@ export const verify = defineCommand({
     ...ProcessConfig,
   }),
   async run(config) {
-    await start(config)
+    await startProcessEngine(config)
     const { verifyModel } = await import('../../model/verify.ts')
     const { loadModel } = await import('../../model/load.ts')
     const found = await findModel(config.model)

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { defineCommand } from '../command.ts'
-import { openStore, ProcessConfig, StoreConfig } from '../common.ts'
+import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../common.ts'
 import { columns } from '../text.ts'
 import { findAnySae } from './export.ts'
 
@@ -18,10 +18,9 @@ export default defineCommand({
     ...ProcessConfig,
     ...StoreConfig,
   }),
-  async run({ engine, precision, threads, ...config }) {
+  async run(config) {
     const directory = await findAnySae(openStore(config), config.sae)
-    const { startEngine } = await import('../../engine/engine.ts')
-    await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
+    await startProcessEngine(config)
     const { tf } = await import('../../engine/tf.ts')
     const { openSae } = await import('../../sae/formats/index.ts')
     const { rowsOf } = await import('../../sae/reference.ts')

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { defineCommand } from '../command.ts'
-import { openStore, ProcessConfig, StoreConfig } from '../common.ts'
+import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../common.ts'
 import { findAnySae } from './export.ts'
 
 export default defineCommand({
@@ -26,10 +26,9 @@ export default defineCommand({
     ...ProcessConfig,
     ...StoreConfig,
   }),
-  async run({ engine, precision, threads, ...config }) {
+  async run(config) {
     const directory = await findAnySae(openStore(config), config.sae)
-    const { startEngine } = await import('../../engine/engine.ts')
-    await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
+    await startProcessEngine(config)
     const { openSae } = await import('../../sae/formats/index.ts')
     const { randomRows, rowsOf, writeReference } = await import('../../sae/reference.ts')
     const sae = await openSae(directory)

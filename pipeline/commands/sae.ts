@@ -2,19 +2,12 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { defineCommand } from '../command.ts'
-import { openStore, ProcessConfig, StoreConfig } from '../common.ts'
+import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../common.ts'
 import { findSae } from '../inputs.ts'
 import { columns, shortPath } from '../text.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2
-
-type EngineKeys = Pick<z.output<z.ZodObject<typeof ProcessConfig>>, 'engine' | 'precision' | 'threads'>
-
-async function start({ engine, precision, threads }: EngineKeys): Promise<void> {
-  const { startEngine } = await import('../../engine/engine.ts')
-  await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
-}
 
 const short = (value: number) => value.toExponential(2)
 
@@ -30,7 +23,7 @@ export const verify = defineCommand({
     ...ProcessConfig,
   }),
   async run(config) {
-    await start(config)
+    await startProcessEngine(config)
     const { verifySae } = await import('../../sae/verify-sae.ts')
     const report = await verifySae(config.sae, config.reference)
     const passed = report.largest <= config.tolerance
@@ -60,7 +53,7 @@ export const verifyTraining = defineCommand({
     ...ProcessConfig,
   }),
   async run(config) {
-    await start(config)
+    await startProcessEngine(config)
     const { verifyTraining: replay } = await import('../../sae/verify-training.ts')
     const report = await replay(config.reference)
     const passed = report.largest <= config.tolerance
@@ -103,7 +96,7 @@ export const compare = defineCommand({
     ...StoreConfig,
   }),
   async run(config) {
-    await start(config)
+    await startProcessEngine(config)
     const { openSae } = await import('../../sae/formats/index.ts')
     const { compareSaes } = await import('../../sae/compare.ts')
     const { writeStability } = await import('../../sae/stability.ts')

@@ -5,7 +5,7 @@
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { callOp, hasOp, noTensor } from '../native.ts'
 import type { Entries } from './threshold.ts'
-import type { OwnWeights, UpdateRule } from './update.ts'
+import { type OwnWeights, ruleNumbers, type UpdateRule } from './update.ts'
 
 /** What entries were decoded as: their values [entries], and the gradient g [rows, outputs] of the reconstruction. */
 export interface Decoded {
@@ -60,18 +60,7 @@ export function entriesUpdate(
     const { starts, indices } = gradient.entries
     const [first, second] = gradient.decoded
     const slots = [weights.wEnc, weights.bEnc, weights.wDec, weights.bDec]
-    const { rate, beta1, beta2, epsilon, count } = rule
-    const numbers = tf.tensor1d([
-      rate,
-      beta1,
-      beta2,
-      epsilon,
-      1 - beta1 ** count,
-      Math.sqrt(1 - beta2 ** count),
-      rule.optimiser === 'adamw' ? rule.weightDecay : 0,
-      limit,
-      others,
-    ])
+    const numbers = tf.tensor1d([...ruleNumbers(rule), limit, others])
     const inputs: Tensor[] = [
       x,
       starts,

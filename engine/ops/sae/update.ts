@@ -99,17 +99,7 @@ export function sparseUpdate(
     const set = (from: SparseGradient | undefined) =>
       from ? [from.values, from.indices, from.dz, from.g] : [none, noInts, none, none]
     const slots = [weights.wEnc, weights.bEnc, weights.wDec, weights.bDec]
-    const { rate, beta1, beta2, epsilon, count, clip = 1 } = rule
-    const numbers = tf.tensor1d([
-      rate,
-      beta1,
-      beta2,
-      epsilon,
-      1 - beta1 ** count,
-      Math.sqrt(1 - beta2 ** count),
-      rule.optimiser === 'adamw' ? rule.weightDecay : 0,
-      clip,
-    ])
+    const numbers = tf.tensor1d([...ruleNumbers(rule), rule.clip ?? 1])
     const inputs = [
       x,
       ...set(gradient),
@@ -131,4 +121,10 @@ export function sparseUpdate(
     const [norm, counts] = callOp('PipelineSparseUpdate', attributes, inputs, 2)
     return { norm: norm as Scalar, counts: counts as Tensor1D }
   }) as unknown as UpdateReport
+}
+
+/** The numbers of a rule in the order in which the ops read them. */
+export function ruleNumbers({ rate, beta1, beta2, epsilon, count, optimiser, weightDecay }: UpdateRule): number[] {
+  const decay = optimiser === 'adamw' ? weightDecay : 0
+  return [rate, beta1, beta2, epsilon, 1 - beta1 ** count, Math.sqrt(1 - beta2 ** count), decay]
 }
