@@ -6,9 +6,10 @@ import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
 import { plainStep } from '../architecture.contract.ts'
 import { architectureOf } from '../architectures/index.ts'
 import { hostValues } from '../host.ts'
-import { Stepper, type StepSettings } from '../step.ts'
+import type { Stepper, StepSettings } from '../step.ts'
 import { EntriesStepper } from './entries.ts'
 import { fusedStepper } from './index.ts'
+import { steppers } from './pair.fixture.ts'
 
 beforeAll(() => startEngine())
 const usual = EntriesStepper.densest
@@ -25,22 +26,9 @@ const shape = { width, outputs: width, latents: 40, sites: 1 }
 
 /** The plain stepper and the fused one. */
 function both(name: string, settings: Record<string, unknown>, step: Partial<StepSettings> = {}) {
-  const architecture = architectureOf(name)
-  const config = architecture.config.parse(settings) as Record<string, unknown>
-  const parts = () => ({
-    architecture,
-    config,
-    settings: { ...plainStep, ...step },
-    shape,
-    params: architecture.init(shape, config, new Random(0, 'weights')),
-    total: 20,
-    variance: 3,
-  })
-  const Fused = fusedStepper(architecture, config, { ...plainStep, ...step })
-  expect(Fused).toBeDefined()
-  const fused = new Fused!(parts())
+  const { plain, fused } = steppers(name, settings, { ...plainStep, ...step }, shape)
   expect(fused).toBeInstanceOf(EntriesStepper)
-  return { plain: new Stepper(parts()), fused }
+  return { plain, fused }
 }
 
 const rows = (count: number, seed: number) => tf.tensor2d(new Random(seed).normals(count * width), [count, width])

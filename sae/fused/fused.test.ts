@@ -6,8 +6,9 @@ import { type Tensor, tf } from '../../engine/tf.ts'
 import { plainStep } from '../architecture.contract.ts'
 import { architectureOf } from '../architectures/index.ts'
 import { hostValues } from '../host.ts'
-import { Stepper, type StepSettings } from '../step.ts'
+import type { Stepper, StepSettings } from '../step.ts'
 import { fusedStepper } from './index.ts'
+import { steppers } from './pair.fixture.ts'
 
 beforeAll(() => startEngine())
 
@@ -22,21 +23,8 @@ const shapes: Record<string, { width: number; outputs: number; latents: number; 
 const freely = (name: string): Partial<StepSettings> => (name === 'crosscoder' ? { decoderNorm: 'free' } : {})
 
 function both(name: string, settings: Record<string, unknown>, step: Partial<StepSettings> = freely(name)) {
-  const architecture = architectureOf(name)
-  const config = architecture.config.parse(settings) as Record<string, unknown>
   const shape = shapes[name] ?? { width: 12, outputs: 12, latents: 40, sites: 1 }
-  const parts = () => ({
-    architecture,
-    config,
-    settings: { ...plainStep, ...step },
-    shape,
-    params: architecture.init(shape, config, new Random(0, 'weights')),
-    total: 20,
-    variance: 3,
-  })
-  const Fused = fusedStepper(architecture, config, { ...plainStep, ...step })
-  expect(Fused).toBeDefined()
-  return { plain: new Stepper(parts()), fused: new Fused!(parts()) }
+  return steppers(name, settings, { ...plainStep, ...step }, shape)
 }
 
 const rows = (count: number, seed: number, width = 12) =>
