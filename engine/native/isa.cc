@@ -17,13 +17,16 @@ namespace pipeline {
 namespace {
 
 #if defined(__x86_64__)
+bool hasAvx512Bf16() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & (1u << 5);
+}
+
 bool hasAmx() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   const bool tiles = d & (1u << 24), bf16 = d & (1u << 22);
-  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d)) return false;
-  const bool avx512Bf16 = a & (1u << 5);
-  if (!tiles || !bf16 || !avx512Bf16) return false;
+  if (!tiles || !bf16) return false;
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -42,13 +45,14 @@ Isa best() {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512cd");
   if (!avx512) return Isa::avx2;
-  return hasAmx() ? Isa::amx : Isa::avx512;
+  if (!hasAvx512Bf16()) return Isa::avx512;
+  return hasAmx() ? Isa::amx : Isa::avx512bf16;
 #else
   return Isa::plain;
 #endif
 }
 
-constexpr const char* kNames[] = {"plain", "avx2", "avx512", "amx"};
+constexpr const char* kNames[] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
 
 /** The level of that name, if the processor has it. */
 Isa levelOf(const char* name) {

@@ -3,9 +3,9 @@
 
 namespace pipeline {
 
-enum class Isa { plain = 0, avx2 = 1, avx512 = 2, amx = 3 };
+enum class Isa { plain = 0, avx2 = 1, avx512 = 2, avx512bf16 = 3, amx = 4 };
 
-/** The level in use: the best of this processor, capped by PIPELINE_OPS_ISA=plain|avx2|avx512|amx. */
+/** The level in use: the best of this processor, capped by PIPELINE_OPS_ISA=plain|avx2|avx512|avx512bf16|amx. */
 Isa isa();
 const char* isaName();
 /** Goes to a named level, or to the best where the processor lacks it or the name is unknown. */

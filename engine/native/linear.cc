@@ -1,15 +1,15 @@
 /**
- * A linear layer in bfloat16 with float32 sums, on AMX: y = after(x W + bias), where `after` is nothing, a GELU, or the sum
+ * A linear layer in bfloat16 with float32 sums: y = after(x W + bias), where `after` is nothing, a GELU, or the sum
  * with a residual. Weights are packed once and kept under an id until `release` (TypeScript does so when it disposes the
  * weight's memory); activations are rounded to bfloat16 a group of rows at a time, in cache.
  */
+#include "bf16_kernel.h"
 #include "gelu.h"
 #include "op.h"
 #include "packed.h"
 #include "threads.h"
 
 #if PIPELINE_X86
-#include "amx.h"
 
 namespace pipeline {
 namespace {
@@ -27,7 +27,7 @@ struct LinearArgs {
 };
 
 /** Adds what follows the product to a finished block and writes it out. */
-PIPELINE_AMX void finish(const LinearArgs& args, float* c, int64_t row0, int64_t column0) {
+PIPELINE_BF16 void finish(const LinearArgs& args, float* c, int64_t row0, int64_t column0) {
   const int64_t rows = std::min(kBlock, args.rows - row0), columns = std::min(kBlock, args.outputs - column0);
   for (int64_t row = 0; row < rows; row++) {
     const int64_t at = (row0 + row) * args.outputs + column0;
@@ -51,21 +51,22 @@ PIPELINE_AMX void finish(const LinearArgs& args, float* c, int64_t row0, int64_t
 struct Finish {
   const LinearArgs& args;
   int64_t first;
-  PIPELINE_AMX void operator()(float* c, int64_t block, int64_t panel) const {
+  PIPELINE_BF16 void operator()(float* c, int64_t block, int64_t panel) const {
     finish(args, c, first + block * kBlock, panel * kBlock);
   }
 };
 
-PIPELINE_AMX void linearGroups(const LinearArgs& args, int64_t begin, int64_t end) {
+template <class Product>
+PIPELINE_BF16 void linearGroups(const Product& product, const LinearArgs& args, int64_t begin, int64_t end) {
   float* const memory = scratch(groupScratch(blocksOf(args.groupRows), blocksOf(args.inputs)));
-  const Tiles tiles;
   for (int64_t group = begin; group < end; group++) {
     const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
-    multiplyGroup(args.x + first * args.inputs, rows, args.inputs, args.weight, blocksOf(args.outputs), memory,
+    multiplyGroup(product, args.x + first * args.inputs, rows, args.inputs, args.weight, blocksOf(args.outputs), memory,
                   Finish{args, first});
   }
   _mm_sfence();  // the streamed stores, before other threads are told that this is done
 }
+PIPELINE_BF16_KERNEL(linearRows, linearGroups, LinearArgs)
 
 struct Linear {
   bool transposed;
@@ -76,7 +77,7 @@ struct Linear {
   void compute(const Call& call) const {
     const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), residual = call.input(3);
     const Tensor id = call.input(4);
-    require(isa() >= Isa::amx, "linear: this processor has no AMX.");
+    require(hasBf16(), "linear: this processor has no bfloat16 products.");
     require(x.rank() >= 1 && weight.rank() == 2, "linear: x must have an axis and the weight two.");
     const int64_t inputs = x.dim(-1), outputs = weight.dim(transposed ? 0 : 1);
     require(weight.dim(transposed ? 1 : 0) == inputs,
@@ -104,7 +105,7 @@ struct Linear {
                           std::min(kGroupBlocks, sharing) * kBlock,
                           after};
     parallel((rows + args.groupRows - 1) / args.groupRows, 1,
-             [&](int64_t begin, int64_t end) { linearGroups(args, begin, end); });
+             [&](int64_t begin, int64_t end) { linearRows(args, begin, end); });
   }
 };
 PIPELINE_OP(Linear, "PipelineLinear", {"transposed: bool", "after: int"},

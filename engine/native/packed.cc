@@ -1,4 +1,4 @@
-/** Packing weights for AMX, and the memory of those packed. */
+/** Packing weights for bfloat16 products, and the memory of those packed. */
 #include "packed.h"
 
 #include <cstdlib>
@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #endif
 
-#include "amx.h"
+#include "bf16.h"
 #include "threads.h"
 
 namespace pipeline {

@@ -1,4 +1,4 @@
-/** Weights packed for AMX, kept by id while the weight lives. */
+/** Weights packed for bfloat16 products, kept by id while the weight lives. */
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +26,7 @@ class LargeMemory {
   size_t bytes_;
 };
 
-/** Values in bfloat16, packed as amx.h's operand B. */
+/** Values in bfloat16, packed as bf16.h's operand B. */
 struct PackedWeight {
   explicit PackedWeight(int64_t values) : memory(static_cast<size_t>(values) * 2) {}
   uint16_t* data() const { return static_cast<uint16_t*>(memory.data()); }

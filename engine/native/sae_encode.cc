@@ -1,12 +1,12 @@
 /**
  * Latents of a TopK SAE without their pre-activations in memory: the k largest of relu(x W + b) in each row, found in the
- * blocks of the product while these are in cache. Products are float32, or of bfloat16 values with float32 sums (AMX).
+ * blocks of the product while these are in cache. Products are float32, or of bfloat16 values with float32 sums.
  * Each latent may have a positive factor (`scale`) and another number than its place (`names`), and what is at or below `floor`
  * counts as zero.
  */
 #include <algorithm>
 
-#include "amx.h"
+#include "bf16_kernel.h"
 #include "gemm.h"
 #include "op.h"
 #include "packed.h"
@@ -80,7 +80,7 @@ PIPELINE_KERNEL(encode, encodeGroups, EncodeArgs)
 struct ScanBlock {
   const EncodeArgs& args;
   int64_t first;
-  PIPELINE_AMX void operator()(float* c, int64_t block, int64_t panel) const {
+  PIPELINE_BF16 void operator()(float* c, int64_t block, int64_t panel) const {
     const int64_t column = panel * kBlock, row0 = first + block * kBlock, rows = std::min(kBlock, args.rows - row0);
     F<16> bias[2] = {}, scale[2] = {};
     for (int half = 0; half < 2; half++) {
@@ -102,15 +102,16 @@ struct ScanBlock {
   }
 };
 
-PIPELINE_AMX void encodeGroupsOnTiles(const EncodeArgs& args, int64_t begin, int64_t end) {
+template <class Product>
+PIPELINE_BF16 void encodeBlocks(const Product& product, const EncodeArgs& args, int64_t begin, int64_t end) {
   float* const memory = scratch(groupScratch(blocksOf(args.groupRows), blocksOf(args.inputs)));
-  const Tiles tiles;
   for (int64_t group = begin; group < end; group++) {
     const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
-    multiplyGroup(args.x + first * args.inputs, rows, args.inputs, args.packed, blocksOf(args.latents), memory,
+    multiplyGroup(product, args.x + first * args.inputs, rows, args.inputs, args.packed, blocksOf(args.latents), memory,
                   ScanBlock{args, first});
   }
 }
+PIPELINE_BF16_KERNEL(encodeRounded, encodeBlocks, EncodeArgs)
 #endif
 
 struct TopKEncode {
@@ -141,7 +142,7 @@ struct TopKEncode {
                     scale.size() ? scale.floats() : nullptr, nullptr, candidates, rows, inputs, latents, 0, 0, 0, transposed};
 #if PIPELINE_X86
     if (rounded) {
-      require(isa() >= Isa::amx, "topKEncode: this processor has no AMX.");
+      require(hasBf16(), "topKEncode: this processor has no bfloat16 products.");
       require(packed.size() == 0 || packed.size() == packedValues(inputs, latents) / 2,
               "topKEncode: the packed weight does not belong to this one.");
       Packed own;
@@ -149,7 +150,7 @@ struct TopKEncode {
       args.packed = own ? own->data() : reinterpret_cast<const uint16_t*>(packed.ints());
       args.groupRows = std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threads))) * kBlock;
       parallel((rows + args.groupRows - 1) / args.groupRows, 1,
-               [&](int64_t begin, int64_t end) { encodeGroupsOnTiles(args, begin, end); });
+               [&](int64_t begin, int64_t end) { encodeRounded(args, begin, end); });
     }
 #endif
     if (!args.packed) {

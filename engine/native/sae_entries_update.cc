@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "amx.h"
+#include "bf16.h"
 #include "op.h"
 #include "packed.h"
 #include "sae_entries.h"

@@ -1,4 +1,4 @@
-/** The encoder in the form that bfloat16 products read (amx.h), made once; updates renew it (sae_update.cc). */
+/** The encoder in the form that bfloat16 products read (bf16.h), made once; updates renew it (sae_update.cc). */
 #include <algorithm>
 
 #include "isa.h"
@@ -6,7 +6,7 @@
 #include "packed.h"
 
 #if PIPELINE_X86
-#include "amx.h"
+#include "bf16.h"
 #endif
 
 namespace pipeline {
@@ -24,7 +24,7 @@ struct PackEncoder {
     const Tensor y = call.ints(0, {words});
     std::copy(packed->data(), packed->data() + words * 2, reinterpret_cast<uint16_t*>(y.ints()));
 #else
-    require(false, "packEncoder: this processor has no AMX.");
+    require(false, "packEncoder: this processor has no bfloat16 products.");
 #endif
   }
 };

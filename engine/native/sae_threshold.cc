@@ -1,7 +1,7 @@
 /**
  * Latents above bounds of their own, without the pre-activations in memory: the entries of x W + b that are larger than
  * bound[latent], row by row in ascending order of latents. They are picked from the blocks of the product while these are in
- * cache. Products are float32, or of bfloat16 values with float32 sums (AMX).
+ * cache. Products are float32, or of bfloat16 values with float32 sums.
  *
  * Where more than `limit` entries are found the op stops early and gives none; `complete` is 0 then. Whether it does depends
  * on the numbers alone.
@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "amx.h"
+#include "bf16_kernel.h"
 #include "gemm.h"
 #include "op.h"
 #include "packed.h"
@@ -150,7 +150,7 @@ struct ScanBlock {
   const ThresholdArgs& args;
   const Collector& collector;
   mutable int64_t stretch = 0;
-  PIPELINE_AMX void operator()(float* c, int64_t block, int64_t panel) const {
+  PIPELINE_BF16 void operator()(float* c, int64_t block, int64_t panel) const {
     constexpr int64_t kTogether = kColumns / kBlock;
     if (panel / kTogether != stretch) {
       collector.flush();
@@ -167,18 +167,19 @@ struct ScanBlock {
   }
 };
 
-PIPELINE_AMX void encodeGroupsOnTiles(const ThresholdArgs& args, int64_t begin, int64_t end) {
+template <class Product>
+PIPELINE_BF16 void encodeBlocks(const Product& product, const ThresholdArgs& args, int64_t begin, int64_t end) {
   const int64_t own = groupScratch(blocksOf(args.groupRows), blocksOf(args.inputs));
   float* const memory = scratch(own + Collector::cells(args.groupRows));
-  const Tiles tiles;
   for (int64_t group = begin; group < end && *args.total <= args.limit; group++) {
     const int64_t first = group * args.groupRows, rows = std::min(args.groupRows, args.rows - first);
     const Collector collector(memory + own, rows, args.found[group], *args.total);
-    multiplyGroup(args.x + first * args.inputs, rows, args.inputs, args.packed, blocksOf(args.latents), memory,
+    multiplyGroup(product, args.x + first * args.inputs, rows, args.inputs, args.packed, blocksOf(args.latents), memory,
                   ScanBlock{args, collector});
     collector.flush();
   }
 }
+PIPELINE_BF16_KERNEL(encodeRounded, encodeBlocks, ThresholdArgs)
 #endif
 
 struct ThresholdEncode {
@@ -208,7 +209,7 @@ struct ThresholdEncode {
     };
 #if PIPELINE_X86
     if (rounded) {
-      require(isa() >= Isa::amx, "thresholdEncode: this processor has no AMX.");
+      require(hasBf16(), "thresholdEncode: this processor has no bfloat16 products.");
       require(packed.size() == 0 || packed.size() == packedValues(inputs, latents) / 2,
               "thresholdEncode: the packed weight does not belong to this one.");
       Packed own;
@@ -216,7 +217,7 @@ struct ThresholdEncode {
       args.packed = own ? own->data() : reinterpret_cast<const uint16_t*>(packed.ints());
       inGroups(std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threads))) * kBlock);
       parallel(static_cast<int64_t>(found.size()), 1,
-               [&](int64_t begin, int64_t end) { encodeGroupsOnTiles(args, begin, end); });
+               [&](int64_t begin, int64_t end) { encodeRounded(args, begin, end); });
     }
 #endif
     if (!args.packed && rows > 0) {

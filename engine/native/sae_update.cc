@@ -10,7 +10,7 @@
  * decay and its weights still move. With `lazy` such latents are left alone instead. Weights and moments change in place.
  *
  * The optimisers are in sae_rows.h. A second set of entries (AuxK) has its own g. wEnc here is [latents, width]; its bfloat16
- * form (amx.h) is renewed with it.
+ * form (bf16.h) is renewed with it.
  */
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@
 #include "threads.h"
 
 #if PIPELINE_X86
-#include "amx.h"
+#include "bf16.h"
 #endif
 
 namespace pipeline {

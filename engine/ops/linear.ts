@@ -1,13 +1,13 @@
 /**
  * A linear layer over the last axis with what follows it, as one op: y = gelu(x W + bias), or y = residual + (x W + bias).
  *
- * In float32 the products are float32 throughout. In bf16 precision on a processor with AMX, x and W are rounded to bfloat16
- * and summed in float32, as TensorFlow's bf16 mode does, but W is packed only once. Where neither applies TensorFlow makes
+ * In float32 the products are float32 throughout. In bf16 precision on a processor with AMX or AVX-512 BF16, x and W
+ * are rounded to bfloat16 and summed in float32, as TensorFlow's bf16 mode does, but W is packed only once. Where neither applies TensorFlow makes
  * the product and one op the rest.
  */
 import { type Tensor, type Tensor2D, tf } from '../tf.ts'
 import { type GeluForm, gelu, plainGelu } from './gelu.ts'
-import { callOp, canCall, multipliesHere, noTensor, roundsOnTiles, weightId } from './native.ts'
+import { callOp, canCall, multipliesHere, noTensor, roundsHere, weightId } from './native.ts'
 import { addBias, plainAddBias } from './norm.ts'
 
 export interface LinearOptions {
@@ -40,7 +40,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions): Tenso
       after: { int: options.gelu === 'erf' ? 1 : options.gelu === 'tanh' ? 2 : 0 },
     }
     const inputs = [x, weight, bias ?? noTensor(), residual ?? noTensor()]
-    if (roundsOnTiles()) {
+    if (roundsHere()) {
       const id = tf.scalar(weightId(weight), 'int32')
       return callOp('PipelineLinear', attributes, [...inputs, id], 1)[0]!
     }

@@ -86,13 +86,18 @@ export function multipliesHere(): boolean {
   return !rounds && canCall('PipelineLinearFloat') && addon!.setInstructions() !== 'plain'
 }
 
-/** Whether products run in bfloat16 on our own op: the engine's precision says so, and the processor has AMX. */
-export function roundsOnTiles(): boolean {
-  return rounds && addon?.setInstructions() === 'amx' && canCall('PipelineLinear')
+/** Whether products run in bfloat16 on our own op: the engine's precision says so, and the instructions have them. */
+export function roundsHere(): boolean {
+  return rounds && hasRoundedProducts() && canCall('PipelineLinear')
 }
 
 /** Levels of vector instructions, each with all before it. `plain` is SSE2 on x86-64 and NEON on arm64. */
-export const INSTRUCTIONS = ['plain', 'avx2', 'avx512', 'amx'] as const
+export const INSTRUCTIONS = ['plain', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const
+
+/** Whether the ops have products of bfloat16 values at the level in use. */
+export function hasRoundedProducts(): boolean {
+  return ['avx512bf16', 'amx'].includes(opInstructions())
+}
 
 /** The vector instructions that the ops use, or `none` where they are not loaded. */
 export function opInstructions(): string {

@@ -16,12 +16,12 @@ export async function startOps(options: Pick<EngineOptions, 'precision'> = {}): 
 }
 
 /** Runs `check` at every level of instructions that this processor has, with one thread and with more than the rows. */
-export function everyWay(check: (name: string) => void): void {
+export function everyWay(check: (name: string, threads: number) => void): void {
   for (const level of INSTRUCTIONS) {
     if (setOpInstructions(level) !== level) continue
     for (const threads of [1, 5]) {
       setOpThreads(threads)
-      check(`${level}, ${threads} threads`)
+      check(`${level}, ${threads} threads`, threads)
     }
   }
   setOpThreads(2)

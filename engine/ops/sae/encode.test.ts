@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
-import { opInstructions } from '../native.ts'
+import { hasRoundedProducts } from '../native.ts'
 import { everyWay, opsTestable, startOps } from '../testing.ts'
 import { plainTopKEncode, topKEncode } from './encode.ts'
 
@@ -34,7 +34,7 @@ describe.skipIf(!opsTestable)('top-k encoding in one op', () => {
     const weight = tf.tensor2d([[3, 1, 2, 4]])
     const [bias, scale] = [tf.tensor1d([0, 1, 0, 0]), tf.tensor1d([1, 3, 2, 0.5])]
     everyWay(name => {
-      for (const rounded of opInstructions() === 'amx' ? [false, true] : [false]) {
+      for (const rounded of hasRoundedProducts() ? [false, true] : [false]) {
         const { values, indices } = topKEncode(x, weight, { k: 2, bias, scale, floor: 4, layout: 'in-out', rounded })
         expect([indices.arraySync(), values.arraySync()], name).toEqual([
           [
@@ -75,7 +75,7 @@ describe.skipIf(!opsTestable)('top-k encoding in one op', () => {
       const plain = plainTopKEncode(x, weight, { k, bias, layout: 'in-out' })
       everyWay(name => {
         const before = tf.memory().numTensors
-        for (const rounded of opInstructions() === 'amx' ? [false, true] : [false]) {
+        for (const rounded of hasRoundedProducts() ? [false, true] : [false]) {
           const one = topKEncode(x, weight, { k, bias, layout: 'in-out', rounded })
           expect(one.values.dataSync(), name).toEqual(plain.values.dataSync())
           expect(one.indices.dataSync(), name).toEqual(plain.indices.dataSync())

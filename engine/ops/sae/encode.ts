@@ -5,7 +5,7 @@
  * lowest other latents stand in with value 0, as in a top-k of the ReLU.
  */
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
-import { callOp, canCall, noTensor, opInstructions } from '../native.ts'
+import { callOp, canCall, hasRoundedProducts, noTensor } from '../native.ts'
 
 export interface EncodeOptions {
   readonly k: number
@@ -14,8 +14,8 @@ export interface EncodeOptions {
   /** The weight is [width, latents] (`in-out`) or [latents, width] (`out-in`). */
   readonly layout: 'in-out' | 'out-in'
   /**
-   * Round x and the weight to bfloat16 and sum in float32. Only where the processor has AMX (`canRound`); elsewhere products
-   * are float32.
+   * Round x and the weight to bfloat16 and sum in float32. Only where the processor has AMX or AVX-512 BF16 (`canRound`);
+   * elsewhere products are float32.
    */
   readonly rounded?: boolean
   /** The weight as `packEncoder` packed it, for rounded products; packed anew in each call without it. */
@@ -36,7 +36,7 @@ export interface ChosenLatents {
 
 /** Whether rounded products are to be had here. */
 export function canRound(): boolean {
-  return canCall('PipelineTopKEncode') && opInstructions() === 'amx'
+  return canCall('PipelineTopKEncode') && hasRoundedProducts()
 }
 
 /** The meaning of `topKEncode`, in tfjs ops and on the host. */

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
-import { opInstructions } from '../native.ts'
+import { hasRoundedProducts } from '../native.ts'
 import { everyWay, largestDifference, opsTestable, startOps } from '../testing.ts'
 import { packEncoder } from './encode.ts'
 import { type Entries, plainThresholdEncode, thresholdEncode } from './threshold.ts'
@@ -59,7 +59,7 @@ describe.skipIf(!opsTestable)('encoding above thresholds in one op', () => {
     const plain = plainThresholdEncode(x, weight, { bias, bounds, layout: 'in-out', limit })!
     everyWay(name => {
       const before = tf.memory().numTensors
-      for (const rounded of opInstructions() === 'amx' ? [false, true] : [false])
+      for (const rounded of hasRoundedProducts() ? [false, true] : [false])
         for (const layout of ['in-out', 'out-in'] as const) {
           const given = layout === 'in-out' ? weight : turned
           const entries = thresholdEncode(x, given, { bias, bounds, layout, limit, rounded })!
@@ -82,7 +82,7 @@ describe.skipIf(!opsTestable)('encoding above thresholds in one op', () => {
       const entries = thresholdEncode(x, weight, options)!
       expect(apart(entries, plain), name).toBeLessThan(1e-4)
       disposeEntries(entries)
-      if (opInstructions() !== 'amx') return
+      if (!hasRoundedProducts()) return
       const turned = weight.transpose() as Tensor2D
       const packed = packEncoder(turned)
       const rounded = { ...options, layout: 'out-in', rounded: true } as const

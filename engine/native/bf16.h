@@ -1,8 +1,9 @@
 /**
- * Products of bfloat16 matrices with float32 sums on AMX tiles (Intel's Advanced Matrix Extensions).
+ * Products of bfloat16 matrices with float32 sums: what is the same for AMX tiles (bf16_tiles.h) and for the dot products of
+ * AVX-512 BF16 (bf16_dots.h). A kernel takes both by bf16_kernel.h.
  *
- * A block is 32 rows by 32 columns: two tiles of A by two of B into four of C. Both operands are packed so that what one step
- * of 32 along the depth needs lies together, 2 KiB each:
+ * A block is 32 rows by 32 columns: four tiles of 16 by 16. Both operands are packed, in one form for both kinds of
+ * instructions, so that what one step of 32 along the depth needs lies together, 2 KiB each:
  *
  *   A  [rows / 32][depth / 32][2][16 rows][32]           B  [columns / 32][depth / 32][2][16 pairs][16 columns][2]
  *
@@ -17,7 +18,8 @@
 #if PIPELINE_X86
 #include <immintrin.h>
 
-#define PIPELINE_AMX                                                                                                   \
+// AMX instructions are asked for by name only (bf16_tiles.h); compilers make none of their own.
+#define PIPELINE_BF16                                                                                                  \
   __attribute__((target("avx2,fma,bmi,bmi2,popcnt,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16,amx-tile," \
                         "amx-bf16,prefer-vector-width=512")))
 
@@ -37,60 +39,6 @@ inline uint16_t bfloat16Of(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-/** While it lives, the tile registers of this thread are set up as eight tiles of 16 rows of 64 bytes. */
-class Tiles {
- public:
-  Tiles() {
-    alignas(64) uint8_t config[64] = {};
-    config[0] = 1;  // palette
-    for (int tile = 0; tile < 8; tile++) {
-      config[16 + 2 * tile] = 64;  // bytes a row
-      config[48 + tile] = 16;      // rows
-    }
-    // The clobber matters: without it compilers drop the stores above.
-    asm volatile("ldtilecfg %0" ::"m"(config) : "memory");
-  }
-  ~Tiles() { asm volatile("tilerelease" ::: "memory"); }
-  Tiles(const Tiles&) = delete;
-};
-
-#define PIPELINE_TILE_LOAD(TILE, FROM, STRIDE) \
-  asm volatile("tileloadd (%0,%1,1), %%tmm" #TILE ::"r"(FROM), "r"(static_cast<int64_t>(STRIDE)) : "memory")
-#define PIPELINE_TILE_STORE(TO, STRIDE, TILE) \
-  asm volatile("tilestored %%tmm" #TILE ", (%0,%1,1)" ::"r"(TO), "r"(static_cast<int64_t>(STRIDE)) : "memory")
-#define PIPELINE_TILE_ZERO(TILE) asm volatile("tilezero %%tmm" #TILE ::)
-#define PIPELINE_TILE_MULTIPLY(C, A, B) asm volatile("tdpbf16ps %%tmm" #B ", %%tmm" #A ", %%tmm" #C ::)
-
-/** c (+)= a b over `steps` steps, for one block; `first` starts from zero. Needs `Tiles`. */
-inline __attribute__((always_inline)) void multiplyBlock(const uint16_t* a, const uint16_t* b, int64_t steps, float* c,
-                                                         bool first) {
-  if (first) {
-    PIPELINE_TILE_ZERO(0);
-    PIPELINE_TILE_ZERO(1);
-    PIPELINE_TILE_ZERO(2);
-    PIPELINE_TILE_ZERO(3);
-  } else {
-    PIPELINE_TILE_LOAD(0, c, 64);
-    PIPELINE_TILE_LOAD(1, c + 256, 64);
-    PIPELINE_TILE_LOAD(2, c + 512, 64);
-    PIPELINE_TILE_LOAD(3, c + 768, 64);
-  }
-  for (int64_t step = 0; step < steps; step++) {
-    PIPELINE_TILE_LOAD(4, a + step * kStep, 64);
-    PIPELINE_TILE_LOAD(6, b + step * kStep, 64);
-    PIPELINE_TILE_LOAD(7, b + step * kStep + kStep / 2, 64);
-    PIPELINE_TILE_MULTIPLY(0, 4, 6);
-    PIPELINE_TILE_LOAD(5, a + step * kStep + kStep / 2, 64);
-    PIPELINE_TILE_MULTIPLY(1, 4, 7);
-    PIPELINE_TILE_MULTIPLY(2, 5, 6);
-    PIPELINE_TILE_MULTIPLY(3, 5, 7);
-  }
-  PIPELINE_TILE_STORE(c, 64, 0);
-  PIPELINE_TILE_STORE(c + 256, 64, 1);
-  PIPELINE_TILE_STORE(c + 512, 64, 2);
-  PIPELINE_TILE_STORE(c + 768, 64, 3);
-}
-
 /** Where in a block of C a row's 16 columns of one half begin. */
 inline float* blockRow(float* c, int64_t row, int half) { return c + (row / 16 * 2 + half) * 256 + row % 16 * 16; }
 
@@ -102,7 +50,7 @@ constexpr int64_t kPanels = 24;      // column panels, where there are several s
 constexpr int64_t kGroupBlocks = 8;  // blocks of rows
 
 /** Packs `rows` rows (at most 32; the rest become zeros) of a float32 matrix as a block row of A. */
-PIPELINE_AMX inline void packRows(const float* x, int64_t stride, int64_t rows, int64_t depth, uint16_t* packed) {
+PIPELINE_BF16 inline void packRows(const float* x, int64_t stride, int64_t rows, int64_t depth, uint16_t* packed) {
   const int64_t steps = blocksOf(depth);
   for (int64_t row = 0; row < kBlock; row++) {
     uint16_t* to = packed + row / 16 * (kStep / 2) + row % 16 * kBlock;
@@ -126,10 +74,11 @@ inline int64_t groupScratch(int64_t blocks, int64_t steps) {
 
 /**
  * The products of `rows` rows of x [rows, depth] with the packed columns of `weight`, block by block: calls
- * `finish(c, block, panel)` for each finished block of sums, panels in ascending order. Needs `Tiles`.
+ * `finish(c, block, panel)` for each finished block of sums, panels in ascending order. `Product` has `multiply(a, b, steps, c,
+ * first)`: c (+)= a b over `steps` steps for one block, from zero where it is the `first` of them.
  */
-template <class Finish>
-PIPELINE_AMX void multiplyGroup(const float* x, int64_t rows, int64_t depth, const uint16_t* weight, int64_t panels,
+template <class Product, class Finish>
+PIPELINE_BF16 void multiplyGroup(const Product& product, const float* x, int64_t rows, int64_t depth, const uint16_t* weight, int64_t panels,
                                 float* memory, const Finish& finish) {
   const int64_t steps = blocksOf(depth), blocks = blocksOf(rows);
   const int64_t stretches = (steps + kStretch - 1) / kStretch;
@@ -149,7 +98,7 @@ PIPELINE_AMX void multiplyGroup(const float* x, int64_t rows, int64_t depth, con
           const uint16_t* b = weight + (panel * steps + from) * kStep;
           for (int64_t block = 0; block < blocks; block++) {
             float* const sums = c + ((panel - panel0) * blocks + block) * kBlockFloats;
-            multiplyBlock(a + (block * steps + from) * kStep, b, to - from, sums, from == 0);
+            product.multiply(a + (block * steps + from) * kStep, b, to - from, sums, from == 0);
             if (to == steps) finish(sums, block, panel);
           }
         }
