@@ -8,9 +8,12 @@ import type { DatasetConfig } from '../datasets/config.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { Tokenizer } from '../datasets/tokenizer.ts'
 import type { Model } from '../model/model.ts'
+import { readManifest } from '../runs/folder.ts'
+import { contentHash } from '../runs/key.ts'
 import { inherited } from '../runs/lineage.ts'
+import type { FinishedRun } from '../runs/open-run.ts'
 import type { RunInput } from '../runs/run.ts'
-import { contentHash, type FinishedRun, type RunStore, readManifest } from '../runs/store.ts'
+import type { RunStore } from '../runs/store.ts'
 import type { Session } from './command.ts'
 
 /** The name under which the project's own model and language are found. */

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hashPath } from '../core/hash.ts'
+import { contentHash } from './key.ts'
 import { ancestry, descendants, diffRuns, inherited, verifyRun } from './lineage.ts'
-import { contentHash, type FinishedRun, type OpenRun, RunStore } from './store.ts'
+import type { FinishedRun, OpenRun } from './open-run.ts'
+import { RunStore } from './store.ts'
 
 let folder: string
 let store: RunStore

@@ -3,8 +3,11 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../core/errors.ts'
 import { hashPath, sha256File } from '../core/hash.ts'
+import { filesOf, readManifest } from './folder.ts'
+import { contentHash } from './key.ts'
+import type { FinishedRun } from './open-run.ts'
 import type { RunInput, RunManifest } from './run.ts'
-import { contentHash, type FinishedRun, filesOf, type RunStore, readManifest } from './store.ts'
+import type { RunStore } from './store.ts'
 
 /** A run and, below it, what it was made from. */
 export interface Ancestry {

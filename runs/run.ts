@@ -1,4 +1,4 @@
-/** A run: one directory under `runs/`, manifest first, closed last, immutable after. (Types; the store is in `store.ts`.) */
+/** A run: one directory under `runs/`, manifest first, closed last, immutable after. (Types; `store.ts` finds and opens runs.) */
 import { z } from 'zod'
 
 export const RunInput = z.strictObject({

@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { contentHash, keyOf, type RunRequest } from './key.ts'
 import { takeLock } from './lock.ts'
-import { contentHash, keyOf, type OpenRun, type RunRequest, RunStore } from './store.ts'
+import type { OpenRun } from './open-run.ts'
+import { RunStore } from './store.ts'
 
 let folder: string
 let store: RunStore

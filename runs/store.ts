@@ -4,75 +4,21 @@
  * A run's key is the hash of all that its bytes depend on. Asked for a key it has, the store answers `unchanged` when
  * that run is finished, and `resumed` when it was cut; it never writes into a finished run.
  */
-import { access, mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { mkdir, readdir } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
-import { nameOfPath, writeError, writeJson } from '../core/files.ts'
-import { hashValue, sha256File } from '../core/hash.ts'
+import { writeError, writeJson } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
-import { lockName, takeLock } from './lock.ts'
-import { MetricsFile } from './metrics.ts'
+import { manifestName, readManifest, refuseStrangers } from './folder.ts'
+import { keyOf, type RunRequest } from './key.ts'
+import { takeLock } from './lock.ts'
 import { checkId, idsFor } from './names.ts'
-import { type RunInput, RunManifest } from './run.ts'
-
-/** Raised whenever the same config and inputs give other bytes than before, so that old runs are not taken for new. */
-export const formatVersion = 2
-
-/** What a run is to be: everything its bytes depend on, and how it may be called. */
-export interface RunRequest {
-  readonly stage: string
-  /** The parsed config, defaults filled in. */
-  readonly config: Readonly<Record<string, unknown>>
-  readonly inputs: readonly RunInput[]
-  readonly seed: number
-  /** The engine's facts; `name` and `precision` are part of the key. */
-  readonly engine: Readonly<Record<string, unknown>>
-  readonly versions: Readonly<Record<string, string>>
-  readonly machine: Readonly<Record<string, unknown>>
-  /** Exactly this id. */
-  readonly name?: string
-  /** What a generated id begins with; default the stage. */
-  readonly prefix?: string
-}
-
-/** A finished run. */
-export interface FinishedRun {
-  readonly directory: string
-  readonly manifest: RunManifest
-}
+import { type FinishedRun, OpenRun } from './open-run.ts'
+import type { RunManifest } from './run.ts'
 
 export type Opened =
   | { readonly state: 'unchanged'; readonly run: FinishedRun }
   | { readonly state: 'new' | 'resumed'; readonly run: OpenRun }
-
-/**
- * The key of a run: sha256 over format, stage, seed, engine, config and the inputs' hashes. Where an input lies is
- * not part of it, so config keys that only name inputs (`model`, `dataset.path`, `capture` …) are left out; what a model
- * or text is called is, since other tools are told.
- */
-export function keyOf(request: Pick<RunRequest, 'stage' | 'config' | 'inputs' | 'seed' | 'engine'>): string {
-  const config: Record<string, unknown> = { ...request.config }
-  for (const { role } of request.inputs) {
-    const value = config[role]
-    if (value !== null && typeof value === 'object') config[role] = { ...value, path: undefined }
-    else delete config[role]
-  }
-  return hashValue({
-    format: formatVersion,
-    stage: request.stage,
-    seed: request.seed,
-    engine: { name: request.engine.name, precision: request.engine.precision },
-    config,
-    inputs: request.inputs.map(({ role, sha256, run, path }) =>
-      run === undefined && path !== undefined ? { role, sha256, name: nameOfPath(path) } : { role, sha256 },
-    ),
-  })
-}
-
-/** The content hash of a finished run: what other runs record when it is their input. */
-export function contentHash(manifest: RunManifest): string {
-  return hashValue(manifest.files)
-}
 
 /** A folder of runs. */
 export class RunStore {
@@ -206,149 +152,5 @@ export class RunStore {
       if (codeOf(error) === 'ENOENT') return []
       throw error
     }
-  }
-}
-
-/** A run that is being written. It ends by exactly one of `finish`, `stop` and `discard`. */
-export class OpenRun {
-  readonly directory: string
-  readonly metrics: MetricsFile
-  #manifest: RunManifest
-  readonly #unlock: () => Promise<void>
-  readonly #now: () => Date
-
-  constructor(directory: string, manifest: RunManifest, unlock: () => Promise<void>, now: () => Date) {
-    this.directory = directory
-    this.metrics = new MetricsFile(join(directory, metricsName))
-    this.#manifest = manifest
-    this.#unlock = unlock
-    this.#now = now
-  }
-
-  get manifest(): RunManifest {
-    return this.#manifest
-  }
-
-  /** Records what runs the work, once it is started. */
-  async describe(engine: Readonly<Record<string, unknown>>): Promise<void> {
-    this.#manifest = { ...this.#manifest, engine: { ...engine } }
-    await writeJson(join(this.directory, manifestName), this.#manifest)
-  }
-
-  /** Closes the run: hashes its files and writes the manifest for the last time. */
-  async finish(
-    summary: Readonly<Record<string, unknown>>,
-    timing: Readonly<Record<string, number>> = {},
-  ): Promise<FinishedRun> {
-    const empty = this.metrics.lines === 0
-    this.metrics.close()
-    if (empty) await rm(join(this.directory, metricsName), { force: true })
-    for (const name of await leftoversOf(this.directory)) await rm(join(this.directory, name))
-    const files: Record<string, string> = {}
-    for (const name of await filesOf(this.directory)) files[name] = await sha256File(join(this.directory, name))
-    await this.#close({
-      status: 'finished',
-      finished: this.#now().toISOString(),
-      summary: { ...summary },
-      ...(Object.keys(timing).length > 0 ? { timing: { ...timing } } : {}),
-      files,
-    })
-    return { directory: this.directory, manifest: this.#manifest }
-  }
-
-  /** Leaves the run as it is, to be resumed by the same command. */
-  async stop(status: 'interrupted' | 'failed'): Promise<void> {
-    this.metrics.close()
-    await this.#close({ status })
-  }
-
-  /** Removes the run and everything in it. */
-  async discard(): Promise<void> {
-    this.metrics.close()
-    await rm(this.directory, { recursive: true, force: true })
-  }
-
-  async #close(changes: Partial<RunManifest>): Promise<void> {
-    this.#manifest = { ...this.#manifest, ...changes }
-    try {
-      await writeJson(join(this.directory, manifestName), this.#manifest)
-    } finally {
-      await this.#unlock()
-    }
-  }
-}
-
-const manifestName = 'run.json'
-const metricsName = 'metrics.jsonl'
-
-/** Files of a run by relative path, sorted, without the manifest, the lock and half-written leftovers. */
-export async function filesOf(directory: string): Promise<string[]> {
-  return (await walk(directory)).filter(name => name !== manifestName && !ours(name))
-}
-
-/** Half-written files that a killed process left. */
-async function leftoversOf(directory: string): Promise<string[]> {
-  return (await walk(directory)).filter(name => name.endsWith('.partial'))
-}
-
-async function walk(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true, recursive: true })
-  return entries
-    .filter(entry => entry.isFile())
-    .map(entry => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .sort()
-}
-
-/** Whether the store may find this in a folder that is not a run yet. */
-function ours(name: string): boolean {
-  return name.startsWith(lockName) || name.endsWith('.partial')
-}
-
-/** The manifest in a directory, or undefined where there is none. */
-export async function readManifest(directory: string): Promise<RunManifest | undefined> {
-  const path = join(directory, manifestName)
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw error
-  }
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw new UserError(`The manifest ${path} is not JSON: ${messageOf(error)}.`, { cause: error })
-  }
-  const result = RunManifest.safeParse(value)
-  if (result.success) return result.data
-  const schema = (value as { schema?: unknown } | null)?.schema
-  throw new UserError(
-    schema === 1
-      ? `The manifest ${path} is not one of ours: ${result.error.issues[0]?.path.join('.')}: ${result.error.issues[0]?.message}.`
-      : `The manifest ${path} has schema ${JSON.stringify(schema)}, but this version reads schema 1.`,
-  )
-}
-
-/** A folder that holds something else must not become a run. */
-async function refuseStrangers(directory: string): Promise<void> {
-  try {
-    await access(join(directory, manifestName))
-    return
-  } catch {
-    // no manifest: new, or made by a process that died before it wrote one
-  }
-  try {
-    const stranger = (await readdir(directory)).find(name => !ours(name))
-    if (stranger === undefined) return
-    throw new UserError(`${directory} exists and is not a run (it holds ${stranger}).`, {
-      fix: `Choose another --name, or another --runs-dir than ${dirname(directory)}.`,
-    })
-  } catch (error) {
-    const code = codeOf(error)
-    if (code === 'ENOENT') return
-    if (code === 'ENOTDIR')
-      throw new UserError(`${directory} is a file, so no run can be made there.`, { cause: error })
-    throw error
   }
 }

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { hashPath } from '../../core/hash.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
-import { readManifest } from '../../runs/store.ts'
+import { readManifest } from '../../runs/folder.ts'
 import { findDataset, findModel, findSae, hashing } from '../inputs.ts'
 import { defineStage, ownConfig } from '../stage.ts'
 

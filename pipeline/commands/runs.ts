@@ -1,7 +1,7 @@
 /** `pipeline runs …`: what runs there are, what they were made from, whether they are still what they were. */
 import { z } from 'zod'
 import { type Ancestry, ancestry, descendants, diffRuns, verifyRun } from '../../runs/lineage.ts'
-import type { FinishedRun } from '../../runs/store.ts'
+import type { FinishedRun } from '../../runs/open-run.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../common.ts'
 import { hashOfInput } from '../inputs.ts'
