@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import type { TruthSummary } from '../../sae/truth/stage.ts'
 import { truthTable } from './sae-truth.ts'
 
 const result = {
@@ -12,12 +11,15 @@ const result = {
 
 test('a row says how many samples are behind it; published rows stand under those of their own benchmark only', () => {
   const summary = { samples: 1, true_l0: 34, definitions: 'sae-truth-1', results: [result] } as const
-  expect(truthTable({ ...summary, preset: 'small' } as TruthSummary)).toMatchInlineSnapshot(`
+  expect(truthTable({ ...summary, preset: 'small' })).toMatchInlineSnapshot(`
     "SAE        samples      F1     MCC  unique      EV     L0  dead
     batchtopk   20.48M  0.5000  0.2500  1.0000  0.7500  24.99     3"
   `)
-  const lines = truthTable({ ...summary, preset: 'synthsaebench-16k' } as TruthSummary).split('\n')
-  expect(lines[1]).toMatch(/^batchtopk +20\.48M +0\.5000 /)
-  expect(lines[2]).toMatch(/^BatchTopK, published +200M +0\.7316 +0\.7574 +0\.9837 +0\.7923 +25$/)
+  const [lines, short] = (['synthsaebench-16k', 'synthsaebench-16k-short'] as const).map(preset =>
+    truthTable({ ...summary, preset }).split('\n'),
+  )
+  expect(short).toEqual(lines)
+  expect(lines![1]).toMatch(/^batchtopk +20\.48M +0\.5000 /)
+  expect(lines![2]).toMatch(/^BatchTopK, published +200M +0\.7316 +0\.7574 +0\.9837 +0\.7923 +25$/)
   expect(lines).toHaveLength(7)
 })

@@ -1,6 +1,6 @@
 /** `pipeline sae truth`: SAEs learn a world whose features are known, and are measured against them. */
 import type { StageContext } from '../../core/stage.ts'
-import { truthPresetNames } from '../../sae/truth/config.ts'
+import { truthPresets } from '../../sae/truth/config.ts'
 import { publishedRows } from '../../sae/truth/published.ts'
 import { fillTruth, resolveTruth, TruthConfig } from '../../sae/truth/settings.ts'
 import type { TruthSummary } from '../../sae/truth/stage.ts'
@@ -14,7 +14,7 @@ const stage = defineStage({
     'Trains SAEs on samples of a synthetic world whose features are known, and says how many of them each has found: F1, MCC, uniqueness, explained variance. Samples are drawn as they are needed and never stored.',
   examples: [
     'pipeline sae truth',
-    `pipeline sae truth --preset ${truthPresetNames[0]} --samples 20000000 --precision bf16`,
+    'pipeline sae truth --preset synthsaebench-16k-short --precision bf16',
     'pipeline sae truth --architecture topk --k 8',
   ],
   config: TruthConfig,
@@ -51,7 +51,7 @@ export function truthTable({ preset, results }: TruthSummary): string {
     '',
   ])
   const heads = ['SAE', 'samples', 'F1', 'MCC', 'unique', 'EV', 'L0', 'dead']
-  const rows = [heads, ...ours, ...(preset === 'synthsaebench-16k' ? theirs : [])]
+  const rows = [heads, ...ours, ...(truthPresets[preset].published ? theirs : [])]
   return columns(rows, [1, 2, 3, 4, 5, 6, 7]).join('\n')
 }
 

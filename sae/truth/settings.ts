@@ -4,7 +4,7 @@ import { parseConfig } from '../../core/config.ts'
 import { UserError } from '../../core/errors.ts'
 import { architectureOf, architectures } from '../architectures/index.ts'
 import { resolveTraining, TrainConfig } from '../config.ts'
-import { checkWorld, type TruthPreset, truthPresetNames, truthPresets, type WorldConfig } from './config.ts'
+import { checkWorld, type TruthPreset, truthPresetNames, truthPresets } from './config.ts'
 
 /** Architectures that read one site and so can learn a world. */
 const names = Object.values(architectures)
@@ -45,7 +45,7 @@ export type TruthConfig = z.output<typeof TruthConfig>
 
 /** The config with everything filled in that the preset says. */
 export function fillTruth(config: TruthConfig) {
-  const preset: TruthPreset = truthPresets[config.preset]
+  const preset = truthPresets[config.preset]
   const samples = config.samples ?? preset.samples
   return {
     ...config,
@@ -65,16 +65,17 @@ type Filled = ReturnType<typeof fillTruth>
 export function resolveTruth(config: TruthConfig) {
   const filled = fillTruth(config)
   const { samples, batchSamples, evaluateEvery, checkpointEvery, finalSamples } = filled
-  const { world, widths }: TruthPreset = truthPresets[config.preset]
+  const preset = truthPresets[config.preset]
+  const { world } = preset
   checkWorld(world)
   const repeated = config.architecture.find((name, i) => config.architecture.indexOf(name) !== i)
   if (repeated) throw new UserError(`architecture names ${repeated} twice.`, { fix: 'Name each once.' })
   return {
-    ...{ world: world as WorldConfig, samples, batchSamples, finalSamples },
+    ...{ world, samples, batchSamples, finalSamples },
     steps: Math.floor(samples / batchSamples),
     evaluateSteps: stepsOf(evaluateEvery, batchSamples),
     checkpointSteps: stepsOf(checkpointEvery, batchSamples),
-    trainings: config.architecture.map(name => trainingOf(name, filled, widths)),
+    trainings: config.architecture.map(name => trainingOf(name, filled, preset)),
   }
 }
 
@@ -82,8 +83,9 @@ function stepsOf(samples: number, batch: number): number {
   return Math.max(1, Math.round(samples / batch))
 }
 
-/** What `train` would be told. A constant rate from the first step on, as the protocol has it, unless settings differ. */
-function trainingOf(name: string, config: Filled, widths: readonly number[]): TrainConfig {
+/** What `train` would be told: the preset's protocol, unless settings differ. */
+function trainingOf(name: string, config: Filled, preset: TruthPreset): TrainConfig {
+  const { schedule, deadAfterSteps, widths } = preset
   const { samples, batchSamples, latents, learningRate, k } = config
   const own = Object.keys(architectureOf(name).config.shape)
   const others = new Set(names.flatMap(other => Object.keys(architectureOf(other).config.shape)))
@@ -91,7 +93,7 @@ function trainingOf(name: string, config: Filled, widths: readonly number[]): Tr
   const settings = Object.entries(config.settings).filter(([key]) => own.includes(key) || !others.has(key))
   const given = {
     ...{ architecture: name, latents, tokens: samples, batchTokens: batchSamples, learningRate },
-    ...{ schedule: 'constant', warmUp: 0, deadAfterTokens: 1000 * batchSamples },
+    ...{ ...schedule, deadAfterTokens: deadAfterSteps * batchSamples },
     ...(own.includes('k') ? { k } : {}),
     ...(own.includes('widths') ? { widths: widths.filter(width => width < latents) } : {}),
     ...Object.fromEntries(settings),

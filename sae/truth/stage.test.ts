@@ -46,6 +46,15 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true })
 })
 
+test('the short protocol is the published one but for its length, its rate and when a latent is dead', () => {
+  const short = resolveTruth(TruthConfig.parse({ preset: 'synthsaebench-16k-short' }))
+  const settings = { schedule: 'linear', warmUp: 0.005, decay: 0.3, deadAfterTokens: 10_240 }
+  const published = { preset: 'synthsaebench-16k', samples: 40_000_000, learningRate: 1e-3, settings }
+  expect(short).toEqual(resolveTruth(TruthConfig.parse(published)))
+  const { trainings } = resolveTruth(TruthConfig.parse({ preset: 'synthsaebench-16k' }))
+  expect(trainings[0]).toMatchObject({ schedule: 'constant', learningRate: 3e-4, deadAfterTokens: 1_024_000 })
+})
+
 describe('SAEs that learn a known world', () => {
   let whole: Awaited<ReturnType<typeof contextOf>>
   let summary: TruthSummary

@@ -18,7 +18,7 @@ import { tf } from '../../engine/tf.ts'
 import { newestCheckpoint, writeCheckpoint } from '../checkpoint.ts'
 import { saveSae } from '../formats/saelens.ts'
 import { makeSae } from '../make.ts'
-import type { WorldConfig } from './config.ts'
+import { type TruthPresetName, truthPresets, type WorldConfig } from './config.ts'
 import { publishedRows } from './published.ts'
 import { TruthMeter, type TruthQuality, truthDefinitions } from './quality.ts'
 import { resolveTruth, type TruthConfig } from './settings.ts'
@@ -33,7 +33,7 @@ export interface TruthResult extends TruthQuality {
 }
 
 export interface TruthSummary extends Record<string, unknown> {
-  readonly preset: string
+  readonly preset: TruthPresetName
   readonly samples: number
   readonly true_l0: number
   readonly definitions: typeof truthDefinitions
@@ -77,7 +77,7 @@ export async function truthStage(context: StageContext, config: TruthConfig): Pr
       definitions: truthDefinitions,
       results,
     }
-    const published = config.preset === 'synthsaebench-16k' ? publishedRows : []
+    const published = truthPresets[config.preset].published ? publishedRows : []
     await writeJson(join(context.directory, 'truth.json'), { schema: 1, ...summary, world: plan.world, published })
     await rm(join(context.directory, 'checkpoints'), { recursive: true, force: true })
     return summary
