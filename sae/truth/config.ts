@@ -81,8 +81,8 @@ const benchmark: TruthPreset = {
 const presets = {
   'synthsaebench-16k': benchmark,
   /**
-   * The same world by a protocol of ours. A latent that has found nothing still fires by chance, once in some ten thousand
-   * samples, and is never dead by the published rule; the rarest feature that 4,096 latents can hold fires 37 times in ten steps.
+   * The same world by a protocol of ours. A latent that has found nothing still fires by chance now and then, and so is not
+   * dead by the published rule; the 4,096th feature by rate is asked to fire 37 times in ten steps.
    */
   'synthsaebench-16k-short': {
     ...benchmark,
