@@ -54,7 +54,7 @@ export function auxiliaryLoss(
   target: Tensor2D,
   reconstruction: Tensor2D,
   config: AuxiliarySettings & { rescaleByDecoderNorm?: boolean },
-  { dead, deadCount }: Moment,
+  { dead, deadCount }: Pick<Moment, 'dead' | 'deadCount'>,
 ): Scalar | undefined {
   const wanted = config.auxK ?? Math.floor(target.shape[1] / 2)
   if (!dead || deadCount === 0 || config.auxCoefficient === 0 || wanted === 0) return undefined

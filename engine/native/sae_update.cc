@@ -9,7 +9,7 @@
  * brought to norm 1 (`unit`). The optimiser is the dense one: a latent that no row used has gradient zero, so its moments
  * decay and its weights still move. With `lazy` such latents are left alone instead. Weights and moments change in place.
  *
- * The optimisers are in sae_rows.h. A second set of entries (AuxK) has its own g. wEnc here is [latents, width]; its bfloat16
+ * The optimisers are in sae_rows.h. A second set of entries (AuxK) has its own g and levels. wEnc here is [latents, width]; its bfloat16
  * form (bf16.h) is renewed with it.
  */
 #include <algorithm>
@@ -132,7 +132,8 @@ struct SparseUpdate {
   }
 
   static Entries entries(const Tensor& values, const Tensor& indices, const Tensor& dz, const Tensor& g,
-                         const int32_t* ends, int64_t levels, int64_t rows, int64_t latents, int64_t width) {
+                         const Tensor& ends, int64_t rows, int64_t latents, int64_t width) {
+    const int64_t levels = std::max<int64_t>(1, ends.size());
     require(values.rank() == 2 && indices.size() == values.size() && dz.size() == values.size() && values.dim(0) == rows,
             "sparseUpdate: values, indices and gradients of latents must all be [rows, k].");
     require(g.size() == levels * rows * width, "sparseUpdate: the gradient of the reconstruction must be [rows, width].");
@@ -140,7 +141,7 @@ struct SparseUpdate {
     bool inside = true;
     for (int64_t i = 0, size = indices.size(); i < size; i++) inside &= all[i] >= 0 && all[i] < latents;
     require(inside, "sparseUpdate: an index is outside the latents.");
-    return {values.floats(), dz.floats(), g.floats(), all, rows, values.dim(1), ends, levels};
+    return {values.floats(), dz.floats(), g.floats(), all, rows, values.dim(1), ends.ints(), levels};
   }
 
   void compute(const Call& call) const {
@@ -150,7 +151,7 @@ struct SparseUpdate {
     const Tensor bEnc = call.input(12), bEnc1 = call.input(13), bEnc2 = call.input(14);
     const Tensor wDec = call.input(15), wDec1 = call.input(16), wDec2 = call.input(17);
     const Tensor bDec = call.input(18), bDec1 = call.input(19), bDec2 = call.input(20);
-    const Tensor packed = call.input(21), numbers = call.input(22), ends = call.input(23);
+    const Tensor packed = call.input(21), numbers = call.input(22), ends = call.input(23), auxEnds = call.input(24);
     require(wEnc.rank() == 2 && wDec.rank() == 2 && x.rank() == 2 && wDec.dim(0) == wEnc.dim(0) && x.dim(1) == wEnc.dim(1),
             "sparseUpdate: x must be [rows, width], wEnc [latents, width] and wDec [latents, outputs].");
     const int64_t rows = x.dim(0), inputs = x.dim(1), latents = wEnc.dim(0), outputs = wDec.dim(1);
@@ -158,10 +159,10 @@ struct SparseUpdate {
     require(!centred || inputs == outputs, "sparseUpdate: a decoder bias on the input needs inputs as wide as outputs.");
     require(numbers.size() == 8, "sparseUpdate: the rule must have eight numbers.");
     UpdateArgs args;
-    args.sets[0] = entries(values, indices, dz, g, ends.ints(), std::max<int64_t>(1, ends.size()), rows, latents, outputs);
+    args.sets[0] = entries(values, indices, dz, g, ends, rows, latents, outputs);
     sortEntries(args.sets[0], latents, args.starts[0], args.sorted[0]);
     if (auxValues.size() > 0) {
-      args.sets[1] = entries(auxValues, auxIndices, auxDz, auxG, nullptr, 1, rows, latents, outputs);
+      args.sets[1] = entries(auxValues, auxIndices, auxDz, auxG, auxEnds, rows, latents, outputs);
       sortEntries(args.sets[1], latents, args.starts[1], args.sorted[1]);
     }
     args.x = x.floats();
@@ -192,7 +193,7 @@ struct SparseUpdate {
     columnSums(g.floats(), rows, outputs, gradient.data());
     if (auxBias && auxValues.size() > 0) {
       std::vector<float> more(outputs);
-      columnSums(auxG.floats(), rows, outputs, more.data());
+      columnSums(auxG.floats(), args.sets[1].levels * rows, outputs, more.data());
       for (int64_t i = 0; i < outputs; i++) gradient[i] += more[i];
     }
     const std::unique_ptr<LargeMemory> sums[2] = {sumAhead(args, 0), sumAhead(args, 1)};
@@ -243,7 +244,7 @@ PIPELINE_OP(SparseUpdate, "PipelineSparseUpdate",
              "aux_indices: int32", "aux_dz: float", "aux_g: float", "w_enc: float", "w_enc1: float", "w_enc2: float",
              "b_enc: float", "b_enc1: float", "b_enc2: float", "w_dec: float", "w_dec1: float", "w_dec2: float",
              "b_dec: float", "b_dec1: float", "b_dec2: float", "packed: int32", "rule: float",
-             "ends: int32"},
+             "ends: int32", "aux_ends: int32"},
             {"norm: float", "counts: int32"});
 
 }  // namespace

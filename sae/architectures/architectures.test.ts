@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { startEngine } from '../../engine/engine.ts'
-import { type Tensor2D, tf } from '../../engine/tf.ts'
+import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
 import { step } from '../activations.ts'
 import { describeArchitecture } from '../architecture.contract.ts'
 import { crossLayer } from './cross-layer.ts'
@@ -27,6 +27,7 @@ describeArchitecture(jumprelu, { sparsityLoss: 'tanh', initThreshold: 0.3 }, thr
 describeArchitecture(jumprelu, { sparsityLoss: 'step', thresholdForm: 'direct', preActCoefficient: 0.1 }, threshold)
 describeArchitecture(jumprelu, { sparsityLoss: 'target', targetL0: 4, bandwidth: 0.5 }, threshold)
 describeArchitecture(matryoshka, { k: 3, widths: [3, 7] })
+describeArchitecture(matryoshka, { k: 3, widths: [3, 7], auxPerLevel: true })
 describeArchitecture(pAnneal, { l1Coefficient: 0.05, pSteps: 3 })
 describeArchitecture(transcoder, { k: 3 }, target)
 describeArchitecture(skipTranscoder, { k: 3 }, target)
@@ -124,6 +125,31 @@ describe('matryoshka levels', () => {
     expect(Object.keys(terms)).toEqual(['inner3', 'reconstruction'])
     const whole = matryoshka.decode(params, latents, config)
     expect(whole.sub(reconstruction).abs().max().dataSync()[0]).toBeLessThan(1e-6)
+  })
+
+  test('have an auxiliary loss each, where asked: a level’s dead latents against what that level leaves over', () => {
+    const config = matryoshka.config.parse({ k: 1, widths: [2, 4], auxPerLevel: true, auxNormalise: 'none', auxK: 6 })
+    const params = matryoshka.init({ width: 4, outputs: 4, latents: 6, sites: 1 }, config, new Random(0))
+    const { wEnc, wDec } = params as { wEnc: Tensor2D; wDec: Tensor2D } // biases are zero
+    const x = matrix(8, 4, 1)
+    const state = { threshold: -1 }
+    // None of the second level is dead.
+    const dead = tf.tensor1d([1, 0, 0, 0, 1, 1])
+    const { terms, latents } = matryoshka.loss(params, { input: x, target: x }, config, {
+      ...{ ...moment, state, dead, deadCount: 3 },
+    })
+    const part = (z: Tensor2D, from: number, to: number) =>
+      tf.matMul(z.slice([0, from], [-1, to - from]), wDec.slice([from], [to - from]))
+    const pre = tf.relu(tf.matMul(x, wEnc)) as Tensor2D
+    const loss = (guess: Tensor, end: number) =>
+      x
+        .sub(part(latents, 0, end))
+        .sub(guess)
+        .square()
+        .sum()
+        .dataSync()[0]!
+    const [first, last] = [loss(part(pre, 0, 1), 2), loss(part(pre, 4, 6), 6)]
+    expect(terms.auxiliary!.dataSync()[0]).toBeCloseTo((first + last) / 8 / 32, 5)
   })
 })
 

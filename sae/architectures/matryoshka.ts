@@ -5,15 +5,16 @@
  *   x̂_w  = z_{<w} W_dec,<w + b_dec          for every level w of `widths`, the last being all latents
  *   loss = Σ_w weight_w · reconstruction(x, x̂_w) + auxiliary
  *
- * All levels share one batch top-k, and each adds its own latents to what the level before reconstructed. Inference is
- * BatchTopK's.
+ * All levels share one batch top-k, and each adds its own latents to what the level before reconstructed. The auxiliary loss
+ * is that of the whole dictionary, or one for each level, added up. Inference is BatchTopK's.
  */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
+import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
 import { above } from '../activations.ts'
-import { defineArchitecture, type State } from '../architecture.ts'
+import { defineArchitecture, type Moment, type State } from '../architecture.ts'
 import { auxiliaryLoss } from '../auxiliary.ts'
+import { hostValues } from '../host.ts'
 import { decoderNorms, initLinear, type LinearParams, reconstructionLoss } from '../linear.ts'
 import { batchTopkSettings, keepOfBatch, nextThreshold, saveThresholded } from './batchtopk.ts'
 import { decodeRanked, rankedPreActivations } from './topk.ts'
@@ -30,6 +31,12 @@ const Config = z.strictObject({
     .array(z.number().min(0))
     .optional()
     .describe('Weight of each level’s reconstruction; default: equal, adding up to 1'),
+  auxPerLevel: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Let the dead latents of each level explain what that level leaves over, instead of what the whole SAE does',
+    ),
 })
 
 /** The levels of a dictionary of that size. */
@@ -46,6 +53,13 @@ export function levelsOf(widths: readonly number[] | undefined, latents: number)
         },
       )
   return levels
+}
+
+/** The dead latents among those of a level, which begins with latent `from` and ends before `to`. */
+function deadOf({ dead }: Moment, from: number, to: number): Pick<Moment, 'dead' | 'deadCount'> {
+  if (!dead) return { deadCount: 0 }
+  const own = tf.tidy(() => dead.slice([from], [to - from]).pad<Tensor1D>([[from, dead.size - to]]))
+  return { dead: own, deadCount: hostValues(() => own.sum())[0]! }
 }
 
 export const matryoshka = defineArchitecture({
@@ -88,15 +102,18 @@ export const matryoshka = defineArchitecture({
     }
 
     const terms: Record<string, Scalar> = {}
+    const auxiliaries: (Scalar | undefined)[] = []
     let reconstruction: Tensor2D | undefined
     levels.forEach((width, i) => {
       const more = part(latents, i === 0 ? 0 : levels[i - 1]!, width)
       reconstruction = reconstruction ? reconstruction.add(more) : more.add<Tensor2D>(params.bDec)
       const loss = reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance)
       terms[width === size ? 'reconstruction' : `inner${width}`] = loss.mul(weights[i]!)
+      const explains = config.auxPerLevel ? deadOf(moment, levels[i - 1] ?? 0, width) : width === size && moment
+      if (explains) auxiliaries.push(auxiliaryLoss(params, pre, target, reconstruction, config, explains))
     })
-    const auxiliary = auxiliaryLoss(params, pre, target, reconstruction!, config, moment)
-    if (auxiliary) terms.auxiliary = auxiliary
+    const auxiliary = auxiliaries.filter(term => term !== undefined)
+    if (auxiliary.length > 0) terms.auxiliary = tf.addN(auxiliary)
     return { terms, latents, reconstruction: reconstruction! }
   },
 

@@ -65,6 +65,12 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     ['matryoshka', { k: 4 }, {}],
     ['matryoshka', { k: 4, widths: [1, 2, 30], levelWeights: [0.5, 0, 2, 1] }, { gradientClip: 0.5 }],
     ['matryoshka', { k: 3, widths: [], reconstruction: 'sum' }, { decoderNorm: 'free' }],
+    ['matryoshka', { k: 2, widths: [10, 20], auxPerLevel: true, auxK: 3 }, { epsilon: 1e-3 }],
+    [
+      'matryoshka',
+      { k: 2, widths: [5, 30], levelWeights: [1, 1, 1], auxPerLevel: true, auxScaleByDead: true, auxDecoderBias: true },
+      { decoderNorm: 'free', gradientClip: 0.5, epsilon: 1e-3 },
+    ],
     [
       'matryoshka',
       { k: 6, widths: [7, 20], auxCoefficient: 0, levelWeights: [1, 1, 0], decoderBiasOnInput: false },
@@ -78,9 +84,10 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
   ] as [string, Record<string, unknown>, Partial<StepSettings>][])(
     'takes the steps of the plain one: %s %o %o',
     (name, settings, step) => {
-      const { plain, fused } = both(name, settings, { deadAfterTokens: 96, ...step })
+      const { plain, fused } = both(name, settings, { deadAfterTokens: 32, ...step })
+      let dead = 0
       for (let i = 0; i < 12; i++) {
-        const input = rows(48, i + 1)
+        const input = rows(32, i + 1)
         const batch = batchOf(plain, input)
         const [a, b] = [plain, fused].map(stepper => stepper.take(batch, { measure: true, count: true })!)
         tf.dispose([input, batch.target])
@@ -88,7 +95,9 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
         for (const key of ['loss', 'fvu', 'l0', 'gradientNorm', 'rate'] as const)
           expect(Math.abs(b![key] - a![key]), key).toBeLessThan(5e-4 * Math.max(1, Math.abs(a![key])))
         expect(b!.dead).toBe(a!.dead)
+        dead += a!.dead
       }
+      expect(dead, 'latents that AuxK is for').toBeGreaterThan(0)
       const [a, b] = [plain.weights(), fused.weights()]
       for (const [key, weight] of Object.entries(a)) expect(apart(weight, b[key]!), key).toBeLessThan(1e-4)
       expect([...fused.silent]).toEqual([...plain.silent])
@@ -100,11 +109,11 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
   )
 
   test.each(variants)('goes on from a snapshot in the same bits: %s', async name => {
-    const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 96, ...freely(name) })
+    const { plain, fused } = both(name, { k: 4 }, { deadAfterTokens: 32, ...freely(name) })
     plain.dispose()
     const take = (stepper: Stepper, from: number, to: number) => {
       for (let i = from; i < to; i++) {
-        const input = rows(48, i + 1)
+        const input = rows(32, i + 1)
         const batch = batchOf(stepper, input)
         stepper.take(batch)
         tf.dispose([input, batch.target])
@@ -159,6 +168,8 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
     expect(fits('topk', {})).toBe(true)
     expect(fits('topk', { auxToEncoder: false })).toBe(false)
     expect(fits('matryoshka', { levelWeights: [1, 1, 1, 0] })).toBe(false)
+    expect(fits('matryoshka', { levelWeights: [0, 1, 1, 1] })).toBe(true)
+    expect(fits('matryoshka', { levelWeights: [0, 1, 1, 1], auxPerLevel: true })).toBe(false)
     expect(fits('crosscoder', { activation: 'relu' })).toBe(false)
     expect(fits('cross-layer', {})).toBe(false)
   })

@@ -9,10 +9,14 @@ import { fitsTopk, type TopkConfig } from './topk.ts'
 
 type MatryoshkaConfig = TopkConfig & { widths?: number[]; levelWeights?: number[] }
 
-/** Whether the fused step computes what these settings ask for. The residual of AuxK is read off the last level's error. */
+/**
+ * Whether the fused step computes what these settings ask for. The residual of AuxK is read off the last level's error, or
+ * off each level's own, so that no such level may weigh nothing.
+ */
 export function fitsMatryoshka(config: Record<string, unknown>, settings: StepSettings): boolean {
-  const { levelWeights, auxCoefficient } = config as MatryoshkaConfig
-  return fitsTopk(config, settings) && (auxCoefficient === 0 || levelWeights?.at(-1) !== 0)
+  const { levelWeights, auxCoefficient, auxPerLevel } = config as MatryoshkaConfig
+  const read = auxPerLevel ? levelWeights : levelWeights?.slice(-1)
+  return fitsTopk(config, settings) && (auxCoefficient === 0 || !read?.includes(0))
 }
 
 export class MatryoshkaStepper extends BatchTopkStepper {

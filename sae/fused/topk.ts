@@ -1,7 +1,7 @@
 /** The fused TopK step: no [rows, latents] tensor is made, gradients are summed latent by latent. */
 import type { ChosenLatents } from '../../engine/ops/sae/encode.ts'
 import { rowNorms, unitRowsInPlace } from '../../engine/ops/sae/rows.ts'
-import { type StepOptions, type StepResult, topKStep } from '../../engine/ops/sae/step.ts'
+import { type DeadLatents, type StepOptions, type StepResult, topKStep } from '../../engine/ops/sae/step.ts'
 import { type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Batch } from '../architecture.ts'
 import type { AuxiliarySettings } from '../auxiliary.ts'
@@ -16,6 +16,7 @@ export type TopkConfig = AuxiliarySettings & {
   reconstruction: string
   decoderBiasOnInput: boolean
   rescaleByDecoderNorm?: boolean
+  auxPerLevel?: boolean
 }
 
 /** Whether the fused steps of the top-k family compute what these settings ask for. */
@@ -57,7 +58,6 @@ export class TopkStepper extends OwnedStepper {
     const k = moment.k ?? topk.k
     const perError = this.perError(topk.reconstruction, target)
     const norms = this.norms()
-    const auxiliary = this.auxiliary(target, moment.deadCount)
     const options: StepOptions = {
       k: Math.min(Math.floor(k), shape.latents),
       choose: this.chooser(k, norms),
@@ -67,51 +67,41 @@ export class TopkStepper extends OwnedStepper {
       rounded: this.rounded,
       gradientClip: settings.gradientClip,
       rule: this.ruleAt(rate, topk.decoderBiasOnInput),
-      dead: auxiliary?.dead,
+      dead: this.auxiliary(target, moment.deadCount),
     }
     const result = this.moveBy(input, target, options, rate)
     norms?.dispose()
     const counts = result.counts.dataSync() as Int32Array
     let taken: Taken | undefined
     if (measure) {
-      const [gradientNorm, auxiliaryErrors, ...errors] = hostValues(() =>
-        tf.concat([
-          tf.stack([result.norm.asScalar(), result.auxiliaryErrors?.sum() ?? tf.scalar(0)]),
-          result.errors.sum(1),
-        ]),
+      const [gradientNorm, auxiliary, ...errors] = hostValues(() =>
+        tf.concat([tf.stack([result.norm.asScalar(), result.auxiliaryLoss ?? tf.scalar(0)]), result.errors.sum(1)]),
       )
       const terms = Object.fromEntries(
         levels.map(({ name, weight }, level) => [name, errors[level]! * perError * weight]),
       )
-      if (auxiliary) terms.auxiliary = auxiliaryErrors! * auxiliary.perError()
+      if (result.auxiliaryLoss) terms.auxiliary = auxiliary!
       taken = { terms, errors: errors.at(-1)!, gradientNorm: gradientNorm! }
     }
     tf.dispose(Object.values(result))
     return { counts, taken }
   }
 
-  /** The auxiliary loss of this step, and once the step is taken what a unit of its squared error adds to the loss. */
-  private auxiliary(target: Tensor2D, deadCount: number) {
-    const { auxK, auxCoefficient, auxNormalise, auxScaleByDead, auxRelu, auxDecoderBias } = this.topk
+  /** The auxiliary loss of this step; undefined where there is none. */
+  private auxiliary(target: Tensor2D, deadCount: number): DeadLatents | undefined {
+    const { auxK, auxCoefficient, auxNormalise, auxScaleByDead, auxRelu, auxDecoderBias, auxPerLevel } = this.topk
     const wanted = auxK ?? Math.floor(this.shape.outputs / 2)
     if (deadCount === 0 || auxCoefficient === 0 || wanted === 0) return undefined
-    const weight = auxCoefficient * (auxScaleByDead ? Math.min(deadCount / wanted, 1) : 1)
-    let perError = 0
     return {
-      perError: () => perError,
-      dead: {
-        latents: this.deadLatents(),
-        k: wanted,
-        signed: !auxRelu,
-        bias: auxDecoderBias,
-        scale: (residual: Tensor2D) => {
-          const total =
-            auxNormalise === 'none'
-              ? target.shape[0]
-              : hostValues(() => spread(auxNormalise === 'residual' ? residual : target))[0]!
-          perError = weight / total
-          return tf.scalar(2 * perError)
-        },
+      latents: this.deadLatents(),
+      k: wanted,
+      signed: !auxRelu,
+      bias: auxDecoderBias,
+      perLevel: auxPerLevel,
+      scale: (residual, count) => {
+        const weight = auxCoefficient * (auxScaleByDead ? Math.min(count / wanted, 1) : 1)
+        if (auxNormalise === 'none') return (2 * weight) / target.shape[0]
+        return (2 * weight) / hostValues(() => spread(auxNormalise === 'residual' ? residual : target))[0]!
       },
     }
   }

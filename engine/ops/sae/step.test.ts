@@ -109,7 +109,13 @@ class Plain {
         const local = plainTopKEncode(fixed, w.gather(at), { k, bias: b.gather(at), layout: 'out-in' }).indices
         const auxiliary = kept(maskOf(at.gather<Tensor>(local) as Tensor2D, wEnc.shape[0]))
         const guess = tf.matMul(auxiliary, wDec)
-        return error.add(guess.sub(residual).square().sum().mul(options.dead.scale(residual).div(2))) as Scalar
+        return error.add(
+          guess
+            .sub(residual)
+            .square()
+            .sum()
+            .mul(options.dead.scale(residual, at.size) / 2),
+        ) as Scalar
       }
       const raw = tf.grads(loss)(names.map(name => this.slots[name].weight))
       if (rule.project) {
@@ -242,7 +248,7 @@ describe.skipIf(!opsTestable)('sparse decoding', () => {
 describe.skipIf(!opsTestable)('a fused training step', () => {
   beforeAll(() => startOps())
   const none: StepOptions = { k: 4, scale: 0.05, rounded: false, rule }
-  const dead = { latents: Int32Array.of(1, 5, 8, 30), k: 3, scale: () => tf.scalar(0.02) }
+  const dead = { latents: Int32Array.of(1, 5, 8, 30), k: 3, scale: () => 0.02 }
 
   const cases: [string, Partial<StepOptions>, Partial<UpdateRule>][] = [
     ['Adam, unit norm, projected', {}, {}],
@@ -271,7 +277,7 @@ describe.skipIf(!opsTestable)('a fused training step', () => {
       const weights = owned(start)
       const before = tf.memory().numTensors
       for (const [i, batch] of batches.entries()) {
-        const { errors, norm, clip, counts, values, indices, auxiliaryErrors } = topKStep(
+        const { errors, norm, clip, counts, values, indices, auxiliaryLoss } = topKStep(
           weights,
           batch,
           batch,
@@ -281,7 +287,7 @@ describe.skipIf(!opsTestable)('a fused training step', () => {
         const used = values.dataSync().filter(value => value !== 0).length
         const fired = (counts.dataSync() as Int32Array).reduce((a, b) => a + b)
         expect(fired, name).toBe(used)
-        tf.dispose([errors, norm, clip, counts, values, indices, ...(auxiliaryErrors ? [auxiliaryErrors] : [])])
+        tf.dispose([errors, norm, clip, counts, values, indices, ...(auxiliaryLoss ? [auxiliaryLoss] : [])])
       }
       expect(tf.memory().numTensors).toBe(before)
       for (const part of ['wEnc', 'bEnc', 'wDec', 'bDec'] as const)

@@ -84,7 +84,7 @@ export function ownZeros(shape: readonly number[]): Tensor {
 
 /**
  * Updates the weights in place. `x` [rows, width] is what the encoder read (centred already). `auxiliary` is a second set of
- * latents of the same rows with a g of its own, of one level.
+ * latents of the same rows with a g of its own, in which no level has the gradients of later ones.
  */
 export function sparseUpdate(
   weights: OwnWeights,
@@ -100,6 +100,7 @@ export function sparseUpdate(
       from ? [from.values, from.indices, from.dz, from.g] : [none, noInts, none, none]
     const slots = [weights.wEnc, weights.bEnc, weights.wDec, weights.bDec]
     const numbers = tf.tensor1d([...ruleNumbers(rule), rule.clip ?? 1])
+    const ends = (from: SparseGradient | undefined) => (from?.ends ? tf.tensor1d([...from.ends], 'int32') : noInts)
     const inputs = [
       x,
       ...set(gradient),
@@ -107,7 +108,8 @@ export function sparseUpdate(
       ...slots.flatMap(({ weight, first, second }) => [weight, first, second]),
       weights.packed ?? noInts,
       numbers,
-      gradient.ends ? tf.tensor1d([...gradient.ends], 'int32') : noInts,
+      ends(gradient),
+      ends(auxiliary),
     ]
     const attributes = {
       signum: rule.optimiser === 'signum',
