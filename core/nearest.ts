@@ -20,10 +20,12 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length]![b.length]!
 }
 
-/** The `count` names nearest to `name`, nearest first; ties keep the order of `names`. */
+/** The `count` names nearest to `name`, nearest first; ties keep the order of `names`. A name cut short is one edit away. */
 export function nearest(name: string, names: readonly string[], count = 3): string[] {
+  const typed = name.toLowerCase()
+  const distance = (known: string) => (known.startsWith(typed) ? 1 : editDistance(typed, known))
   return names
-    .map(candidate => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .map(candidate => ({ candidate, distance: distance(candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ candidate }) => candidate)
