@@ -82,7 +82,7 @@ const stepper = new (Fused ?? Stepper)({ architecture, config, settings, shape, 
 /** Latents that are taken for dead whatever they do, spread over the dictionary. */
 const dead = Math.round(Number(BENCH_DEAD) * latents)
 function kill(): void {
-  for (let i = 0; i < dead; i++) stepper.silent[Math.floor((i * latents) / dead)] = 2 ** 31 - 1
+  for (let i = 0; i < dead; i++) stepper.firing.silent[Math.floor((i * latents) / dead)] = 2 ** 31 - 1
 }
 
 const matmul = bestRate(() => matmulRate(rows, width))

@@ -10,7 +10,7 @@ import { readJson, writeJson } from '../core/files.ts'
 import { sha256File } from '../core/hash.ts'
 import type { Progress } from '../core/progress.ts'
 import { openSafetensors, writeSafetensors } from '../engine/safetensors.ts'
-import { readWhenAsked, type StepSnapshot } from './step.ts'
+import { readWhenAsked, type StepSnapshot } from './snapshot.ts'
 
 const Header = z.strictObject({
   schema: z.literal(1),

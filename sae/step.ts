@@ -3,13 +3,15 @@
  * It defines what a step means; it knows nothing of files or data.
  */
 import { UserError } from '../core/errors.ts'
-import { collectGarbage } from '../core/memory.ts'
-import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
+import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, Batch, Moment, Params, Shape, State } from './architecture.ts'
+import { Firing } from './firing.ts'
+import { differentiate, project } from './gradients.ts'
 import { hostValues } from './host.ts'
 import { decoderNorms, spread } from './linear.ts'
 import { clip, makeSlot, type OptimiserSettings, type Slot, update } from './optimiser.ts'
 import { kAt, type RateSchedule, rateAt, sparsityAt } from './schedule.ts'
+import { readWhenAsked, type StepSnapshot } from './snapshot.ts'
 
 /** The part of the training settings that a step reads. */
 export interface StepSettings extends OptimiserSettings, RateSchedule {
@@ -40,20 +42,6 @@ export interface StepReport {
   readonly gradientNorm: number
 }
 
-/** Everything a step changes, as plain arrays: what a checkpoint stores. */
-export interface StepSnapshot {
-  readonly step: number
-  readonly state: State
-  readonly silent: Int32Array
-  readonly fired: Int32Array
-  /** Where `dtype` is given, `data` is made when it is asked for (`readWhenAsked`). */
-  readonly tensors: Record<string, { shape: number[]; data: Float32Array; dtype?: 'F32' }>
-}
-
-const saturation = 2 ** 31 - 1
-/** Above it, garbage is collected before an array is made; the engine of JavaScript lets gigabytes of arrays gather. */
-const largeBytes = 2 ** 26
-
 /** An SAE in training. `dispose` frees its tensors. */
 export class Stepper {
   readonly architecture: Architecture
@@ -64,12 +52,7 @@ export class Stepper {
   readonly variance: number
   step = 0
   state: State
-  /** Rows since each latent last fired, saturating. */
-  readonly silent: Int32Array
-  /** How often each latent fired in the steps that were counted. */
-  readonly fired: Int32Array
-  /** How often each latent fired since `forget`, and on how many rows. */
-  readonly recent: { readonly counts: Int32Array; rows: number }
+  readonly firing: Firing
   protected readonly slots = new Map<string, Slot>()
 
   /** `params` become the stepper's; `total` is the number of steps the schedule is laid out for. */
@@ -93,9 +76,7 @@ export class Stepper {
     this.total = parts.total
     this.variance = parts.variance
     this.state = parts.architecture.state?.(parts.config) ?? {}
-    this.silent = new Int32Array(parts.shape.latents)
-    this.fired = new Int32Array(parts.shape.latents)
-    this.recent = { counts: new Int32Array(parts.shape.latents), rows: 0 }
+    this.firing = new Firing(parts.shape.latents, parts.settings.deadAfterTokens)
     for (const [name, weight] of Object.entries(parts.params)) this.slots.set(name, this.startSlot(weight))
   }
 
@@ -117,13 +98,6 @@ export class Stepper {
   /** A copy of one weight, which is the caller's; undefined where there is none of that name. */
   weight(name: string): Tensor | undefined {
     return this.slots.get(name)?.weight.clone()
-  }
-
-  /** Number of latents that are dead now. */
-  get dead(): number {
-    let count = 0
-    for (const rows of this.silent) if (rows >= this.settings.deadAfterTokens) count++
-    return count
   }
 
   /**
@@ -155,7 +129,7 @@ export class Stepper {
 
     this.state = this.architecture.observe?.(latents, this.config, moment) ?? this.state
     const counts = hostValues(() => tf.greater(latents, 0).cast('int32').sum(0).cast('int32'))
-    this.countFired(counts, latents.shape[0], options.count ?? false)
+    this.firing.add(counts, latents.shape[0], options.count ?? false)
     const report = options.measure ? this.report(batch, terms, latents, reconstruction, clipped.norm, rate) : undefined
     tf.dispose([clipped.gradients, clipped.norm, terms, latents, reconstruction])
     moment.dead?.dispose()
@@ -166,7 +140,7 @@ export class Stepper {
   /** The moment the next step's loss sees; its `dead` tensor is the caller's to dispose. */
   moment(): Moment {
     const { settings, step } = this
-    const deadCount = this.dead
+    const deadCount = this.firing.dead
     return {
       step,
       total: this.total,
@@ -174,7 +148,7 @@ export class Stepper {
       sparsity: sparsityAt(settings.sparsityWarmUp, step),
       variance: this.variance,
       state: this.state,
-      ...(deadCount > 0 ? { dead: this.deadMask() } : {}),
+      ...(deadCount > 0 ? { dead: tf.tensor1d(this.firing.deadMask()) } : {}),
       ...(settings.kAnneal
         ? {
             k: kAt(
@@ -188,32 +162,12 @@ export class Stepper {
     }
   }
 
-  private deadMask(): Tensor1D {
-    return tf.tensor1d(Float32Array.from(this.silent, rows => (rows >= this.settings.deadAfterTokens ? 1 : 0)))
-  }
-
   private normaliseDecoder(): void {
     const slot = this.slots.get('wDec')
     if (!slot) return
     const unit = tf.tidy(() => tf.divNoNan(slot.weight, decoderNorms(slot.weight as Tensor2D).reshape([-1, 1])))
     slot.weight.dispose()
     slot.weight = unit
-  }
-
-  /** Marks latents alive that fired in a batch of that many rows; `count` adds to `fired`. */
-  protected countFired(counts: ArrayLike<number>, rows: number, count: boolean): void {
-    this.recent.rows += rows
-    for (let i = 0; i < counts.length; i++) {
-      this.recent.counts[i]! += counts[i]!
-      this.silent[i] = counts[i]! > 0 ? 0 : Math.min(saturation, this.silent[i]! + rows)
-      if (count) this.fired[i]! += counts[i]!
-    }
-  }
-
-  /** Begins to count `recent` anew. */
-  forget(): void {
-    this.recent.counts.fill(0)
-    this.recent.rows = 0
   }
 
   private report(
@@ -242,7 +196,7 @@ export class Stepper {
       gradientNorm: numbers[names.length]!,
       fvu: numbers[names.length + 1]!,
       l0: numbers[names.length + 2]!,
-      dead: this.dead,
+      dead: this.firing.dead,
     }
   }
 
@@ -251,7 +205,7 @@ export class Stepper {
     const stored = this.stored()
     const tensors: StepSnapshot['tensors'] = {}
     for (const [name, { shape, data }] of Object.entries(stored.tensors)) tensors[name] = { shape, data }
-    return { ...stored, silent: this.silent.slice(), fired: this.fired.slice(), tensors }
+    return { ...stored, silent: stored.silent.slice(), fired: stored.fired.slice(), tensors }
   }
 
   /**
@@ -263,15 +217,16 @@ export class Stepper {
     for (const [name, slot] of this.slots)
       for (const [part, tensor] of Object.entries(slot) as [keyof Slot, Tensor | undefined][])
         if (tensor) tensors[`${part}.${name}`] = readWhenAsked(tensor.shape, () => tensor.dataSync() as Float32Array)
-    return { step: this.step, state: this.state, silent: this.silent, fired: this.fired, tensors }
+    const { silent, fired } = this.firing
+    return { step: this.step, state: this.state, silent, fired, tensors }
   }
 
   /** Goes back to a snapshot of a stepper with the same shape and architecture. */
   restore(snapshot: StepSnapshot): void {
     this.step = snapshot.step
     this.state = snapshot.state
-    this.silent.set(snapshot.silent)
-    this.fired.set(snapshot.fired)
+    this.firing.silent.set(snapshot.silent)
+    this.firing.fired.set(snapshot.fired)
     for (const [name, slot] of this.slots)
       for (const part of ['weight', 'first', 'second'] as const) {
         const saved = snapshot.tensors[`${part}.${name}`]
@@ -284,57 +239,4 @@ export class Stepper {
     for (const slot of this.slots.values()) tf.dispose([slot.weight, slot.first, ...(slot.second ? [slot.second] : [])])
     this.slots.clear()
   }
-}
-
-/** A tensor of a snapshot whose data are made when they are asked for; what was made before may go. */
-export function readWhenAsked(shape: number[], read: () => Float32Array): StepSnapshot['tensors'][string] {
-  return {
-    shape,
-    dtype: 'F32',
-    get data() {
-      if (shape.reduce((size, axis) => size * axis, 4) > largeBytes) collectGarbage()
-      return read()
-    },
-  }
-}
-
-/** The loss of a batch and its gradient for every weight, zero where the loss does not depend on it. Nothing is tidied. */
-export function differentiate(
-  architecture: Architecture,
-  params: Params,
-  batch: Batch,
-  config: Record<string, unknown>,
-  moment: Moment,
-): { gradients: Tensor[]; terms: Record<string, Scalar>; latents: Tensor2D; reconstruction: Tensor2D } {
-  const weights = Object.values(params)
-  const kept: { terms: Record<string, Scalar>; latents?: Tensor2D; reconstruction?: Tensor2D } = { terms: {} }
-  const { value, grads } = tf.engine().gradients(
-    () => {
-      const { terms, latents, reconstruction } = architecture.loss(params, batch, config, moment)
-      for (const [name, term] of Object.entries(terms)) kept.terms[name] = tf.keep(term.clone())
-      kept.latents = tf.keep(latents.clone())
-      kept.reconstruction = tf.keep(reconstruction.clone())
-      return tf.addN(Object.values(terms)) as Scalar
-    },
-    weights,
-    null as never,
-    true,
-  )
-  value.dispose()
-  return {
-    gradients: weights.map((weight, i) => grads[i] ?? tf.zerosLike(weight)),
-    terms: kept.terms,
-    latents: kept.latents!,
-    reconstruction: kept.reconstruction!,
-  }
-}
-
-/** The gradient without its component along each decoder row; disposes the gradient it was given. */
-function project(gradient: Tensor, wDec: Tensor2D): Tensor {
-  const projected = tf.tidy(() => {
-    const unit = tf.divNoNan(wDec, decoderNorms(wDec).reshape([-1, 1]))
-    return gradient.sub(gradient.mul(unit).sum(1, true).mul(unit))
-  })
-  gradient.dispose()
-  return projected
 }

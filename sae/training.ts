@@ -187,7 +187,7 @@ export class Training {
     const saved = savedForm(weights, stepper.state, resolved, this.scale)
     await saveSae(context.directory, {
       ...saved,
-      density: Float64Array.from(stepper.fired, count => count / (plan.densitySteps * plan.batchTokens)),
+      density: Float64Array.from(stepper.firing.fired, count => count / (plan.densitySteps * plan.batchTokens)),
       metadata: {
         ...describeCapture(capture),
         hook_name: plan.inputSites.join(','),
@@ -204,7 +204,7 @@ export class Training {
     })
     const quality = await measure(saved, capture, plan)
     await rm(this.folder, { recursive: true, force: true })
-    const dead = stepper.fired.filter(count => count === 0).length
+    const dead = stepper.firing.fired.filter(count => count === 0).length
     return {
       architecture: resolved.architecture.name,
       latents: plan.shape.latents,

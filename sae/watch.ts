@@ -9,7 +9,8 @@
  * All of it is in a checkpoint, so that a resumed run writes the same lines.
  */
 import type { State } from './architecture.ts'
-import type { Stepper, StepSnapshot } from './step.ts'
+import type { StepSnapshot } from './snapshot.ts'
+import type { Stepper } from './step.ts'
 
 /** Lower edges of the bins, as log10 of the density; the last ends at 0. */
 export const densityEdges: readonly number[] = Array.from({ length: 12 }, (_, i) => -6 + i / 2)
@@ -36,20 +37,20 @@ export class Watch {
   /** The figures since the last look. */
   look(): Record<string, unknown> {
     const { stepper } = this
-    const { counts, rows } = stepper.recent
+    const { counts, rows } = stepper.firing.recent
     const learned = learnedThresholds(stepper)
     const now = learned ?? runningThresholds(stepper.state)
     const figures: Record<string, unknown> = { densityHistogram: densityHistogram(counts, rows) }
     if (learned) Object.assign(figures, spreadOf(learned))
     if (now && this.before) figures.thresholdChange = meanChange(this.before, now)
     this.before = now
-    stepper.forget()
+    stepper.firing.forget()
     return figures
   }
 
   /** What a checkpoint must hold beside the stepper's own. */
   save(): StepSnapshot['tensors'] {
-    const { counts, rows } = this.stepper.recent
+    const { counts, rows } = this.stepper.firing.recent
     const saved: StepSnapshot['tensors'] = {
       'watch.counts': { shape: [counts.length], data: Float32Array.from(counts) },
       'watch.rows': { shape: [1], data: Float32Array.of(rows) },
@@ -60,7 +61,7 @@ export class Watch {
 
   /** Goes back to what `save` gave. */
   restore(saved: StepSnapshot['tensors']): void {
-    const { recent } = this.stepper
+    const { recent } = this.stepper.firing
     recent.counts.set(saved['watch.counts']!.data)
     recent.rows = saved['watch.rows']!.data[0]!
     this.before = saved['watch.thresholds']?.data.slice()

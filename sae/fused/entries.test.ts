@@ -120,8 +120,8 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step from ent
     const [a, b] = [plain.weights(), fused.weights()]
     expect(Object.keys(b)).toEqual(Object.keys(a))
     for (const [key, weight] of Object.entries(a)) expect(apart(weight, b[key]!), key).toBeLessThan(near)
-    expect([...fused.silent]).toEqual([...plain.silent])
-    expect([...fused.fired]).toEqual([...plain.fired])
+    expect([...fused.firing.silent]).toEqual([...plain.firing.silent])
+    expect([...fused.firing.fired]).toEqual([...plain.firing.fired])
     for (const [key, value] of Object.entries(plain.state)) expect(fused.state[key]).toBeCloseTo(value, 5)
     tf.dispose([...Object.values(a), ...Object.values(b)])
     plain.dispose()

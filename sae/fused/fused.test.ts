@@ -100,8 +100,8 @@ describe.skipIf(!(await startEngine().then(canUpdate)))('the fused step', () => 
       expect(dead, 'latents that AuxK is for').toBeGreaterThan(0)
       const [a, b] = [plain.weights(), fused.weights()]
       for (const [key, weight] of Object.entries(a)) expect(apart(weight, b[key]!), key).toBeLessThan(1e-4)
-      expect([...fused.silent]).toEqual([...plain.silent])
-      expect([...fused.fired]).toEqual([...plain.fired])
+      expect([...fused.firing.silent]).toEqual([...plain.firing.silent])
+      expect([...fused.firing.fired]).toEqual([...plain.firing.fired])
       if (plain.state.threshold) expect(fused.state.threshold).toBeCloseTo(plain.state.threshold, 5)
       plain.dispose()
       fused.dispose()

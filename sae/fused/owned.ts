@@ -12,7 +12,8 @@ import { hostValues } from '../host.ts'
 import { spread } from '../linear.ts'
 import type { Slot } from '../optimiser.ts'
 import { rateAt } from '../schedule.ts'
-import { readWhenAsked, Stepper, type StepReport, type StepSnapshot } from '../step.ts'
+import { readWhenAsked, type StepSnapshot } from '../snapshot.ts'
+import { Stepper, type StepReport } from '../step.ts'
 
 /** What a stepper is made of. */
 export type StepperParts = ConstructorParameters<typeof Stepper>[0]
@@ -56,7 +57,7 @@ export abstract class OwnedStepper extends Stepper {
     const rows = batch.input.shape[0]
     const rate = rateAt(this.settings, step, this.total)
     const { counts, taken } = this.change(batch, rate, options.measure ?? false)
-    this.countFired(counts, rows, options.count ?? false)
+    this.firing.add(counts, rows, options.count ?? false)
     this.step++
     if (!taken) return undefined
     const { terms, errors, gradientNorm } = taken
@@ -67,7 +68,7 @@ export abstract class OwnedStepper extends Stepper {
       loss: Object.values(terms).reduce((sum, value) => sum + value, 0),
       fvu: errors / hostValues(() => spread(batch.target))[0]!,
       l0: counts.reduce((sum, value) => sum + value, 0) / rows,
-      dead: this.dead,
+      dead: this.firing.dead,
       gradientNorm,
     }
   }
@@ -136,13 +137,6 @@ export abstract class OwnedStepper extends Stepper {
     }
   }
 
-  /** The latents that are dead now, ascending. */
-  protected deadLatents(): Int32Array {
-    const dead: number[] = []
-    for (const [i, rows] of this.silent.entries()) if (rows >= this.settings.deadAfterTokens) dead.push(i)
-    return Int32Array.from(dead)
-  }
-
   /** Only the weight: moments are made where they will lie. */
   protected override startSlot(weight: Tensor): Slot {
     return { weight, first: undefined as never, second: undefined }
@@ -202,7 +196,8 @@ export abstract class OwnedStepper extends Stepper {
           return data
         })
       }
-    return { step: this.step, state: this.state, silent: this.silent, fired: this.fired, tensors }
+    const { silent, fired } = this.firing
+    return { step: this.step, state: this.state, silent, fired, tensors }
   }
 
   protected usualShape(name: string, tensor: Tensor): number[] {

@@ -93,7 +93,7 @@ export class TopkStepper extends OwnedStepper {
     const wanted = auxK ?? Math.floor(this.shape.outputs / 2)
     if (deadCount === 0 || auxCoefficient === 0 || wanted === 0) return undefined
     return {
-      latents: this.deadLatents(),
+      latents: this.firing.deadLatents(),
       k: wanted,
       signed: !auxRelu,
       bias: auxDecoderBias,

@@ -61,7 +61,7 @@ export async function truthStage(context: StageContext, config: TruthConfig): Pr
     for (const trainee of trainees) {
       const { name, stepper } = trainee
       context.progress.note(`Measuring ${name} on ${plan.finalSamples} samples.`)
-      const density = Float64Array.from(stepper.fired, n => n / (trainee.plan.densitySteps * plan.batchSamples))
+      const density = Float64Array.from(stepper.firing.fired, n => n / (trainee.plan.densitySteps * plan.batchSamples))
       const metadata = { hook_name: '', truth: { schema: 1, preset: config.preset, ...trainee.identity } }
       const saved = trainee.saved()
       await mkdir(join(context.directory, name), { recursive: true })
