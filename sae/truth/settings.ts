@@ -83,7 +83,10 @@ function stepsOf(samples: number, batch: number): number {
   return Math.max(1, Math.round(samples / batch))
 }
 
-/** What `train` would be told: the preset's protocol, unless settings differ. */
+/**
+ * What `train` would be told: the preset's protocol, unless settings differ. In the published one every level of a Matryoshka
+ * SAE has an auxiliary loss of its own.
+ */
 function trainingOf(name: string, config: Filled, preset: TruthPreset): TrainConfig {
   const { schedule, deadAfterSteps, widths } = preset
   const { samples, batchSamples, latents, learningRate, k } = config
@@ -95,7 +98,7 @@ function trainingOf(name: string, config: Filled, preset: TruthPreset): TrainCon
     ...{ architecture: name, latents, tokens: samples, batchTokens: batchSamples, learningRate },
     ...{ ...schedule, deadAfterTokens: deadAfterSteps * batchSamples },
     ...(own.includes('k') ? { k } : {}),
-    ...(own.includes('widths') ? { widths: widths.filter(width => width < latents) } : {}),
+    ...(own.includes('widths') ? { widths: widths.filter(width => width < latents), auxPerLevel: true } : {}),
     ...Object.fromEntries(settings),
   }
   const training = parseConfig(TrainConfig, given, 'settings') as TrainConfig

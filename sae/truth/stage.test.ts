@@ -53,6 +53,7 @@ test('the short protocol is the published one but for its length, its rate and w
   expect(short).toEqual(resolveTruth(TruthConfig.parse(published)))
   const { trainings } = resolveTruth(TruthConfig.parse({ preset: 'synthsaebench-16k' }))
   expect(trainings[0]).toMatchObject({ schedule: 'constant', learningRate: 3e-4, deadAfterTokens: 1_024_000 })
+  expect(trainings[1]).toMatchObject({ architecture: 'matryoshka', auxPerLevel: true, widths: [128, 512, 2048] })
 })
 
 describe('SAEs that learn a known world', () => {
