@@ -2,6 +2,7 @@
 
 const saturation = 2 ** 31 - 1
 
+/** A ledger of firing for each latent of an SAE in training. */
 export class Firing {
   /** Rows since each latent last fired, saturating. */
   readonly silent: Int32Array

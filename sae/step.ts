@@ -52,6 +52,7 @@ export class Stepper {
   readonly variance: number
   step = 0
   state: State
+  /** Which latents fired in the steps so far, and which are dead. */
   readonly firing: Firing
   protected readonly slots = new Map<string, Slot>()
 

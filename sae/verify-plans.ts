@@ -108,7 +108,6 @@ function saelens(description: Json, stored: Lookup): ReplayPlan {
       thresholdRate: config.topk_threshold_lr,
       widths: config.matryoshka_widths,
       levelWeights: (config.matryoshka_widths as number[] | undefined)?.map(() => 1),
-      auxPerLevel: config.use_matryoshka_aux_loss,
       l1Coefficient: config.l1_coefficient,
       lpNorm: config.lp_norm,
       initThreshold: config.jumprelu_init_threshold,

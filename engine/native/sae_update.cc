@@ -9,8 +9,8 @@
  * brought to norm 1 (`unit`). The optimiser is the dense one: a latent that no row used has gradient zero, so its moments
  * decay and its weights still move. With `lazy` such latents are left alone instead. Weights and moments change in place.
  *
- * The optimisers are in sae_rows.h. A second set of entries (AuxK) has its own g and levels. wEnc here is [latents, width]; its bfloat16
- * form (bf16.h) is renewed with it.
+ * The optimisers are in sae_rows.h. A second set of entries (AuxK) has its own g and levels. wEnc here is [latents, width];
+ * its bfloat16 form (bf16.h) is renewed with it.
  */
 #include <algorithm>
 #include <cmath>

@@ -109,8 +109,9 @@ export const matryoshka = defineArchitecture({
       reconstruction = reconstruction ? reconstruction.add(more) : more.add<Tensor2D>(params.bDec)
       const loss = reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance)
       terms[width === size ? 'reconstruction' : `inner${width}`] = loss.mul(weights[i]!)
-      const explains = config.auxPerLevel ? deadOf(moment, levels[i - 1] ?? 0, width) : width === size && moment
-      if (explains) auxiliaries.push(auxiliaryLoss(params, pre, target, reconstruction, config, explains))
+      if (!config.auxPerLevel && width < size) return
+      const dead = config.auxPerLevel ? deadOf(moment, levels[i - 1] ?? 0, width) : moment
+      auxiliaries.push(auxiliaryLoss(params, pre, target, reconstruction, config, dead))
     })
     const auxiliary = auxiliaries.filter(term => term !== undefined)
     if (auxiliary.length > 0) terms.auxiliary = tf.addN(auxiliary)

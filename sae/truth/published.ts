@@ -20,13 +20,13 @@ interface PublishedFigures {
 
 type Four = readonly [f1: number, mcc: number, uniqueness: number, explainedVariance: number]
 
-const figures = ([f1, mcc, uniqueness, explained_variance]: Four): PublishedFigures => ({
-  ...{ f1, mcc, uniqueness, explained_variance },
-})
+function figures([f1, mcc, uniqueness, explained_variance]: Four): PublishedFigures {
+  return { f1, mcc, uniqueness, explained_variance }
+}
 
-const row = (name: string, mean: Four, deviation: Four): PublishedRow => ({
-  ...{ name, samples: 200_000_000, ...figures(mean), deviation: figures(deviation) },
-})
+function row(name: string, mean: Four, deviation: Four): PublishedRow {
+  return { name, samples: 200_000_000, ...figures(mean), deviation: figures(deviation) }
+}
 
 export const publishedRows: readonly PublishedRow[] = [
   row('BatchTopK', [0.7316, 0.7574, 0.9837, 0.7923], [0.001, 0.0003, 0.0015, 0.0003]),

@@ -90,3 +90,9 @@ export function topKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions
 export function packEncoder(weight: Tensor2D): Tensor {
   return callOp('PipelinePackEncoder', {}, [weight], 1)[0]!
 }
+
+/** The latents themselves, of latents that were chosen by their value times these norms (`scale`). */
+export function withoutNorms({ values, indices }: ChosenLatents, norms: Tensor1D | undefined): ChosenLatents {
+  if (!norms) return { values, indices }
+  return { values: tf.divNoNan(values, norms.gather(indices.flatten()).reshape(values.shape)), indices }
+}
