@@ -12,7 +12,7 @@ import { writeAtomic } from '../core/files.ts'
 import { hashValue } from '../core/hash.ts'
 import type { StageContext } from '../core/stage.ts'
 import type { TokenDataset } from '../datasets/document.ts'
-import { type CaptureManifest, readManifest } from '../datasets/shards/index.ts'
+import { type CaptureManifest, readCaptureManifest } from '../datasets/shards/index.ts'
 import type { Model } from '../model/model.ts'
 import type { CaptureConfig } from './config.ts'
 import { captureShard, findSites } from './forward.ts'
@@ -106,7 +106,7 @@ function checkTokens({ config, path }: Model, { windows, name }: TokenDataset): 
 /** The manifest of a capture that an earlier call finished here, if it is the one asked for. */
 async function wholeCapture(directory: string, work: Work): Promise<CaptureManifest | undefined> {
   if (!existsSync(join(directory, 'capture.json'))) return undefined
-  const found = await readManifest(directory)
+  const found = await readCaptureManifest(directory)
   const same =
     found.model.hash === work.model.hash &&
     found.dataset.hash === work.dataset.hash &&

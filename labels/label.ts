@@ -1,9 +1,8 @@
 /** The label stage: what each latent is about, on held-out text, with scores, examples and its evidence. */
 import { join } from 'node:path'
-import { UserError } from '../core/errors.ts'
-import { uniformOf } from '../core/random.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
-import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import type { Split, TokenDataset } from '../datasets/document.ts'
+import { drawWindows } from '../datasets/draw.ts'
 import type { Tokenizer } from '../datasets/tokenizer.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
@@ -50,7 +49,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   const { model, sae, dataset, tokenizer, evidence, stability, config } = inputs
   const { progress } = context
   const collect = async (split: Split) => {
-    const windows = windowsOf(dataset, split, config.tokens, context.seed)
+    const windows = drawWindows(dataset, { split, purpose: 'label', seed: context.seed, tokens: config.tokens })
     progress.start(`Encoding ${split} text`, windows.length, 'windows')
     const activations = await encodeWindows(model, sae, windows, {
       batchTokens: config.batchTokens,
@@ -116,26 +115,6 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   await writeJsonLines(join(context.directory, 'features.jsonl'), features)
   progress.finish()
   return summaryOf(features, discovery.tokens + validation.tokens)
-}
-
-/** Windows of a split up to `tokens` tokens, chosen by a hash of seed and window so that order does not matter. */
-function windowsOf(dataset: TokenDataset, split: Split, tokens: number, seed: number): TokenWindow[] {
-  const keyed = dataset.windows
-    .filter(window => window.split === split)
-    .map(window => ({ window, key: uniformOf(seed, 'label', window.id) }))
-    .sort((a, b) => a.key - b.key || a.window.index - b.window.index)
-  if (keyed.length === 0)
-    throw new UserError(`The dataset ${dataset.name} has no ${split} windows to label features on.`, {
-      fix: 'Raise dataset.heldOut.fraction, or give more text.',
-    })
-  const chosen: TokenWindow[] = []
-  let total = 0
-  for (const { window } of keyed) {
-    if (chosen.length > 0 && total + window.tokens.length > tokens) break
-    chosen.push(window)
-    total += window.tokens.length
-  }
-  return chosen.sort((a, b) => a.index - b.index)
 }
 
 function summaryOf(features: readonly Feature[], tokens: number): LabelSummary {

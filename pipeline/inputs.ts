@@ -8,7 +8,7 @@ import type { DatasetConfig } from '../datasets/config.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { Tokenizer } from '../datasets/tokenizer.ts'
 import type { Model } from '../model/model.ts'
-import { readManifest } from '../runs/folder.ts'
+import { readRunManifest } from '../runs/folder.ts'
 import { contentHash } from '../runs/key.ts'
 import { inherited } from '../runs/lineage.ts'
 import type { FinishedRun } from '../runs/open-run.ts'
@@ -73,7 +73,7 @@ export async function findRun(
 /** An SAE: a run that trained or imported one, or a directory in SAELens's layout. */
 export async function findSae(store: RunStore, reference: string): Promise<Found> {
   const path = resolve(reference)
-  if ((await exists(join(path, 'cfg.json'))) && !(await readManifest(path)))
+  if ((await exists(join(path, 'cfg.json'))) && !(await readRunManifest(path)))
     return { directory: path, input: { role: 'sae', path, sha256: await hashPath(path) } }
   return findRun(store, reference, 'sae', ['train', 'import'])
 }

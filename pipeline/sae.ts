@@ -17,7 +17,7 @@ export async function loadSaeOf(found: Found): Promise<Sae> {
 export async function captureMean(store: RunStore, sae: Found, site: string): Promise<Float32Array | undefined> {
   const capture = sae.run && (await inheritedRun(store, sae.run, 'capture'))
   if (!capture) return undefined
-  const { readManifest } = await import('../datasets/shards/index.ts')
-  const found = (await readManifest(capture.directory)).sites.find(({ name }) => name === site)
+  const { readCaptureManifest } = await import('../datasets/shards/index.ts')
+  const found = (await readCaptureManifest(capture.directory)).sites.find(({ name }) => name === site)
   return found && Float32Array.from(found.statistics.populationMean)
 }

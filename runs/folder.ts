@@ -32,7 +32,7 @@ function ours(name: string): boolean {
 }
 
 /** The manifest in a directory, or undefined where there is none. */
-export async function readManifest(directory: string): Promise<RunManifest | undefined> {
+export async function readRunManifest(directory: string): Promise<RunManifest | undefined> {
   const path = join(directory, manifestName)
   let text: string
   try {

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../core/errors.ts'
 import { hashPath, sha256File } from '../core/hash.ts'
-import { filesOf, readManifest } from './folder.ts'
+import { filesOf, readRunManifest } from './folder.ts'
 import { contentHash } from './key.ts'
 import type { FinishedRun } from './open-run.ts'
 import type { RunInput, RunManifest } from './run.ts'
@@ -27,7 +27,7 @@ export interface Problem {
 async function runOfInput(store: RunStore, input: RunInput): Promise<FinishedRun | undefined> {
   if (input.run === undefined) return undefined
   for (const directory of [join(store.directory, input.run), input.path]) {
-    const manifest = directory && (await readManifest(directory))
+    const manifest = directory && (await readRunManifest(directory))
     if (directory && manifest) return { directory, manifest }
   }
   return undefined

@@ -9,7 +9,7 @@ import { basename, join, resolve } from 'node:path'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
 import { writeError, writeJson } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
-import { manifestName, readManifest, refuseStrangers } from './folder.ts'
+import { manifestName, readRunManifest, refuseStrangers } from './folder.ts'
 import { keyOf, type RunRequest } from './key.ts'
 import { takeLock } from './lock.ts'
 import { checkId, idsFor } from './names.ts'
@@ -34,7 +34,7 @@ export class RunStore {
     const unreadable: { directory: string; reason: string }[] = []
     for (const directory of await this.#folders()) {
       try {
-        const manifest = await readManifest(directory)
+        const manifest = await readRunManifest(directory)
         if (manifest) runs.push({ directory, manifest })
       } catch (error) {
         unreadable.push({ directory, reason: messageOf(error) })
@@ -49,7 +49,7 @@ export class RunStore {
   async find(reference: string): Promise<FinishedRun> {
     const inStore = /[/\\]/.test(reference) ? undefined : join(this.directory, reference)
     for (const directory of [inStore, resolve(reference)]) {
-      const manifest = directory && (await readManifest(directory))
+      const manifest = directory && (await readRunManifest(directory))
       if (directory && manifest) return { directory, manifest }
     }
     const ids = (await this.#folders()).map(folder => basename(folder))
@@ -89,7 +89,7 @@ export class RunStore {
     }
     for (const id of ids) {
       const directory = join(this.directory, id)
-      const before = await readManifest(directory)
+      const before = await readRunManifest(directory)
       if (before && before.key !== key) {
         if (request.name === undefined) continue
         throw new UserError(`The run ${id} exists and was made from another config or other inputs.`, {
@@ -113,7 +113,7 @@ export class RunStore {
     const unlock = await takeLock(directory)
     try {
       // Another process may have made or finished it while this one waited for the lock.
-      const before = await readManifest(directory)
+      const before = await readRunManifest(directory)
       if (before && before.key !== key) throw new UserError(`The run ${id} was made by another process meanwhile.`)
       if (before?.status === 'finished') {
         await unlock()

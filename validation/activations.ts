@@ -11,6 +11,9 @@ import { onHost } from './on-host.ts'
 /** Position 0 is an attention sink: SAEs are not fitted on it, and it is neither read nor edited here. */
 export const FIRST_POSITION = 1
 
+/** How windows are drawn that an SAE is measured on: each has two positions beside the first. */
+export const measuredDraw = { purpose: 'validate', shortest: FIRST_POSITION + 2 } as const
+
 /** Activations by latent: entries `offsets[i] … offsets[i + 1]` are latent i's, by ascending window, then position. */
 export interface Activations {
   readonly windows: readonly TokenWindow[]

@@ -4,11 +4,12 @@
  */
 import { UserError } from '../core/errors.ts'
 import type { TokenDataset } from '../datasets/document.ts'
+import { drawWindows } from '../datasets/draw.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import type { FidelityProbe } from '../sae/train.ts'
+import { measuredDraw } from './activations.ts'
 import { type Ablations, measureReconstruction } from './reconstruction.ts'
-import { drawWindows } from './text.ts'
 
 /** Padded tokens run through the model at once. */
 const batchTokens = 4096
@@ -39,7 +40,12 @@ export function fidelityProbe(model: Model, dataset: TokenDataset, options: Fide
         : `The model for fidelity has no site ${site}.`,
       { fix: 'Name the model that the activations were captured from.' },
     )
-  const windows = drawWindows(dataset, 'discovery', Number.POSITIVE_INFINITY, windowSeed, options.windows)
+  const windows = drawWindows(dataset, {
+    ...measuredDraw,
+    split: 'discovery',
+    seed: windowSeed,
+    windows: options.windows,
+  })
   let ablations: Ablations | undefined
   return {
     async measure(sae: Sae) {

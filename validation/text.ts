@@ -1,7 +1,7 @@
 /** The held-out text of a validation: which windows are read, what latents do on them, and what their tokens carry. */
 import { UserError } from '../core/errors.ts'
-import { Random, uniformOf } from '../core/random.ts'
-import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { Random } from '../core/random.ts'
+import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
 import { type Activations, FIRST_POSITION, siteRows } from './activations.ts'
@@ -17,35 +17,6 @@ import { FEWEST_DOCUMENTS } from './verdict.ts'
 const MANY_VALUES = 24
 /** Rows from which covariance-matched directions are drawn. */
 const COVARIANCE_ROWS = 1024
-
-/**
- * Windows of a split up to `tokens` tokens, and `most` windows, by a hash of seed and window, so that the order of the data
- * does not matter.
- */
-export function drawWindows(
-  dataset: TokenDataset,
-  split: Split,
-  tokens: number,
-  seed: number,
-  most = Number.POSITIVE_INFINITY,
-): TokenWindow[] {
-  const drawn: TokenWindow[] = []
-  let count = 0
-  const keyed = dataset.windows
-    .filter(window => window.split === split && window.tokens.length > FIRST_POSITION + 1)
-    .map(window => ({ window, key: uniformOf(seed, 'validate', window.id) }))
-    .sort((a, b) => a.key - b.key || a.window.index - b.window.index)
-  if (keyed.length === 0)
-    throw new UserError(`The dataset ${dataset.name} has no ${split} text.`, {
-      fix: 'Use more documents, or raise dataset.heldOut.fraction.',
-    })
-  for (const { window } of keyed) {
-    if (drawn.length >= most || (drawn.length > 0 && count + window.tokens.length > tokens)) break
-    drawn.push(window)
-    count += window.tokens.length
-  }
-  return drawn.sort((a, b) => a.index - b.index)
-}
 
 /** Labels of both splits and what discovery text says of every latent. */
 export interface LabelledText {

@@ -10,9 +10,10 @@ import { UserError } from '../core/errors.ts'
 import { writeJson } from '../core/files.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { drawWindows } from '../datasets/draw.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import { type Activations, encodeWindows, throwIfInterrupted } from './activations.ts'
+import { type Activations, encodeWindows, measuredDraw, throwIfInterrupted } from './activations.ts'
 import { assemble, type Measured } from './assemble.ts'
 import { chooseLatents } from './choose.ts'
 import type { ValidateConfig } from './config.ts'
@@ -22,7 +23,7 @@ import { onHost } from './on-host.ts'
 import { measurePlan, type Plan, planLatent, type Study } from './plan.ts'
 import { measureReconstruction, type Reconstruction, reconstructionDefinitions, siteMean } from './reconstruction.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
-import { drawWindows, fewValued, labelText, sampleRows, strataOf } from './text.ts'
+import { fewValued, labelText, sampleRows, strataOf } from './text.ts'
 import { removePartials, Working } from './working.ts'
 
 /** What `validate` works on. */
@@ -62,8 +63,8 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
   metrics.truncate(0)
   const working = new Working(directory)
 
-  const discoveryWindows = drawWindows(dataset, 'discovery', config.tokens, seed)
-  const validationWindows = drawWindows(dataset, 'validation', config.tokens, seed)
+  const discoveryWindows = drawWindows(dataset, { ...measuredDraw, split: 'discovery', seed, tokens: config.tokens })
+  const validationWindows = drawWindows(dataset, { ...measuredDraw, split: 'validation', seed, tokens: config.tokens })
   const reconstruction = await working.part('reconstruction', () => reconstruct(context, inputs, discoveryWindows))
   const { density: _, ...figures } = reconstruction
   metrics.append({ kind: 'reconstruction', ...figures })
@@ -133,7 +134,9 @@ async function studyOf(
   const discovery = await encode(context, inputs, discoveryWindows, 'discovery')
   const validation = await encode(context, inputs, validationWindows, 'validation')
   const trains = dataset.windows.some(({ split }) => split === 'train')
-  const counted = trains ? drawWindows(dataset, 'train', TARGET_TOKENS, seed) : discoveryWindows
+  const counted = trains
+    ? drawWindows(dataset, { ...measuredDraw, split: 'train', seed, tokens: TARGET_TOKENS })
+    : discoveryWindows
   const decoder = onHost(() => sae.decoder().dataSync<'float32'>() as Float32Array)
   const site = sae.metadata.hook_name
   return {
@@ -210,7 +213,9 @@ async function reconstruct(
   discoveryWindows: readonly TokenWindow[],
 ): Promise<SavedReconstruction> {
   const half = Math.ceil(config.maxTokens / 2)
-  const windows = (['discovery', 'validation'] as const).flatMap(split => drawWindows(dataset, split, half, seed))
+  const windows = (['discovery', 'validation'] as const).flatMap(split =>
+    drawWindows(dataset, { ...measuredDraw, split, seed, tokens: half }),
+  )
   progress.start('Measuring reconstruction', windows.length, 'windows')
   const options = { batchTokens: config.batchTokens, signal, onBatch: (done: number) => progress.update(done) }
   const mean =

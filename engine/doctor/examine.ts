@@ -7,7 +7,7 @@ import { dirname, extname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { messageOf } from '../../core/errors.ts'
 import { type EngineChoice, resolveSettings } from '../engine.ts'
-import { readManifest } from '../install/install.ts'
+import { readInstallManifest } from '../install/install.ts'
 import { cacheDirectory, isInstalled, tensorflowRoot, type Variant } from '../install/places.ts'
 import { run } from '../install/run.ts'
 import { examineGpu } from './gpu.ts'
@@ -69,7 +69,7 @@ function loader(script: string): string[] {
 
 async function examineBuild(variant: Variant): Promise<InstalledBuild> {
   const root = tensorflowRoot(variant)
-  return { root, installed: isInstalled(root), sources: (await readManifest(root))?.sources ?? [] }
+  return { root, installed: isInstalled(root), sources: (await readInstallManifest(root))?.sources ?? [] }
 }
 
 /** Free space at a path, or at the nearest folder above it that is there. */

@@ -71,7 +71,7 @@ export async function installTensorflow(options: { variant?: Variant; progress?:
       throw writeError(root, error)
     })
     await installTree(progress)
-    const before = await readManifest(root)
+    const before = await readInstallManifest(root)
     const sources = before && (await hasLibraries(root, before)) ? before.sources : await refill(root, variant)
     const addons = await addonsHash()
     if (before?.addons !== addons || !existsSync(bindingPath(root)) || !existsSync(quietPath(root))) {
@@ -102,7 +102,7 @@ export async function installTensorflow(options: { variant?: Variant; progress?:
 
 /** Whether a root and what is compiled in it are whole and of this version of the project. */
 export async function isComplete(root: string): Promise<boolean> {
-  const manifest = await readManifest(root)
+  const manifest = await readInstallManifest(root)
   return (
     manifest !== undefined &&
     hasNativeBackend() &&
@@ -115,7 +115,7 @@ export async function isComplete(root: string): Promise<boolean> {
 }
 
 /** A root's manifest; undefined where there is none or it is not one of ours. */
-export async function readManifest(root: string): Promise<Manifest | undefined> {
+export async function readInstallManifest(root: string): Promise<Manifest | undefined> {
   try {
     const manifest = JSON.parse(await readFile(manifestPath(root), 'utf8')) as Manifest
     return manifest.schema === 1 && manifest.tensorflow === TENSORFLOW_VERSION ? manifest : undefined

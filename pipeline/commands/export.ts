@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { labelFormats } from '../../labels/export.ts'
-import { readManifest } from '../../runs/folder.ts'
+import { readRunManifest } from '../../runs/folder.ts'
 import type { RunStore } from '../../runs/store.ts'
 import type { SaeFormat } from '../../sae/formats/index.ts'
 import { defineCommand } from '../command.ts'
@@ -78,6 +78,6 @@ export const sae = defineCommand({
 export async function findAnySae(store: RunStore, reference: string): Promise<string> {
   const path = resolve(reference)
   const { directory } =
-    existsSync(path) && !(await readManifest(path)) ? { directory: path } : await findSae(store, reference)
+    existsSync(path) && !(await readRunManifest(path)) ? { directory: path } : await findSae(store, reference)
   return directory
 }

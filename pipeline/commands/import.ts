@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { hashPath } from '../../core/hash.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
-import { readManifest } from '../../runs/folder.ts'
+import { readRunManifest } from '../../runs/folder.ts'
 import { findDataset, findModel, findSae, hashing } from '../inputs.ts'
 import { defineStage, ownConfig } from '../stage.ts'
 
@@ -34,7 +34,7 @@ export default defineStage({
   async prepare(config, store, session) {
     const { from, site } = ownConfig(ImportConfig, config)
     const path = resolve(from)
-    if (!existsSync(path) || (await readManifest(path))) {
+    if (!existsSync(path) || (await readRunManifest(path))) {
       await findSae(store, from)
       throw new UserError(`${from} is a run already.`, { fix: `Use it as it is: pipeline validate --sae ${from}` })
     }

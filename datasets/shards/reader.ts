@@ -58,7 +58,7 @@ export async function openCapture(
   directory: string,
   { verify = true, progress = silent }: OpenOptions = {},
 ): Promise<Capture> {
-  const manifest = await readManifest(directory)
+  const manifest = await readCaptureManifest(directory)
   if (manifest.format !== 'arrow')
     throw new UserError(
       `The capture ${directory} is in ${manifest.format}, which other tools read, but training does not.`,
@@ -73,7 +73,7 @@ export async function openCapture(
 }
 
 /** Reads and checks `capture.json`. */
-export async function readManifest(directory: string): Promise<CaptureManifest> {
+export async function readCaptureManifest(directory: string): Promise<CaptureManifest> {
   const value = await readJson(join(directory, 'capture.json'), 'capture')
   const schema = (value as { schema?: unknown } | null)?.schema
   if (Number.isInteger(schema) && schema !== 1)
