@@ -83,6 +83,8 @@ def record(model, input_ids):
         on_output(layer, f"resid_post.{index}")
         on_output(layer.get_submodule(attention_at), f"attn_out.{index}")
         on_output(layer.get_submodule(mlp_at), f"mlp_out.{index}")
+        on_input(layer.mlp, f"blocks.{index}.mlp.hook_in")
+        on_output(layer.mlp, f"blocks.{index}.mlp.hook_out")
         on_input(layer.get_submodule(output_at), f"z.{index}")
         on_input(layer.get_submodule(down_at), f"mlp_act.{index}")
     on_output(model.get_submodule(norm_at), "final_norm")

@@ -223,21 +223,22 @@ function* projectSplit(
 
 /** What the MLP adds, before any post-norm; on top of `residual` where that is given. */
 function* mlp(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor, residual?: Tensor): Piece {
+  const normed = yield { site: `${at}mlp.hook_in`, value: yield* norm(pass, `${at}ln2`, parts.ln2, input) }
+  const post = yield { site: `${at}mlp.hook_post`, value: yield* neurons(pass, at, parts, normed) }
+  if (!pass.watched(`${at}mlp.hook_out`)) return apply(pass, parts.mlp.out, post, { residual })
+  const out = yield { site: `${at}mlp.hook_out`, value: apply(pass, parts.mlp.out, post) }
+  return residual ? residual.add(out) : out
+}
+
+/** The MLP's neurons after their activation, [batch, position, mlpWidth]. */
+function* neurons(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor): Piece {
   const { architecture } = pass
-  const normed = yield* norm(pass, `${at}ln2`, parts.ln2, input)
   const gelu = geluForm(architecture.activation)
-  if (gelu && !parts.mlp.gate && !pass.watched(`${at}mlp.hook_pre`)) {
-    const direct = yield { site: `${at}mlp.hook_post`, value: apply(pass, parts.mlp.in, normed, { gelu }) }
-    return apply(pass, parts.mlp.out, direct, { residual })
-  }
-  const pre = yield { site: `${at}mlp.hook_pre`, value: apply(pass, parts.mlp.gate ?? parts.mlp.in, normed) }
-  let post: Tensor
-  if (parts.mlp.gate) {
-    const up = yield { site: `${at}mlp.hook_pre_linear`, value: apply(pass, parts.mlp.in, normed) }
-    post = architecture.activation === 'silu' ? siluMul(pre, up) : activation(pre, architecture.activation).mul(up)
-  } else post = activation(pre, architecture.activation)
-  post = yield { site: `${at}mlp.hook_post`, value: post }
-  return apply(pass, parts.mlp.out, post, { residual })
+  if (gelu && !parts.mlp.gate && !pass.watched(`${at}mlp.hook_pre`)) return apply(pass, parts.mlp.in, input, { gelu })
+  const pre = yield { site: `${at}mlp.hook_pre`, value: apply(pass, parts.mlp.gate ?? parts.mlp.in, input) }
+  if (!parts.mlp.gate) return activation(pre, architecture.activation)
+  const up = yield { site: `${at}mlp.hook_pre_linear`, value: apply(pass, parts.mlp.in, input) }
+  return architecture.activation === 'silu' ? siluMul(pre, up) : activation(pre, architecture.activation).mul(up)
 }
 
 /** A norm with gain and bias; its two sites are computed apart only when watched. */

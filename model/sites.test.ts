@@ -191,3 +191,63 @@ test('grouped keys have no common input for each query head, single ones have', 
   expect(names('gpt_neox')).not.toContain('blocks.0.hook_resid_mid')
   expect(names('gemma2')).toContain('blocks.1.ln2_post.hook_scale')
 })
+
+describe("the MLP's own input and output, in float64 from the values around them", () => {
+  /** Gains and biases of the norm before the MLP in layer 1, how it norms, and the down projection. */
+  const places: Record<string, { norm: string; plusOne?: boolean; centred?: boolean; out: string; layout?: 'in-out' }> =
+    {
+      gpt2: { norm: 'transformer.h.1.ln_2', centred: true, out: 'transformer.h.1.mlp.c_proj', layout: 'in-out' },
+      gpt_neox: {
+        norm: 'gpt_neox.layers.1.post_attention_layernorm',
+        centred: true,
+        out: 'gpt_neox.layers.1.mlp.dense_4h_to_h',
+      },
+      llama: { norm: 'model.layers.1.post_attention_layernorm', out: 'model.layers.1.mlp.down_proj' },
+      gemma2: { norm: 'model.layers.1.pre_feedforward_layernorm', plusOne: true, out: 'model.layers.1.mlp.down_proj' },
+      gemma3_text: {
+        norm: 'model.layers.1.pre_feedforward_layernorm',
+        plusOne: true,
+        out: 'model.layers.1.mlp.down_proj',
+      },
+    }
+  const epsilons: Record<string, number> = { gpt2: 1e-5, gpt_neox: 1e-5 }
+
+  test.each(Object.entries(places))('%s', (family, { norm, plusOne, centred, out, layout }) => {
+    const model = smallModel(family)
+    const tokens = tokensOf()
+    const rows = (site: string) =>
+      tf.tidy(() => {
+        const value = model.run(tokens, { until: `blocks.1.${site}` })
+        return value.reshape([-1, value.shape.at(-1)!]).arraySync() as number[][]
+      })
+    const weight = (name: string) => model.weights[name]?.arraySync()
+    const gain = (weight(`${norm}.weight`) as number[]).map(value => value + (plusOne ? 1 : 0))
+    const bias = weight(`${norm}.bias`) as number[] | undefined
+    const mean = (row: number[]) => row.reduce((sum, value) => sum + value, 0) / row.length
+    const inputs = rows('hook_mlp_in').map(row => {
+      const shifted = row.map(value => value - (centred ? mean(row) : 0))
+      const divisor = Math.sqrt(mean(shifted.map(value => value ** 2)) + (epsilons[family] ?? 1e-6))
+      return shifted.map((value, i) => (value / divisor) * gain[i]! + (bias?.[i] ?? 0))
+    })
+    const close = (actual: number[][], expected: number[][]) => {
+      for (const [at, row] of actual.entries())
+        for (const [i, value] of row.entries()) expect(value).toBeCloseTo(expected[at]![i]!, 4)
+    }
+    close(rows('mlp.hook_in'), inputs)
+
+    const matrix = weight(`${out}.weight`) as number[][]
+    const added = weight(`${out}.bias`) as number[] | undefined
+    const outputs = rows('mlp.hook_post').map(post =>
+      Array.from({ length: 8 }, (_, to) =>
+        post.reduce((sum, x, from) => sum + x * (layout ? matrix[from]![to]! : matrix[to]![from]!), added?.[to] ?? 0),
+      ),
+    )
+    close(rows('mlp.hook_out'), outputs)
+    // Only the Gemmas norm what the MLP adds.
+    const difference = Math.abs(rows('hook_mlp_out')[0]![0]! - outputs[0]![0]!)
+    if (plusOne) expect(difference).toBeGreaterThan(1e-3)
+    else expect(difference).toBeLessThan(1e-5)
+    model.dispose()
+    tokens.dispose()
+  })
+})
