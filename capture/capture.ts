@@ -8,7 +8,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { InterruptedError, UserError } from '../core/errors.ts'
-import { writeAtomic } from '../core/files.ts'
+import { removePartials, writeAtomic } from '../core/files.ts'
 import { hashValue } from '../core/hash.ts'
 import type { StageContext } from '../core/stage.ts'
 import type { TokenDataset } from '../datasets/document.ts'
@@ -18,7 +18,7 @@ import type { CaptureConfig } from './config.ts'
 import { captureShard, findSites } from './forward.ts'
 import { type ManifestInputs, manifestJson, manifestOf, type Sampling } from './manifest.ts'
 import { inclusionProbabilities, planShards, type ShardPlan, selectTokens } from './sampling.ts'
-import { type FinishedShard, finishedShard, removeLeftovers, removeNotes, writeShard } from './shards.ts'
+import { type FinishedShard, finishedShard, removeNotes, writeShard } from './shards.ts'
 import { stratify } from './strata.ts'
 
 /** Figures of a capture, for `run.json` and the closing table. */
@@ -53,7 +53,7 @@ export async function capture(context: StageContext, inputs: CaptureInputs): Pro
   const plans = planShards(sampling.selected, config.shardRows)
   const work: Work = { ...inputs, sites, sampling, seed, plans, key: keyOf(inputs, seed) }
   await mkdir(directory, { recursive: true })
-  await removeLeftovers(directory)
+  await removePartials(directory)
 
   // The manifest comes last: a directory with `capture.json` is a whole capture.
   const manifest = (await wholeCapture(directory, work)) ?? (await computeCapture(context, work))

@@ -100,19 +100,10 @@ export async function finishedShard(
   }
 }
 
-/** Removes what earlier attempts left half-written. */
-export async function removeLeftovers(directory: string): Promise<void> {
-  await removeEnding(directory, '.partial')
-}
-
 /** Removes the notes, once the manifest holds what they say. */
 export async function removeNotes(directory: string): Promise<void> {
-  await removeEnding(directory, '.note.json')
-}
-
-async function removeEnding(directory: string, ending: string): Promise<void> {
   for (const name of await readdir(directory))
-    if (name.endsWith(ending)) await rm(join(directory, name), { force: true })
+    if (name.endsWith('.note.json')) await rm(join(directory, name), { force: true })
 }
 
 /** The columns beside the activations, by windows and positions. */

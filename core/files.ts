@@ -1,5 +1,6 @@
 /** Files that are whole or absent: writes go to a temporary name, are flushed to disk, then renamed. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, FaultError, messageOf, UserError } from './errors.ts'
 
@@ -16,16 +17,38 @@ export function writeError(path: string, error: unknown): Error {
       fix: 'Choose another place or change its permissions.',
       cause: error,
     })
+  if (code === 'EFBIG')
+    return new FaultError(`${path} became larger than a file may be here (EFBIG).`, {
+      fix: 'Raise the limit (`ulimit -f`), or choose a disk that holds larger files, and start the same command again.',
+      cause: error,
+    })
   if (code === 'EIO') return new FaultError(`The disk failed while ${path} was written (EIO).`, { cause: error })
   return error instanceof Error ? error : new Error(messageOf(error))
 }
 
-/** Writes a file so that `path` holds either its old content or all of the new. Makes missing folders. */
+/** How the name of a file ends that is not whole yet. */
+export const partialEnding = '.partial'
+
+/** Removes what writes that were cut left in a folder and those below it; only for who alone writes there. */
+export async function removePartials(folder: string): Promise<void> {
+  const names = await readdir(folder, { recursive: true }).catch(error => {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  })
+  for (const name of names)
+    if (name.endsWith(partialEnding)) await rm(join(folder, name), { recursive: true, force: true })
+}
+
+/**
+ * Writes a file so that `path` holds either its old content or all of the new. Makes missing folders. The temporary file
+ * is made new under a name that nobody can know beforehand: a link or file laid in its way is neither followed nor
+ * written.
+ */
 export async function writeAtomic(path: string, data: Uint8Array | string | Iterable<Uint8Array>): Promise<void> {
-  const temporary = `${path}.${process.pid}.partial`
+  const temporary = `${path}.${randomUUID()}${partialEnding}`
   try {
     await mkdir(dirname(path), { recursive: true })
-    const file = await open(temporary, 'w')
+    const file = await open(temporary, 'wx')
     try {
       if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data)
       else for (const chunk of data) await file.writeFile(chunk)

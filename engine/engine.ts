@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { messageOf, UserError } from '../core/errors.ts'
+import { withLock } from '../core/lock.ts'
 import { type Progress, silent } from '../core/progress.ts'
-import { withLock } from './install/lock.ts'
-import { isInstalled, tensorflowRoot } from './install/places.ts'
+import { installerLock, isInstalled, tensorflowRoot } from './install/places.ts'
 import { buildOps, opsPath } from './native/build.ts'
 import { loadOps } from './ops/native.ts'
 import { type LoadedTensorflow, startTensorflow } from './tensorflow.ts'
@@ -224,7 +224,7 @@ async function startOps(
 async function compiledOps(root: string, progress: Progress): Promise<string> {
   const path = opsPath(root)
   if (existsSync(path)) return buildOps(root)
-  return withLock(`${root}.lock`, progress, async () => {
+  return withLock(`${root}.lock`, installerLock(root, progress), async () => {
     if (!existsSync(path)) progress.note('Compiling the custom ops, once for this version …')
     return buildOps(root)
   })

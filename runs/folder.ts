@@ -2,20 +2,20 @@
 import { access, readdir, readFile } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
-import { lockName } from './lock.ts'
+import { partialEnding } from '../core/files.ts'
+import { isOfLock } from '../core/lock.ts'
 import { RunManifest } from './run.ts'
 
 export const manifestName = 'run.json'
 export const metricsName = 'metrics.jsonl'
+/** The lock's name within a run. */
+export const lockName = '.lock'
+/** What the folder of a run is renamed to before it is removed; whatever a killed process left of one is removed by the next. */
+export const discardedPrefix = '.discarded-'
 
 /** Files of a run by relative path, sorted, without the manifest, the lock and half-written leftovers. */
 export async function filesOf(directory: string): Promise<string[]> {
   return (await walk(directory)).filter(name => name !== manifestName && !ours(name))
-}
-
-/** Half-written files that a killed process left. */
-export async function leftoversOf(directory: string): Promise<string[]> {
-  return (await walk(directory)).filter(name => name.endsWith('.partial'))
 }
 
 async function walk(directory: string): Promise<string[]> {
@@ -28,7 +28,7 @@ async function walk(directory: string): Promise<string[]> {
 
 /** Whether the store may find this in a folder that is not a run yet. */
 function ours(name: string): boolean {
-  return name.startsWith(lockName) || name.endsWith('.partial')
+  return isOfLock(name, lockName) || name.endsWith(partialEnding)
 }
 
 /** The manifest in a directory, or undefined where there is none. */

@@ -1,9 +1,12 @@
 /** A run while it is written: its metrics, and the three ways in which it ends. */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { writeJson } from '../core/files.ts'
+import { randomUUID } from 'node:crypto'
+import { rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { FaultError } from '../core/errors.ts'
+import { removePartials, writeJson } from '../core/files.ts'
 import { sha256File } from '../core/hash.ts'
-import { filesOf, leftoversOf, manifestName, metricsName } from './folder.ts'
+import type { Lock } from '../core/lock.ts'
+import { discardedPrefix, filesOf, manifestName, metricsName } from './folder.ts'
 import { MetricsFile } from './metrics.ts'
 import type { RunManifest } from './run.ts'
 
@@ -18,14 +21,14 @@ export class OpenRun {
   readonly directory: string
   readonly metrics: MetricsFile
   #manifest: RunManifest
-  readonly #unlock: () => Promise<void>
+  readonly #lock: Lock
   readonly #now: () => Date
 
-  constructor(directory: string, manifest: RunManifest, unlock: () => Promise<void>, now: () => Date) {
+  constructor(directory: string, manifest: RunManifest, lock: Lock, now: () => Date) {
     this.directory = directory
     this.metrics = new MetricsFile(join(directory, metricsName))
     this.#manifest = manifest
-    this.#unlock = unlock
+    this.#lock = lock
     this.#now = now
   }
 
@@ -47,7 +50,7 @@ export class OpenRun {
     const empty = this.metrics.lines === 0
     this.metrics.close()
     if (empty) await rm(join(this.directory, metricsName), { force: true })
-    for (const name of await leftoversOf(this.directory)) await rm(join(this.directory, name))
+    await removePartials(this.directory)
     const files: Record<string, string> = {}
     for (const name of await filesOf(this.directory)) files[name] = await sha256File(join(this.directory, name))
     await this.#close({
@@ -69,15 +72,32 @@ export class OpenRun {
   /** Removes the run and everything in it. */
   async discard(): Promise<void> {
     this.metrics.close()
-    await rm(this.directory, { recursive: true, force: true })
+    await this.#mustBeOurs()
+    // In one step out of the way, so that nobody begins a run of this name among what is being removed.
+    const away = join(dirname(this.directory), `${discardedPrefix}${randomUUID()}`)
+    await rename(this.directory, away)
+    await this.#lock.release()
+    await rm(away, { recursive: true, force: true })
+  }
+
+  /** A run that another process took over must not be written by this one any more. */
+  async #mustBeOurs(): Promise<void> {
+    if (await this.#lock.held()) return
+    throw new FaultError(
+      `The run ${this.directory} was taken over by another process, as this one stood still for long.`,
+      {
+        fix: 'Start the same command again: it waits for the other, or goes on with what it left.',
+      },
+    )
   }
 
   async #close(changes: Partial<RunManifest>): Promise<void> {
     this.#manifest = { ...this.#manifest, ...changes }
     try {
+      await this.#mustBeOurs()
       await writeJson(join(this.directory, manifestName), this.#manifest)
     } finally {
-      await this.#unlock()
+      await this.#lock.release()
     }
   }
 }

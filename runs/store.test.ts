@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { contentHash, keyOf, type RunRequest } from './key.ts'
-import { takeLock } from './lock.ts'
 import type { OpenRun } from './open-run.ts'
 import { RunStore } from './store.ts'
 
@@ -169,39 +167,31 @@ describe('closing', () => {
   })
 })
 
-describe('the lock', () => {
-  test('keeps a second writer out and says who writes', async () => {
+describe('two writers', () => {
+  test('of one run: the second is told who writes, and that trying again helps', async () => {
     const run = await begin({ name: 'run42' })
-    await expect(takeLock(run.directory, 0.2)).rejects.toThrow(`is being written by process ${process.pid}`)
+    await expect(store.open({ ...request, name: 'run42' }, now)).rejects.toMatchObject({
+      exitCode: 75,
+      message: `The run ${run.directory} is being written by process ${process.pid} on ${hostname()}.`,
+    })
+    await run.stop('interrupted')
+  }, 10_000)
+
+  test('a run that was taken over is not closed by who had it before', async () => {
+    const run = await begin({ name: 'run42' })
+    rmSync(join(run.directory, '.lock'), { recursive: true })
+    const second = await begin({ name: 'run42' })
+    await expect(run.finish({})).rejects.toThrow('was taken over by another process')
+    await second.finish({ fvu: 0.07 })
+    expect((await store.find('run42')).manifest.summary).toEqual({ fvu: 0.07 })
   })
 
-  test('of a process that died is taken over', async () => {
-    const run = await begin({ name: 'run42' })
-    const { pid } = spawnSync('true')
-    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid, host: hostname(), begun: '1' }))
-    const unlock = await takeLock(run.directory, 0.2)
-    await unlock()
-  })
-
-  test('of a process whose id now belongs to another is taken over', async () => {
-    const run = await begin({ name: 'run42' })
-    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid: 1, host: hostname(), begun: 'long ago' }))
-    const unlock = await takeLock(run.directory, 0.2)
-    await unlock()
-  })
-
-  test('of another machine stands', async () => {
-    const run = await begin({ name: 'run42' })
-    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid: 1, host: 'elsewhere', begun: '1' }))
-    await expect(takeLock(run.directory, 0.2)).rejects.toThrow('process 1 on elsewhere')
-  })
-
-  test('goes to exactly one of many that ask at once', async () => {
-    const run = await begin({ name: 'run42' })
-    const { pid } = spawnSync('true')
-    writeFileSync(join(run.directory, '.lock'), JSON.stringify({ pid, host: hostname(), begun: '1' }))
-    const results = await Promise.allSettled(Array.from({ length: 8 }, () => takeLock(run.directory, 0.3)))
-    expect(results.filter(result => result.status === 'fulfilled')).toHaveLength(1)
+  test('what a killed process left of a discarded run is removed by the next', async () => {
+    mkdirSync(join(folder, '.discarded-1234'))
+    writeFileSync(join(folder, '.discarded-1234', 'shard'), '')
+    expect((await store.list()).runs).toEqual([])
+    await finished({ name: 'run42' })
+    expect(readdirSync(folder)).toEqual(['run42'])
   })
 })
 

@@ -4,14 +4,14 @@
  * A run's key is the hash of all that its bytes depend on. Asked for a key it has, the store answers `unchanged` when
  * that run is finished, and `resumed` when it was cut; it never writes into a finished run.
  */
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
 import { writeError, writeJson } from '../core/files.ts'
+import { takeLock } from '../core/lock.ts'
 import { nearest } from '../core/nearest.ts'
-import { manifestName, readRunManifest, refuseStrangers } from './folder.ts'
+import { discardedPrefix, lockName, manifestName, readRunManifest, refuseStrangers } from './folder.ts'
 import { keyOf, type RunRequest } from './key.ts'
-import { takeLock } from './lock.ts'
 import { checkId, idsFor } from './names.ts'
 import { type FinishedRun, OpenRun } from './open-run.ts'
 import type { RunManifest } from './run.ts'
@@ -107,16 +107,18 @@ export class RunStore {
     await refuseStrangers(directory)
     try {
       await mkdir(directory, { recursive: true })
+      for (const name of await readdir(this.directory))
+        if (name.startsWith(discardedPrefix)) await rm(join(this.directory, name), { recursive: true, force: true })
     } catch (error) {
       throw writeError(directory, error)
     }
-    const unlock = await takeLock(directory)
+    const lock = await takeLock(join(directory, lockName), { what: `The run ${directory}` })
     try {
       // Another process may have made or finished it while this one waited for the lock.
       const before = await readRunManifest(directory)
       if (before && before.key !== key) throw new UserError(`The run ${id} was made by another process meanwhile.`)
       if (before?.status === 'finished') {
-        await unlock()
+        await lock.release()
         return { state: 'unchanged', run: { directory, manifest: before } }
       }
       const manifest: RunManifest = {
@@ -137,9 +139,9 @@ export class RunStore {
         files: {},
       }
       await writeJson(join(directory, manifestName), manifest)
-      return { state: before ? 'resumed' : 'new', run: new OpenRun(directory, manifest, unlock, now) }
+      return { state: before ? 'resumed' : 'new', run: new OpenRun(directory, manifest, lock, now) }
     } catch (error) {
-      await unlock()
+      await lock.release()
       throw error
     }
   }
@@ -147,7 +149,9 @@ export class RunStore {
   async #folders(): Promise<string[]> {
     try {
       const entries = await readdir(this.directory, { withFileTypes: true })
-      return entries.filter(entry => entry.isDirectory()).map(entry => join(this.directory, entry.name))
+      return entries
+        .filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
+        .map(entry => join(this.directory, entry.name))
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return []
       throw error

@@ -1,6 +1,7 @@
 /** One SAE in training: its plan, its weights and optimiser, its checkpoints and files. Rows come from outside. */
-import { readdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { removePartials } from '../core/files.ts'
 import { hashValue } from '../core/hash.ts'
 import type { StageContext } from '../core/stage.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
@@ -273,10 +274,4 @@ async function measure(saved: Saved, capture: ActivationSource, plan: Plan): Pro
   }
   tf.dispose(Object.values(saved.params))
   return meter.result()
-}
-
-/** Half-written files of a run that was cut. */
-async function removePartials(directory: string): Promise<void> {
-  const entries = await readdir(directory, { recursive: true }).catch(() => [] as string[])
-  for (const entry of entries) if (entry.endsWith('.partial')) await rm(join(directory, entry), { force: true })
 }

@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path'
 import { UserError } from '../core/errors.ts'
-import { writeJson } from '../core/files.ts'
+import { removePartials, writeJson } from '../core/files.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
@@ -24,7 +24,7 @@ import { measurePlan, type Plan, planLatent, type Study } from './plan.ts'
 import { measureReconstruction, type Reconstruction, reconstructionDefinitions, siteMean } from './reconstruction.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
 import { fewValued, labelText, sampleRows, strataOf } from './text.ts'
-import { removePartials, Working } from './working.ts'
+import { Working } from './working.ts'
 
 /** What `validate` works on. */
 export interface ValidateInputs {

@@ -1,6 +1,6 @@
 /** Finished parts of a validation, kept beside its files until the end, so that a cut run goes on where it stopped. */
 import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readJson, writeAtomic } from '../core/files.ts'
 
@@ -23,10 +23,4 @@ export class Working {
   async clear(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true })
   }
-}
-
-/** Removes what an interrupted write left in a directory. */
-export async function removePartials(directory: string): Promise<void> {
-  if (!existsSync(directory)) return
-  for (const name of await readdir(directory)) if (name.endsWith('.partial')) await rm(join(directory, name))
 }

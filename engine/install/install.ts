@@ -10,13 +10,14 @@ import { mkdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FaultError, messageOf, UserError } from '../../core/errors.ts'
 import { writeError, writeJson } from '../../core/files.ts'
+import { withLock } from '../../core/lock.ts'
 import { type Progress, silent } from '../../core/progress.ts'
 import { buildOps, opsPath } from '../native/build.ts'
 import { hasNativeBackend } from '../tf.ts'
 import { addonsHash, compileAddons } from './compile.ts'
-import { withLock } from './lock.ts'
 import {
   bindingPath,
+  installerLock,
   LIBRARIES,
   manifestPath,
   quietPath,
@@ -65,7 +66,7 @@ export async function installTensorflow(options: { variant?: Variant; progress?:
   const set = wheelsFor(variant)
   checkLibc()
   if (await isComplete(root)) return { root, version: TENSORFLOW_VERSION, changed: false }
-  return withLock(`${root}.lock`, progress, async () => {
+  return withLock(`${root}.lock`, installerLock(root, progress), async () => {
     if (await isComplete(root)) return { root, version: TENSORFLOW_VERSION, changed: false }
     await mkdir(root, { recursive: true }).catch(error => {
       throw writeError(root, error)

@@ -8,6 +8,8 @@
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { LockOptions } from '../../core/lock.ts'
+import type { Progress } from '../../core/progress.ts'
 
 /** The TensorFlow that is installed. */
 export const TENSORFLOW_VERSION = '2.21.0'
@@ -60,4 +62,13 @@ export function manifestPath(root: string): string {
 /** Whether a root was installed to the end. */
 export function isInstalled(root: string): boolean {
   return existsSync(manifestPath(root)) && existsSync(bindingPath(root))
+}
+
+/** How the lock of a root is waited for: as long as it takes, since whoever holds it makes what is needed. */
+export function installerLock(root: string, progress: Progress): LockOptions {
+  return {
+    what: `TensorFlow in ${root}`,
+    patience: Number.POSITIVE_INFINITY,
+    waiting: owner => progress.note(`Waiting for ${owner}, which installs the same.`),
+  }
 }
