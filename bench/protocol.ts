@@ -19,7 +19,7 @@ import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { loadModel } from '../model/load.ts'
 import { tokenLoss } from '../model/loss.ts'
 import type { Model } from '../model/model.ts'
-import { QualityMeter } from '../sae/quality.ts'
+import { QualityMeter } from '../sae/measure/quality.ts'
 import type { Sae } from '../sae/sae.ts'
 import { sharedData } from '../tests/shared-data.ts'
 

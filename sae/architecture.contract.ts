@@ -9,7 +9,7 @@ import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, Batch, Moment, Params, Shape } from './architecture.ts'
 import { loadSae, saveSae } from './formats/saelens.ts'
 import { hostValues } from './host.ts'
-import { Stepper, type StepSettings } from './step.ts'
+import { Stepper, type StepSettings } from './step/step.ts'
 
 /** Plain settings of a step, for tests. */
 export const plainStep: StepSettings = {

@@ -9,11 +9,11 @@
  * Where rows are normalised one by one, x is the normalised row, and x̂ is brought back but for transcoders.
  */
 import { UserError } from '../core/errors.ts'
+import { quote } from '../core/quote.ts'
 import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import { above, topK } from './activations.ts'
-import { quote } from './formats/quote.ts'
-import { decodeLayers, decoderOfLayers, layerPreActivations } from './layers.ts'
-import { decoderNorms } from './linear.ts'
+import { above, topK } from './layers/activations.ts'
+import { decodeLayers, decoderOfLayers, layerPreActivations } from './layers/cross-layer.ts'
+import { decoderNorms } from './layers/linear.ts'
 import { normalise } from './normalise.ts'
 
 export type SaeParams = Readonly<Record<string, Tensor>>

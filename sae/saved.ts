@@ -1,7 +1,7 @@
 /** From trained weights to the form that is kept: SAELens names, decoder norms folded where that changes nothing. */
 import { type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Saved } from './architecture.ts'
-import { decoderNorms, type LinearParams } from './linear.ts'
+import { decoderNorms, type LinearParams } from './layers/linear.ts'
 
 /** Saves the linear parts under SAELens's names, with `extra` cfg.json keys and tensors. */
 export function saveLinear(

@@ -34,7 +34,7 @@ export default defineStage({
       ),
       async work(context) {
         const { label } = await import('../../labels/label.ts')
-        const { readStability } = await import('../../sae/stability.ts')
+        const { readStability } = await import('../../sae/measure/stability.ts')
         const { evidenceByLatent, readEvidence } = await import('../../validation/evidence.ts')
         const found = evidence && evidenceByLatent(await readEvidence(join(evidence.directory, 'evidence.json')))
         const loaded = await loadModelAndText(model, text.config, context.progress)

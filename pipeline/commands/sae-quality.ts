@@ -23,8 +23,8 @@ export default defineCommand({
     await startProcessEngine(config)
     const { tf } = await import('../../engine/tf.ts')
     const { openSae } = await import('../../sae/formats/index.ts')
-    const { rowsOf } = await import('../../sae/reference.ts')
-    const { measureRows } = await import('../../sae/row-quality.ts')
+    const { rowsOf } = await import('../../sae/measure/reference.ts')
+    const { measureRows } = await import('../../sae/measure/row-quality.ts')
     const sae = await openSae(directory)
     try {
       const rows = await rowsOf(resolve(config.rows), sae.width, Number.POSITIVE_INFINITY, config.tensor)

@@ -30,7 +30,7 @@ export default defineCommand({
     const directory = await findAnySae(openStore(config), config.sae)
     await startProcessEngine(config)
     const { openSae } = await import('../../sae/formats/index.ts')
-    const { randomRows, rowsOf, writeReference } = await import('../../sae/reference.ts')
+    const { randomRows, rowsOf, writeReference } = await import('../../sae/measure/reference.ts')
     const sae = await openSae(directory)
     try {
       const rows =

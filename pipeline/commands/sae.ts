@@ -24,7 +24,7 @@ export const verify = defineCommand({
   }),
   async run(config) {
     await startProcessEngine(config)
-    const { verifySae } = await import('../../sae/verify-sae.ts')
+    const { verifySae } = await import('../../sae/parity/sae.ts')
     const report = await verifySae(config.sae, config.reference)
     const passed = report.largest <= config.tolerance
     const lines = [
@@ -54,7 +54,7 @@ export const verifyTraining = defineCommand({
   }),
   async run(config) {
     await startProcessEngine(config)
-    const { verifyTraining: replay } = await import('../../sae/verify-training.ts')
+    const { verifyTraining: replay } = await import('../../sae/parity/training.ts')
     const report = await replay(config.reference)
     const passed = report.largest <= config.tolerance
     const rows = (differences: Record<string, number>) =>
@@ -98,8 +98,8 @@ export const compare = defineCommand({
   async run(config) {
     await startProcessEngine(config)
     const { openSae } = await import('../../sae/formats/index.ts')
-    const { compareSaes } = await import('../../sae/compare.ts')
-    const { writeStability } = await import('../../sae/stability.ts')
+    const { compareSaes } = await import('../../sae/measure/compare.ts')
+    const { writeStability } = await import('../../sae/measure/stability.ts')
     const store = openStore(config)
     const [a, b] = [
       await openSae((await findSae(store, config.a)).directory),

@@ -4,9 +4,9 @@ import { UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { Capture } from '../../datasets/shards/index.ts'
 import type { RunStore } from '../../runs/store.ts'
-import { TrainConfig } from '../../sae/config.ts'
-import { membersOf, TrainManyConfig } from '../../sae/grid.ts'
-import type { TrainOptions } from '../../sae/train.ts'
+import { TrainConfig } from '../../sae/training/config.ts'
+import { membersOf, TrainManyConfig } from '../../sae/training/grid.ts'
+import type { TrainOptions } from '../../sae/training/train.ts'
 import type { Session } from '../command.ts'
 import { findFidelity } from '../fidelity.ts'
 import { findRun, hashing } from '../inputs.ts'
@@ -35,7 +35,7 @@ export default defineStage({
       inputs,
       work: context =>
         using(context, async (capture, options) => {
-          const { trainSae } = await import('../../sae/train.ts')
+          const { trainSae } = await import('../../sae/training/train.ts')
           return trainSae(context, { capture, config: settings, ...options })
         }),
     }
@@ -57,7 +57,7 @@ export default defineStage({
       })),
       work: jobs =>
         using(jobs[0]!.context, async (capture, options) => {
-          const { trainSaes } = await import('../../sae/train.ts')
+          const { trainSaes } = await import('../../sae/training/train.ts')
           const one = ({ index, context, finish }: (typeof jobs)[number]) => ({
             context,
             config: settings[index]!,

@@ -10,11 +10,11 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
-import { above, batchTopK } from '../activations.ts'
 import { defineArchitecture, type Moment, type State } from '../architecture.ts'
-import { auxiliaryLoss } from '../auxiliary.ts'
 import { hostValues } from '../host.ts'
-import { initLinear, type LinearParams, reconstructionLoss } from '../linear.ts'
+import { above, batchTopK } from '../layers/activations.ts'
+import { auxiliaryLoss } from '../layers/auxiliary.ts'
+import { initLinear, type LinearParams, reconstructionLoss } from '../layers/linear.ts'
 import { saveLinear } from '../saved.ts'
 import { decodeRanked, rankedPreActivations, topkSettings } from './topk.ts'
 

@@ -8,10 +8,10 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../../engine/tf.ts'
-import { above } from '../activations.ts'
 import { defineArchitecture, type Params, type Saved, type State } from '../architecture.ts'
-import { decodeLayers, type LayerWeights, layerNorms, layerPreActivations } from '../layers.ts'
-import { linearSettings, randomDirections, reconstructionLoss, unitOf } from '../linear.ts'
+import { above } from '../layers/activations.ts'
+import { decodeLayers, type LayerWeights, layerNorms, layerPreActivations } from '../layers/cross-layer.ts'
+import { linearSettings, randomDirections, reconstructionLoss, unitOf } from '../layers/linear.ts'
 import { keepOfBatch, nextThreshold, thresholdSettings } from './batchtopk.ts'
 
 const Config = z.strictObject({

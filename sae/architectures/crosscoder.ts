@@ -10,10 +10,10 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../../engine/tf.ts'
-import { above } from '../activations.ts'
 import { defineArchitecture, type Saved, type State } from '../architecture.ts'
-import { linearSettings, randomDirections, reconstructionLoss, unitOf } from '../linear.ts'
-import { addBias } from '../summation.ts'
+import { above } from '../layers/activations.ts'
+import { linearSettings, randomDirections, reconstructionLoss, unitOf } from '../layers/linear.ts'
+import { addBias } from '../layers/summation.ts'
 import { keepOfBatch, nextThreshold, thresholdSettings } from './batchtopk.ts'
 import { l1Settings } from './standard.ts'
 

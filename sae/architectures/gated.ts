@@ -10,9 +10,9 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
-import { detach } from '../activations.ts'
 import { defineArchitecture, type Saved } from '../architecture.ts'
-import { centred, decodeLinear, initLinear, linearSettings, reconstructionLoss, unitOf } from '../linear.ts'
+import { detach } from '../layers/activations.ts'
+import { centred, decodeLinear, initLinear, linearSettings, reconstructionLoss, unitOf } from '../layers/linear.ts'
 import { l1Settings, weighted } from './standard.ts'
 
 const Config = z.strictObject({

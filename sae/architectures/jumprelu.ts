@@ -13,9 +13,9 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
-import { above, jumpRelu, step } from '../activations.ts'
 import { defineArchitecture } from '../architecture.ts'
 import { hostValues } from '../host.ts'
+import { above, jumpRelu, step } from '../layers/activations.ts'
 import {
   decodeLinear,
   decoderNorms,
@@ -25,7 +25,7 @@ import {
   preActivations,
   reconstructionLoss,
   unitOf,
-} from '../linear.ts'
+} from '../layers/linear.ts'
 import { saveLinear } from '../saved.ts'
 
 /** Settings of thresholds and their gradient. */

@@ -19,7 +19,7 @@ import {
   preActivations,
   reconstructionLoss,
   unitOf,
-} from '../linear.ts'
+} from '../layers/linear.ts'
 import { saveLinear } from '../saved.ts'
 import { l1Settings, smallestBase, weighted } from './standard.ts'
 

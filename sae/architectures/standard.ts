@@ -17,7 +17,7 @@ import {
   preActivations,
   reconstructionLoss,
   unitOf,
-} from '../linear.ts'
+} from '../layers/linear.ts'
 import { saveLinear } from '../saved.ts'
 
 /** Settings of an L1 penalty. */

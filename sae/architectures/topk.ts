@@ -11,9 +11,9 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
-import { topK } from '../activations.ts'
 import { defineArchitecture, type State } from '../architecture.ts'
-import { auxiliaryLoss, auxiliarySettings } from '../auxiliary.ts'
+import { topK } from '../layers/activations.ts'
+import { auxiliaryLoss, auxiliarySettings } from '../layers/auxiliary.ts'
 import {
   checkK,
   decodeLinear,
@@ -23,7 +23,7 @@ import {
   linearSettings,
   preActivations,
   reconstructionLoss,
-} from '../linear.ts'
+} from '../layers/linear.ts'
 import { saveLinear } from '../saved.ts'
 
 /** Settings that the top-k family shares. */

@@ -10,9 +10,9 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
-import { topK } from '../activations.ts'
 import { defineArchitecture, type Saved } from '../architecture.ts'
-import { auxiliaryLoss, auxiliarySettings } from '../auxiliary.ts'
+import { topK } from '../layers/activations.ts'
+import { auxiliaryLoss, auxiliarySettings } from '../layers/auxiliary.ts'
 import {
   checkK,
   decodeLinear,
@@ -21,7 +21,7 @@ import {
   preActivations,
   randomDirections,
   reconstructionLoss,
-} from '../linear.ts'
+} from '../layers/linear.ts'
 import { saveLinear } from '../saved.ts'
 
 const Config = z.strictObject({

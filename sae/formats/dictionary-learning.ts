@@ -1,10 +1,10 @@
 /** dictionary_learning directories: `ae.pt`, a state dict, and `config.json`, whose `dict_class` says how to read it. */
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import { objectOf, readConfigFile } from './bounded-file.ts'
 import type { Numbers } from './numbers.ts'
 import { checkK, type Imported, matrix, required, vector } from './parts.ts'
-import { quote } from './quote.ts'
 import { readStateDict } from './torch.ts'
 
 type Json = Record<string, unknown>

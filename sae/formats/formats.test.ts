@@ -6,8 +6,8 @@ import { startEngine } from '../../engine/engine.ts'
 import { openSafetensors } from '../../engine/safetensors.ts'
 import { tf } from '../../engine/tf.ts'
 import { sharedData } from '../../tests/shared-data.ts'
-import { measureRows } from '../row-quality.ts'
-import { verifySae } from '../verify-sae.ts'
+import { measureRows } from '../measure/row-quality.ts'
+import { verifySae } from '../parity/sae.ts'
 import { findSae, openSae } from './index.ts'
 
 const folder = sharedData('saes', 'formats')

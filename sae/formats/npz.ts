@@ -1,8 +1,8 @@
 /** `.npz` files: a zip of `.npy` arrays. Only plain numbers are read; arrays of Python objects are refused. */
 import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import { readWholeFile } from './bounded-file.ts'
 import { type Numbers, numberTypes, toFloat32 } from './numbers.ts'
-import { quote } from './quote.ts'
 import { readZip } from './zip.ts'
 
 /** The arrays of a file as float32, by name without `.npy`. */

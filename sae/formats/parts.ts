@@ -1,8 +1,8 @@
 /** What an importer gives, and how it takes tensors from a file: by name, in the orientation their shape shows. */
 import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import type { SaeMetadata } from '../sae.ts'
 import { type Numbers, transposed } from './numbers.ts'
-import { quote } from './quote.ts'
 
 /** An SAE from another library under SAELens's names: W_enc [width, latents], W_dec [latents, outputs]. */
 export interface Imported {

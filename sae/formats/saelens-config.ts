@@ -4,10 +4,10 @@
  * under `metadata`.
  */
 import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import { activationOf } from '../inference.ts'
 import type { SaeMetadata } from '../sae.ts'
 import { objectOf } from './bounded-file.ts'
-import { quote } from './quote.ts'
 
 type Json = Record<string, unknown>
 

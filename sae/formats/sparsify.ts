@@ -1,11 +1,11 @@
 /** sparsify directories: `cfg.json` and `sae.safetensors`; decoder and encoder lie the same way, [latents, width]. */
 import { basename, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import { openSafetensors } from '../../engine/safetensors.ts'
 import { mustBeFile, readConfigFile } from './bounded-file.ts'
 import type { Numbers } from './numbers.ts'
 import { checkK, type Imported, matrix, vector } from './parts.ts'
-import { quote } from './quote.ts'
 
 /** Reads a hookpoint's directory that sparsify wrote. */
 export async function readSparsify(directory: string): Promise<Imported> {

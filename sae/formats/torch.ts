@@ -1,8 +1,8 @@
 /** `torch.save` files: a zip with `data.pkl`, which describes tensors, and `data/N`, which holds their numbers. */
 import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import { readWholeFile } from './bounded-file.ts'
 import { type Numbers, numberTypes, readerOf, toFloat32 } from './numbers.ts'
-import { quote } from './quote.ts'
 import { TensorRecord, unpickle } from './unpickle.ts'
 import { readZip } from './zip.ts'
 

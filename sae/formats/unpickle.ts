@@ -4,8 +4,8 @@
  * of the file runs.
  */
 import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import type { numberTypes } from './numbers.ts'
-import { quote } from './quote.ts'
 
 /** A tensor as the pickle describes it: which storage, from which number on, in which shape and strides. */
 export class TensorRecord {

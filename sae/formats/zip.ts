@@ -3,7 +3,7 @@
  * central directory, checks every one of them against the file's size, and hands out views; nothing is unpacked.
  */
 import { UserError } from '../../core/errors.ts'
-import { quote } from './quote.ts'
+import { quote } from '../../core/quote.ts'
 
 const endMark = 0x06054b50
 const zip64EndMark = 0x06064b50

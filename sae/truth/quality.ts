@@ -16,8 +16,8 @@
 import { UserError } from '../../core/errors.ts'
 import type { Fired } from '../../engine/ops/truth/tables.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
-import { assignLargest } from '../assignment.ts'
 import { hostValues } from '../host.ts'
+import { assignLargest } from '../measure/assignment.ts'
 import type { Sae } from '../sae.ts'
 
 /** Which definitions the figures follow; it changes when one of them does. */

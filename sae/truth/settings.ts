@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
 import { UserError } from '../../core/errors.ts'
 import { architectureOf, architectures } from '../architectures/index.ts'
-import { resolveTraining, TrainConfig } from '../config.ts'
+import { resolveTraining, TrainConfig } from '../training/config.ts'
 import { checkWorld, type TruthPreset, truthPresetNames, truthPresets } from './config.ts'
 
 /** Architectures that read one site and so can learn a world. */

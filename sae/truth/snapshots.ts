@@ -1,5 +1,5 @@
 /** Several snapshots as one, so that a checkpoint of SAEs that learn together is written at a stroke. */
-import type { StepSnapshot } from '../snapshot.ts'
+import type { StepSnapshot } from '../step/snapshot.ts'
 
 /** One snapshot of all; they have taken equally many steps. */
 export function joinSnapshots(snapshots: readonly StepSnapshot[]): StepSnapshot {

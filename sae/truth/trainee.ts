@@ -3,12 +3,12 @@
 import type { Tensor2D } from '../../engine/tf.ts'
 import { tf } from '../../engine/tf.ts'
 import type { Saved } from '../architecture.ts'
-import { type ResolvedTraining, resolveTraining, type TrainConfig } from '../config.ts'
-import { fusedStepper } from '../fused/index.ts'
-import { makePlan, type Plan } from '../plan.ts'
-import { startFrom } from '../prepare.ts'
 import { foldDecoderNorms, unscale } from '../saved.ts'
-import { Stepper, type StepReport } from '../step.ts'
+import { fusedStepper } from '../step/fused/index.ts'
+import { Stepper, type StepReport } from '../step/step.ts'
+import { type ResolvedTraining, resolveTraining, type TrainConfig } from '../training/config.ts'
+import { makePlan, type Plan } from '../training/plan.ts'
+import { startFrom } from '../training/prepare.ts'
 
 export class Trainee {
   readonly name: string

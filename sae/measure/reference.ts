@@ -1,0 +1,51 @@
+/** Reference values of an SAE: rows, and the latents and reconstructions that it gives of them. */
+import { UserError } from '../../core/errors.ts'
+import { Random } from '../../core/random.ts'
+import { openSafetensors, writeSafetensors } from '../../engine/safetensors.ts'
+import { tf } from '../../engine/tf.ts'
+import type { Sae } from '../sae.ts'
+
+/** Standard deviation of random rows about the decoder bias: far enough that latents are active and inactive. */
+const deviation = 1
+
+/** Rows [count, width] drawn about the decoder bias, where the rows that an SAE was trained on lie; zero for transcoders. */
+export async function randomRows(sae: Sae, count: number, seed: number): Promise<Float32Array> {
+  const bias = sae.outputs === sae.width ? ((await sae.params.b_dec!.data()) as Float32Array) : undefined
+  const random = new Random(seed, 'sae-reference')
+  return Float32Array.from(
+    { length: count * sae.width },
+    (_, i) => (bias?.[i % sae.width] ?? 0) + deviation * random.normal(),
+  )
+}
+
+/** The first `count` rows [count, width] of a tensor of a safetensors file. */
+export async function rowsOf(path: string, width: number, count: number, tensor = 'x'): Promise<Float32Array> {
+  const file = await openSafetensors(path)
+  try {
+    if (!file.has(tensor))
+      throw new UserError(`${path} has no tensor ${tensor}.`, {
+        fix: `It has ${file.names.slice(0, 12).join(', ') || 'none'}; name the rows with --tensor.`,
+      })
+    const shape = file.shape(tensor)
+    if (shape.length !== 2 || shape[1] !== width || shape[0] === 0)
+      throw new UserError(`${tensor} in ${path} has shape [${shape}]; it must be [rows, ${width}].`)
+    return (await file.read(tensor)).slice(0, count * width)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Writes `x` [rows, width], `latents` [rows, latents] and `reconstruction` [rows, outputs], as `verifySae` reads them. */
+export async function writeReference(path: string, sae: Sae, x: Float32Array): Promise<{ rows: number; l0: number }> {
+  const rows = x.length / sae.width
+  const given = tf.tensor2d(x.slice(), [rows, sae.width])
+  const [latents, reconstruction] = tf.tidy(() => [sae.encodeDense(given), sae.reconstruct(given)] as const)
+  const [z, y] = [(await latents.data()) as Float32Array, (await reconstruction.data()) as Float32Array]
+  tf.dispose([given, latents, reconstruction])
+  await writeSafetensors(path, {
+    x: { shape: [rows, sae.width], data: x },
+    latents: { shape: [rows, sae.latents], data: z },
+    reconstruction: { shape: [rows, sae.outputs], data: y },
+  })
+  return { rows, l0: z.reduce((count, value) => count + (value === 0 ? 0 : 1), 0) / rows }
+}
