@@ -1,5 +1,5 @@
 /** From statistics to a feature's record: density, histogram, label text. */
-import type { Activations } from '../validation/activations.ts'
+import type { Activations } from '../latents/activations.ts'
 import type { LogitEffects } from './logits.ts'
 import type { Rule, RuleScore } from './rules.ts'
 

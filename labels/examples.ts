@@ -1,7 +1,7 @@
 /** Examples of a latent: the windows where it is strongest, and some from each band of its range. */
 import { Random } from '../core/random.ts'
-import type { Activations } from '../validation/activations.ts'
-import { activationsIn } from '../validation/activations.ts'
+import type { Activations } from '../latents/activations.ts'
+import { activationsIn } from '../latents/activations.ts'
 
 /** One window in which a latent is active, around its strongest token there. */
 export interface Example {

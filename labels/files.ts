@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { writeAtomic } from '../core/files.ts'
 import { writeTable } from '../datasets/tables.ts'
-import type { Activations } from '../validation/activations.ts'
+import type { Activations } from '../latents/activations.ts'
 import type { Example } from './examples.ts'
 import type { Feature } from './feature.ts'
 

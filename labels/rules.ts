@@ -7,7 +7,7 @@
  * windows and scored on another.
  */
 import { conceptMask, type TokenDataset } from '../datasets/document.ts'
-import { type Activations, FIRST_POSITION } from '../validation/activations.ts'
+import { type Activations, FIRST_POSITION } from '../latents/activations.ts'
 
 /** Where a rule says that a latent fires. */
 export interface Rule {

@@ -50,7 +50,7 @@ export async function findFidelity(store: RunStore, capture: Found, settings: Se
         async at(site) {
           loaded ??= loadModelAndText(model, text.config, progress)
           const { model: host, dataset } = await loaded
-          const { fidelityProbe } = await import('../validation/fidelity.ts')
+          const { fidelityProbe } = await import('../latents/fidelity.ts')
           const mean = rows.manifest.sites.find(({ name }) => name === site)!.statistics.populationMean
           const probe =
             probes.get(site) ?? fidelityProbe(host, dataset, { site, windows, signal, mean: Float32Array.from(mean) })

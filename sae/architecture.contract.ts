@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
+import { hostValues } from '../engine/host.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, Batch, Moment, Params, Shape } from './architecture.ts'
 import { loadSae, saveSae } from './formats/saelens.ts'
-import { hostValues } from './host.ts'
 import { Stepper, type StepSettings } from './step/step.ts'
 
 /** Plain settings of a step, for tests. */

@@ -18,7 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // labels read what validation found and share how it reads activations; the rest is validation's own
   labels: [
     ...['core', 'engine', 'datasets', 'model', 'capture', 'sae'],
-    ...['validation/evidence.ts', 'validation/activations.ts'],
+    ...['validation/evidence.ts', 'latents/activations.ts'],
   ],
   runs: ['core'],
   pipeline: ['core', 'engine', 'datasets', 'model', 'capture', 'sae', 'validation', 'labels', 'runs'],
@@ -64,7 +64,7 @@ describe.each(Object.keys(allowed))('%s', folder => {
 
 test('the table would catch a model that imports an SAE, and labels that look into validation', () => {
   expect(mayImport('model', { file: 'model/load.ts', target: 'sae/sae.ts' })).toBe(false)
-  expect(mayImport('labels', { file: 'labels/label.ts', target: 'validation/statistics/permutation.ts' })).toBe(false)
+  expect(mayImport('labels', { file: 'labels/label.ts', target: 'statistics/permutation.ts' })).toBe(false)
   expect(mayImport('labels', { file: 'labels/label.ts', target: 'validation/evidence.ts' })).toBe(true)
   expect(mayImport('core', { file: 'core/files.ts', target: 'engine/tf.ts' })).toBe(false)
 })

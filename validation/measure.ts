@@ -1,11 +1,11 @@
 /** Runs a claim's interventions on its documents: a row per (feature, intervention, dose, control, document). */
 import type { TokenWindow } from '../datasets/document.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
+import { FIRST_POSITION } from '../latents/activations.ts'
+import { type Edit, measureEdits, shamDifference } from '../latents/interventions.ts'
 import type { Model } from '../model/model.ts'
-import { FIRST_POSITION } from './activations.ts'
+import type { Target } from './claims/targets.ts'
 import type { ControlDirections, ControlKind } from './controls/index.ts'
-import { type Edit, measureEdits, shamDifference } from './interventions.ts'
-import type { Target } from './targets.ts'
 
 /** `ablate` sets the latent to 0 where it is active; `steer` sets it to dose × unit at every position. */
 export type Intervention = 'ablate' | 'steer'

@@ -11,19 +11,24 @@ import { removePartials, writeJson } from '../core/files.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
+import { onHost } from '../engine/host.ts'
+import { type Activations, encodeWindows, measuredDraw, throwIfInterrupted } from '../latents/activations.ts'
+import {
+  measureReconstruction,
+  type Reconstruction,
+  reconstructionDefinitions,
+  siteMean,
+} from '../latents/reconstruction.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import { type Activations, encodeWindows, measuredDraw, throwIfInterrupted } from './activations.ts'
-import { assemble, type Measured } from './assemble.ts'
-import { chooseLatents } from './choose.ts'
+import { chooseLatents } from './claims/choose.ts'
+import { fewValued, labelText, sampleRows, strataOf } from './claims/labelled-text.ts'
+import { measurePlan, type Plan, planLatent, type Study } from './claims/plan.ts'
 import type { ValidateConfig } from './config.ts'
 import { definitions, type Evidence, type FeatureEvidence, type Gate } from './evidence.ts'
-import { judgeGates } from './gates.ts'
-import { onHost } from './on-host.ts'
-import { measurePlan, type Plan, planLatent, type Study } from './plan.ts'
-import { measureReconstruction, type Reconstruction, reconstructionDefinitions, siteMean } from './reconstruction.ts'
+import { assemble, type Measured } from './judging/assemble.ts'
+import { judgeGates } from './judging/gates.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
-import { fewValued, labelText, sampleRows, strataOf } from './text.ts'
 import { Working } from './working.ts'
 
 /** What `validate` works on. */

@@ -9,9 +9,9 @@
  * is saved. θ is kept in double precision.
  */
 import { z } from 'zod'
+import { hostValues } from '../../engine/host.ts'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
 import { defineArchitecture, type Moment, type State } from '../architecture.ts'
-import { hostValues } from '../host.ts'
 import { above, batchTopK } from '../layers/activations.ts'
 import { auxiliaryLoss } from '../layers/auxiliary.ts'
 import { initLinear, type LinearParams, reconstructionLoss } from '../layers/linear.ts'

@@ -12,9 +12,9 @@
  * Thresholds are learned as logarithms (`log`, always positive) or as they are (`direct`).
  */
 import { z } from 'zod'
+import { hostValues } from '../../engine/host.ts'
 import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
 import { defineArchitecture } from '../architecture.ts'
-import { hostValues } from '../host.ts'
 import { above, jumpRelu, step } from '../layers/activations.ts'
 import {
   decodeLinear,

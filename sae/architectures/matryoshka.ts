@@ -10,9 +10,9 @@
  */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
+import { hostValues } from '../../engine/host.ts'
 import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
 import { defineArchitecture, type Moment, type State } from '../architecture.ts'
-import { hostValues } from '../host.ts'
 import { above } from '../layers/activations.ts'
 import { auxiliaryLoss } from '../layers/auxiliary.ts'
 import { decoderNorms, initLinear, type LinearParams, reconstructionLoss } from '../layers/linear.ts'

@@ -8,9 +8,9 @@
  * that the penalty of the present batch stays what it was.
  */
 import { z } from 'zod'
+import { hostValues } from '../../engine/host.ts'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
 import { defineArchitecture, type State } from '../architecture.ts'
-import { hostValues } from '../host.ts'
 import {
   decodeLinear,
   initLinear,

@@ -1,8 +1,9 @@
 /** Compares an SAE's latents and reconstruction with values its own library stored. */
+
+import { hostValues } from '../../engine/host.ts'
 import { openSafetensors } from '../../engine/safetensors.ts'
 import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
 import { openSae } from '../formats/index.ts'
-import { hostValues } from '../host.ts'
 
 export interface SaeComparison {
   readonly sae: string

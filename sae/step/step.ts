@@ -3,9 +3,9 @@
  * It defines what a step means; it knows nothing of files or data.
  */
 import { UserError } from '../../core/errors.ts'
+import { hostValues } from '../../engine/host.ts'
 import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Architecture, Batch, Moment, Params, Shape, State } from '../architecture.ts'
-import { hostValues } from '../host.ts'
 import { decoderNorms, spread } from '../layers/linear.ts'
 import { Firing } from './firing.ts'
 import { differentiate, project } from './gradients.ts'

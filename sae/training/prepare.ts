@@ -1,9 +1,9 @@
 /** From served rows to tensors, and fresh weights that fit the data. */
 import { UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
+import { hostValues } from '../../engine/host.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Params } from '../architecture.ts'
-import { hostValues } from '../host.ts'
 import type { ResolvedTraining } from './config.ts'
 import { decoderBiasStart } from './decoder-bias.ts'
 import type { Plan } from './plan.ts'

@@ -14,9 +14,9 @@
  * Chanin and Garriga-Alonso 2026, arXiv:2602.14687, §4.
  */
 import { UserError } from '../../core/errors.ts'
+import { hostValues } from '../../engine/host.ts'
 import type { Fired } from '../../engine/ops/truth/tables.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
-import { hostValues } from '../host.ts'
 import { assignLargest } from '../measure/assignment.ts'
 import type { Sae } from '../sae.ts'
 

@@ -11,6 +11,7 @@
  * is depends on weights and rows alone, so a training that is cut and resumed takes the same steps.
  */
 import { currentEngine } from '../../../engine/engine.ts'
+import { hostValues } from '../../../engine/host.ts'
 import {
   atEntries,
   type EntriesBack,
@@ -22,7 +23,6 @@ import { rowNorms, unitRowsInPlace } from '../../../engine/ops/sae/rows.ts'
 import { type Entries, thresholdEncode } from '../../../engine/ops/sae/threshold.ts'
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../../../engine/tf.ts'
 import type { Batch, Moment, State } from '../../architecture.ts'
-import { hostValues } from '../../host.ts'
 import { centred } from '../../layers/linear.ts'
 import { type Slot, update } from '../optimiser.ts'
 import type { StepReport } from '../step.ts'

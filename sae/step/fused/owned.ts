@@ -4,11 +4,11 @@
  * each to that.
  */
 import { currentEngine } from '../../../engine/engine.ts'
+import { hostValues } from '../../../engine/host.ts'
 import { canRound, packEncoder } from '../../../engine/ops/sae/encode.ts'
 import { type OwnSlot, type OwnWeights, own, ownZeros, type UpdateRule } from '../../../engine/ops/sae/update.ts'
 import { type Tensor, type Tensor2D, tf } from '../../../engine/tf.ts'
 import type { Batch, Params } from '../../architecture.ts'
-import { hostValues } from '../../host.ts'
 import { spread } from '../../layers/linear.ts'
 import type { Slot } from '../optimiser.ts'
 import { rateAt } from '../schedule.ts'

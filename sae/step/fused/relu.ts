@@ -3,11 +3,12 @@
  *
  *   ∂loss/∂π = g · W_dec,i + ∂penalty/∂c · n_i / unit      ∂loss/∂n_i = Σ ∂penalty/∂c · f / unit      where π > 0
  */
+
+import { hostValues } from '../../../engine/host.ts'
 import { rowsOf } from '../../../engine/ops/sae/entries.ts'
 import { type Scalar, type Tensor1D, tf } from '../../../engine/tf.ts'
 import { type Config, pAt } from '../../architectures/p-anneal.ts'
 import { smallestBase } from '../../architectures/standard.ts'
-import { hostValues } from '../../host.ts'
 import { unitOf } from '../../layers/linear.ts'
 import { alongDecoder, type EntriesConfig, type EntriesLoss, type EntriesStep, EntriesStepper } from './entries.ts'
 

@@ -1,12 +1,12 @@
 /** The fused TopK step: no [rows, latents] tensor is made, gradients are summed latent by latent. */
 
+import { hostValues } from '../../../engine/host.ts'
 import type { DeadLatents } from '../../../engine/ops/sae/dead.ts'
 import type { ChosenLatents } from '../../../engine/ops/sae/encode.ts'
 import { rowNorms, unitRowsInPlace } from '../../../engine/ops/sae/rows.ts'
 import { type StepOptions, type StepResult, topKStep } from '../../../engine/ops/sae/step.ts'
 import { type Tensor1D, type Tensor2D, tf } from '../../../engine/tf.ts'
 import type { Batch } from '../../architecture.ts'
-import { hostValues } from '../../host.ts'
 import type { AuxiliarySettings } from '../../layers/auxiliary.ts'
 import { spread } from '../../layers/linear.ts'
 import type { StepSettings } from '../step.ts'

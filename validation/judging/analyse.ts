@@ -1,13 +1,13 @@
 /** From the raw rows of one latent to its statistics. A pure function: the same rows and seed give the same numbers. */
-import { Random } from '../core/random.ts'
-import type { ValidateConfig } from './config.ts'
-import type { Claim, Comparison, EffectSummary, InterventionEvidence, StratumEffect } from './evidence.ts'
-import type { EffectRow, Intervention } from './measure.ts'
-import { bootstrapMean, bootstrapRatio } from './statistics/bootstrap.ts'
-import { mean, quantile, spearman, standardDeviation } from './statistics/descriptive.ts'
-import { pairedD, pairedG } from './statistics/effect-size.ts'
-import { rankP, signFlip } from './statistics/permutation.ts'
-import { minimumDetectableEffect, pairedSampleSize } from './statistics/power.ts'
+import { Random } from '../../core/random.ts'
+import { bootstrapMean, bootstrapRatio } from '../../statistics/bootstrap.ts'
+import { mean, quantile, spearman, standardDeviation } from '../../statistics/descriptive.ts'
+import { pairedD, pairedG } from '../../statistics/effect-size.ts'
+import { rankP, signFlip } from '../../statistics/permutation.ts'
+import { minimumDetectableEffect, pairedSampleSize } from '../../statistics/power.ts'
+import type { ValidateConfig } from '../config.ts'
+import type { Claim, Comparison, EffectSummary, InterventionEvidence, StratumEffect } from '../evidence.ts'
+import type { EffectRow, Intervention } from '../measure.ts'
 
 export type Metric = 'target' | 'loss' | 'kl'
 export type AnalysisSettings = Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'>

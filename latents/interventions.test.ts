@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
+import { onHost } from '../engine/host.ts'
 import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { klDivergence, tokenLoss } from '../model/loss.ts'
 import type { Model } from '../model/model.ts'
+import { uniformity } from '../statistics/kolmogorov.ts'
+import { rankP } from '../statistics/permutation.ts'
 import { fakeDataset, fakeModel, fakeSae, VOCABULARY, WIDTH } from './fake.fixture.ts'
 import { measureEdits, shamDifference, startBefore } from './interventions.ts'
-import { onHost } from './on-host.ts'
-import { uniformity } from './statistics/kolmogorov.ts'
-import { rankP } from './statistics/permutation.ts'
 
 let model: Model
 const window = fakeDataset(1).windows[0]!

@@ -3,10 +3,10 @@ import { InterruptedError, UserError } from '../core/errors.ts'
 import { breathe } from '../core/stage.ts'
 import { windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
+import { onHost } from '../engine/host.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import { onHost } from './on-host.ts'
 
 /** Position 0 is an attention sink: SAEs are not fitted on it, and it is neither read nor edited here. */
 export const FIRST_POSITION = 1

@@ -14,13 +14,13 @@
 import { breathe } from '../core/stage.ts'
 import { windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
+import { onHost } from '../engine/host.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { klDivergence, tokenLoss } from '../model/loss.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { type EncodeOptions, FIRST_POSITION, siteRows, throwIfInterrupted } from './activations.ts'
 import { startBefore } from './interventions.ts'
-import { onHost } from './on-host.ts'
 
 /** What each figure is, by name. */
 export const reconstructionDefinitions: Readonly<Record<string, string>> = {

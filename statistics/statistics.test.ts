@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Random } from '../../core/random.ts'
+import { Random } from '../core/random.ts'
 import { auroc, aurocInterval, deLong, scoreTable, weightedAuroc } from './auroc.ts'
 import { bootstrap, bootstrapMean, bootstrapRatio } from './bootstrap.ts'
 import { mean, midranks, pearson, quantile, spearman, standardDeviation } from './descriptive.ts'

@@ -6,9 +6,9 @@
  * SAE does not explain stays in x, and f′ = f adds zero: an exact no-op.
  */
 import type { TokenWindow } from '../datasets/document.ts'
+import { onHost } from '../engine/host.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import type { Hook, Model } from '../model/model.ts'
-import { onHost } from './on-host.ts'
 
 /** One edit of a document: a direction of the bank, and how much of it is added at each edited position. */
 export interface Edit {

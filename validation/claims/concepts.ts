@@ -1,6 +1,6 @@
 /** Labels of tokens: which concepts each token of a set of windows carries, as `conceptMask` has it, for all at once. */
-import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
-import { FIRST_POSITION } from './activations.ts'
+import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
+import { FIRST_POSITION } from '../../latents/activations.ts'
 
 /** Rows are tokens: every position of every window but the first, by window, then position. */
 export interface ConceptLabels {

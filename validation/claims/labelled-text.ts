@@ -1,17 +1,17 @@
 /** The held-out text of a validation: which windows are read, what latents do on them, and what their tokens carry. */
-import { UserError } from '../core/errors.ts'
-import { Random } from '../core/random.ts'
-import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
-import { tf } from '../engine/tf.ts'
-import type { Model } from '../model/model.ts'
-import { type Activations, FIRST_POSITION, siteRows } from './activations.ts'
+import { UserError } from '../../core/errors.ts'
+import { Random } from '../../core/random.ts'
+import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
+import { onHost } from '../../engine/host.ts'
+import { tf } from '../../engine/tf.ts'
+import { type Activations, FIRST_POSITION, siteRows } from '../../latents/activations.ts'
+import type { Model } from '../../model/model.ts'
+import type { ValidateConfig } from '../config.ts'
+import { FEWEST_DOCUMENTS } from '../judging/verdict.ts'
 import { type Candidate, candidatesOf } from './choose.ts'
 import { type ConceptLabels, labelWindows } from './concepts.ts'
-import type { ValidateConfig } from './config.ts'
-import { onHost } from './on-host.ts'
 import { conceptAurocs, type RankedActivations, rankActivations } from './selectivity.ts'
 import { conceptTarget, countTargets, type Target } from './targets.ts'
-import { FEWEST_DOCUMENTS } from './verdict.ts'
 
 /** A stratum field with more values than this (such as an id) gives no effect a value. */
 const MANY_VALUES = 24

@@ -1,12 +1,12 @@
 /** Claims: hypothesis, metric, direction, smallest effect, controls and power of each latent, before it is measured. */
-import { uniformOf } from '../core/random.ts'
-import type { TokenWindow } from '../datasets/document.ts'
-import { type Activations, activationsIn, activeWindows, FIRST_POSITION, valuesOf } from './activations.ts'
+import { uniformOf } from '../../core/random.ts'
+import type { TokenWindow } from '../../datasets/document.ts'
+import { type Activations, activationsIn, activeWindows, FIRST_POSITION, valuesOf } from '../../latents/activations.ts'
+import { quantile } from '../../statistics/descriptive.ts'
+import type { ValidateConfig } from '../config.ts'
+import type { Claim } from '../evidence.ts'
+import type { ClaimDocument } from '../measure.ts'
 import type { Candidate } from './choose.ts'
-import type { ValidateConfig } from './config.ts'
-import type { Claim } from './evidence.ts'
-import type { ClaimDocument } from './measure.ts'
-import { quantile } from './statistics/descriptive.ts'
 import { type Target, topTokens } from './targets.ts'
 
 /** Documents for the two interventions on a latent. */

@@ -1,11 +1,11 @@
 /** Holds evidence to its tables: every statistic and verdict computed again from the raw values. */
 import { join } from 'node:path'
-import { canonicalJson } from '../core/hash.ts'
+import { canonicalJson } from '../../core/hash.ts'
+import { ValidateConfig } from '../config.ts'
+import { type Evidence, type FeatureEvidence, readEvidence } from '../evidence.ts'
+import type { EffectRow } from '../measure.ts'
+import { readEffects, readSelectivity } from '../tables.ts'
 import { assemble, type SelectivityRow } from './assemble.ts'
-import { ValidateConfig } from './config.ts'
-import { type Evidence, type FeatureEvidence, readEvidence } from './evidence.ts'
-import type { EffectRow } from './measure.ts'
-import { readEffects, readSelectivity } from './tables.ts'
 
 /** The features' evidence as the raw rows give it. */
 export function recompute(

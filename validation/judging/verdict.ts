@@ -7,7 +7,7 @@
  * themselves (more documents then change no rank). `inconclusive` otherwise, and where q cannot reach α with so few
  * controls. `not-run` without documents to measure on.
  */
-import type { FeatureEvidence, InterventionEvidence, Selectivity } from './evidence.ts'
+import type { FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
 
 type Verdict = FeatureEvidence['verdict']
 export interface Decision {

@@ -8,9 +8,9 @@
  * alone; the rest are tokens with another concept of the same group (`language=de` for `language=fr`) where there are
  * any, else all others. Without labels the text that follows the latent's own activations is counted.
  */
-import { uniformOf } from '../core/random.ts'
-import type { TokenWindow } from '../datasets/document.ts'
-import { type Activations, activationsIn, activeWindows, FIRST_POSITION } from './activations.ts'
+import { uniformOf } from '../../core/random.ts'
+import type { TokenWindow } from '../../datasets/document.ts'
+import { type Activations, activationsIn, activeWindows, FIRST_POSITION } from '../../latents/activations.ts'
 import { type ConceptLabels, groupOf } from './concepts.ts'
 
 /** Weights over the vocabulary and how they came about. */

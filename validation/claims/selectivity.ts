@@ -6,10 +6,10 @@
  * is chosen on discovery text and tested on validation text; the null is the best AUROC that *any* latent reaches when
  * documents swap labels, since choosing one of many latents is a selection too.
  */
-import type { Random } from '../core/random.ts'
-import { type Activations, FIRST_POSITION } from './activations.ts'
+import type { Random } from '../../core/random.ts'
+import { type Activations, FIRST_POSITION } from '../../latents/activations.ts'
+import { midranks } from '../../statistics/descriptive.ts'
 import { type ConceptLabels, conceptRows, dealRows } from './concepts.ts'
-import { midranks } from './statistics/descriptive.ts'
 
 /** Ranks of a set of activations: for each entry its row and how far its midrank stands above a silent token's. */
 export interface RankedActivations {

@@ -1,5 +1,10 @@
 /** From raw values to evidence: a pure function, so that `recompute` can hold a file of evidence to its tables. */
-import { Random } from '../core/random.ts'
+import { Random } from '../../core/random.ts'
+import { aurocInterval, deLong, scoreTable } from '../../statistics/auroc.ts'
+import { benjaminiHochberg } from '../../statistics/multiplicity.ts'
+import { rankP } from '../../statistics/permutation.ts'
+import type { Claim, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
+import type { EffectRow } from '../measure.ts'
 import {
   type AnalysisSettings,
   analyseDoses,
@@ -8,11 +13,6 @@ import {
   finite,
   summarise,
 } from './analyse.ts'
-import type { Claim, FeatureEvidence, InterventionEvidence, Selectivity } from './evidence.ts'
-import type { EffectRow } from './measure.ts'
-import { aurocInterval, deLong, scoreTable } from './statistics/auroc.ts'
-import { benjaminiHochberg } from './statistics/multiplicity.ts'
-import { rankP } from './statistics/permutation.ts'
 import { causalVerdict, type Decision, overall, selectivityVerdict } from './verdict.ts'
 
 /** One validation window of one latent: where it is active and which tokens carry its concept. */

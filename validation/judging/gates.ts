@@ -1,7 +1,8 @@
 /** Gates: thresholds that a run must meet, and the exit code that follows. */
-import type { ValidateConfig } from './config.ts'
-import type { FeatureEvidence, Gate } from './evidence.ts'
-import type { Reconstruction } from './reconstruction.ts'
+
+import type { Reconstruction } from '../../latents/reconstruction.ts'
+import type { ValidateConfig } from '../config.ts'
+import type { FeatureEvidence, Gate } from '../evidence.ts'
 
 /** The configured gates with their outcome. */
 export function judgeGates(

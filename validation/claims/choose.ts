@@ -1,7 +1,7 @@
 /** Which latents are tested, by discovery text alone: the most selective for different concepts, then others by density. */
-import { type Activations, activeWindows, valuesOf } from './activations.ts'
+import { type Activations, activeWindows, valuesOf } from '../../latents/activations.ts'
+import type { ValidateConfig } from '../config.ts'
 import type { ConceptLabels } from './concepts.ts'
-import type { ValidateConfig } from './config.ts'
 import { bestConcept } from './selectivity.ts'
 
 /** A latent with what discovery text says of it. */

@@ -5,7 +5,7 @@
  *   BCa: the same at Φ(z0 + (z0 + z_α) / (1 − a·(z0 + z_α))), z0 from the share of draws below the estimate,
  *        a from the jackknife over clusters
  */
-import type { Random } from '../../core/random.ts'
+import type { Random } from '../core/random.ts'
 import { mean, quantileOfSorted } from './descriptive.ts'
 import { normalCdf, normalQuantile } from './normal.ts'
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
+import { onHost } from '../engine/host.ts'
 import { openSafetensors } from '../engine/safetensors.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
@@ -8,7 +9,6 @@ import { loadSae } from '../sae/formats/saelens.ts'
 import type { Sae } from '../sae/sae.ts'
 import { sharedData } from '../tests/shared-data.ts'
 import { fakeDataset, fakeModel, fakeSae, WIDTH } from './fake.fixture.ts'
-import { onHost } from './on-host.ts'
 import { measureReconstruction, siteMean, ValueSums } from './reconstruction.ts'
 
 const signal = new AbortController().signal
