@@ -1,40 +1,23 @@
-/** Runs a claim's interventions on its documents: a row per (feature, intervention, dose, control, document). */
-import type { TokenWindow } from '../datasets/document.ts'
+/** Measures a planned latent: a row per (feature, intervention, dose, control, document), and its activations beside labels. */
+
+import { Random } from '../core/random.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
-import { FIRST_POSITION } from '../latents/activations.ts'
+import { type Activations, activationsIn, FIRST_POSITION } from '../latents/activations.ts'
 import { type Edit, measureEdits, shamDifference } from '../latents/interventions.ts'
 import type { Model } from '../model/model.ts'
+import { type ConceptLabels, conceptRows } from './claims/concepts.ts'
+import type { LatentPlan, Study } from './claims/plan.ts'
+import { nullMaxima } from './claims/selectivity.ts'
 import type { Target } from './claims/targets.ts'
 import type { ControlDirections, ControlKind } from './controls/index.ts'
-
-/** `ablate` sets the latent to 0 where it is active; `steer` sets it to dose × unit at every position. */
-export type Intervention = 'ablate' | 'steer'
-
-/** One line of effects.parquet: the raw value of one edit on one document. */
-export interface EffectRow {
-  readonly feature: number
-  readonly intervention: Intervention
-  /** 0 for ablation; for steering the latent's new value in units of its p99 activation. */
-  readonly dose: number
-  /** `feature`, `sham`, or a kind of control. */
-  readonly control: 'feature' | 'sham' | ControlKind
-  /** Which control of its kind (a latent's number for foreign ones); −1 for the feature. */
-  readonly controlId: number
-  /** The window's id. */
-  readonly document: string
-  /** Edited positions. */
-  readonly positions: number
-  readonly norm: number
-  readonly target: number
-  readonly loss: number
-  readonly kl: number
-}
-
-/** A document with the latent's activation at each position that is edited. */
-export interface ClaimDocument {
-  readonly window: TokenWindow
-  readonly activations: ReadonlyMap<number, number>
-}
+import {
+  type ClaimDocument,
+  type EffectRow,
+  fewestDocuments,
+  type Intervention,
+  type Measured,
+  type SelectivityRow,
+} from './rows.ts'
 
 export interface MeasureRequest {
   readonly feature: number
@@ -134,4 +117,64 @@ function measureDocument(
   const sham = shamDifference(model, site, window, direction.length)
   const nothing = { positions: positions.length, norm: 0, target: sham, loss: sham, kl: sham }
   return [{ feature, intervention, dose: 0, control: 'sham', controlId: -1, document: window.id, ...nothing }, ...rows]
+}
+
+/** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */
+export async function measurePlan(
+  study: Study,
+  plan: LatentPlan,
+  onDocument: () => void | Promise<void>,
+): Promise<Omit<Measured, 'claim'>> {
+  const { model, sae, config, seed, text, validation, decoder } = study
+  const { claim, concept, target, documents, controls: drawn } = plan
+  const { feature } = claim
+  const enough = documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
+  const rows = !enough
+    ? []
+    : await measureLatent(
+        model,
+        {
+          feature,
+          site: sae.metadata.hook_name,
+          direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
+          controls: drawn,
+          target,
+          ...documents,
+          unit: claim.discovery.unit,
+          doses: claim.doses,
+          dose: claim.dose,
+          batchTokens: config.batchTokens,
+        },
+        onDocument,
+      )
+  if (concept < 0) return { rows, selectivity: [], nullMaxima: [] }
+  const random = new Random(seed, 'shuffle', text.concepts[concept]!)
+  return {
+    rows,
+    selectivity: selectivityRows(feature, concept, text.validationLabels, validation),
+    nullMaxima: nullMaxima(text.validationRanks, text.validationLabels, concept, config.shuffles, random),
+  }
+}
+
+function selectivityRows(
+  feature: number,
+  concept: number,
+  labels: ConceptLabels,
+  validation: Activations,
+): SelectivityRow[] {
+  const carries = conceptRows(labels, concept)
+  return validation.windows.map((window, w) => {
+    const active = activationsIn(validation, feature, w)
+    const tokens = window.tokens.length - FIRST_POSITION
+    return {
+      feature,
+      document: window.id,
+      tokens,
+      positions: [...active.keys()],
+      activations: [...active.values()],
+      labelled: Array.from({ length: tokens }, (_, i) => i + FIRST_POSITION).filter(
+        position => carries[labels.rowStart[w]! + position - FIRST_POSITION],
+      ),
+    }
+  })
 }

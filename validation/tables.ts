@@ -1,8 +1,7 @@
 /** The tables beside evidence.json: effects.parquet and selectivity.parquet. */
 import { join } from 'node:path'
 import { readTable, writeTable } from '../datasets/tables.ts'
-import type { SelectivityRow } from './judging/assemble.ts'
-import type { EffectRow } from './measure.ts'
+import type { EffectRow, SelectivityRow } from './rows.ts'
 
 const effectColumns = {
   feature: 'int32',

@@ -22,12 +22,14 @@ import {
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { chooseLatents } from './claims/choose.ts'
-import { fewValued, labelText, sampleRows, strataOf } from './claims/labelled-text.ts'
-import { measurePlan, type Plan, planLatent, type Study } from './claims/plan.ts'
+import { drawWindows, fewValued, labelText, sampleRows, strataOf } from './claims/labelled-text.ts'
+import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
 import type { ValidateConfig } from './config.ts'
 import { definitions, type Evidence, type FeatureEvidence, type Gate } from './evidence.ts'
-import { assemble, type Measured } from './judging/assemble.ts'
+import { assemble } from './judging/assemble.ts'
 import { judgeGates } from './judging/gates.ts'
+import { measurePlan } from './measure.ts'
+import type { Measured } from './rows.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
 import { Working } from './working.ts'
 
@@ -161,10 +163,10 @@ async function studyOf(
 async function measureAll(
   { progress, signal }: StageContext,
   study: Study,
-  plans: readonly Plan[],
+  plans: readonly LatentPlan[],
   working: Working,
 ): Promise<Measured[]> {
-  const documentsOf = ({ documents }: Plan) => documents.ablate.length + documents.steer.length
+  const documentsOf = ({ documents }: LatentPlan) => documents.ablate.length + documents.steer.length
   progress.start(
     'Testing latents',
     plans.reduce((sum, plan) => sum + documentsOf(plan), 0),

@@ -5,7 +5,7 @@ import { type Activations, activationsIn, activeWindows, FIRST_POSITION, valuesO
 import { quantile } from '../../statistics/descriptive.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { Claim } from '../evidence.ts'
-import type { ClaimDocument } from '../measure.ts'
+import type { ClaimDocument } from '../rows.ts'
 import type { Candidate } from './choose.ts'
 import { type Target, topTokens } from './targets.ts'
 

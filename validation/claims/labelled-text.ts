@@ -7,7 +7,7 @@ import { tf } from '../../engine/tf.ts'
 import { type Activations, FIRST_POSITION, siteRows } from '../../latents/activations.ts'
 import type { Model } from '../../model/model.ts'
 import type { ValidateConfig } from '../config.ts'
-import { FEWEST_DOCUMENTS } from '../judging/verdict.ts'
+import { fewestDocuments } from '../rows.ts'
 import { type Candidate, candidatesOf } from './choose.ts'
 import { type ConceptLabels, labelWindows } from './concepts.ts'
 import { conceptAurocs, type RankedActivations, rankActivations } from './selectivity.ts'
@@ -55,7 +55,7 @@ export function labelText(
   const all = concepts.length > 0 ? dataset.concepts : []
   const counts = countTargets(labelWindows(dataset, counted, all), vocabulary)
   const targets = concepts.map((concept, i) =>
-    validationLabels.documents[i]! < FEWEST_DOCUMENTS ? undefined : conceptTarget(counts, all.indexOf(concept)),
+    validationLabels.documents[i]! < fewestDocuments ? undefined : conceptTarget(counts, all.indexOf(concept)),
   )
   const usable = targets.map(target => target !== undefined && target.separation >= config.minimumSeparation)
   const aurocs = conceptAurocs(rankActivations(discovery, discoveryLabels), discoveryLabels)

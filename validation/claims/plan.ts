@@ -1,19 +1,14 @@
-/** One latent: everything that is fixed before it is measured, and the measurement. */
+/** One latent: everything that is fixed before it is measured. */
 import { Random } from '../../core/random.ts'
-import { type Activations, activationsIn, FIRST_POSITION } from '../../latents/activations.ts'
+import type { Activations } from '../../latents/activations.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
 import type { ValidateConfig } from '../config.ts'
 import { type ControlDirections, type ControlKind, controlKinds, controls } from '../controls/index.ts'
 import type { Claim } from '../evidence.ts'
-import type { Measured, SelectivityRow } from '../judging/assemble.ts'
-import { FEWEST_DOCUMENTS } from '../judging/verdict.ts'
-import { measureLatent } from '../measure.ts'
 import type { Candidate } from './choose.ts'
 import { type ClaimDocuments, claimOf, drawDocuments } from './claims.ts'
-import { type ConceptLabels, conceptRows } from './concepts.ts'
 import type { LabelledText } from './labelled-text.ts'
-import { nullMaxima } from './selectivity.ts'
 import { firingTarget, type Target } from './targets.ts'
 
 /** What all latents' plans and measurements share. */
@@ -32,7 +27,7 @@ export interface Study {
 }
 
 /** A latent with everything that is fixed before it is measured. */
-export interface Plan {
+export interface LatentPlan {
   readonly claim: Claim
   /** Place of the claimed concept, or −1. */
   readonly concept: number
@@ -45,7 +40,7 @@ export interface Plan {
 const SAME_CONCEPT_AUROC = 0.7
 
 /** Fixes a latent's claim, target, documents and controls. Looks at no effect of its direction. */
-export function planLatent(study: Study, candidate: Candidate): Plan {
+export function planLatent(study: Study, candidate: Candidate): LatentPlan {
   const { model, sae, config, seed, text, discovery, validation, decoder, samples } = study
   const { latent } = candidate
   // A latent that tells no concept on discovery text is about none, unless concepts are all that is asked for.
@@ -78,64 +73,4 @@ export function planLatent(study: Study, candidate: Candidate): Plan {
   const counts = Object.fromEntries(Object.entries(drawn).map(([kind, { ids }]) => [kind, ids.length]))
   const claim = claimOf(candidate, concept, target, discovery, documents, counts, config)
   return { claim, concept: named ? candidate.concept : -1, target, documents, controls: drawn }
-}
-
-/** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */
-export async function measurePlan(
-  study: Study,
-  plan: Plan,
-  onDocument: () => void | Promise<void>,
-): Promise<Omit<Measured, 'claim'>> {
-  const { model, sae, config, seed, text, validation, decoder } = study
-  const { claim, concept, target, documents, controls: drawn } = plan
-  const { feature } = claim
-  const enough = documents.ablate.length >= FEWEST_DOCUMENTS && claim.discovery.unit > 0
-  const rows = !enough
-    ? []
-    : await measureLatent(
-        model,
-        {
-          feature,
-          site: sae.metadata.hook_name,
-          direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
-          controls: drawn,
-          target,
-          ...documents,
-          unit: claim.discovery.unit,
-          doses: claim.doses,
-          dose: claim.dose,
-          batchTokens: config.batchTokens,
-        },
-        onDocument,
-      )
-  if (concept < 0) return { rows, selectivity: [], nullMaxima: [] }
-  const random = new Random(seed, 'shuffle', text.concepts[concept]!)
-  return {
-    rows,
-    selectivity: selectivityRows(feature, concept, text.validationLabels, validation),
-    nullMaxima: nullMaxima(text.validationRanks, text.validationLabels, concept, config.shuffles, random),
-  }
-}
-
-function selectivityRows(
-  feature: number,
-  concept: number,
-  labels: ConceptLabels,
-  validation: Activations,
-): SelectivityRow[] {
-  const carries = conceptRows(labels, concept)
-  return validation.windows.map((window, w) => {
-    const active = activationsIn(validation, feature, w)
-    const tokens = window.tokens.length - FIRST_POSITION
-    return {
-      feature,
-      document: window.id,
-      tokens,
-      positions: [...active.keys()],
-      activations: [...active.values()],
-      labelled: Array.from({ length: tokens }, (_, i) => i + FIRST_POSITION).filter(
-        position => carries[labels.rowStart[w]! + position - FIRST_POSITION],
-      ),
-    }
-  })
 }

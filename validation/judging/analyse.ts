@@ -7,7 +7,7 @@ import { rankP, signFlip } from '../../statistics/permutation.ts'
 import { minimumDetectableEffect, pairedSampleSize } from '../../statistics/power.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { Claim, Comparison, EffectSummary, InterventionEvidence, StratumEffect } from '../evidence.ts'
-import type { EffectRow, Intervention } from '../measure.ts'
+import type { EffectRow, Intervention } from '../rows.ts'
 
 export type Metric = 'target' | 'loss' | 'kl'
 export type AnalysisSettings = Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'>

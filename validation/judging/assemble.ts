@@ -4,7 +4,7 @@ import { aurocInterval, deLong, scoreTable } from '../../statistics/auroc.ts'
 import { benjaminiHochberg } from '../../statistics/multiplicity.ts'
 import { rankP } from '../../statistics/permutation.ts'
 import type { Claim, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
-import type { EffectRow } from '../measure.ts'
+import type { Measured, SelectivityRow } from '../rows.ts'
 import {
   type AnalysisSettings,
   analyseDoses,
@@ -14,26 +14,6 @@ import {
   summarise,
 } from './analyse.ts'
 import { causalVerdict, type Decision, overall, selectivityVerdict } from './verdict.ts'
-
-/** One validation window of one latent: where it is active and which tokens carry its concept. */
-export interface SelectivityRow {
-  readonly feature: number
-  readonly document: string
-  /** Tokens after position 0. */
-  readonly tokens: number
-  readonly positions: readonly number[]
-  readonly activations: readonly number[]
-  readonly labelled: readonly number[]
-}
-
-/** What was measured of one latent. */
-export interface Measured {
-  readonly claim: Claim
-  readonly rows: readonly EffectRow[]
-  /** Empty, as the null is, for a claim without a concept. */
-  readonly selectivity: readonly SelectivityRow[]
-  readonly nullMaxima: readonly number[]
-}
 
 export interface AssembleSettings extends AnalysisSettings {
   readonly minimumAuroc: number

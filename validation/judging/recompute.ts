@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { canonicalJson } from '../../core/hash.ts'
 import { ValidateConfig } from '../config.ts'
 import { type Evidence, type FeatureEvidence, readEvidence } from '../evidence.ts'
-import type { EffectRow } from '../measure.ts'
+import type { EffectRow, SelectivityRow } from '../rows.ts'
 import { readEffects, readSelectivity } from '../tables.ts'
-import { assemble, type SelectivityRow } from './assemble.ts'
+import { assemble } from './assemble.ts'
 
 /** The features' evidence as the raw rows give it. */
 export function recompute(

@@ -7,16 +7,15 @@
  * themselves (more documents then change no rank). `inconclusive` otherwise, and where q cannot reach α with so few
  * controls. `not-run` without documents to measure on.
  */
+
 import type { FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
+import { fewestDocuments } from '../rows.ts'
 
 type Verdict = FeatureEvidence['verdict']
 export interface Decision {
   readonly verdict: Verdict
   readonly reason: string
 }
-
-/** Fewer documents than this say nothing about documents. */
-export const FEWEST_DOCUMENTS = 3
 
 const short = (value: number | null) => (value === null ? 'unknown' : String(Number(value.toPrecision(3))))
 
@@ -27,8 +26,8 @@ export function causalVerdict(
   claimed = true,
 ): Decision {
   if (!claimed) return { verdict: 'not-run', reason: 'no labelled concept shows in what comes next' }
-  if (!evidence || evidence.metrics.target.effect.documents < FEWEST_DOCUMENTS)
-    return { verdict: 'not-run', reason: `the latent is active in fewer than ${FEWEST_DOCUMENTS} validation documents` }
+  if (!evidence || evidence.metrics.target.effect.documents < fewestDocuments)
+    return { verdict: 'not-run', reason: `the latent is active in fewer than ${fewestDocuments} validation documents` }
   const { test, power, metrics } = evidence
   const sign = test.direction === 'decrease' ? -1 : 1
   const beyond = metrics.target.controls.map(({ difference }) => sign * (difference ?? 0))
