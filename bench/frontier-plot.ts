@@ -1,5 +1,5 @@
 /** The sparsity–fidelity frontier as an SVG file that stands alone: L0 against FVU, both logarithmic, a line a method. */
-import { logScale } from '../pipeline/report/scale.ts'
+import { logScale } from '../dashboard/charts/scale.ts'
 
 export interface Frontier {
   readonly name: string

@@ -5,11 +5,13 @@
  * the file. A string given for a section that has a `path` is that path: `--dataset toyworld`.
  */
 
+import { readFile } from 'node:fs/promises'
+import { text as readStream } from 'node:stream/consumers'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { unwrap } from '../core/config.ts'
 import { messageOf, UserError } from '../core/errors.ts'
-import { readTextFile } from './text.ts'
+import { readError } from '../core/files.ts'
 
 /** One key of a schema. */
 export interface Flag {
@@ -189,4 +191,13 @@ function setPath(into: Record<string, unknown>, path: readonly string[], value: 
     next !== null && typeof next === 'object' && !Array.isArray(next) ? { ...(next as object) } : {}
   into[name!] = section
   setPath(section, rest, value)
+}
+
+/** A file's text; `-` is standard input. */
+async function readTextFile(path: string, what: string): Promise<string> {
+  try {
+    return path === '-' ? await readStream(process.stdin) : await readFile(path, 'utf8')
+  } catch (error) {
+    throw readError(path, what, error)
+  }
 }

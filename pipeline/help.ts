@@ -1,6 +1,7 @@
 /** Help texts that read well on 60 columns and on 100: descriptions stand beside their flags where there is room. */
+
+import { wrap } from '../core/text.ts'
 import type { Flag } from './flags.ts'
-import { wrap } from './text.ts'
 
 /** A titled list: what is written, and what it does. */
 export interface HelpSection {

@@ -3,12 +3,12 @@ import { z } from 'zod'
 import { parseConfig } from '../core/config.ts'
 import { FaultError, InterruptedError, UserError } from '../core/errors.ts'
 import type { StageContext } from '../core/stage.ts'
+import { columns, duration, figure, shortPath, words } from '../core/text.ts'
 import type { FinishedRun, OpenRun } from '../runs/open-run.ts'
 import type { RunInput, RunManifest } from '../runs/run.ts'
 import type { RunStore } from '../runs/store.ts'
 import { type CommandDefinition, defineCommand, type Outcome, type Session } from './command.ts'
 import { CommonConfig, openStore } from './common.ts'
-import { columns, duration, figure, shortPath, words } from './text.ts'
 import { machineFacts, packageVersion } from './version.ts'
 
 /** What a stage is about to do. */

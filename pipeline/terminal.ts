@@ -1,6 +1,6 @@
 /** Progress for people: a bar with rate and time left on a terminal, a plain line now and then elsewhere. */
 import type { Progress } from '../core/progress.ts'
-import { duration, shortCount } from './text.ts'
+import { duration, shortCount } from '../core/text.ts'
 
 /** Where progress is written; `process.stderr` is one. */
 export interface Screen {

@@ -22,7 +22,7 @@ import {
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { chooseLatents } from './claims/choose.ts'
-import { drawWindows, fewValued, labelText, sampleRows, strataOf } from './claims/labelled-text.ts'
+import { fewValued, labelText, sampleRows, strataOf } from './claims/labelled-text.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
 import type { ValidateConfig } from './config.ts'
 import { definitions, type Evidence, type FeatureEvidence, type Gate } from './evidence.ts'

@@ -1,9 +1,9 @@
 /** `pipeline model …`: what a host model is, and whether it computes what it should. */
 import { z } from 'zod'
+import { columns, figure, words } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 import { ProcessConfig, startProcessEngine } from '../common.ts'
 import { findModel } from '../inputs.ts'
-import { columns, figure, words } from '../text.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2

@@ -1,9 +1,9 @@
 /** `pipeline report`: one HTML page about an SAE and its features. */
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ReportConfig } from '../../dashboard/report/config.ts'
 import { inheritedRun } from '../../runs/lineage.ts'
 import { findRun, findSae, nameOf } from '../inputs.ts'
-import { ReportConfig } from '../report/config.ts'
 import { defineStage, ownConfig } from '../stage.ts'
 
 export default defineStage({
@@ -30,7 +30,7 @@ export default defineStage({
       config: { ...settings, shows: found.map(nameOf) },
       inputs: found.map(({ input }) => input),
       async work(context) {
-        const { report } = await import('../report/report.ts')
+        const { report } = await import('../../dashboard/report/report.ts')
         const summary = await report(context, {
           title: settings.title ?? nameOf(sae),
           capture,

@@ -2,12 +2,12 @@
 
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
+import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import { runChild } from '../child.ts'
 import { defineCommand } from '../command.ts'
 import { PipelineConfig, stagesOf } from '../plan.ts'
 import type { StageResult } from '../stage.ts'
 import { figuresOf, keyFigureNames } from '../stage.ts'
-import { columns, duration, figure, shortPath, words } from '../text.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
 const goesOn = [0, 2, 3]

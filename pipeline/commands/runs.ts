@@ -1,12 +1,12 @@
 /** `pipeline runs …`: what runs there are, what they were made from, whether they are still what they were. */
 import { z } from 'zod'
+import { columns, duration, figure, words } from '../../core/text.ts'
 import { type Ancestry, ancestry, descendants, diffRuns, verifyRun } from '../../runs/lineage.ts'
 import type { FinishedRun } from '../../runs/open-run.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../common.ts'
 import { hashOfInput } from '../inputs.ts'
 import { figuresOf } from '../stage.ts'
-import { columns, duration, figure, words } from '../text.ts'
 
 /** Exit code of a check that found something wrong. */
 const failedCode = 2

@@ -1,9 +1,9 @@
 /** `pipeline sae quality`: how well an SAE reconstructs rows of a file, and how sparsely. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { columns } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../common.ts'
-import { columns } from '../text.ts'
 import { findAnySae } from './export.ts'
 
 export default defineCommand({

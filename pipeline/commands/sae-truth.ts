@@ -1,12 +1,12 @@
 /** `pipeline sae truth`: SAEs learn a world whose features are known, and are measured against them. */
 import type { StageContext } from '../../core/stage.ts'
+import { columns } from '../../core/text.ts'
 import { truthPresets } from '../../sae/truth/config.ts'
 import { publishedRows } from '../../sae/truth/published.ts'
 import { fillTruth, resolveTruth, TruthConfig } from '../../sae/truth/settings.ts'
 import type { TruthSummary } from '../../sae/truth/stage.ts'
 import type { CommandDefinition } from '../command.ts'
 import { defineStage, ownConfig, type StageResult } from '../stage.ts'
-import { columns } from '../text.ts'
 
 const stage = defineStage({
   stage: 'truth',

@@ -1,10 +1,10 @@
 /** `pipeline sae …`: whether SAEs and their training compute what they should, and what two of them have in common. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { columns, shortPath } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../common.ts'
 import { findSae } from '../inputs.ts'
-import { columns, shortPath } from '../text.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2

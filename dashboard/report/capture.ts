@@ -1,7 +1,8 @@
 /** The data part of the report: what was sampled from what, by stratum. */
 import type { CaptureManifest } from '../../datasets/shards/manifest.ts'
-import { escapeHtml, table } from './page.ts'
-import { short } from './scale.ts'
+import { short } from '../charts/scale.ts'
+import { escapeHtml } from '../html.ts'
+import { table } from './page.ts'
 
 /** Strata shown; the rest are counted. */
 const MOST_STRATA = 40

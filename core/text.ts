@@ -1,17 +1,5 @@
 /** Text for people: numbers, durations, columns and wrapped lines. */
-import { readFile } from 'node:fs/promises'
 import { relative } from 'node:path'
-import { text as readStream } from 'node:stream/consumers'
-import { readError } from '../core/files.ts'
-
-/** A file's text; `-` is standard input. */
-export async function readTextFile(path: string, what: string): Promise<string> {
-  try {
-    return path === '-' ? await readStream(process.stdin) : await readFile(path, 'utf8')
-  } catch (error) {
-    throw readError(path, what, error)
-  }
-}
 
 /** A count short enough for a bar: 950, 12.3k, 4.1M. */
 export function shortCount(value: number): string {

@@ -1,9 +1,5 @@
 /** The report's page: one self-contained HTML text, light and dark, readable on a phone. */
-
-/** Text made safe for HTML and for attribute values. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
-}
+import { escapeHtml } from '../html.ts'
 
 /** A section of the page with an anchor. */
 export interface Section {

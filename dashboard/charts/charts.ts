@@ -1,5 +1,5 @@
 /** Charts as SVG text: lines, bars, and estimates with intervals. Colours come from the page's style sheet. */
-import { escapeHtml } from './page.ts'
+import { escapeHtml } from '../html.ts'
 import { linearScale, logScale, type Scale, short } from './scale.ts'
 
 const WIDTH = 640

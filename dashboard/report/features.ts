@@ -1,8 +1,8 @@
 /** The features part of the report: a card a latent, with label, evidence, logit effects and highlighted examples. */
 import type { Feature } from '../../labels/feature.ts'
-import { histogram } from './charts.ts'
-import { escapeHtml } from './page.ts'
-import { short } from './scale.ts'
+import { histogram } from '../charts/charts.ts'
+import { short } from '../charts/scale.ts'
+import { escapeHtml } from '../html.ts'
 
 /** One example as examples.parquet holds it. */
 export interface ShownExample {

@@ -1,10 +1,11 @@
 /** The evidence part of the report: verdicts, effects against controls, dose curves, selectivity and robustness. */
 import { join } from 'node:path'
+import { words } from '../../core/text.ts'
 import { type Evidence, readEvidence as readEvidenceFile } from '../../validation/evidence.ts'
-import { words } from '../text.ts'
-import { type Estimate, forestPlot, lineChart } from './charts.ts'
-import { escapeHtml, table } from './page.ts'
-import { short } from './scale.ts'
+import { type Estimate, forestPlot, lineChart } from '../charts/charts.ts'
+import { short } from '../charts/scale.ts'
+import { escapeHtml } from '../html.ts'
+import { table } from './page.ts'
 
 type FeatureEvidence = Evidence['features'][number]
 type EffectSummary = FeatureEvidence['doseCurve'][number]['target']

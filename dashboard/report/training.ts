@@ -1,5 +1,5 @@
 /** The training part of the report: loss, sparsity and dead latents over the tokens seen, and densities at the end. */
-import { histogram, lineChart, type Series } from './charts.ts'
+import { histogram, lineChart, type Series } from '../charts/charts.ts'
 
 /** A line of a run's metrics.jsonl. */
 export type MetricsRecord = Readonly<Record<string, unknown>>

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Feature } from '../../labels/feature.ts'
-import { forestPlot, histogram, lineChart } from './charts.ts'
+import { forestPlot, histogram, lineChart } from '../charts/charts.ts'
+import { linearScale, logScale, roundTicks, short } from '../charts/scale.ts'
+import { escapeHtml } from '../html.ts'
 import { chooseFeatures, densityHistogram, featureCard } from './features.ts'
-import { escapeHtml, page, table } from './page.ts'
-import { linearScale, logScale, roundTicks, short } from './scale.ts'
+import { page, table } from './page.ts'
 import { trainingCharts } from './training.ts'
 
 const feature = (latent: number, more: Partial<Feature> = {}): Feature => ({
