@@ -5,6 +5,7 @@
  * starts there, so that only later blocks are computed and each row may carry another direction and strength. What the
  * SAE does not explain stays in x, and f′ = f adds zero: an exact no-op.
  */
+import { blockOf, inBlock, residualOf } from '../core/sites.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { onHost } from '../engine/host.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
@@ -48,9 +49,9 @@ const MAXIMUM_LOGITS = 2 ** 25
 
 /** The residual from which a site can be reached without the blocks before it; undefined: from the tokens. */
 export function startBefore(site: string): string | undefined {
-  if (/^blocks\.\d+\.hook_resid_(pre|post)$/.test(site)) return site
-  const block = /^blocks\.\d+\./.exec(site)
-  return block ? `${block[0]}hook_resid_pre` : undefined
+  if (residualOf(site)) return site
+  const block = blockOf(site)
+  return block && inBlock(block.layer, 'hook_resid_pre')
 }
 
 /** A hook that adds `delta` [batch, position, width] to a site, whatever axes its width is split into. */

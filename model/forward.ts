@@ -6,6 +6,7 @@
  *
  * Values that only a site needs (a norm's scale, scores, results by head) are computed when that site is watched.
  */
+import { inBlock } from '../core/sites.ts'
 import { attention as attentionOp } from '../engine/ops/attention.ts'
 import { canCall } from '../engine/ops/native.ts'
 import { norm as normOp } from '../engine/ops/norm.ts'
@@ -55,7 +56,7 @@ export function* embed(pass: Pass, tokens: Tensor): Piece {
 
 /** One block: from the residual before it to the residual after it. */
 export function* block(pass: Pass, layer: number, input: Tensor): Piece {
-  const at = `blocks.${layer}.`
+  const at = inBlock(layer)
   const parts = pass.architecture.blocks[layer]!
   const before = yield { site: `${at}hook_resid_pre`, value: input }
   const sum = yield* join(pass, before, `${at}hook_attn_out`, parts.ln1Post, `${at}ln1_post`, stream =>

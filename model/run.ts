@@ -1,6 +1,7 @@
 /** Drives the forward pass: checks what is asked, visits hooks at their sites, and stops where it is told to. */
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
+import { residualOf } from '../core/sites.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, BlockArchitecture } from './architecture.ts'
 import { block, embed, type Pass, type Piece, unembed } from './forward.ts'
@@ -125,14 +126,14 @@ function startOf(
   tokens: Tensor2D,
   { site, value }: NonNullable<RunOptions['from']>,
 ): { layer: number; after: boolean; value: Tensor } {
-  const match = /^blocks\.(\d+)\.hook_resid_(pre|post)$/.exec(site)
-  if (!match)
+  const start = residualOf(site)
+  if (!start)
     throw new UserError(`A pass cannot start at ${site}.`, {
       fix: 'Start at blocks.L.hook_resid_pre or blocks.L.hook_resid_post.',
     })
   const expected = [...tokens.shape, config.width]
   if (value.shape.join() !== expected.join())
     throw new UserError(`The value to start from at ${site} is [${value.shape}], but the tokens make it [${expected}].`)
-  const after = match[2] === 'post'
-  return { layer: Number(match[1]) + (after ? 1 : 0), after, value }
+  const after = start.side === 'post'
+  return { layer: start.layer + (after ? 1 : 0), after, value }
 }

@@ -1,4 +1,5 @@
 /** The named places of a forward pass (TransformerLens strings), in the order in which it comes to them. */
+import { inBlock } from '../core/sites.ts'
 import type { Architecture } from './architecture.ts'
 import type { Site } from './model.ts'
 
@@ -19,7 +20,7 @@ export function sitesOf(architecture: Architecture): Site[] {
   residual('hook_embed')
   if (architecture.positions) residual('hook_pos_embed')
   architecture.blocks.forEach((block, layer) => {
-    const at = `blocks.${layer}.`
+    const at = inBlock(layer)
     residual(`${at}hook_resid_pre`)
     // Grouped keys have no one input for each query head: q, k and v inputs serve there.
     if (kvHeads === heads) add(`${at}hook_attn_in`, ['position', 'head', 'width'], heads, width)

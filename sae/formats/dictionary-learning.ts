@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
+import { inBlock, isSiteName } from '../../core/sites.ts'
 import { objectOf, readConfigFile } from './bounded-file.ts'
 import type { Numbers } from './numbers.ts'
 import { checkK, type Imported, matrix, required, vector } from './parts.ts'
@@ -47,9 +48,9 @@ export async function readDictionaryLearning(directory: string): Promise<Importe
 /** The site by the name that trainers give a submodule, else the layer's output, which is what they mostly train on. */
 function siteOf({ submodule_name: name, layer }: Json): string {
   const named = typeof name === 'string' ? name : ''
-  if (/^(blocks\.\d+\.|hook_)/.test(named)) return named
+  if (isSiteName(named)) return named
   const number = /resid_post_layer_(\d+)/.exec(named)?.[1] ?? layer
-  return Number.isInteger(Number(number ?? Number.NaN)) ? `blocks.${Number(number)}.hook_resid_post` : ''
+  return Number.isInteger(Number(number ?? Number.NaN)) ? inBlock(Number(number), 'hook_resid_post') : ''
 }
 
 /** The buffer `k`, which must be one whole number that the dictionary can give. */

@@ -124,9 +124,3 @@ export function asJumpRelu(sae: Portable): Portable {
     },
   }
 }
-
-/** Block and site of a TransformerLens name such as `blocks.3.hook_resid_post`, or undefined for any other. */
-export function blockOf(hook: string): { layer: number; site: string } | undefined {
-  const [, layer, site] = /^blocks\.(\d+)\.(.+)$/.exec(hook) ?? []
-  return layer === undefined ? undefined : { layer: Number(layer), site: site! }
-}

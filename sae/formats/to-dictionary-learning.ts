@@ -1,9 +1,10 @@
 /** Writes dictionary_learning directories: `ae.pt`, a state dict, and `config.json`, whose `dict_class` says how to read it. */
 import { join } from 'node:path'
 import { writeAtomic, writeJson } from '../../core/files.ts'
+import { blockOf } from '../../core/sites.ts'
 import { levelsOf } from '../architectures/matryoshka.ts'
 import { type Numbers, transposed } from './numbers.ts'
-import { blockOf, mustHold, type Portable, withInputBias, withoutRescaling } from './portable.ts'
+import { mustHold, type Portable, withInputBias, withoutRescaling } from './portable.ts'
 import { type StateTensor, stateDictPieces } from './torch-writer.ts'
 
 interface Written {

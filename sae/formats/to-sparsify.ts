@@ -2,9 +2,10 @@
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { writeJson } from '../../core/files.ts'
+import { blockOf } from '../../core/sites.ts'
 import { writeSafetensors } from '../../engine/safetensors.ts'
 import { type Numbers, transposed } from './numbers.ts'
-import { blockOf, mustHold, type Portable, withInputBias, withoutRescaling } from './portable.ts'
+import { mustHold, type Portable, withInputBias, withoutRescaling } from './portable.ts'
 
 /** TopK SAEs and TopK transcoders whose output is as wide as their input. */
 export async function writeSparsify(directory: string, given: Portable): Promise<void> {
