@@ -20,7 +20,7 @@ import {
 } from './places.ts'
 import { fillRoot } from './source.ts'
 import { placeOf, unpackWheels } from './unpack.ts'
-import { wheelOf, zipOf } from './wheel.fixture.ts'
+import { archiveOf, wheelOf } from './wheel.fixture.ts'
 import { parseWheel, wheelsFor } from './wheels.ts'
 
 let folder = ''
@@ -33,7 +33,7 @@ afterEach(async () => {
 })
 
 const header = 'tensorflow/c/c_api.h'
-const content = zipOf({
+const content = archiveOf({
   ...Object.fromEntries(LIBRARIES.map((name, i) => [`tensorflow/${name}`, `library ${i}`])),
   [`tensorflow/include/${header}`]: '#pragma once',
   'tensorflow/include/tensorflow/core/graph.h': 'not needed',

@@ -4,8 +4,9 @@ import { chmod, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FaultError } from '../../core/errors.ts'
 import type { Progress } from '../../core/progress.ts'
+import type { ZipEntry } from '../../core/zip.ts'
 import { LIBRARIES } from './places.ts'
-import { extract, readZip, type ZipEntry } from './zip.ts'
+import { extract, readZip } from './zip.ts'
 
 /** The headers that the C API's own headers include; the wheel holds thousands of others. */
 const HEADERS = [
@@ -23,7 +24,7 @@ const HEADERS = [
 export async function unpackWheels(wheels: readonly string[], root: string, progress: Progress): Promise<void> {
   const wanted: { wheel: string; entry: ZipEntry; target: string }[] = []
   for (const wheel of wheels)
-    for (const entry of await readZip(wheel)) {
+    for (const entry of readZip(wheel)) {
       const place = placeOf(entry.name)
       if (place && (await sizeOf(join(root, place))) !== entry.size)
         wanted.push({ wheel, entry, target: join(root, place) })

@@ -1,37 +1,13 @@
 /** For the installer's tests: small wheels, and a `python3` whose pip says and fetches what a test wants. */
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { deflateRawSync } from 'node:zlib'
 import { sha256 } from '../../core/hash.ts'
+import { zipOf } from '../../core/zip.fixture.ts'
 import type { Wheel } from './wheels.ts'
 
 /** A zip archive of the files, every second one deflated. */
-export function zipOf(files: Readonly<Record<string, string | Uint8Array>>): Buffer {
-  const parts: Buffer[] = []
-  const directory: Buffer[] = []
-  let offset = 0
-  Object.entries(files).forEach(([name, content], i) => {
-    const data = Buffer.from(content)
-    const packed = i % 2 ? deflateRawSync(data) : data
-    const common = Buffer.alloc(26)
-    common.writeUInt16LE(20, 0)
-    common.writeUInt16LE(i % 2 ? 8 : 0, 4)
-    common.writeUInt32LE(packed.length, 14)
-    common.writeUInt32LE(data.length, 18)
-    common.writeUInt16LE(Buffer.byteLength(name), 22)
-    const place = Buffer.alloc(14)
-    place.writeUInt32LE(offset, 10)
-    directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\0'), common, place, Buffer.from(name)]))
-    parts.push(Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name), packed]))
-    offset += parts.at(-1)!.length
-  })
-  const end = Buffer.alloc(22)
-  end.write('PK\x05\x06', 'latin1')
-  end.writeUInt16LE(directory.length, 8)
-  end.writeUInt16LE(directory.length, 10)
-  end.writeUInt32LE(Buffer.concat(directory).length, 12)
-  end.writeUInt32LE(offset, 16)
-  return Buffer.concat([...parts, ...directory, end])
+export function archiveOf(files: Readonly<Record<string, string | Uint8Array>>): Buffer {
+  return zipOf(files, { deflate: i => i % 2 === 1 })
 }
 
 /** The pinned entry for a wheel with this content. */

@@ -1,7 +1,8 @@
 /** Files that come from elsewhere, read with bounds: plain files only, and small objects from JSON. */
-import { open, stat } from 'node:fs/promises'
-import { UserError } from '../../core/errors.ts'
-import { readError, readJson } from '../../core/files.ts'
+import { open, readFile, stat } from 'node:fs/promises'
+import { messageOf, UserError } from '../../core/errors.ts'
+import { readError } from '../../core/files.ts'
+import { parsePythonJson } from './python-json.ts'
 
 /** Far above any real one, which has a few thousand bytes. */
 const mostBytes = 2 ** 24
@@ -12,12 +13,25 @@ const mostDepth = 100
 /** An object from a JSON file. A `UserError` where it is no file, no object, too large or too deep. */
 export async function readConfigFile(path: string, what: string): Promise<Record<string, unknown>> {
   await mustBeFile(path, what, mostBytes)
-  const value = await readJson(path, what)
+  const value = await readPythonJson(path, what)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new UserError(`The ${what} ${path} must hold an object.`)
   if (isDeeper(value, mostDepth))
     throw new UserError(`The ${what} ${path} has more than ${mostDepth} levels of lists and objects.`)
   return value as Record<string, unknown>
+}
+
+async function readPythonJson(path: string, what: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch(error => {
+    throw readError(path, what, error)
+  })
+  try {
+    return parsePythonJson(text)
+  } catch (error) {
+    // The message quotes the file, line breaks and all.
+    const why = messageOf(error).replace(/[\p{C}\p{Z}]+/gu, ' ')
+    throw new UserError(`The ${what} ${path} is not JSON: ${why}.`, { cause: error })
+  }
 }
 
 /** The bytes of a file. Node reads no more than 2 GiB at once; weights have more. */

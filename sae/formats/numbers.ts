@@ -1,4 +1,5 @@
 /** Raw little-endian numbers as float32. */
+import { UserError } from '../../core/errors.ts'
 
 /** An array of numbers, row by row. */
 export interface Numbers {
@@ -82,4 +83,66 @@ export function rowNorms({ shape, data }: Numbers): Float64Array {
     for (let i = row * columns; i < (row + 1) * columns; i++) sum += data[i]! ** 2
     return Math.sqrt(sum)
   })
+}
+
+/** Whole numbers from 0 on that are safe to count with. */
+const isPlace = (value: number) => Number.isSafeInteger(value) && value >= 0
+
+/** Weights have one to four. */
+const mostAxes = 8
+
+export interface Strided {
+  readonly type: keyof typeof numberTypes
+  /** Number of the storage at which the array begins. */
+  readonly offset: number
+  readonly shape: readonly number[]
+  /** Numbers from one entry of an axis to its next. */
+  readonly stride: readonly number[]
+}
+
+/** An array of a storage, row by row, whatever its strides. A `UserError` names it as `what` where it is larger than that. */
+export function gather({ type, offset, shape, stride }: Strided, storage: Uint8Array, what: string): Numbers {
+  if (shape.length > mostAxes) throw new UserError(`${what} has ${shape.length} axes; at most ${mostAxes} are read.`)
+  const available = Math.floor(storage.length / numberTypes[type].bytes)
+  const size = shape.reduce((product, side) => product * side, 1)
+  const last = shape.reduce((sum, side, i) => sum + Math.max(0, side - 1) * stride[i]!, offset)
+  // A stride of 0 repeats numbers; an array may not grow beyond its storage that way.
+  if (!isPlace(size) || size > available || (size > 0 && last >= available))
+    throw new UserError(`${what} has shape [${shape}], for which its ${available} numbers are too few.`)
+  if (isStraight(shape, stride)) {
+    const { bytes } = numberTypes[type]
+    return { shape: [...shape], data: toFloat32(storage.subarray(offset * bytes, (offset + size) * bytes), type, size) }
+  }
+  const numbers = readerOf(storage, type)
+  const data = new Float32Array(size)
+  const place = new Array<number>(shape.length).fill(0)
+  let at = offset
+  for (let i = 0; i < size; i++) {
+    data[i] = numbers(at)
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at += stride[axis]!
+      if (++place[axis]! < shape[axis]!) break
+      at -= shape[axis]! * stride[axis]!
+      place[axis] = 0
+    }
+  }
+  return { shape: [...shape], data }
+}
+
+/** Whether numbers follow one another row by row. */
+function isStraight(shape: readonly number[], stride: readonly number[]): boolean {
+  let step = 1
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && stride[axis] !== step) return false
+    step *= shape[axis]!
+  }
+  return true
+}
+
+/** The same numbers with the bytes of each turned round, from big-endian to little-endian. */
+export function byteSwapped(bytes: Uint8Array, size: number): Uint8Array {
+  const swapped = new Uint8Array(bytes.length)
+  for (let at = 0; at + size <= bytes.length; at += size)
+    for (let i = 0; i < size; i++) swapped[at + i] = bytes[at + size - 1 - i]!
+  return swapped
 }

@@ -24,6 +24,12 @@ export class TensorRecord {
   }
 }
 
+/** What a saved file holds: the value that its pickle builds, and the numbers of each storage by its key. */
+export interface TorchParts {
+  readonly value: unknown
+  readonly storages: ReadonlyMap<string, Uint8Array>
+}
+
 interface StorageRecord {
   readonly key: string
   readonly type: keyof typeof numberTypes
@@ -39,6 +45,7 @@ const storages: Record<string, keyof typeof numberTypes> = {
   'torch ShortStorage': 'int16',
   'torch CharStorage': 'int8',
   'torch ByteStorage': 'uint8',
+  'torch BoolStorage': 'uint8',
 }
 
 const callables = ['collections OrderedDict', 'torch._utils _rebuild_tensor_v2', 'torch._utils _rebuild_parameter']
@@ -52,9 +59,24 @@ class Global {
 
 const mark = Symbol('mark')
 
+/** Python 3.8 and later write 5; what is new in it is not used by state dicts. */
+const newestProtocol = 5
+
 /** Runs a pickle and gives the value it builds: dicts are Maps, tuples and lists arrays. */
 export function unpickle(bytes: Uint8Array, path: string): unknown {
   return new Machine(bytes, path).run()
+}
+
+/** Runs pickles that follow one another in a file; gives their values, and where the last of them ends. */
+export function unpickleMany(bytes: Uint8Array, count: number, path: string): { values: unknown[]; end: number } {
+  const values: unknown[] = []
+  let end = 0
+  for (let i = 0; i < count; i++) {
+    const machine = new Machine(bytes.subarray(end), path)
+    values.push(machine.run())
+    end += machine.place
+  }
+  return { values, end }
 }
 
 class Machine {
@@ -71,6 +93,11 @@ class Machine {
     this.path = path
   }
 
+  /** The byte after what was read. */
+  get place(): number {
+    return this.at
+  }
+
   run(): unknown {
     for (;;) {
       const opcode = this.take(1)[0]!
@@ -82,7 +109,7 @@ class Machine {
   private step(opcode: number): void {
     switch (String.fromCharCode(opcode)) {
       case '\x80': // PROTO
-        if (this.take(1)[0]! > 4) throw this.broken('its protocol is newer than 4')
+        if (this.take(1)[0]! > newestProtocol) throw this.broken(`its protocol is newer than ${newestProtocol}`)
         break
       case '\x95': // FRAME
         this.take(8)
@@ -123,6 +150,9 @@ class Machine {
         break
       case 'X':
         this.push(this.text(this.number(4, at => this.view.getUint32(at, true))))
+        break
+      case '\x8d': // BINUNICODE8
+        this.push(this.text(this.number(8, at => Number(this.view.getBigUint64(at, true)))))
         break
       case '\x8c': // SHORT_BINUNICODE
         this.push(this.text(this.take(1)[0]!))
@@ -240,7 +270,9 @@ class Machine {
   }
 
   private storage(id: unknown): StorageRecord {
-    const [kind, type, key] = Array.isArray(id) ? id : []
+    // A view of a storage (a sixth value that is not None) was written before PyTorch 0.4 alone.
+    const [kind, type, key, , , view] = Array.isArray(id) ? id : []
+    if (view !== undefined && view !== null) throw this.broken('a tensor in it is a view of another storage')
     if (kind !== 'storage' || !(type instanceof Global) || !(type.name in storages) || typeof key !== 'string')
       throw this.broken('a tensor in it has no storage')
     return { key, type: storages[type.name]! }
