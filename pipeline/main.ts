@@ -6,8 +6,8 @@ import { type Invocation, readCommand, TextAsked } from './command.ts'
 import { type CommandEntry, commands } from './commands/index.ts'
 import { helpText } from './help.ts'
 import { interruptSignal } from './interrupt.ts'
+import { packageVersion } from './stages/version.ts'
 import { terminalProgress } from './terminal.ts'
-import { packageVersion } from './version.ts'
 
 /** Exit code of a bug: anything thrown that is not for the user to mend. */
 const bugCode = 70

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { defineCommand, type Session } from '../command.ts'
-import { EngineName, openStore, StoreConfig } from '../common.ts'
+import { EngineName, openStore, StoreConfig } from '../stages/common.ts'
 
 /** Exit code when the engine that was asked for does not run. */
 const noEngineCode = 1

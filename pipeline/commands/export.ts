@@ -7,8 +7,8 @@ import { readRunManifest } from '../../runs/folder.ts'
 import type { RunStore } from '../../runs/store.ts'
 import type { SaeFormat } from '../../sae/formats/index.ts'
 import { defineCommand } from '../command.ts'
-import { openStore, StoreConfig } from '../common.ts'
-import { findRun, findSae } from '../inputs.ts'
+import { openStore, StoreConfig } from '../stages/common.ts'
+import { findRun, findSae } from '../stages/inputs.ts'
 
 const verdicts = ['pass', 'fail', 'inconclusive', 'not-run'] as const
 

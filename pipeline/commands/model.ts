@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { columns, figure, words } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
-import { ProcessConfig, startProcessEngine } from '../common.ts'
-import { findModel } from '../inputs.ts'
+import { ProcessConfig, startProcessEngine } from '../stages/common.ts'
+import { findModel } from '../stages/inputs.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2

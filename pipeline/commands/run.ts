@@ -3,11 +3,11 @@
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
-import { runChild } from '../child.ts'
 import { defineCommand } from '../command.ts'
-import { PipelineConfig, stagesOf } from '../plan.ts'
-import type { StageResult } from '../stage.ts'
-import { figuresOf, keyFigureNames } from '../stage.ts'
+import { runChild } from '../stages/child.ts'
+import { PipelineConfig, stagesOf } from '../stages/file.ts'
+import type { StageResult } from '../stages/stage.ts'
+import { figuresOf, keyFigureNames } from '../stages/stage.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
 const goesOn = [0, 2, 3]

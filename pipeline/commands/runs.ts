@@ -4,9 +4,9 @@ import { columns, duration, figure, words } from '../../core/text.ts'
 import { type Ancestry, ancestry, descendants, diffRuns, verifyRun } from '../../runs/lineage.ts'
 import type { FinishedRun } from '../../runs/open-run.ts'
 import { defineCommand } from '../command.ts'
-import { openStore, StoreConfig } from '../common.ts'
-import { hashOfInput } from '../inputs.ts'
-import { figuresOf } from '../stage.ts'
+import { openStore, StoreConfig } from '../stages/common.ts'
+import { hashOfInput } from '../stages/inputs.ts'
+import { figuresOf } from '../stages/stage.ts'
 
 /** Exit code of a check that found something wrong. */
 const failedCode = 2

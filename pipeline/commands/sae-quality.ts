@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { columns } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
-import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../common.ts'
+import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
 import { findAnySae } from './export.ts'
 
 export default defineCommand({

@@ -6,7 +6,7 @@ import { publishedRows } from '../../sae/truth/published.ts'
 import { fillTruth, resolveTruth, TruthConfig } from '../../sae/truth/settings.ts'
 import type { TruthSummary } from '../../sae/truth/stage.ts'
 import type { CommandDefinition } from '../command.ts'
-import { defineStage, ownConfig, type StageResult } from '../stage.ts'
+import { defineStage, ownConfig, type StageResult } from '../stages/stage.ts'
 
 const stage = defineStage({
   stage: 'truth',

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { columns, shortPath } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
-import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../common.ts'
-import { findSae } from '../inputs.ts'
+import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
+import { findSae } from '../stages/inputs.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2

@@ -1,13 +1,13 @@
 /** A stage as a command: its inputs are found and hashed, the store says whether there is work, the engine does it. */
 import { z } from 'zod'
-import { parseConfig } from '../core/config.ts'
-import { FaultError, InterruptedError, UserError } from '../core/errors.ts'
-import type { StageContext } from '../core/stage.ts'
-import { columns, duration, figure, shortPath, words } from '../core/text.ts'
-import type { FinishedRun, OpenRun } from '../runs/open-run.ts'
-import type { RunInput, RunManifest } from '../runs/run.ts'
-import type { RunStore } from '../runs/store.ts'
-import { type CommandDefinition, defineCommand, type Outcome, type Session } from './command.ts'
+import { parseConfig } from '../../core/config.ts'
+import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
+import type { StageContext } from '../../core/stage.ts'
+import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
+import type { FinishedRun, OpenRun } from '../../runs/open-run.ts'
+import type { RunInput, RunManifest } from '../../runs/run.ts'
+import type { RunStore } from '../../runs/store.ts'
+import { type CommandDefinition, defineCommand, type Outcome, type Session } from '../command.ts'
 import { CommonConfig, openStore } from './common.ts'
 import { machineFacts, packageVersion } from './version.ts'
 
@@ -129,7 +129,7 @@ async function runStage<S extends z.ZodObject>(
 ): Promise<Outcome> {
   const began = performance.now()
   const store = openStore(config)
-  const engine = definition.needsEngine === false ? undefined : await import('../engine/engine.ts')
+  const engine = definition.needsEngine === false ? undefined : await import('../../engine/engine.ts')
   const decision = engine?.decideEngine(engine.resolveSettings({ engine: config.engine }).engine)
   const precision = decision?.name === 'wasm' ? 'float32' : config.precision
   const several = await definition.prepareMany?.(config, store, session)

@@ -8,9 +8,9 @@ import { TrainConfig } from '../../sae/training/config.ts'
 import { membersOf, TrainManyConfig } from '../../sae/training/grid.ts'
 import type { TrainOptions } from '../../sae/training/train.ts'
 import type { Session } from '../command.ts'
-import { findFidelity } from '../fidelity.ts'
-import { findRun, hashing } from '../inputs.ts'
-import { defineStage, ownConfig } from '../stage.ts'
+import { findFidelity } from './fidelity.ts'
+import { findRun, hashing } from './inputs.ts'
+import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
   stage: 'train',

@@ -1,10 +1,10 @@
 /** The model and text on which SAEs are measured while they are trained. */
-import type { StageContext } from '../core/stage.ts'
-import type { DatasetConfig } from '../datasets/config.ts'
-import type { Capture } from '../datasets/shards/index.ts'
-import type { RunInput } from '../runs/run.ts'
-import type { RunStore } from '../runs/store.ts'
-import type { FidelityProbe } from '../sae/training/train.ts'
+import type { StageContext } from '../../core/stage.ts'
+import type { DatasetConfig } from '../../datasets/config.ts'
+import type { Capture } from '../../datasets/shards/index.ts'
+import type { RunInput } from '../../runs/run.ts'
+import type { RunStore } from '../../runs/store.ts'
+import type { FidelityProbe } from '../../sae/training/train.ts'
 import { datasetOf, type Found, loadModelAndText, modelOf } from './inputs.ts'
 
 /** The `fidelity` section of a train config. */
@@ -50,7 +50,7 @@ export async function findFidelity(store: RunStore, capture: Found, settings: Se
         async at(site) {
           loaded ??= loadModelAndText(model, text.config, progress)
           const { model: host, dataset } = await loaded
-          const { fidelityProbe } = await import('../latents/fidelity.ts')
+          const { fidelityProbe } = await import('../../latents/fidelity.ts')
           const mean = rows.manifest.sites.find(({ name }) => name === site)!.statistics.populationMean
           const probe =
             probes.get(site) ?? fidelityProbe(host, dataset, { site, windows, signal, mean: Float32Array.from(mean) })

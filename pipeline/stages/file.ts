@@ -1,11 +1,11 @@
 /** A pipeline file: what all stages share, a section a stage, and how each stage's settings follow from them. */
 import { z } from 'zod'
-import { CaptureConfig } from '../capture/config.ts'
-import { ReportConfig } from '../dashboard/report/config.ts'
-import { DatasetConfig } from '../datasets/config.ts'
-import { LabelConfig } from '../labels/config.ts'
-import { TrainManyConfig } from '../sae/training/grid.ts'
-import { ValidateConfig } from '../validation/config.ts'
+import { CaptureConfig } from '../../capture/config.ts'
+import { ReportConfig } from '../../dashboard/report/config.ts'
+import { DatasetConfig } from '../../datasets/config.ts'
+import { LabelConfig } from '../../labels/config.ts'
+import { TrainManyConfig } from '../../sae/training/grid.ts'
+import { ValidateConfig } from '../../validation/config.ts'
 import { ProcessConfig, StoreConfig } from './common.ts'
 
 /** What a section may set for its stage alone. */

@@ -7,8 +7,8 @@ import { UserError } from '../../core/errors.ts'
 import { hashPath } from '../../core/hash.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { readRunManifest } from '../../runs/folder.ts'
-import { findDataset, findModel, findSae, hashing } from '../inputs.ts'
-import { defineStage, ownConfig } from '../stage.ts'
+import { findDataset, findModel, findSae, hashing } from './inputs.ts'
+import { defineStage, ownConfig } from './stage.ts'
 
 const ImportConfig = z.strictObject({
   from: z

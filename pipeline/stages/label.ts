@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
-import { datasetOf, findFile, findRun, findSae, hashing, loadModelAndText, modelOf } from '../inputs.ts'
-import { loadSaeOf } from '../sae.ts'
-import { defineStage, ownConfig } from '../stage.ts'
+import { datasetOf, findFile, findRun, findSae, hashing, loadModelAndText, modelOf } from './inputs.ts'
+import { loadSaeOf } from './sae.ts'
+import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
   stage: 'label',

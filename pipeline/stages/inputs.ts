@@ -1,20 +1,20 @@
 /** What a stage works on: models, datasets and runs, found by name and hashed by content. */
 import { access, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { codeOf, UserError } from '../core/errors.ts'
-import { hashPath, hashValue } from '../core/hash.ts'
-import type { Progress } from '../core/progress.ts'
-import type { DatasetConfig } from '../datasets/config.ts'
-import type { TokenDataset } from '../datasets/document.ts'
-import type { Tokenizer } from '../datasets/tokenizer.ts'
-import type { Model } from '../model/model.ts'
-import { readRunManifest } from '../runs/folder.ts'
-import { contentHash } from '../runs/key.ts'
-import { inherited } from '../runs/lineage.ts'
-import type { FinishedRun } from '../runs/open-run.ts'
-import type { RunInput } from '../runs/run.ts'
-import type { RunStore } from '../runs/store.ts'
-import type { Session } from './command.ts'
+import { codeOf, UserError } from '../../core/errors.ts'
+import { hashPath, hashValue } from '../../core/hash.ts'
+import type { Progress } from '../../core/progress.ts'
+import type { DatasetConfig } from '../../datasets/config.ts'
+import type { TokenDataset } from '../../datasets/document.ts'
+import type { Tokenizer } from '../../datasets/tokenizer.ts'
+import type { Model } from '../../model/model.ts'
+import { readRunManifest } from '../../runs/folder.ts'
+import { contentHash } from '../../runs/key.ts'
+import { inherited } from '../../runs/lineage.ts'
+import type { FinishedRun } from '../../runs/open-run.ts'
+import type { RunInput } from '../../runs/run.ts'
+import type { RunStore } from '../../runs/store.ts'
+import type { Session } from '../command.ts'
 
 /** The name under which the project's own model and language are found. */
 export const builtIn = 'toyworld'
@@ -30,7 +30,7 @@ export interface Found {
 /** A model directory, or the built-in one. */
 export async function findModel(reference: string): Promise<Found> {
   if (reference === builtIn) {
-    const { toyworldModelDirectory } = await import('../datasets/toyworld/index.ts')
+    const { toyworldModelDirectory } = await import('../../datasets/toyworld/index.ts')
     const directory = toyworldModelDirectory()
     return { directory, input: { role: 'model', path: builtIn, sha256: await hashPath(directory) } }
   }
@@ -128,10 +128,10 @@ export async function loadModelAndText(
   dataset: DatasetConfig,
   progress: Progress,
 ): Promise<{ model: Model; tokenizer: Tokenizer; dataset: TokenDataset }> {
-  const { loadModel } = await import('../model/load.ts')
-  const { checkTokenizer } = await import('../model/tokenizer.ts')
-  const { loadTokenizer } = await import('../datasets/tokenizer.ts')
-  const { openDataset } = await import('../datasets/dataset.ts')
+  const { loadModel } = await import('../../model/load.ts')
+  const { checkTokenizer } = await import('../../model/tokenizer.ts')
+  const { loadTokenizer } = await import('../../datasets/tokenizer.ts')
+  const { openDataset } = await import('../../datasets/dataset.ts')
   const tokenizer = await loadTokenizer(model.directory)
   const loaded = await loadModel(model.directory)
   try {
@@ -164,7 +164,7 @@ export async function hashing<T>(session: Session, work: () => Promise<T>): Prom
 
 /** The built-in language has no file: a sample of what it generates stands for it. */
 async function hashToyworld(): Promise<string> {
-  const { toyworldDocuments } = await import('../datasets/toyworld/index.ts')
+  const { toyworldDocuments } = await import('../../datasets/toyworld/index.ts')
   const documents = toyworldDocuments({ seed: 0, documents: 200 })
   return hashValue(documents.map(({ tokens, ...rest }) => ({ ...rest, tokens: tokens && Array.from(tokens) })))
 }

@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
 import { gatesExitCode } from '../../validation/judging/gates.ts'
-import { datasetOf, findSae, hashing, loadModelAndText, modelOf } from '../inputs.ts'
-import { captureMean, loadSaeOf } from '../sae.ts'
-import { defineStage, ownConfig } from '../stage.ts'
+import { datasetOf, findSae, hashing, loadModelAndText, modelOf } from './inputs.ts'
+import { captureMean, loadSaeOf } from './sae.ts'
+import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
   stage: 'validate',

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
 import { inheritedRun } from '../../runs/lineage.ts'
-import { findRun, findSae, nameOf } from '../inputs.ts'
-import { defineStage, ownConfig } from '../stage.ts'
+import { findRun, findSae, nameOf } from './inputs.ts'
+import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
   stage: 'report',

@@ -1,6 +1,6 @@
 /** Settings that every stage has, and where runs live. */
 import { z } from 'zod'
-import { RunStore } from '../runs/store.ts'
+import { RunStore } from '../../runs/store.ts'
 
 /** The engine choices as a schema; the same words as engine/engine.ts, without loading an engine. */
 export const EngineName = z.enum(['auto', 'tensorflow', 'tensorflow-gpu', 'wasm'])
@@ -18,7 +18,7 @@ export const ProcessConfig = {
 
 /** Starts the engine that these keys ask for, for commands that are no stage. */
 export async function startProcessEngine(keys: z.output<z.ZodObject<typeof ProcessConfig>>): Promise<void> {
-  const { startEngine } = await import('../engine/engine.ts')
+  const { startEngine } = await import('../../engine/engine.ts')
   const { engine, precision, threads } = keys
   await startEngine({ engine, precision, ...(threads === undefined ? {} : { threads }) })
 }

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { CaptureConfig } from '../../capture/config.ts'
 import { parseConfig } from '../../core/config.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
-import { findDataset, findModel, hashing, loadModelAndText } from '../inputs.ts'
-import { defineStage, ownConfig } from '../stage.ts'
+import { findDataset, findModel, hashing, loadModelAndText } from './inputs.ts'
+import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
   stage: 'capture',
