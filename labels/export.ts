@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { UserError } from '../core/errors.ts'
 import { readError, writeAtomic } from '../core/files.ts'
 import type { Feature } from './feature.ts'
-import { LABELS_SCHEMA, writeJsonLines } from './files.ts'
+import { labelsSchema, writeJsonLines } from './files.ts'
 
 /** Forms that labels can be exported in. */
 export const labelFormats = ['jsonl', 'json', 'csv'] as const
@@ -32,9 +32,9 @@ export async function readFeatures(directory: string): Promise<Feature[]> {
     .filter(line => line !== '')
     .map((line, index) => {
       const { schema, ...feature } = parseLine(line, path, index)
-      if (schema !== LABELS_SCHEMA)
+      if (schema !== labelsSchema)
         throw new UserError(
-          `${path} line ${index + 1} has schema ${String(schema)}, but this version reads ${LABELS_SCHEMA}.`,
+          `${path} line ${index + 1} has schema ${String(schema)}, but this version reads ${labelsSchema}.`,
           {
             fix: 'Label the SAE again, or use the version that wrote the file.',
           },
@@ -65,7 +65,7 @@ export async function exportLabels(
   )
   if (format === 'jsonl') await writeJsonLines(path, features)
   else if (format === 'json')
-    await writeAtomic(path, `${JSON.stringify({ schema: LABELS_SCHEMA, features }, null, 2)}\n`)
+    await writeAtomic(path, `${JSON.stringify({ schema: labelsSchema, features }, null, 2)}\n`)
   else await writeAtomic(path, csvOf(features))
   return features.length
 }

@@ -7,10 +7,10 @@ import type { Example } from './examples.ts'
 import type { Feature } from './feature.ts'
 
 /** Version of the three files; readers refuse others. */
-export const LABELS_SCHEMA = 1
+export const labelsSchema = 1
 
 /** Rows of examples.parquet in a row group: one feature's page reads one group or two. */
-const EXAMPLE_GROUP_ROWS = 2000
+const exampleGroupRows = 2000
 
 /** Writes features.parquet: a row a latent. */
 export async function writeFeatures(directory: string, features: readonly Feature[]): Promise<void> {
@@ -57,7 +57,7 @@ export async function writeFeatures(directory: string, features: readonly Featur
         ? { stability: numbers(({ stability }) => stability ?? null) }
         : {}),
     },
-    { schema: LABELS_SCHEMA },
+    { schema: labelsSchema },
   )
 }
 
@@ -87,12 +87,12 @@ export async function writeExamples(
       token_ids: { type: 'list<int32>', values: rows.map(({ example }) => tokensOf(example)) },
       activations: { type: 'list<float32>', values: rows.map(({ example }) => [...example.activations]) },
     },
-    { rowGroupRows: EXAMPLE_GROUP_ROWS, schema: LABELS_SCHEMA },
+    { rowGroupRows: exampleGroupRows, schema: labelsSchema },
   )
 }
 
 /** Writes features.jsonl: one JSON object a line, the record of `Feature` with its schema. */
 export async function writeJsonLines(path: string, features: readonly Feature[]): Promise<void> {
-  const lines = features.map(feature => JSON.stringify({ schema: LABELS_SCHEMA, ...feature }))
+  const lines = features.map(feature => JSON.stringify({ schema: labelsSchema, ...feature }))
   await writeAtomic(path, lines.map(line => `${line}\n`).join(''))
 }

@@ -8,10 +8,10 @@ import { readTable } from '../datasets/tables.ts'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import { encodeWindows } from '../latents/activations.ts'
+import { oneHotDataset, oneHotModel, oneHotSae } from '../latents/one-hot.fixture.ts'
 import { LabelConfig } from './config.ts'
 import { examplesOf } from './examples.ts'
 import { exportLabels, readFeatures } from './export.ts'
-import { fakeDataset, fakeModel, fakeSae } from './fake.fixture.ts'
 import { label } from './label.ts'
 import { logitEffects } from './logits.ts'
 import { bestRule, ruleFacts, scoreRule } from './rules.ts'
@@ -22,9 +22,9 @@ const rows = [
   [0, 2, 2, 4, 1, 3],
   [0, 4],
 ]
-const dataset = fakeDataset(rows)
+const dataset = oneHotDataset(rows)
 const collect = (batchTokens = 100) =>
-  encodeWindows(fakeModel(), fakeSae(), dataset.windows, { batchTokens, signal: new AbortController().signal })
+  encodeWindows(oneHotModel(), oneHotSae(), dataset.windows, { batchTokens, signal: new AbortController().signal })
 const folders: string[] = []
 
 beforeAll(async () => {
@@ -117,8 +117,8 @@ describe('the stage', () => {
     const summary = await label(
       { directory, seed: 1, progress: silent, signal: new AbortController().signal, metrics: memoryMetrics() },
       {
-        model: fakeModel(),
-        sae: fakeSae(),
+        model: oneHotModel(),
+        sae: oneHotSae(),
         dataset,
         tokenizer,
         evidence,

@@ -7,7 +7,7 @@
  * windows and scored on another.
  */
 import { conceptMask, type TokenDataset } from '../datasets/document.ts'
-import { type Activations, FIRST_POSITION } from '../latents/activations.ts'
+import { type Activations, firstPosition } from '../latents/activations.ts'
 
 /** Where a rule says that a latent fires. */
 export interface Rule {
@@ -25,7 +25,7 @@ export interface RuleScore {
   readonly baseRate: number
 }
 
-/** Facts that rules ask about, prepared once for a set of activations. Tokens before `FIRST_POSITION` are left out. */
+/** Facts that rules ask about, prepared once for a set of activations. Tokens before `firstPosition` are left out. */
 export interface RuleFacts {
   readonly activations: Activations
   readonly tokenCounts: ReadonlyMap<number, number>
@@ -41,13 +41,13 @@ export function ruleFacts(activations: Activations, dataset: TokenDataset, conce
   const previousCounts = new Map<number, number>()
   const add = (counts: Map<number, number>, token: number) => counts.set(token, (counts.get(token) ?? 0) + 1)
   for (const window of windows)
-    for (let position = FIRST_POSITION; position < window.tokens.length; position++) {
+    for (let position = firstPosition; position < window.tokens.length; position++) {
       add(tokenCounts, window.tokens[position]!)
       add(previousCounts, window.tokens[position - 1]!)
     }
   const held = concepts.map(name => {
     const masks = windows.map(window => conceptMask(dataset, window, name))
-    const count = masks.reduce((sum, mask) => sum + mask.subarray(FIRST_POSITION).reduce((a, bit) => a + bit, 0), 0)
+    const count = masks.reduce((sum, mask) => sum + mask.subarray(firstPosition).reduce((a, bit) => a + bit, 0), 0)
     return { name, masks, count }
   })
   return { activations, tokenCounts, previousCounts, concepts: held.filter(({ count }) => count > 0 && count < tokens) }

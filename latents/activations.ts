@@ -9,10 +9,10 @@ import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 
 /** Position 0 is an attention sink: SAEs are not fitted on it, and it is neither read nor edited here. */
-export const FIRST_POSITION = 1
+export const firstPosition = 1
 
 /** How windows are drawn that an SAE is measured on: each has two positions beside the first. */
-export const measuredDraw = { purpose: 'validate', shortest: FIRST_POSITION + 2 } as const
+export const measuredDraw = { purpose: 'validate', shortest: firstPosition + 2 } as const
 
 /** Activations by latent: entries `offsets[i] … offsets[i + 1]` are latent i's, by ascending window, then position. */
 export interface Activations {
@@ -27,7 +27,7 @@ export interface Activations {
   readonly value: Float32Array
 }
 
-export interface EncodeOptions {
+export interface EncodeWindowsOptions {
   /** Padded tokens run through the model at once. */
   readonly batchTokens: number
   readonly signal: AbortSignal
@@ -57,7 +57,7 @@ export async function encodeWindows(
   model: Model,
   sae: Sae,
   windows: readonly TokenWindow[],
-  { batchTokens, signal, onBatch }: EncodeOptions,
+  { batchTokens, signal, onBatch }: EncodeWindowsOptions,
 ): Promise<Activations> {
   const place = new Map(windows.map((window, i) => [window, i]))
   const perWindow: { position: Uint16Array; latent: Uint32Array; value: Float32Array }[] = new Array(windows.length)
@@ -72,10 +72,10 @@ export async function encodeWindows(
     })
     checkFinite(encoded.values, sae.metadata.hook_name)
     batch.windows.forEach((window, b) => {
-      const start = encoded.offsets[b * batch.length + FIRST_POSITION]!
+      const start = encoded.offsets[b * batch.length + firstPosition]!
       const end = encoded.offsets[b * batch.length + window.tokens.length]!
       const position = new Uint16Array(Math.max(0, end - start))
-      for (let p = FIRST_POSITION; p < window.tokens.length; p++) {
+      for (let p = firstPosition; p < window.tokens.length; p++) {
         const row = b * batch.length + p
         position.fill(p, encoded.offsets[row]! - start, encoded.offsets[row + 1]! - start)
       }
@@ -117,7 +117,7 @@ function gather(
       value[at] = part.value[e]!
     }
   })
-  const tokens = windows.reduce((sum, { tokens }) => sum + Math.max(0, tokens.length - FIRST_POSITION), 0)
+  const tokens = windows.reduce((sum, { tokens }) => sum + Math.max(0, tokens.length - firstPosition), 0)
   return { windows, tokens, latents, offsets, window, position, value }
 }
 

@@ -1,7 +1,7 @@
 /**
  * A model and an SAE whose truth is known, for the tests of this folder.
  *
- * The language has `CONCEPTS` concepts. Concept c has four cue tokens; after a cue comes one of c's four answers, after
+ * The language has `conceptCount` concepts. Concept c has four cue tokens; after a cue comes one of c's four answers, after
  * anything else a filler or a cue. The model adds, in block 0, direction g_c to the residual at a cue of c, and its
  * unembedding reads g_c as answers of c: so g_c causes what it should and nothing else does.
  */
@@ -12,26 +12,26 @@ import type { Model, RunOptions } from '../model/model.ts'
 import type { Sae, SparseLatents } from '../sae/sae.ts'
 import { denseRows } from '../sae/sparse.ts'
 
-export const CONCEPTS = 6
-export const WIDTH = 48
-const FILLERS = 8
-const cue = (concept: number, i: number) => 1 + FILLERS + concept * 8 + i
-const answer = (concept: number, i: number) => 1 + FILLERS + concept * 8 + 4 + i
-export const VOCABULARY = 1 + FILLERS + CONCEPTS * 8
+export const conceptCount = 6
+export const modelWidth = 48
+const fillerCount = 8
+const cue = (concept: number, i: number) => 1 + fillerCount + concept * 8 + i
+const answer = (concept: number, i: number) => 1 + fillerCount + concept * 8 + 4 + i
+export const vocabularySize = 1 + fillerCount + conceptCount * 8
 /** The concept whose cue a token is, or −1. */
 export const conceptOf = (token: number) => {
-  const i = token - 1 - FILLERS
+  const i = token - 1 - fillerCount
   return i >= 0 && i % 8 < 4 ? Math.floor(i / 8) : -1
 }
 
-/** Unit rows, of which the first `CONCEPTS` are the planted directions. */
+/** Unit rows, of which the first `conceptCount` are the planted directions. */
 const directions = (count: number, seed: string) =>
   Array.from({ length: count }, (_, i) => {
-    const row = new Random(seed, i).normals(WIDTH)
+    const row = new Random(seed, i).normals(modelWidth)
     const norm = Math.hypot(...row)
     return Float32Array.from(row, x => x / norm)
   })
-const planted = directions(CONCEPTS, 'planted')
+const planted = directions(conceptCount, 'planted')
 
 /** Text of the language, one document a window; labels are the concepts of cues, `shuffle` deals them to other documents. */
 export function fakeDataset(documents: number, { shuffle = false, seed = 0 } = {}): TokenDataset {
@@ -41,8 +41,8 @@ export function fakeDataset(documents: number, { shuffle = false, seed = 0 } = {
     while (tokens.length < 20) {
       const concept = conceptOf(tokens[tokens.length - 1]!)
       if (concept >= 0 && random.uniform() < 0.9) tokens.push(answer(concept, random.int(4)))
-      else if (random.uniform() < 0.25) tokens.push(cue(random.int(CONCEPTS), random.int(4)))
-      else tokens.push(1 + random.int(FILLERS))
+      else if (random.uniform() < 0.25) tokens.push(cue(random.int(conceptCount), random.int(4)))
+      else tokens.push(1 + random.int(fillerCount))
     }
     return tokens
   })
@@ -67,45 +67,69 @@ export function fakeDataset(documents: number, { shuffle = false, seed = 0 } = {
     windows,
     hash: `fake-${documents}-${shuffle}-${seed}`,
     tokenizerHash: 'fake',
-    concepts: Array.from({ length: CONCEPTS }, (_, c) => `cue=${c}`),
+    concepts: Array.from({ length: conceptCount }, (_, c) => `cue=${c}`),
   }
+}
+
+/** The config of a model of one block. */
+export function fakeConfig({ width, vocabulary, context }: Pick<Model['config'], 'width' | 'vocabulary' | 'context'>) {
+  return {
+    ...{
+      family: 'fake',
+      layers: 1,
+      heads: 1,
+      kvHeads: 1,
+      headDim: width,
+      mlpWidth: width,
+      bosToken: 0,
+      eosToken: null,
+    },
+    ...{ width, vocabulary, context },
+  }
+}
+
+/** Dense latents [rows, latents] by row, and disposes them. */
+export function sparseOf(dense: Tensor2D): SparseLatents {
+  const [rows, latents] = dense.shape
+  const all = dense.dataSync<'float32'>()
+  dense.dispose()
+  const offsets = new Uint32Array(rows + 1)
+  const indices: number[] = []
+  const values: number[] = []
+  for (let r = 0; r < rows; r++) {
+    for (let i = 0; i < latents; i++) {
+      if (all[r * latents + i] === 0) continue
+      indices.push(i)
+      values.push(all[r * latents + i]!)
+    }
+    offsets[r + 1] = indices.length
+  }
+  return { rows, latents, offsets, indices: Uint32Array.from(indices), values: Float32Array.from(values) }
 }
 
 /** The model: sites `blocks.0.hook_resid_pre`, `blocks.0.hook_mlp_out`, `blocks.0.hook_resid_post`; logits = residual · U. */
 export function fakeModel(): Model {
   const noise = new Random('embedding')
-  const embedding = tf.keep(tf.tensor2d(noise.normals(VOCABULARY * WIDTH, 0.15), [VOCABULARY, WIDTH]))
-  const added = new Float32Array(VOCABULARY * WIDTH)
-  const unembed = new Random('unembedding').normals(WIDTH * VOCABULARY, 0.15)
-  for (let token = 0; token < VOCABULARY; token++) {
+  const embedding = tf.keep(tf.tensor2d(noise.normals(vocabularySize * modelWidth, 0.15), [vocabularySize, modelWidth]))
+  const added = new Float32Array(vocabularySize * modelWidth)
+  const unembed = new Random('unembedding').normals(modelWidth * vocabularySize, 0.15)
+  for (let token = 0; token < vocabularySize; token++) {
     const concept = conceptOf(token)
     if (concept >= 0)
       added.set(
         planted[concept]!.map(x => 3 * x),
-        token * WIDTH,
+        token * modelWidth,
       )
     const answered = conceptOf(token - 4)
     if (answered < 0) continue
-    for (let i = 0; i < WIDTH; i++) unembed[i * VOCABULARY + token]! += 1.5 * planted[answered]![i]!
+    for (let i = 0; i < modelWidth; i++) unembed[i * vocabularySize + token]! += 1.5 * planted[answered]![i]!
   }
-  const mlp = tf.keep(tf.tensor2d(added, [VOCABULARY, WIDTH]))
-  const output = tf.keep(tf.tensor2d(unembed, [WIDTH, VOCABULARY]))
+  const mlp = tf.keep(tf.tensor2d(added, [vocabularySize, modelWidth]))
+  const output = tf.keep(tf.tensor2d(unembed, [modelWidth, vocabularySize]))
   const names = ['blocks.0.hook_resid_pre', 'blocks.0.hook_mlp_out', 'blocks.0.hook_resid_post']
   return {
-    config: {
-      family: 'fake',
-      layers: 1,
-      width: WIDTH,
-      heads: 1,
-      kvHeads: 1,
-      headDim: WIDTH,
-      mlpWidth: WIDTH,
-      vocabulary: VOCABULARY,
-      context: 64,
-      bosToken: 0,
-      eosToken: null,
-    },
-    sites: names.map(name => ({ name, axes: ['batch', 'position', 'width'], size: [WIDTH] })),
+    config: fakeConfig({ width: modelWidth, vocabulary: vocabularySize, context: 64 }),
+    sites: names.map(name => ({ name, axes: ['batch', 'position', 'width'], size: [modelWidth] })),
     hash: 'fake-model',
     path: 'fake',
     weights: {},
@@ -125,9 +149,9 @@ export function fakeModel(): Model {
         if (until === names[2]) return x.clone()
         const [batch, length] = tokens.shape
         return x
-          .reshape([batch * length, WIDTH])
+          .reshape([batch * length, modelWidth])
           .matMul(output)
-          .reshape([batch, length, VOCABULARY])
+          .reshape([batch, length, vocabularySize])
       })
     },
     unembedding: () => output.clone(),
@@ -136,55 +160,33 @@ export function fakeModel(): Model {
 }
 
 /** Latents of the fake SAE: the planted concepts, then latents that detect something and mean nothing. */
-export const LATENTS = 200
+export const latentCount = 200
 
 /**
- * An SAE that detects each concept with its own latent (encoder g_c) and fires `LATENTS − CONCEPTS` others on chance
+ * An SAE that detects each concept with its own latent (encoder g_c) and fires `latentCount − conceptCount` others on chance
  * directions. `decoder: 'random'` keeps the encoder and replaces every decoder row by a random unit vector.
  */
 export function fakeSae({ decoder = 'true' as 'true' | 'random', seed = 0 } = {}): Sae {
-  const encoder = [...planted, ...directions(LATENTS - CONCEPTS, 'other')]
-  const rows = decoder === 'true' ? encoder : directions(LATENTS, `random-${seed}`)
+  const encoder = [...planted, ...directions(latentCount - conceptCount, 'other')]
+  const rows = decoder === 'true' ? encoder : directions(latentCount, `random-${seed}`)
   const wEnc = tf.keep(tf.tensor2d(encoder.map(row => Array.from(row)))) as Tensor2D
   const wDec = tf.keep(tf.tensor2d(rows.map(row => Array.from(row)))) as Tensor2D
-  const thresholds = Array.from({ length: LATENTS }, (_, i) => (i < CONCEPTS ? 1.5 : 0.4))
+  const thresholds = Array.from({ length: latentCount }, (_, i) => (i < conceptCount ? 1.5 : 0.4))
   const encodeDense = (x: Tensor2D) =>
     tf.tidy(() => x.matMul(wEnc, false, true).sub(tf.tensor1d(thresholds)).relu() as Tensor2D)
   const decode = (latents: Tensor2D | SparseLatents) =>
     tf.tidy(() => ('offsets' in latents ? denseRows(latents) : latents).matMul(wDec) as Tensor2D)
   return {
     architecture: 'fake',
-    width: WIDTH,
-    outputs: WIDTH,
-    latents: LATENTS,
+    width: modelWidth,
+    outputs: modelWidth,
+    latents: latentCount,
     config: {},
     metadata: { hook_name: 'blocks.0.hook_resid_post' },
     params: {},
     hash: `fake-sae-${decoder}-${seed}`,
     encodeDense,
-    encode(x: Tensor2D): SparseLatents {
-      const dense = encodeDense(x)
-      const all = dense.dataSync<'float32'>()
-      dense.dispose()
-      const offsets = new Uint32Array(x.shape[0] + 1)
-      const indices: number[] = []
-      const values: number[] = []
-      for (let r = 0; r < x.shape[0]; r++) {
-        for (let i = 0; i < LATENTS; i++) {
-          if (all[r * LATENTS + i] === 0) continue
-          indices.push(i)
-          values.push(all[r * LATENTS + i]!)
-        }
-        offsets[r + 1] = indices.length
-      }
-      return {
-        rows: x.shape[0],
-        latents: LATENTS,
-        offsets,
-        indices: Uint32Array.from(indices),
-        values: Float32Array.from(values),
-      }
-    },
+    encode: x => sparseOf(encodeDense(x)),
     decode,
     reconstruct: x => tf.tidy(() => decode(encodeDense(x))),
     decoder: () => wDec.clone(),

@@ -2,14 +2,19 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
 import { tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
-import { fakeDataset, fakeModel, fakeSae, WIDTH } from './fake.fixture.ts'
+import { fakeDataset, fakeModel, fakeSae, modelWidth } from './fake.fixture.ts'
 import { fidelityProbe } from './fidelity.ts'
 import { measureReconstruction } from './reconstruction.ts'
 
 const { signal } = new AbortController()
 const dataset = fakeDataset(60)
 const discovery = dataset.windows.filter(({ split }) => split === 'discovery')
-const options = { site: 'blocks.0.hook_resid_post', windows: discovery.length, mean: new Float32Array(WIDTH), signal }
+const options = {
+  site: 'blocks.0.hook_resid_post',
+  windows: discovery.length,
+  mean: new Float32Array(modelWidth),
+  signal,
+}
 let model: Model
 
 beforeAll(async () => {
@@ -67,7 +72,7 @@ test('as many windows as asked for are read, always the same', async () => {
 
 test('a model that does not fit the activations is refused', () => {
   expect(() => fidelityProbe(model, dataset, { ...options, mean: new Float32Array(3) })).toThrow(
-    `The activations are 3 wide, but the site ${options.site} of the model for fidelity is ${WIDTH} wide.`,
+    `The activations are 3 wide, but the site ${options.site} of the model for fidelity is ${modelWidth} wide.`,
   )
   expect(() => fidelityProbe(model, dataset, { ...options, site: 'blocks.9' })).toThrow('has no site blocks.9.')
 })

@@ -7,7 +7,7 @@ import { klDivergence, tokenLoss } from '../model/loss.ts'
 import type { Model } from '../model/model.ts'
 import { uniformity } from '../statistics/kolmogorov.ts'
 import { rankP } from '../statistics/permutation.ts'
-import { fakeDataset, fakeModel, fakeSae, VOCABULARY, WIDTH } from './fake.fixture.ts'
+import { fakeDataset, fakeModel, fakeSae, modelWidth, vocabularySize } from './fake.fixture.ts'
 import { measureEdits, shamDifference, startBefore } from './interventions.ts'
 
 let model: Model
@@ -27,7 +27,7 @@ afterAll(() => {
   bank.dispose()
 })
 
-const weights = Float32Array.from({ length: VOCABULARY }, (_, v) => (v === 5 ? 1 : v === 6 ? -1 : 0))
+const weights = Float32Array.from({ length: vocabularySize }, (_, v) => (v === 5 ? 1 : v === 6 ? -1 : 0))
 const positions = [3, 7, 8]
 const edits = [0, 1, 2, 50].map(direction => ({ direction, change: Float32Array.of(1, -2, 0.5) }))
 const measure = (site: string, batchTokens: number) =>
@@ -41,16 +41,16 @@ function direct(direction: number) {
     positions.forEach((position, i) => {
       changes[position] = edits[0]!.change[i]!
     })
-    const row = bank.slice([direction, 0], [1, WIDTH])
-    const delta = tf.tensor3d(changes, [1, length, 1]).mul(row.reshape([1, 1, WIDTH])) as Tensor3D
+    const row = bank.slice([direction, 0], [1, modelWidth])
+    const delta = tf.tensor3d(changes, [1, length, 1]).mul(row.reshape([1, 1, modelWidth])) as Tensor3D
     const plain = model.run(tokens) as Tensor3D
     const edited = model.run(tokens, { hooks: { 'blocks.0.hook_resid_post': value => value.add(delta) } }) as Tensor3D
     const loss = tokenLoss(edited, tokens).sub(tokenLoss(plain, tokens)).dataSync()
     const kl = klDivergence(plain, edited).dataSync()
     const target = edited
       .sub(plain)
-      .reshape([length, VOCABULARY])
-      .matMul(tf.tensor2d(weights, [VOCABULARY, 1]))
+      .reshape([length, vocabularySize])
+      .matMul(tf.tensor2d(weights, [vocabularySize, 1]))
       .dataSync()
     const mean = (values: ArrayLike<number>, from: number, to: number) =>
       Array.from(values)
@@ -95,13 +95,13 @@ describe('batched edits', () => {
   test('leave no tensor behind', () => {
     const before = tf.memory().numTensors
     measure('blocks.0.hook_resid_post', 60)
-    shamDifference(model, 'blocks.0.hook_mlp_out', window, WIDTH)
+    shamDifference(model, 'blocks.0.hook_mlp_out', window, modelWidth)
     expect(tf.memory().numTensors).toBe(before)
   })
 
   test('that change nothing are exact no-ops', () => {
     for (const site of ['blocks.0.hook_resid_pre', 'blocks.0.hook_mlp_out', 'blocks.0.hook_resid_post'])
-      expect(shamDifference(model, site, window, WIDTH)).toBe(0)
+      expect(shamDifference(model, site, window, modelWidth)).toBe(0)
     const [effect] = measureEdits(model, 'blocks.0.hook_resid_post', {
       window,
       positions,
@@ -118,7 +118,7 @@ test('the rank of one random direction among others is uniform, through model an
   const [groups, controls] = [150, 19]
   const count = groups * (controls + 1)
   const effects = onHost(() => {
-    const directions = tf.tensor2d(new Random('null').normals(count * WIDTH), [count, WIDTH])
+    const directions = tf.tensor2d(new Random('null').normals(count * modelWidth), [count, modelWidth])
     const edits = Array.from({ length: count }, (_, direction) => ({ direction, change: Float32Array.of(1, 1, 1) }))
     return measureEdits(model, 'blocks.0.hook_resid_post', {
       window,

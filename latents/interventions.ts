@@ -45,7 +45,7 @@ export interface DocumentEdits {
 }
 
 /** Logits that a pass may hold (float32), so that a large vocabulary does not exhaust memory. */
-const MAXIMUM_LOGITS = 2 ** 25
+const maximumLogits = 2 ** 25
 
 /** The residual from which a site can be reached without the blocks before it; undefined: from the tokens. */
 export function startBefore(site: string): string | undefined {
@@ -64,7 +64,7 @@ export function measureEdits(model: Model, site: string, request: DocumentEdits)
   const { window, positions, edits, batchTokens } = request
   const length = window.tokens.length
   const vocabulary = model.config.vocabulary
-  const rows = Math.max(1, Math.floor(Math.min(batchTokens, MAXIMUM_LOGITS / vocabulary) / length))
+  const rows = Math.max(1, Math.floor(Math.min(batchTokens, maximumLogits / vocabulary) / length))
   const norms = onHost(() => request.bank.norm('euclidean', 1).dataSync<'float32'>())
   const clean = cleanPass(model, site, request)
   const effects: EditEffect[] = []

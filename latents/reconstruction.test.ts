@@ -8,7 +8,7 @@ import type { Model } from '../model/model.ts'
 import { loadSae } from '../sae/formats/saelens.ts'
 import type { Sae } from '../sae/sae.ts'
 import { sharedData } from '../tests/shared-data.ts'
-import { fakeDataset, fakeModel, fakeSae, WIDTH } from './fake.fixture.ts'
+import { fakeDataset, fakeModel, fakeSae, modelWidth } from './fake.fixture.ts'
 import { measureReconstruction, siteMean, ValueSums } from './reconstruction.ts'
 
 const signal = new AbortController().signal
@@ -88,7 +88,8 @@ describe('a model with its site replaced', () => {
 
   test('an SAE that always gives the mean is mean ablation, and explains nothing', async () => {
     const row = await mean()
-    const constant = (x?: Tensor2D) => tf.tidy(() => tf.tensor2d(row, [1, WIDTH]).tile([x!.shape[0], 1]) as Tensor2D)
+    const constant = (x?: Tensor2D) =>
+      tf.tidy(() => tf.tensor2d(row, [1, modelWidth]).tile([x!.shape[0], 1]) as Tensor2D)
     const found = await measure({ ...fakeSae(), decode: (_, x) => constant(x) }, row)
     expect(found.ceSpliced).toBe(found.ceMean)
     expect(found.ceRecoveredMean).toBe(0)
@@ -115,7 +116,7 @@ describe('a model with its site replaced', () => {
     }))
     const sae = fakeSae()
     const run = (of: typeof windows) =>
-      measureReconstruction(model, sae, of, new Float32Array(WIDTH), 'discovery', options)
+      measureReconstruction(model, sae, of, new Float32Array(modelWidth), 'discovery', options)
     expect(await run(changed)).toEqual(await run(windows))
     sae.dispose()
   })

@@ -19,7 +19,7 @@ import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { klDivergence, tokenLoss } from '../model/loss.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import { type EncodeOptions, FIRST_POSITION, siteRows, throwIfInterrupted } from './activations.ts'
+import { type EncodeWindowsOptions, firstPosition, siteRows, throwIfInterrupted } from './activations.ts'
 import { startBefore } from './interventions.ts'
 
 /** What each figure is, by name. */
@@ -143,14 +143,14 @@ export class ValueSums {
 }
 
 /** Logits that a pass may hold, so that a large vocabulary does not exhaust memory. */
-const MAXIMUM_LOGITS = 2 ** 24
+const maximumLogits = 2 ** 24
 
 /** The mean value at a site over windows, position 0 left out. */
 export async function siteMean(
   model: Model,
   site: string,
   windows: readonly TokenWindow[],
-  options: EncodeOptions,
+  options: EncodeWindowsOptions,
 ): Promise<Float32Array> {
   let sums: ValueSums | undefined
   for (const batch of windowBatches(windows, options.batchTokens)) {
@@ -169,13 +169,13 @@ export async function siteMean(
 
 /** The rows of real tokens after position 0. */
 function keepRows(values: Float32Array, width: number, windows: readonly TokenWindow[], length: number): Float32Array {
-  const count = windows.reduce((sum, { tokens }) => sum + tokens.length - FIRST_POSITION, 0)
+  const count = windows.reduce((sum, { tokens }) => sum + tokens.length - firstPosition, 0)
   const kept = new Float32Array(count * width)
   let at = 0
   windows.forEach(({ tokens }, b) => {
-    const start = (b * length + FIRST_POSITION) * width
+    const start = (b * length + firstPosition) * width
     kept.set(values.subarray(start, (b * length + tokens.length) * width), at)
-    at += (tokens.length - FIRST_POSITION) * width
+    at += (tokens.length - firstPosition) * width
   })
   return kept
 }
@@ -193,12 +193,12 @@ export async function measureReconstruction(
   windows: readonly TokenWindow[],
   mean: Float32Array,
   meanFrom: Reconstruction['meanFrom'],
-  options: EncodeOptions & { readonly ablations?: Ablations | undefined },
+  options: EncodeWindowsOptions & { readonly ablations?: Ablations | undefined },
 ): Promise<Reconstruction> {
   const site = sae.metadata.hook_name
   const values = new ValueSums(sae.width, sae.latents)
   const totals = { count: 0, ceClean: 0, ceSpliced: 0, ceZero: 0, ceMean: 0, klSpliced: 0, klZero: 0, klMean: 0 }
-  const limit = Math.min(options.batchTokens, Math.max(1, Math.floor(MAXIMUM_LOGITS / model.config.vocabulary)))
+  const limit = Math.min(options.batchTokens, Math.max(1, Math.floor(maximumLogits / model.config.vocabulary)))
   let done = 0
   for (const batch of windowBatches(windows, limit)) {
     await breathe()
@@ -241,7 +241,7 @@ export async function measureReconstruction(
           measure('Mean', tf.tensor2d(mean, [1, sae.width]))
         }
         totals.count += batch.windows.reduce(
-          (sum, { tokens: ids }) => sum + Math.max(0, ids.length - 1 - FIRST_POSITION),
+          (sum, { tokens: ids }) => sum + Math.max(0, ids.length - 1 - firstPosition),
           0,
         )
       } finally {
@@ -276,12 +276,12 @@ function replace(model: Model, site: string, tokens: Tensor2D, x: Tensor, replac
   return tf.tidy(() => {
     const before = startBefore(site)
     const value = x.reshape([batch, length, width])
-    const first = value.slice([0, 0, 0], [batch, FIRST_POSITION, width])
+    const first = value.slice([0, 0, 0], [batch, firstPosition, width])
     const whole =
       replacement.shape[0] === 1
         ? replacement.reshape([1, 1, width]).tile([batch, length, 1])
         : replacement.reshape([batch, length, width])
-    const rest = whole.slice([0, FIRST_POSITION, 0], [batch, length - FIRST_POSITION, width])
+    const rest = whole.slice([0, firstPosition, 0], [batch, length - firstPosition, width])
     const joined = tf.concat([first, rest], 1).reshape(x.shape)
     const start =
       before && before === site ? (x as Tensor3D) : before && (model.run(tokens, { until: before }) as Tensor3D)
@@ -301,7 +301,7 @@ function realLatents(
   const indices: number[] = []
   windows.forEach(({ tokens }, b) => {
     const end = latents.offsets[b * length + tokens.length]!
-    for (let e = latents.offsets[b * length + FIRST_POSITION]!; e < end; e++) indices.push(latents.indices[e]!)
+    for (let e = latents.offsets[b * length + firstPosition]!; e < end; e++) indices.push(latents.indices[e]!)
   })
   return { indices }
 }
@@ -310,7 +310,7 @@ function realLatents(
 function total(values: Float32Array, windows: readonly TokenWindow[], columns: number): number {
   let sum = 0
   windows.forEach(({ tokens }, b) => {
-    for (let p = FIRST_POSITION; p < tokens.length - 1; p++) sum += values[b * columns + p]!
+    for (let p = firstPosition; p < tokens.length - 1; p++) sum += values[b * columns + p]!
   })
   return sum
 }

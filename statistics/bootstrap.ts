@@ -27,7 +27,7 @@ export interface BootstrapOptions {
 }
 
 /** Fewest clusters for which the jackknife's acceleration means anything. */
-const BCA_CLUSTERS = 10
+const bcaClusters = 10
 
 /**
  * The interval of `statistic` over `clusters` resampled with replacement; the statistic is given the cluster numbers
@@ -71,7 +71,7 @@ function bcaTails(
   statistic: (sample: Uint32Array) => number,
 ): [number, number] {
   const n = all.length
-  if (n < BCA_CLUSTERS) return [Number.NaN, Number.NaN]
+  if (n < bcaClusters) return [Number.NaN, Number.NaN]
   let below = 0
   for (const value of sorted) below += value < estimate ? 1 : value === estimate ? 0.5 : 0
   const z0 = normalQuantile(below / sorted.length)

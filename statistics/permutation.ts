@@ -5,7 +5,7 @@ import type { Random } from '../core/random.ts'
 export type Alternative = 'two-sided' | 'greater' | 'less'
 
 /** Up to this many differences every one of the 2ⁿ sign patterns is counted. */
-const EXACT_LIMIT = 20
+const exactLimit = 20
 
 export interface SignFlip {
   readonly p: number
@@ -28,7 +28,7 @@ export function signFlip(differences: ArrayLike<number>, random: Random, draws =
   }
   // Sums of the same numbers in another order differ by rounding: equal within it counts as equal.
   const threshold = Math.abs(observed) - 1e-12 * scale
-  if (n <= EXACT_LIMIT) {
+  if (n <= exactLimit) {
     const patterns = 2 ** n
     const signs = new Int8Array(n).fill(1)
     let sum = observed

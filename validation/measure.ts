@@ -2,7 +2,7 @@
 
 import { Random } from '../core/random.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
-import { type Activations, activationsIn, FIRST_POSITION } from '../latents/activations.ts'
+import { type Activations, activationsIn, firstPosition } from '../latents/activations.ts'
 import { type Edit, measureEdits, shamDifference } from '../latents/interventions.ts'
 import type { Model } from '../model/model.ts'
 import { type ConceptLabels, conceptRows } from './claims/concepts.ts'
@@ -87,7 +87,7 @@ function measureDocument(
   const positions =
     intervention === 'ablate'
       ? [...activations.keys()]
-      : Array.from({ length: window.tokens.length - FIRST_POSITION }, (_, i) => i + FIRST_POSITION)
+      : Array.from({ length: window.tokens.length - firstPosition }, (_, i) => i + firstPosition)
   const changeTo = (value: number) => Float32Array.from(positions, position => value - (activations.get(position) ?? 0))
   const edits: Edit[] = []
   const labels: Pick<EffectRow, 'dose' | 'control' | 'controlId'>[] = []
@@ -165,15 +165,15 @@ function selectivityRows(
   const carries = conceptRows(labels, concept)
   return validation.windows.map((window, w) => {
     const active = activationsIn(validation, feature, w)
-    const tokens = window.tokens.length - FIRST_POSITION
+    const tokens = window.tokens.length - firstPosition
     return {
       feature,
       document: window.id,
       tokens,
       positions: [...active.keys()],
       activations: [...active.values()],
-      labelled: Array.from({ length: tokens }, (_, i) => i + FIRST_POSITION).filter(
-        position => carries[labels.rowStart[w]! + position - FIRST_POSITION],
+      labelled: Array.from({ length: tokens }, (_, i) => i + firstPosition).filter(
+        position => carries[labels.rowStart[w]! + position - firstPosition],
       ),
     }
   })

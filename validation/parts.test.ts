@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
 import { conceptMask, type TokenDataset, type TokenWindow } from '../datasets/document.ts'
 import { type Activations, activationsIn, activeWindows } from '../latents/activations.ts'
-import { fakeDataset, VOCABULARY } from '../latents/fake.fixture.ts'
+import { fakeDataset, vocabularySize } from '../latents/fake.fixture.ts'
 import { auroc } from '../statistics/auroc.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { cutWindow, drawDocuments } from './claims/claims.ts'
@@ -97,7 +97,7 @@ describe('targets', () => {
 
   test('of a labelled concept: its answers weigh up, its siblings’ answers down, and the sum is zero', () => {
     const target = conceptTarget(
-      countTargets(labelWindows(training, training.windows, training.concepts), VOCABULARY),
+      countTargets(labelWindows(training, training.windows, training.concepts), vocabularySize),
       0,
     )
     expect(target.separation).toBeGreaterThan(1)
@@ -109,7 +109,7 @@ describe('targets', () => {
   test('of shuffled labels do not separate documents that were not counted', () => {
     const shuffled = fakeDataset(400, { shuffle: true })
     expect(
-      conceptTarget(countTargets(labelWindows(shuffled, shuffled.windows, shuffled.concepts), VOCABULARY), 0)
+      conceptTarget(countTargets(labelWindows(shuffled, shuffled.windows, shuffled.concepts), vocabularySize), 0)
         .separation,
     ).toBeLessThan(0.1)
   })
@@ -128,7 +128,7 @@ describe('targets', () => {
       position: Uint16Array.from(entries, ([, p]) => p),
       value: new Float32Array(entries.length).fill(1),
     }
-    const { weights, source } = firingTarget(activations, 0, VOCABULARY)
+    const { weights, source } = firingTarget(activations, 0, vocabularySize)
     expect(source).toBe('activations')
     expect(
       topTokens(weights, 4)

@@ -26,7 +26,7 @@ import { readEvidence } from './evidence.ts'
 import { verifyEvidence } from './judging/recompute.ts'
 import { validate } from './validate.ts'
 
-const SITE = 'blocks.2.hook_resid_post'
+const site = 'blocks.2.hook_resid_post'
 let root: string
 let model: Model
 let dataset: TokenDataset
@@ -51,7 +51,7 @@ beforeAll(async () => {
   await capture(contextOf(join(root, 'capture')), {
     model,
     dataset,
-    config: CaptureConfig.parse({ sites: [SITE], tokens: 30_000 }),
+    config: CaptureConfig.parse({ sites: [site], tokens: 30_000 }),
   })
   const rows = await openCapture(join(root, 'capture'))
   await trainSae(contextOf(join(root, 'sae')), {

@@ -8,7 +8,7 @@ import { silent } from '../core/progress.ts'
 import { memoryMetrics } from '../core/stage.ts'
 import { startEngine } from '../engine/engine.ts'
 import { tf } from '../engine/tf.ts'
-import { CONCEPTS, fakeDataset, fakeModel, fakeSae } from '../latents/fake.fixture.ts'
+import { conceptCount, fakeDataset, fakeModel, fakeSae } from '../latents/fake.fixture.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { ValidateConfig } from './config.ts'
@@ -39,7 +39,7 @@ const folder = async () => {
   folders.push(directory)
   return directory
 }
-const planted = Array.from({ length: CONCEPTS }, (_, i) => i)
+const planted = Array.from({ length: conceptCount }, (_, i) => i)
 const settings = { latents: planted, documents: 10, bootstrap: 200, tokens: 5000, maxTokens: 1000 }
 
 async function run(
@@ -73,7 +73,7 @@ describe('a model whose concepts are known', () => {
     const before = tf.memory().numTensors
     const { directory, summary, evidence } = await run()
     expect(tf.memory().numTensors).toBe(before)
-    expect(summary).toMatchObject({ latents: CONCEPTS, passed: CONCEPTS, failed: 0 })
+    expect(summary).toMatchObject({ latents: conceptCount, passed: conceptCount, failed: 0 })
     for (const feature of evidence.features) {
       expect(feature.claim.concept).toBe(`cue=${feature.claim.feature}`)
       expect(feature.ablate!.metrics.target.effect.high).toBeLessThan(0)
@@ -102,7 +102,7 @@ describe('a model whose concepts are known', () => {
       // The encoder is the true one, so the latents still tell the concepts.
       for (const { selectivity } of evidence.features) expect(selectivity!.verdict).toBe('pass')
     }
-    expect(tested).toBe(2 * CONCEPTS)
+    expect(tested).toBe(2 * conceptCount)
     expect(passed).toBe(0)
   })
 
@@ -111,13 +111,13 @@ describe('a model whose concepts are known', () => {
       const shuffled = fakeDataset(240, { shuffle: true, seed })
       const config = { ...settings, claims: 'concept' as const }
       const strict = await run({ dataset: shuffled, config: ValidateConfig.parse(config) })
-      expect(strict.summary).toMatchObject({ passed: 0, notRun: CONCEPTS })
+      expect(strict.summary).toMatchObject({ passed: 0, notRun: conceptCount })
       const claimed = await run({
         dataset: shuffled,
         config: ValidateConfig.parse({ ...config, minimumSeparation: 0 }),
       })
       expect(claimed.summary.passed).toBe(0)
-      expect(claimed.summary.notRun).toBeLessThan(CONCEPTS)
+      expect(claimed.summary.notRun).toBeLessThan(conceptCount)
       for (const { selectivity } of claimed.evidence.features) expect(selectivity?.verdict).not.toBe('pass')
     }
   })
@@ -125,7 +125,7 @@ describe('a model whose concepts are known', () => {
   test('without labels the text that follows a latent is its target, and the planted ones pass', async () => {
     const config = ValidateConfig.parse({ ...settings, claims: 'firing' })
     const { summary, evidence } = await run({ config })
-    expect(summary.passed).toBe(CONCEPTS)
+    expect(summary.passed).toBe(conceptCount)
     expect(evidence.features.every(({ claim, selectivity }) => claim.concept === null && selectivity === null)).toBe(
       true,
     )
@@ -133,7 +133,7 @@ describe('a model whose concepts are known', () => {
 
   test('auto chooses the planted latents first, by discovery text alone', async () => {
     const { evidence } = await run({ config: ValidateConfig.parse({ ...settings, latents: 8 }) })
-    expect(evidence.features.map(({ claim }) => claim.feature).slice(0, CONCEPTS)).toEqual(planted)
+    expect(evidence.features.map(({ claim }) => claim.feature).slice(0, conceptCount)).toEqual(planted)
   })
 })
 

@@ -22,7 +22,7 @@ import {
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { chooseLatents } from './claims/choose.ts'
-import { fewValued, labelText, sampleRows, strataOf } from './claims/labelled-text.ts'
+import { fewValued, readLabelledText, sampleRows, strataOf } from './claims/labelled-text.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
 import type { ValidateConfig } from './config.ts'
 import { definitions, type Evidence, type FeatureEvidence, type Gate } from './evidence.ts'
@@ -127,7 +127,7 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
 }
 
 /** Tokens of training text in which targets are counted. */
-const TARGET_TOKENS = 200_000
+const targetTokens = 200_000
 
 /** Encodes and labels both splits. */
 async function studyOf(
@@ -142,7 +142,7 @@ async function studyOf(
   const validation = await encode(context, inputs, validationWindows, 'validation')
   const trains = dataset.windows.some(({ split }) => split === 'train')
   const counted = trains
-    ? drawWindows(dataset, { ...measuredDraw, split: 'train', seed, tokens: TARGET_TOKENS })
+    ? drawWindows(dataset, { ...measuredDraw, split: 'train', seed, tokens: targetTokens })
     : discoveryWindows
   const decoder = onHost(() => sae.decoder().dataSync<'float32'>() as Float32Array)
   const site = sae.metadata.hook_name
@@ -151,7 +151,7 @@ async function studyOf(
     sae,
     config,
     seed,
-    text: labelText(dataset, config, counted, model.config.vocabulary, discovery, validation),
+    text: readLabelledText(dataset, config, counted, model.config.vocabulary, discovery, validation),
     discovery,
     validation,
     decoder,

@@ -2,11 +2,11 @@
 import { escapeHtml } from '../html.ts'
 import { linearScale, logScale, type Scale, short } from './scale.ts'
 
-const WIDTH = 640
-const LEFT = 58
-const RIGHT = 14
-const TOP = 12
-const BOTTOM = 40
+const chartWidth = 640
+const leftMargin = 58
+const rightMargin = 14
+const topMargin = 12
+const bottomMargin = 40
 
 /** A line of a chart; `tone` picks its colour (0 is the accent). */
 export interface Series {
@@ -39,9 +39,9 @@ export function lineChart(
     .flatMap(({ points, low, high }) => [...points.map(([, y]) => y), ...(low ?? []), ...(high ?? [])])
     .filter(Number.isFinite)
   if (xs.length === 0) return empty(text)
-  const x = linearScale(min(xs), max(xs), LEFT, WIDTH - RIGHT, 6)
+  const x = linearScale(min(xs), max(xs), leftMargin, chartWidth - rightMargin, 6)
   const isLog = options.log === true && ys.every(y => y > 0)
-  const y = (isLog ? logScale : linearScale)(min(ys), max(ys), height - BOTTOM, TOP)
+  const y = (isLog ? logScale : linearScale)(min(ys), max(ys), height - bottomMargin, topMargin)
   const lines = shown.map((one, index) => {
     const tone = one.tone ?? index
     const path = one.points.map(([px, py], i) => `${i === 0 ? 'M' : 'L'}${at(x.place(px))} ${at(y.place(py))}`).join('')
@@ -56,7 +56,7 @@ export function lineChart(
         : ''
     return `${band(one, x, y, tone)}<path class="line tone-${tone}" d="${path}"/>${dots}`
   })
-  return frame(text, height, x, y, lines.join(''), shown.length > 1 ? shown : [])
+  return frame({ text, height, x, y, marks: lines.join(''), legend: shown.length > 1 ? shown : [] })
 }
 
 function band({ points, low, high }: Series, x: Scale, y: Scale, tone: number): string {
@@ -75,14 +75,14 @@ export function histogram(
 ): string {
   const height = options.height ?? 200
   if (counts.length === 0 || max(counts) === 0) return empty(text)
-  const x = linearScale(edges[0]!, edges[edges.length - 1]!, LEFT, WIDTH - RIGHT, 6)
-  const y = linearScale(0, max(counts), height - BOTTOM, TOP, 4)
+  const x = linearScale(edges[0]!, edges[edges.length - 1]!, leftMargin, chartWidth - rightMargin, 6)
+  const y = linearScale(0, max(counts), height - bottomMargin, topMargin, 4)
   const bars = counts.map((count, i) => {
     const left = x.place(edges[i]!)
     const width = Math.max(1, x.place(edges[i + 1]!) - left - 1)
     return `<rect class="bar" x="${at(left)}" width="${at(width)}" y="${at(y.place(count))}" height="${at(y.place(0) - y.place(count))}"><title>${short(edges[i])} to ${short(edges[i + 1])}: ${short(count)}</title></rect>`
   })
-  return frame(text, height, x, y, bars.join(''), [], options.tick)
+  return frame({ text, height, x, y, marks: bars.join(''), tickText: options.tick })
 }
 
 /** An estimate of a forest plot. `state` picks the colour: pass, fail, inconclusive. */
@@ -102,13 +102,13 @@ export function forestPlot(text: ChartText, estimates: readonly Estimate[]): str
   if (estimates.length === 0) return empty(text)
   const row = 26
   const left = 150
-  const height = TOP + row * estimates.length + BOTTOM
+  const height = topMargin + row * estimates.length + bottomMargin
   const ends = estimates
     .flatMap(({ low, high, controlLow, controlHigh }) => [low, high, controlLow ?? 0, controlHigh ?? 0, 0])
     .filter(Number.isFinite)
-  const x = linearScale(min(ends), max(ends), left, WIDTH - RIGHT, 5)
+  const x = linearScale(min(ends), max(ends), left, chartWidth - rightMargin, 5)
   const rows = estimates.map((estimate, i) => {
-    const y = TOP + row * (i + 0.5)
+    const y = topMargin + row * (i + 0.5)
     const control =
       estimate.controlLow === undefined || estimate.controlHigh === undefined
         ? ''
@@ -116,33 +116,37 @@ export function forestPlot(text: ChartText, estimates: readonly Estimate[]): str
     const name = estimate.name.length > 22 ? `${estimate.name.slice(0, 21)}…` : estimate.name
     return `<text class="label" x="${left - 8}" y="${at(y + 4)}" text-anchor="end">${escapeHtml(name)}<title>${escapeHtml(estimate.name)}</title></text>${control}<line class="interval ${estimate.state}" x1="${at(x.place(estimate.low))}" x2="${at(x.place(estimate.high))}" y1="${at(y)}" y2="${at(y)}"/><circle class="estimate ${estimate.state}" cx="${at(x.place(estimate.value))}" cy="${at(y)}" r="4"><title>${escapeHtml(estimate.name)}: ${short(estimate.value)} [${short(estimate.low)}, ${short(estimate.high)}] ${estimate.state}</title></circle>`
   })
-  const zero = `<line class="zero" x1="${at(x.place(0))}" x2="${at(x.place(0))}" y1="${TOP}" y2="${height - BOTTOM}"/>`
+  const zero = `<line class="zero" x1="${at(x.place(0))}" x2="${at(x.place(0))}" y1="${topMargin}" y2="${height - bottomMargin}"/>`
   const ticks = x.ticks.map(
     tick =>
-      `<text class="tick" x="${at(x.place(tick))}" y="${height - BOTTOM + 16}" text-anchor="middle">${short(tick)}</text>`,
+      `<text class="tick" x="${at(x.place(tick))}" y="${height - bottomMargin + 16}" text-anchor="middle">${short(tick)}</text>`,
   )
-  const caption = `<text class="axis" x="${(left + WIDTH - RIGHT) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(text.x)}</text>`
+  const caption = `<text class="axis" x="${(left + chartWidth - rightMargin) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(text.x)}</text>`
   return figure(text.title, svg(height, `${zero}${rows.join('')}${ticks.join('')}${caption}`, text.title))
 }
 
-function frame(
-  text: ChartText,
-  height: number,
-  x: Scale,
-  y: Scale,
-  marks: string,
-  legend: readonly Series[],
-  tickText: (tick: number) => string = short,
-): string {
+/** A chart without its frame: marks between two axes. */
+interface Marks {
+  readonly text: ChartText
+  readonly height: number
+  readonly x: Scale
+  readonly y: Scale
+  readonly marks: string
+  /** Series that need a key. */
+  readonly legend?: readonly Series[] | undefined
+  readonly tickText?: ((tick: number) => string) | undefined
+}
+
+function frame({ text, height, x, y, marks, legend = [], tickText = short }: Marks): string {
   const grid = y.ticks.map(tick => {
     const place = at(y.place(tick))
-    return `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${place}" y2="${place}"/><text class="tick" x="${LEFT - 6}" y="${place}" dy="4" text-anchor="end">${short(tick)}</text>`
+    return `<line class="grid" x1="${leftMargin}" x2="${chartWidth - rightMargin}" y1="${place}" y2="${place}"/><text class="tick" x="${leftMargin - 6}" y="${place}" dy="4" text-anchor="end">${short(tick)}</text>`
   })
   const ticks = x.ticks.map(
     tick =>
-      `<text class="tick" x="${at(x.place(tick))}" y="${height - BOTTOM + 16}" text-anchor="middle">${tickText(tick)}</text>`,
+      `<text class="tick" x="${at(x.place(tick))}" y="${height - bottomMargin + 16}" text-anchor="middle">${tickText(tick)}</text>`,
   )
-  const axes = `<text class="axis" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(text.x)}</text><text class="axis" transform="translate(13 ${(TOP + height - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(text.y)}</text>`
+  const axes = `<text class="axis" x="${(leftMargin + chartWidth - rightMargin) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(text.x)}</text><text class="axis" transform="translate(13 ${(topMargin + height - bottomMargin) / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(text.y)}</text>`
   const names = legend
     .map((one, i) => `<span class="key"><i class="tone-${one.tone ?? i}"></i>${escapeHtml(one.name)}</span>`)
     .join('')
@@ -150,7 +154,7 @@ function frame(
 }
 
 const svg = (height: number, content: string, title: string) =>
-  `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeHtml(title)}">${content}</svg>`
+  `<svg viewBox="0 0 ${chartWidth} ${height}" role="img" aria-label="${escapeHtml(title)}">${content}</svg>`
 
 const figure = (title: string, content: string, legend = '') =>
   `<figure><figcaption>${escapeHtml(title)}${legend ? `<span class="legend">${legend}</span>` : ''}</figcaption>${content}</figure>`

@@ -5,7 +5,7 @@ import { escapeHtml } from '../html.ts'
 import { table } from './page.ts'
 
 /** Strata shown; the rest are counted. */
-const MOST_STRATA = 40
+const mostStrata = 40
 
 /** Rows, sites and the strata's population and sample. */
 export function captureHtml(manifest: CaptureManifest): string {
@@ -16,7 +16,7 @@ export function captureHtml(manifest: CaptureManifest): string {
       .map(([field, value]) => `${field} ${value}`)
       .join(', ') || 'all tokens'
   const rows = strata
-    .slice(0, MOST_STRATA)
+    .slice(0, mostStrata)
     .map(({ values, population, sample, probability }) => [
       escapeHtml(name(values)),
       short(population),
@@ -24,8 +24,8 @@ export function captureHtml(manifest: CaptureManifest): string {
       short(probability),
     ])
   const more =
-    strata.length > MOST_STRATA
-      ? `<p class="soft">${strata.length - MOST_STRATA} smaller strata are in capture.json.</p>`
+    strata.length > mostStrata
+      ? `<p class="soft">${strata.length - mostStrata} smaller strata are in capture.json.</p>`
       : ''
   const siteRows = sites.map(({ name, width, statistics }) => [
     `<code>${escapeHtml(name)}</code>`,

@@ -16,7 +16,7 @@ export interface ShownExample {
 }
 
 /** How many top examples stand open; the rest fold away. */
-const OPEN_EXAMPLES = 4
+const openExamples = 4
 
 /** Latents to show: those tested first, then those whose label fits best, at most `count`. */
 export function chooseFeatures(features: readonly Feature[], count: number): Feature[] {
@@ -54,12 +54,12 @@ export function featureCard(feature: Feature, examples: readonly ShownExample[])
 <div class="facts">${facts.join(' · ')}</div>
 ${tokenRow('promotes', feature.promoted)}${tokenRow('suppresses', feature.suppressed)}
 ${top
-  .slice(0, OPEN_EXAMPLES)
+  .slice(0, openExamples)
   .map(example => exampleLine(example, scale))
   .join('\n')}
-<details><summary>Distribution, ${top.length - Math.min(top.length, OPEN_EXAMPLES)} more strong and ${bands.length} weaker examples</summary>
+<details><summary>Distribution, ${top.length - Math.min(top.length, openExamples)} more strong and ${bands.length} weaker examples</summary>
 ${activationHistogram(feature)}
-${[...top.slice(OPEN_EXAMPLES), ...bands].map(example => exampleLine(example, scale)).join('\n')}
+${[...top.slice(openExamples), ...bands].map(example => exampleLine(example, scale)).join('\n')}
 </details>
 </article>`
 }

@@ -5,7 +5,7 @@ import { histogram, lineChart, type Series } from '../charts/charts.ts'
 export type MetricsRecord = Readonly<Record<string, unknown>>
 
 /** Points of a chart at most: longer runs are thinned evenly, the last point kept. */
-const MOST_POINTS = 400
+const mostPoints = 400
 
 /** The charts of a training run. */
 export function trainingCharts(records: readonly MetricsRecord[]): string {
@@ -48,7 +48,7 @@ function densityChart([silent, ...counts]: readonly number[]): string {
 }
 
 function thin<T>(items: readonly T[]): readonly T[] {
-  if (items.length <= MOST_POINTS) return items
-  const step = (items.length - 1) / (MOST_POINTS - 1)
-  return Array.from({ length: MOST_POINTS }, (_, i) => items[Math.round(i * step)]!)
+  if (items.length <= mostPoints) return items
+  const step = (items.length - 1) / (mostPoints - 1)
+  return Array.from({ length: mostPoints }, (_, i) => items[Math.round(i * step)]!)
 }

@@ -15,9 +15,9 @@ export interface Candidate {
 }
 
 /** Latents chosen when the config says `auto`. */
-const AUTOMATIC = 8
+const automaticCount = 8
 /** A latent that fires in fewer discovery windows is not chosen on its own. */
-const FEWEST_WINDOWS = 5
+const fewestWindows = 5
 
 /** Every latent that fires on discovery text. */
 export function candidatesOf(activations: Activations, aurocs: Float64Array, concepts: number): Candidate[] {
@@ -45,8 +45,8 @@ export function chooseLatents(
       .sort((a, b) => a - b)
       .map(latent => known.get(latent) ?? { latent, concept: -1, auroc: 0, active: 0 })
   }
-  const count = latents === 'auto' ? AUTOMATIC : latents
-  const usable = candidates.filter(({ latent }) => activeWindows(activations, latent).length >= FEWEST_WINDOWS)
+  const count = latents === 'auto' ? automaticCount : latents
+  const usable = candidates.filter(({ latent }) => activeWindows(activations, latent).length >= fewestWindows)
   const chosen = new Map<number, Candidate>()
   const bySelectivity = labels.concepts.length > 0 ? Math.ceil(count * 0.75) : 0
   for (const candidate of bestOfEachConcept(usable, aurocs, labels)) {

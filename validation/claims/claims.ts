@@ -1,7 +1,7 @@
 /** Claims: hypothesis, metric, direction, smallest effect, controls and power of each latent, before it is measured. */
 import { uniformOf } from '../../core/random.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
-import { type Activations, activationsIn, activeWindows, FIRST_POSITION, valuesOf } from '../../latents/activations.ts'
+import { type Activations, activationsIn, activeWindows, firstPosition, valuesOf } from '../../latents/activations.ts'
 import { quantile } from '../../statistics/descriptive.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { Claim } from '../evidence.ts'
@@ -52,7 +52,7 @@ export function drawDocuments(
   }
   const places = validation.windows
     .map((_, w) => w)
-    .filter(w => validation.windows[w]!.tokens.length > FIRST_POSITION + 1)
+    .filter(w => validation.windows[w]!.tokens.length > firstPosition + 1)
   const silentIn = new Set(activeWindows(validation, latent))
   const silent = drawn(places.filter(w => !silentIn.has(w)))
   const others = drawn(places.filter(w => silentIn.has(w)))
@@ -60,16 +60,20 @@ export function drawDocuments(
   return { ablate: active, steer }
 }
 
-/** The claim of a latent. `tokens` of discovery text were read for its density. */
-export function claimOf(
-  candidate: Candidate,
-  concept: string | null,
-  target: Target,
-  discovery: Activations,
-  documents: ClaimDocuments,
-  controls: Readonly<Record<string, number>>,
-  config: ValidateConfig,
-): Claim {
+/** What a claim is made of, all of it fixed before anything is measured. */
+export interface ClaimParts {
+  readonly candidate: Candidate
+  readonly concept: string | null
+  readonly target: Target
+  readonly discovery: Activations
+  readonly documents: ClaimDocuments
+  /** How many controls of each kind were drawn. */
+  readonly controls: Readonly<Record<string, number>>
+  readonly config: ValidateConfig
+}
+
+/** The claim of a latent. */
+export function claimOf({ candidate, concept, target, discovery, documents, controls, config }: ClaimParts): Claim {
   const values = valuesOf(discovery, candidate.latent)
   const about = concept === null ? 'the tokens that follow where it is active' : `the tokens that follow ${concept}`
   const action = config.primary === 'ablate' ? 'setting it to 0 where it is active lowers' : 'adding it raises'

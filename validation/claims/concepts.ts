@@ -1,6 +1,6 @@
 /** Labels of tokens: which concepts each token of a set of windows carries, as `conceptMask` has it, for all at once. */
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
-import { FIRST_POSITION } from '../../latents/activations.ts'
+import { firstPosition } from '../../latents/activations.ts'
 
 /** Rows are tokens: every position of every window but the first, by window, then position. */
 export interface ConceptLabels {
@@ -35,7 +35,7 @@ export function labelWindows(
   }
   const rowStart = new Uint32Array(windows.length + 1)
   windows.forEach(({ tokens }, w) => {
-    rowStart[w + 1] = rowStart[w]! + Math.max(0, tokens.length - FIRST_POSITION)
+    rowStart[w + 1] = rowStart[w]! + Math.max(0, tokens.length - firstPosition)
   })
   const offsets = new Uint32Array(rowStart[windows.length]! + 1)
   const indices: number[] = []
@@ -44,7 +44,7 @@ export function labelWindows(
   let row = 0
   for (const window of windows) {
     const seen = new Set<number>()
-    for (let position = FIRST_POSITION; position < window.tokens.length; position++) {
+    for (let position = firstPosition; position < window.tokens.length; position++) {
       const document = window.documents[position]!
       const offset = window.offsets[position]!
       const found = new Set(documentConcepts(document))

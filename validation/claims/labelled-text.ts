@@ -4,7 +4,7 @@ import { Random } from '../../core/random.ts'
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import { onHost } from '../../engine/host.ts'
 import { tf } from '../../engine/tf.ts'
-import { type Activations, FIRST_POSITION, siteRows } from '../../latents/activations.ts'
+import { type Activations, firstPosition, siteRows } from '../../latents/activations.ts'
 import type { Model } from '../../model/model.ts'
 import type { ValidateConfig } from '../config.ts'
 import { fewestDocuments } from '../rows.ts'
@@ -14,9 +14,9 @@ import { conceptAurocs, type RankedActivations, rankActivations } from './select
 import { conceptTarget, countTargets, type Target } from './targets.ts'
 
 /** A stratum field with more values than this (such as an id) gives no effect a value. */
-const MANY_VALUES = 24
+const manyValues = 24
 /** Rows from which covariance-matched directions are drawn. */
-const COVARIANCE_ROWS = 1024
+const covarianceRows = 1024
 
 /** Labels of both splits and what discovery text says of every latent. */
 export interface LabelledText {
@@ -35,7 +35,7 @@ export interface LabelledText {
  * Labels the splits and judges every latent on discovery text. Concepts that training text cannot aim at, or that
  * validation text has too few documents of, are not claimed; neither looks at activations.
  */
-export function labelText(
+export function readLabelledText(
   dataset: TokenDataset,
   config: ValidateConfig,
   counted: readonly TokenWindow[],
@@ -82,7 +82,7 @@ export function sampleRows(
   const random = new Random(seed, 'covariance rows')
   const rows: Float32Array[] = []
   for (const window of random.shuffle([...windows])) {
-    if (rows.length >= COVARIANCE_ROWS) break
+    if (rows.length >= covarianceRows) break
     const values = onHost(
       () =>
         siteRows(
@@ -91,7 +91,7 @@ export function sampleRows(
           tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32'),
         ).dataSync<'float32'>() as Float32Array,
     )
-    for (let p = FIRST_POSITION; p < window.tokens.length; p++) rows.push(values.slice(p * width, (p + 1) * width))
+    for (let p = firstPosition; p < window.tokens.length; p++) rows.push(values.slice(p * width, (p + 1) * width))
   }
   const samples = new Float32Array(rows.length * width)
   for (let j = 0; j < width; j++) {
@@ -103,13 +103,13 @@ export function sampleRows(
   return samples
 }
 
-/** Stratum fields with two to `MANY_VALUES` values. */
+/** Stratum fields with two to `manyValues` values. */
 export function fewValued({ documents }: TokenDataset): string[] {
   const values = new Map<string, Set<string>>()
   for (const { strata } of documents)
     for (const [field, value] of Object.entries(strata)) values.set(field, (values.get(field) ?? new Set()).add(value))
   return [...values]
-    .filter(([, { size }]) => size >= 2 && size <= MANY_VALUES)
+    .filter(([, { size }]) => size >= 2 && size <= manyValues)
     .map(([field]) => field)
     .sort()
 }
@@ -120,6 +120,6 @@ export function strataOf(dataset: TokenDataset, used: readonly TokenWindow[]): R
   return Object.fromEntries(
     [...windows.values()]
       .sort((a, b) => a.index - b.index)
-      .map(window => [window.id, { ...dataset.documents[window.documents[FIRST_POSITION]!]!.strata }]),
+      .map(window => [window.id, { ...dataset.documents[window.documents[firstPosition]!]!.strata }]),
   )
 }

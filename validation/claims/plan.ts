@@ -37,7 +37,7 @@ export interface LatentPlan {
 }
 
 /** Another latent that tells the claimed concept this well on discovery text is no foreign one. */
-const SAME_CONCEPT_AUROC = 0.7
+const sameConceptAuroc = 0.7
 
 /** Fixes a latent's claim, target, documents and controls. Looks at no effect of its direction. */
 export function planLatent(study: Study, candidate: Candidate): LatentPlan {
@@ -52,8 +52,7 @@ export function planLatent(study: Study, candidate: Candidate): LatentPlan {
     text.candidates
       .filter(
         other =>
-          concept !== null &&
-          text.aurocs[other.latent * text.concepts.length + candidate.concept]! >= SAME_CONCEPT_AUROC,
+          concept !== null && text.aurocs[other.latent * text.concepts.length + candidate.concept]! >= sameConceptAuroc,
       )
       .map(other => other.latent),
   )
@@ -71,6 +70,6 @@ export function planLatent(study: Study, candidate: Candidate): LatentPlan {
   const nothing = concept === null && config.claims === 'concept'
   const documents = nothing ? { ablate: [], steer: [] } : drawDocuments(validation, latent, config, seed)
   const counts = Object.fromEntries(Object.entries(drawn).map(([kind, { ids }]) => [kind, ids.length]))
-  const claim = claimOf(candidate, concept, target, discovery, documents, counts, config)
+  const claim = claimOf({ candidate, concept, target, discovery, documents, controls: counts, config })
   return { claim, concept: named ? candidate.concept : -1, target, documents, controls: drawn }
 }

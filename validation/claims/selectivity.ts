@@ -7,7 +7,7 @@
  * documents swap labels, since choosing one of many latents is a selection too.
  */
 import type { Random } from '../../core/random.ts'
-import { type Activations, FIRST_POSITION } from '../../latents/activations.ts'
+import { type Activations, firstPosition } from '../../latents/activations.ts'
 import { midranks } from '../../statistics/descriptive.ts'
 import { type ConceptLabels, conceptRows, dealRows } from './concepts.ts'
 
@@ -28,7 +28,7 @@ export function rankActivations(activations: Activations, labels: ConceptLabels)
   const above = new Float32Array(total)
   const silent = new Float64Array(latents)
   for (let e = 0; e < total; e++)
-    row[e] = labels.rowStart[activations.window[e]!]! + activations.position[e]! - FIRST_POSITION
+    row[e] = labels.rowStart[activations.window[e]!]! + activations.position[e]! - firstPosition
   for (let latent = 0; latent < latents; latent++) {
     const start = offsets[latent]!
     const values = activations.value.subarray(start, offsets[latent + 1]!)

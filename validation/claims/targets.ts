@@ -10,7 +10,7 @@
  */
 import { uniformOf } from '../../core/random.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
-import { type Activations, activationsIn, activeWindows, FIRST_POSITION } from '../../latents/activations.ts'
+import { type Activations, activationsIn, activeWindows, firstPosition } from '../../latents/activations.ts'
 import { type ConceptLabels, groupOf } from './concepts.ts'
 
 /** Weights over the vocabulary and how they came about. */
@@ -28,7 +28,7 @@ export interface Target {
 }
 
 /** Weight of the text's own distribution in each count, in tokens: rare tokens pull no estimate far. */
-const SMOOTHING = 20
+const smoothing = 20
 
 /** Counts of next tokens over two halves of the documents. */
 type Halves = readonly [Float64Array, Float64Array]
@@ -40,10 +40,10 @@ const plus = ([a, b]: Halves) => a.map((value, i) => value + b[i]!)
 /** Which half of the documents a window belongs to. */
 const halfOf = (window: TokenWindow) => (uniformOf('target', window.id) < 0.5 ? 0 : 1)
 
-/** Smoothed distribution: (count + SMOOTHING · base) / (total + SMOOTHING). */
+/** Smoothed distribution: (count + smoothing · base) / (total + smoothing). */
 function distribution(counts: Float64Array, base: Float64Array): Float64Array {
-  const total = sum(counts) + SMOOTHING
-  return counts.map((count, v) => (count + SMOOTHING * base[v]!) / total)
+  const total = sum(counts) + smoothing
+  return counts.map((count, v) => (count + smoothing * base[v]!) / total)
 }
 
 /** The target that two sides' counts give. */
@@ -92,10 +92,10 @@ export function countTargets(labels: ConceptLabels, vocabulary: number): TargetC
   }
   labels.windows.forEach((window, w) => {
     const half = halfOf(window)
-    for (let position = FIRST_POSITION; position < window.tokens.length - 1; position++) {
+    for (let position = firstPosition; position < window.tokens.length - 1; position++) {
       if (window.documents[position + 1] !== window.documents[position]) continue
       const next = window.tokens[position + 1]!
-      const row = labels.rowStart[w]! + position - FIRST_POSITION
+      const row = labels.rowStart[w]! + position - firstPosition
       add(all, next, half)
       const seen = new Set<string>()
       for (let i = labels.offsets[row]!; i < labels.offsets[row + 1]!; i++) {
@@ -139,7 +139,7 @@ export function firingTarget(activations: Activations, latent: number, vocabular
   const active = new Set(activeWindows(activations, latent))
   activations.windows.forEach((window, w) => {
     const firing = active.has(w) ? activationsIn(activations, latent, w) : undefined
-    for (let position = FIRST_POSITION; position < window.tokens.length - 1; position++) {
+    for (let position = firstPosition; position < window.tokens.length - 1; position++) {
       if (window.documents[position + 1] !== window.documents[position]) continue
       const side = firing?.has(position) ? fired : silent
       side[halfOf(window)][window.tokens[position + 1]!]!++

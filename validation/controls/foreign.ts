@@ -7,7 +7,7 @@
 import { type Control, normalise } from './control.ts'
 
 /** Above this |cosine| another latent is taken for a copy of the one under test. */
-export const COPY_COSINE = 0.3
+export const copyCosine = 0.3
 
 export const foreign: Control = {
   name: 'foreign',
@@ -26,7 +26,7 @@ export const foreign: Control = {
       const row = unit(other)
       if (!row) continue
       const cosine = own ? row.reduce((sum, x, i) => sum + x * own[i]!, 0) : 0
-      if (Math.abs(cosine) > COPY_COSINE) continue
+      if (Math.abs(cosine) > copyCosine) continue
       rows.push(row)
       ids.push(other)
     }

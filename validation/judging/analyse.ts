@@ -158,10 +158,10 @@ function deviationsFromControls(
 }
 
 /** Sample sizes beyond this are not worth their exact number. */
-const MANY_DOCUMENTS = 100_000
+const manyDocuments = 100_000
 
 function needed(dz: number, { alpha, power }: AnalysisSettings): number | null {
-  return dz < 0.01 ? MANY_DOCUMENTS : pairedSampleSize(dz, alpha, power)
+  return dz < 0.01 ? manyDocuments : pairedSampleSize(dz, alpha, power)
 }
 
 /** Steering with the latent itself at every dose, and the rank correlation of dose and target. */
