@@ -1,6 +1,7 @@
 /** One case of the capture benchmark: a precision, with or without the custom ops. */
-import { type Precision, startEngine } from '../engine/engine.ts'
+import { startEngine } from '../engine/engine.ts'
 import { opInstructions } from '../engine/ops/native.ts'
+import type { Precision } from '../engine/settings.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import { buildModel } from '../model/build.ts'
 import { bestRate, serve } from './workers.ts'

@@ -3,7 +3,7 @@
  * 16 windows of 128 tokens. Each precision with and without the custom ops, as tokens a second and as a share of what
  * TensorFlow's own matrix products of the same sizes reach in that process.
  */
-import type { BenchOptions } from './main.ts'
+import type { BenchOptions } from './options.ts'
 import { machine, startWorker, timeInTurns } from './workers.ts'
 
 export async function captureBench({ rounds }: BenchOptions): Promise<void> {

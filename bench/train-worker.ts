@@ -1,6 +1,7 @@
 /** One case of the training benchmark: an architecture and a precision, with the plain or the fused step. */
 import { Random } from '../core/random.ts'
-import { type Precision, startEngine } from '../engine/engine.ts'
+import { startEngine } from '../engine/engine.ts'
+import type { Precision } from '../engine/settings.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Params } from '../sae/architecture.ts'
 import { architectureOf } from '../sae/architectures/index.ts'

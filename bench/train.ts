@@ -7,7 +7,7 @@
  *
  * `--tokens N` instead lets each fused case learn from so many rows, and says how fast it was at the start and at the end.
  */
-import type { BenchOptions } from './main.ts'
+import type { BenchOptions } from './options.ts'
 import { machine, startWorker, type Timing, timeInTurns, type Worker } from './workers.ts'
 
 const usual = ['topk', 'batchtopk', 'matryoshka', 'jumprelu', 'gated', 'standard']

@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { UserError } from '../core/errors.ts'
-import { currentEngine, decideEngine, ENGINE_CHOICES, type Engine, resolveSettings, startEngine } from './engine.ts'
+import { currentEngine, decideEngine, type Engine, startEngine } from './engine.ts'
 import { isInstalled, tensorflowRoot } from './install/places.ts'
+import { engineChoices } from './settings.ts'
 import { tf } from './tf.ts'
 
 const installed = isInstalled(tensorflowRoot('cpu'))
@@ -15,30 +16,6 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 
 afterEach(() => {
   vi.unstubAllEnvs()
-})
-
-describe('settings', () => {
-  test('come from the options, then from the environment, then from the machine', () => {
-    vi.stubEnv('PIPELINE_ENGINE', '')
-    vi.stubEnv('TF_NUM_INTRAOP_THREADS', '')
-    const open = resolveSettings({})
-    expect(open).toMatchObject({ engine: 'auto', precision: 'float32' })
-    expect(open.threads).toBeGreaterThanOrEqual(1)
-    vi.stubEnv('PIPELINE_ENGINE', 'wasm')
-    vi.stubEnv('TF_NUM_INTRAOP_THREADS', '3')
-    expect(resolveSettings({})).toMatchObject({ engine: 'wasm', threads: 3 })
-    expect(resolveSettings({ engine: 'auto' })).toMatchObject({ engine: 'wasm' })
-    expect(resolveSettings({ engine: 'tensorflow', threads: 1 })).toMatchObject({ engine: 'tensorflow', threads: 1 })
-  })
-
-  test('that make no sense are refused with what to change', () => {
-    vi.stubEnv('PIPELINE_ENGINE', 'cuda')
-    expect(() => resolveSettings({})).toThrow(
-      'The engine must be one of auto, tensorflow, tensorflow-gpu, wasm, but it is cuda.',
-    )
-    for (const threads of [0, -1, 1.5, Number.NaN])
-      expect(() => resolveSettings({ engine: 'wasm', threads })).toThrow('must be a whole number from 1 up')
-  })
 })
 
 describe('where TensorFlow is not installed', () => {
@@ -158,7 +135,7 @@ describe('a process of its own', () => {
 })
 
 test('every choice is decided', () => {
-  for (const choice of ENGINE_CHOICES) {
+  for (const choice of engineChoices) {
     try {
       expect(decideEngine(choice).name).not.toBe('auto')
     } catch (error) {

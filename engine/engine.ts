@@ -1,24 +1,21 @@
 /** Starting the engine: which backend runs, chosen once a process, and what it is. */
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { messageOf, UserError } from '../core/errors.ts'
 import { withLock } from '../core/lock.ts'
 import { type Progress, silent } from '../core/progress.ts'
 import { installerLock, isInstalled, tensorflowRoot } from './install/places.ts'
 import { buildOps, opsPath } from './native/build.ts'
 import { loadOps } from './ops/native.ts'
+import {
+  type EngineChoice,
+  type EngineOptions,
+  type EngineSettings,
+  type Precision,
+  resolveSettings,
+} from './settings.ts'
 import { type LoadedTensorflow, startTensorflow } from './tensorflow.ts'
 import { hasNativeBackend } from './tf.ts'
 import { startWasm } from './wasm/start.ts'
-
-/** What a user may ask for; `auto` takes TensorFlow where it is installed and wasm elsewhere. */
-export type EngineChoice = 'auto' | 'tensorflow' | 'tensorflow-gpu' | 'wasm'
-
-/** Every engine choice, in the order of help texts. */
-export const ENGINE_CHOICES = ['auto', 'tensorflow', 'tensorflow-gpu', 'wasm'] as const satisfies EngineChoice[]
-
-/** `bf16` lets TensorFlow round matmul inputs to bfloat16 (about 1e-3 relative error); a process has one precision. */
-export type Precision = 'float32' | 'bf16'
 
 /** The engine that runs in this process. */
 export interface Engine {
@@ -33,23 +30,6 @@ export interface Engine {
   readonly reason: string
   /** A line that the person should see once, when the engine is less than it could be. */
   readonly notice?: string
-}
-
-export interface EngineOptions {
-  /** Default: `auto`, which is what `PIPELINE_ENGINE` says where it is set. */
-  engine?: EngineChoice
-  precision?: Precision
-  /** Threads of the engine; default: `TF_NUM_INTRAOP_THREADS`, else one per processor. */
-  threads?: number
-  /** Told when the start takes long: the custom ops are compiled when their sources have changed. */
-  progress?: Progress
-}
-
-/** The options with nothing left open. */
-export interface EngineSettings {
-  readonly engine: EngineChoice
-  readonly precision: Precision
-  readonly threads: number
 }
 
 /** Which engine a choice comes to on this machine, and why. */
@@ -89,23 +69,6 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   return engine
 }
 
-/** Fills in what the options leave open, from the environment and the machine. */
-export function resolveSettings(options: EngineOptions): EngineSettings {
-  const open = options.engine === undefined || options.engine === 'auto'
-  const engine = open ? process.env.PIPELINE_ENGINE || 'auto' : options.engine
-  if (!ENGINE_CHOICES.includes(engine as EngineChoice))
-    throw new UserError(`The engine must be one of ${ENGINE_CHOICES.join(', ')}, but it is ${engine}.`, {
-      fix: open ? 'Change PIPELINE_ENGINE.' : 'Change --engine.',
-    })
-  const named = process.env.TF_NUM_INTRAOP_THREADS
-  const threads = options.threads ?? (named ? Number(named) : availableParallelism())
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new UserError(`The engine's threads must be a whole number from 1 up, but they are ${threads}.`, {
-      fix: options.threads === undefined ? 'Change TF_NUM_INTRAOP_THREADS.' : 'Change --threads.',
-    })
-  return { engine: engine as EngineChoice, precision: options.precision ?? 'float32', threads }
-}
-
 /** Which engine a choice comes to on this machine; throws a `UserError` where a named one is not installed. */
 export function decideEngine(choice: EngineChoice): EngineDecision {
   const [cpu, cuda] = [tensorflowRoot('cpu'), tensorflowRoot('cuda')]
@@ -122,7 +85,7 @@ export function decideEngine(choice: EngineChoice): EngineDecision {
       if (usable(cuda)) return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build was asked for" }
       throw missing('tensorflow-gpu', "TensorFlow's CUDA build")
     case 'auto':
-      if (usable(cuda) && existsSync(NVIDIA_DRIVER))
+      if (usable(cuda) && existsSync(nvidiaDriver))
         return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build and a driver are installed" }
       if (root) return { name: 'tensorflow', root, reason: 'TensorFlow is installed' }
       return {
@@ -137,7 +100,7 @@ export function decideEngine(choice: EngineChoice): EngineDecision {
 }
 
 /** What NVIDIA's driver shows of itself while it is loaded. */
-export const NVIDIA_DRIVER = '/proc/driver/nvidia/version'
+export const nvidiaDriver = '/proc/driver/nvidia/version'
 
 function missing(choice: EngineChoice, what: string): UserError {
   return new UserError(`${what} is not installed.`, {

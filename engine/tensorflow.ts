@@ -1,9 +1,9 @@
 /** TensorFlow as tfjs's backend: settings that must stand before its library loads, then the binding from a root. */
 import { createRequire } from 'node:module'
 import util from 'node:util'
-import type { EngineSettings } from './engine.ts'
 import { bindingPath } from './install/places.ts'
 import { quietly } from './quiet.ts'
+import type { EngineSettings } from './settings.ts'
 import { requireTfjs, tf } from './tf.ts'
 
 /** What loading TensorFlow gave. */

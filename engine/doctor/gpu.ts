@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { NVIDIA_DRIVER } from '../engine.ts'
+import { nvidiaDriver } from '../engine.ts'
 import type { GpuReport } from './report.ts'
 
 /** What TensorFlow's CUDA 12 build loads by name, with the folder of NVIDIA's wheel that brings it. */
@@ -26,7 +26,7 @@ const LEAST_DRIVER = 525
 
 /** Looks for all that `tensorflow-gpu` needs; `root` is where its build is or would be installed. */
 export async function examineGpu(root: string, installed: boolean): Promise<GpuReport> {
-  const driver = driverIn(await readFile(NVIDIA_DRIVER, 'utf8').catch(() => ''))
+  const driver = driverIn(await readFile(nvidiaDriver, 'utf8').catch(() => ''))
   const devices = await listDevices()
   const libcuda = canLoad('libcuda.so.1')
   const libraries = Object.fromEntries(
@@ -49,7 +49,7 @@ export function missing(found: Omit<GpuReport, 'missing'>, installed: boolean): 
   if (process.platform !== 'linux' || process.arch !== 'x64')
     return ['The CUDA build of TensorFlow is made for Linux on x64 alone.']
   if (!found.driver)
-    sentences.push(`No NVIDIA driver is loaded (there is no ${NVIDIA_DRIVER}): install the driver of your system.`)
+    sentences.push(`No NVIDIA driver is loaded (there is no ${nvidiaDriver}): install the driver of your system.`)
   else if (Number.parseInt(found.driver, 10) < LEAST_DRIVER)
     sentences.push(`The driver is ${found.driver}, but CUDA 12 needs ${LEAST_DRIVER} or newer.`)
   if (!found.libcuda)

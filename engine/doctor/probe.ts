@@ -1,7 +1,8 @@
 /** Starts the engine in a process of its own and prints what it is: a crash in a library must not end the doctor. */
 import { messageOf, UserError } from '../../core/errors.ts'
-import { type Engine, type EngineChoice, startEngine } from '../engine.ts'
+import { type Engine, startEngine } from '../engine.ts'
 import { opInstructions } from '../ops/native.ts'
+import type { EngineChoice } from '../settings.ts'
 
 /** What the process prints. */
 export interface Probe {

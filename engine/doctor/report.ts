@@ -1,5 +1,6 @@
 /** What `pipeline doctor` finds, as a plain object, and as a page for people. */
-import type { Engine, EngineChoice } from '../engine.ts'
+import type { Engine } from '../engine.ts'
+import type { EngineChoice } from '../settings.ts'
 
 /** A TensorFlow build on this machine. */
 export interface InstalledBuild {

@@ -1,7 +1,7 @@
 /** Installing what an engine choice needs, and saying in one line what came of it. */
 import { messageOf, UserError } from '../../core/errors.ts'
 import { type Progress, silent } from '../../core/progress.ts'
-import { type EngineChoice, resolveSettings } from '../engine.ts'
+import { type EngineChoice, resolveSettings } from '../settings.ts'
 import { installTensorflow } from './install.ts'
 
 /**

@@ -6,7 +6,7 @@
  */
 import { UserError } from '../../core/errors.ts'
 import type { Progress } from '../../core/progress.ts'
-import type { EngineChoice } from '../engine.ts'
+import type { EngineChoice } from '../settings.ts'
 import { installEngine } from './choice.ts'
 
 /** Plain lines: each task when it starts, and every few seconds how far it is. */

@@ -1,7 +1,8 @@
 /** What tests of the ops share: loading them, running at every level of instructions, and comparing with float64. */
 
-import { type EngineOptions, startEngine } from '../engine.ts'
+import { startEngine } from '../engine.ts'
 import { isInstalled, tensorflowRoot } from '../install/places.ts'
+import type { EngineOptions } from '../settings.ts'
 import type { Tensor } from '../tf.ts'
 import { INSTRUCTIONS, setOpInstructions, setOpThreads } from './native.ts'
 

@@ -1,6 +1,7 @@
 /** `pipeline doctor`: what would be used on this machine, and how to get what is missing. */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
+import { resolveSettings } from '../../engine/settings.ts'
 import { defineCommand, type Session } from '../command.ts'
 import { EngineName, openStore, StoreConfig } from '../stages/common.ts'
 
@@ -17,7 +18,6 @@ export default defineCommand({
     ...StoreConfig,
   }),
   async run(config, session) {
-    const { resolveSettings } = await import('../../engine/engine.ts')
     const { engine } = resolveSettings({ engine: config.engine })
     const opsProblem = config.install ? await install(engine, session) : undefined
     const { examine } = await import('../../engine/doctor/examine.ts')

@@ -1,9 +1,10 @@
 /** Settings that every stage has, and where runs live. */
 import { z } from 'zod'
+import { engineChoices, precisions } from '../../engine/settings.ts'
 import { RunStore } from '../../runs/store.ts'
 
-/** The engine choices as a schema; the same words as engine/engine.ts, without loading an engine. */
-export const EngineName = z.enum(['auto', 'tensorflow', 'tensorflow-gpu', 'wasm'])
+/** The engine choices as a schema. */
+export const EngineName = z.enum(engineChoices)
 
 export const StoreConfig = {
   'runs-dir': z.string().optional().describe('Folder of the runs (default: PIPELINE_RUNS, else ./runs)'),
@@ -12,7 +13,7 @@ export const StoreConfig = {
 /** Keys that a stage may set for itself within a pipeline file. */
 export const ProcessConfig = {
   engine: EngineName.default('auto').describe('What computes; auto takes TensorFlow where it is installed'),
-  precision: z.enum(['float32', 'bf16']).default('float32').describe('bf16 rounds the inputs of matrix products'),
+  precision: z.enum(precisions).default('float32').describe('bf16 rounds the inputs of matrix products'),
   threads: z.int().min(1).optional().describe('Threads of the engine (default: one per processor)'),
 }
 

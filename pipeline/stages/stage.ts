@@ -4,6 +4,7 @@ import { parseConfig } from '../../core/config.ts'
 import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
+import { resolveSettings } from '../../engine/settings.ts'
 import type { FinishedRun, OpenRun } from '../../runs/open-run.ts'
 import type { RunInput, RunManifest } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
@@ -130,7 +131,7 @@ async function runStage<S extends z.ZodObject>(
   const began = performance.now()
   const store = openStore(config)
   const engine = definition.needsEngine === false ? undefined : await import('../../engine/engine.ts')
-  const decision = engine?.decideEngine(engine.resolveSettings({ engine: config.engine }).engine)
+  const decision = engine?.decideEngine(resolveSettings({ engine: config.engine }).engine)
   const precision = decision?.name === 'wasm' ? 'float32' : config.precision
   const several = await definition.prepareMany?.(config, store, session)
   const together = several ?? asTogether(await definition.prepare(config, store, session), config)

@@ -5,7 +5,8 @@
  */
 import { type Progress, silent } from '../../core/progress.ts'
 import { memoryMetrics } from '../../core/stage.ts'
-import { type Precision, startEngine } from '../../engine/engine.ts'
+import { startEngine } from '../../engine/engine.ts'
+import type { Precision } from '../../engine/settings.ts'
 import { architectureNames, architectureOf } from '../architectures/index.ts'
 import { TrainConfig, type TrainInput } from './config.ts'
 import { plantedCapture } from './planted.fixture.ts'
