@@ -6,17 +6,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from '../core/config.ts'
 import { DatasetConfig, openDataset } from './dataset.ts'
 import type { Split, TokenDataset } from './document.ts'
-import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
+import { loadTokenizer, type Tokenizer } from './tokenizer/index.ts'
 import { bosToken, tokenizerJson } from './toyworld/index.ts'
 
+const textOf = (ids: ArrayLike<number>) => String.fromCharCode(...Array.from(ids))
 /** A token a character: its code, below 1000. */
 const characters: Tokenizer = {
   vocabulary: 1000,
   hash: 'characters',
   bosToken: null,
   eosToken: null,
-  encode: text => Int32Array.from(text, c => c.charCodeAt(0) % 1000),
-  decode: ids => String.fromCharCode(...Array.from(ids)),
+  padToken: null,
+  encodeAll: async texts => texts.map(text => Int32Array.from(text, c => c.charCodeAt(0) % 1000)),
+  encode: async text => (await characters.encodeAll([text]))[0]!,
+  decode: async ids => textOf(ids),
   token: id => String.fromCharCode(id),
 }
 const BOS = 1
@@ -43,8 +46,7 @@ async function open(
 const jsonl = (lines: unknown[], settings = {}, options = {}) =>
   open(lines.map(line => JSON.stringify(line)).join('\n'), settings, { ending: 'jsonl', ...options })
 const texts = (dataset: TokenDataset) => dataset.documents.map(({ text }) => text)
-const decoded = (dataset: TokenDataset) =>
-  dataset.windows.map(({ tokens }) => characters.decode(tokens).replaceAll('\u0001', '^'))
+const decoded = (dataset: TokenDataset) => dataset.windows.map(({ tokens }) => textOf(tokens).replaceAll('\u0001', '^'))
 
 describe('documents of a text file', () => {
   test('one a file, as it stands', async () => {
@@ -229,7 +231,7 @@ describe('splits', () => {
         expect(share('discovery')).toBeGreaterThan(0)
         expect(share('validation')).toBeGreaterThan(0)
       }),
-      { numRuns: 30 },
+      { numRuns: 30, seed: 1 },
     )
   })
 
@@ -288,14 +290,14 @@ test('the hash tells content, tokenizer and settings apart, but not where the fi
 
 test('each document is tokenised once', async () => {
   let calls = 0
-  const encode = (text: string) => {
-    calls++
-    return characters.encode(text)
+  const encodeAll = (texts: readonly string[]) => {
+    calls += texts.length
+    return characters.encodeAll(texts)
   }
   await open(
     'a|b|c|d',
     { separator: '|', packing: 'concatenate', context: 2 },
-    { tokenizer: { ...characters, encode } },
+    { tokenizer: { ...characters, encodeAll } },
   )
   expect(calls).toBe(4)
 })

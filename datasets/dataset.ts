@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { UserError } from '../core/errors.ts'
 import { canonicalJson, hashValue } from '../core/hash.ts'
-import { type Progress, silent } from '../core/progress.ts'
+import type { Progress } from '../core/progress.ts'
 import type { DatasetConfig } from './config.ts'
 import type { Document, TokenDataset } from './document.ts'
 import { readDocuments } from './sources/index.ts'
 import { checkOutOfDistribution, cutWindows } from './splits.ts'
-import type { Tokenizer } from './tokenizer.ts'
-import type { TokenisedDocument } from './windows.ts'
+import { tokenise } from './tokenise.ts'
+import type { Tokenizer } from './tokenizer/index.ts'
 
 export { DatasetConfig } from './config.ts'
 
@@ -18,7 +18,9 @@ export interface DatasetOptions {
   readonly context: number
   /** The model's BOS token; where it names none, the tokenizer's is taken. */
   readonly bosToken: number | null
-  readonly progress?: Progress
+  readonly progress?: Progress | undefined
+  /** Aborted on Ctrl-C: opening stops and throws `InterruptedError`. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -43,7 +45,8 @@ export async function openDataset(
   const bos = config.bos === false ? null : bosToken
   const documents = await readDocuments(config)
   checkOutOfDistribution(documents, config)
-  const tokenised = tokenise(documents, tokenizer, config.path, options.progress ?? silent)
+  const { progress, signal } = options
+  const tokenised = await tokenise(documents, tokenizer, { path: config.path, progress, signal })
   const windows = cutWindows(documents, tokenised, { context, bos }, config).map((piece, index) => ({
     ...piece,
     index,
@@ -65,43 +68,6 @@ export async function openDataset(
     config: { ...config, context },
     concepts: conceptsOf(documents),
   }
-}
-
-function tokenise(
-  documents: readonly Document[],
-  tokenizer: Tokenizer,
-  path: string,
-  progress: Progress,
-): TokenisedDocument[] {
-  progress.start('Tokenising', documents.length, 'documents')
-  let compared = false
-  const tokenised = documents.map((document, index) => {
-    const tokens = document.tokens ?? tokenizer.encode(document.text ?? '')
-    if (document.tokens && document.text !== undefined && !compared) {
-      compared = true
-      if (!sameTokens(document.tokens, tokenizer.encode(document.text)))
-        throw new UserError(
-          `The tokens of ${path} are not this tokenizer's: its text of ${document.id} gives others.`,
-          {
-            fix: 'Use the model whose tokenizer made them, or leave the tokens out.',
-          },
-        )
-    }
-    const beyond = document.tokens?.find(token => token >= tokenizer.vocabulary)
-    if (beyond !== undefined)
-      throw new UserError(
-        `Document ${document.id} of ${path} has token ${beyond}, but the tokenizer has ${tokenizer.vocabulary} tokens.`,
-      )
-    if (tokens.length === 0) throw new UserError(`Document ${document.id} of ${path} has no tokens.`)
-    if (index % 256 === 0) progress.update(index)
-    return { id: document.id, index, tokens }
-  })
-  progress.finish()
-  return tokenised
-}
-
-function sameTokens(a: Int32Array, b: Int32Array): boolean {
-  return a.length === b.length && a.every((token, i) => token === b[i])
 }
 
 function hashDocuments(documents: readonly Document[]): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { Split, TokenDataset } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
-import type { Tokenizer } from '../datasets/tokenizer.ts'
+import type { Tokenizer } from '../datasets/tokenizer/index.ts'
 import { encodeWindows, throwIfInterrupted } from '../latents/activations.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
@@ -21,7 +21,7 @@ export interface LabelInputs {
   readonly model: Model
   readonly sae: Sae
   readonly dataset: TokenDataset
-  readonly tokenizer: Tokenizer
+  readonly tokenizer: Pick<Tokenizer, 'token'>
   readonly evidence: ReadonlyMap<number, EvidenceSummary>
   /** |cosine| of each latent with its partner in another SAE. */
   readonly stability?: Float32Array | undefined

@@ -86,15 +86,7 @@ test('logit effects are the decoder times the unembedding, less the mean over th
 })
 
 describe('the stage', () => {
-  const tokenizer = {
-    vocabulary: 6,
-    hash: 'fake',
-    bosToken: 0,
-    eosToken: null,
-    encode: () => new Int32Array(),
-    decode: () => '',
-    token: (id: number) => `t${id}`,
-  }
+  const tokenizer = { token: (id: number) => `t${id}` }
   const evidence = new Map([
     [
       1,

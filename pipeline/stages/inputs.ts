@@ -6,7 +6,7 @@ import { hashPath, hashValue } from '../../core/hash.ts'
 import type { Progress } from '../../core/progress.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
-import type { Tokenizer } from '../../datasets/tokenizer.ts'
+import type { Tokenizer } from '../../datasets/tokenizer/index.ts'
 import type { Model } from '../../model/model.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import { contentHash } from '../../runs/key.ts'
@@ -130,7 +130,7 @@ export async function loadModelAndText(
 ): Promise<{ model: Model; tokenizer: Tokenizer; dataset: TokenDataset }> {
   const { loadModel } = await import('../../model/load.ts')
   const { checkTokenizer } = await import('../../model/tokenizer.ts')
-  const { loadTokenizer } = await import('../../datasets/tokenizer.ts')
+  const { loadTokenizer } = await import('../../datasets/tokenizer/index.ts')
   const { openDataset } = await import('../../datasets/dataset.ts')
   const tokenizer = await loadTokenizer(model.directory)
   const loaded = await loadModel(model.directory)

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readJson } from '../../core/files.ts'
-import { loadTokenizer } from '../../datasets/tokenizer.ts'
+import { loadTokenizer } from '../../datasets/tokenizer/index.ts'
 import { tokenizerJson, toyworldDocuments, toyworldModelDirectory } from '../../datasets/toyworld/index.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
@@ -36,7 +36,7 @@ describe('the committed model', () => {
     expect(await readJson(join(toyworldModelDirectory(), 'tokenizer.json'))).toEqual(tokenizerJson())
     const tokenizer = await loadTokenizer(toyworldModelDirectory())
     for (const { text, tokens } of toyworldDocuments({ seed: evaluationSeed, documents: 20 }))
-      expect(tokenizer.encode(text!)).toEqual(tokens)
+      expect(await tokenizer.encode(text!)).toEqual(tokens)
   })
 
   test('knows the facts, in every language and paraphrase', () => {
