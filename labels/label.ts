@@ -21,7 +21,7 @@ export interface LabelInputs {
   readonly model: Model
   readonly sae: Sae
   readonly dataset: TokenDataset
-  readonly tokenizer: Pick<Tokenizer, 'token'>
+  readonly tokenizer: Pick<Tokenizer, 'token' | 'vocabulary'>
   readonly evidence: ReadonlyMap<number, EvidenceSummary>
   /** |cosine| of each latent with its partner in another SAE. */
   readonly stability?: Float32Array | undefined

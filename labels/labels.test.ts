@@ -86,7 +86,7 @@ test('logit effects are the decoder times the unembedding, less the mean over th
 })
 
 describe('the stage', () => {
-  const tokenizer = { token: (id: number) => `t${id}` }
+  const tokenizer = { vocabulary: 6, token: (id: number) => `t${id}` }
   const evidence = new Map([
     [
       1,

@@ -126,7 +126,7 @@ export function nameOf({ input }: Found): string {
 export async function loadModelAndText(
   model: Found,
   dataset: DatasetConfig,
-  progress: Progress,
+  { progress, signal }: { progress: Progress; signal: AbortSignal },
 ): Promise<{ model: Model; tokenizer: Tokenizer; dataset: TokenDataset }> {
   const { loadModel } = await import('../../model/load.ts')
   const { checkTokenizer } = await import('../../model/tokenizer.ts')
@@ -137,7 +137,7 @@ export async function loadModelAndText(
   try {
     const { context, bosToken } = loaded.config
     checkTokenizer(loaded, tokenizer)
-    const text = await openDataset(dataset, tokenizer, { context, bosToken, progress })
+    const text = await openDataset(dataset, tokenizer, { context, bosToken, progress, signal })
     return { model: loaded, tokenizer, dataset: text }
   } catch (error) {
     loaded.dispose()

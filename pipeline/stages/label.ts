@@ -37,7 +37,7 @@ export default defineStage({
         const { readStability } = await import('../../sae/measure/stability.ts')
         const { evidenceByLatent, readEvidence } = await import('../../validation/evidence.ts')
         const found = evidence && evidenceByLatent(await readEvidence(join(evidence.directory, 'evidence.json')))
-        const loaded = await loadModelAndText(model, text.config, context.progress)
+        const loaded = await loadModelAndText(model, text.config, context)
         const trained = await loadSaeOf(sae)
         try {
           const cosines = stability && (await readStability(stability.directory, trained))
