@@ -78,7 +78,7 @@ const inputs = batchesOf(params.wDec as Tensor2D)
 const Fused = BENCH_STEP === 'fused' ? fusedStepper(architecture, config, settings) : undefined
 if (BENCH_STEP === 'fused' && !Fused) throw new Error(`There is no fused step for ${architecture.name}.`)
 const variance = tf.tidy(() => inputs[0]!.sub(inputs[0]!.mean(0)).square().sum(1).mean()).dataSync()[0]!
-const stepper = new (Fused ?? Stepper)({ architecture, config, settings, shape, params, total: 1e6, variance })
+const stepper = new (Fused ?? Stepper)({ architecture, own: config, settings, shape, params, total: 1e6, variance })
 
 /** Latents that are taken for dead whatever they do, spread over the dictionary. */
 const dead = Math.round(Number(BENCH_DEAD) * latents)

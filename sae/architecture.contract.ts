@@ -7,7 +7,7 @@ import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
 import { hostValues } from '../engine/host.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
-import type { Architecture, Batch, Moment, Params, Shape } from './architecture.ts'
+import type { Architecture, Batch, LossContext, Params, Shape } from './architecture.ts'
 import { loadSae, saveSae } from './formats/saelens.ts'
 import { Stepper, type StepSettings } from './step/step.ts'
 
@@ -53,7 +53,7 @@ export function describeArchitecture(
   }
   const dead = () => tf.tensor1d(Float32Array.from({ length: shape.latents }, (_, i) => (i % 3 === 0 ? 1 : 0)))
   const state = architecture.state?.(config) ?? {}
-  const moment = (): Moment => ({
+  const context = (): LossContext => ({
     step: 3,
     total: 10,
     dead: dead(),
@@ -65,7 +65,7 @@ export function describeArchitecture(
   const stepper = (params: Params) =>
     new Stepper({
       architecture,
-      config,
+      own: config,
       settings: { ...plainStep, ...architecture.training },
       shape,
       params,
@@ -94,8 +94,8 @@ export function describeArchitecture(
       const params = nudged(fresh())
       const batch = batchOf(6)
       // Without dead latents: the auxiliary loss stops the gradient at the residual, which differences cannot see.
-      const { dead: _dead, ...rest } = moment()
-      const now: Moment = { ...rest, deadCount: 0 }
+      const { dead: _dead, ...rest } = context()
+      const now: LossContext = { ...rest, deadCount: 0 }
       const names = Object.keys(params)
       const lossOf = (weights: Params) =>
         hostValues(() => tf.addN(Object.values(architecture.loss(weights, batch, config, now).terms)))[0]!
@@ -134,9 +134,9 @@ export function describeArchitecture(
       const params = nudged(fresh())
       const { input } = batchOf(9)
       const trained = architecture.observe?.(
-        architecture.loss(params, batchOf(9), config, moment()).latents,
+        architecture.loss(params, batchOf(9), config, context()).latents,
         config,
-        moment(),
+        context(),
       )
       // Just after its first step a threshold lies on a latent, where rounding decides; move it off.
       const now = { ...(trained ?? state) }

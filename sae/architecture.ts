@@ -33,7 +33,7 @@ export interface Batch {
 export type State = Readonly<Record<string, number>>
 
 /** What the loss may depend on besides weights and rows. */
-export interface Moment {
+export interface LossContext {
   readonly step: number
   /** Steps of the whole training. */
   readonly total: number
@@ -89,9 +89,9 @@ export interface Architecture<Schema extends z.ZodObject = z.ZodObject, P extend
   encode(params: P, input: Tensor2D, config: z.output<Schema>, state: State): Tensor2D
   /** Reconstruction [rows, outputs]; `input` is needed by architectures with a skip connection. */
   decode(params: P, latents: Tensor2D, config: z.output<Schema>, input?: Tensor2D): Tensor2D
-  loss(params: P, batch: Batch, config: z.output<Schema>, moment: Moment): Loss
+  loss(params: P, batch: Batch, config: z.output<Schema>, context: LossContext): Loss
   /** The running numbers after a step whose training latents were these. */
-  observe?(latents: Tensor2D, config: z.output<Schema>, moment: Moment): State
+  observe?(latents: Tensor2D, config: z.output<Schema>, context: LossContext): State
   /** The trained SAE in the form that is saved; units are those of the rows it was trained on. */
   save(params: P, config: z.output<Schema>, state: State): Saved
 }

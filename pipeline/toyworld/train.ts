@@ -17,7 +17,7 @@ import { buildModel } from '../../model/build.ts'
 import { tokenLoss } from '../../model/loss.ts'
 import { packedBatch, trainingSeed } from './batches.ts'
 import { initialWeights, modelConfig } from './initial.ts'
-import { optimizerStep, zeroMoments } from './optimizer.ts'
+import { optimiserStep, zeroMoments } from './optimiser.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -109,7 +109,7 @@ async function main(): Promise<void> {
       const { value, grads } = tf.variableGrads(objective as () => ReturnType<typeof tf.scalar>, Object.values(weights))
       const byName = Object.fromEntries(Object.entries(weights).map(([name, weight]) => [name, grads[weight.name]!]))
       const rate = learningRate(step)
-      return [value as Tensor, optimizerStep(weights, moments, byName, { step, learningRate: rate })] as const
+      return [value as Tensor, optimiserStep(weights, moments, byName, { step, learningRate: rate })] as const
     })
     if (step % 25 === 0 || step === steps) {
       const seconds = (performance.now() - since) / 1000 / 25

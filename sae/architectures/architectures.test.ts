@@ -36,7 +36,7 @@ describeArchitecture(crosscoder, { activation: 'relu', l1Coefficient: 0.1 }, sit
 describeArchitecture(crossLayer, { k: 3 }, layers)
 describeArchitecture(crossLayer, { activation: 'relu', l0Coefficient: 0.1 }, layers)
 
-const moment = { step: 0, total: 10, deadCount: 0, sparsity: 1, variance: 1, state: {} }
+const context = { step: 0, total: 10, deadCount: 0, sparsity: 1, variance: 1, state: {} }
 const matrix = (rows: number, columns: number, seed: number) =>
   tf.tensor2d(new Random(seed).normals(rows * columns), [rows, columns])
 
@@ -45,7 +45,7 @@ describe('the gated SAE', () => {
     const config = gated.config.parse({ reconstruction: 'sum' })
     const params = gated.init({ width: 3, outputs: 3, latents: 5, sites: 1 }, config, new Random(0))
     const x = matrix(6, 3, 1)
-    const auxiliary = () => gated.loss(params, { input: x, target: x }, config, moment).terms.auxiliary!
+    const auxiliary = () => gated.loss(params, { input: x, target: x }, config, context).terms.auxiliary!
     const { grads } = tf.engine().gradients(auxiliary as never, [params.wDec, params.bGate], null as never, true)
     expect(grads[0] ?? null).toBeNull()
     expect(grads[1]!.abs().max().dataSync()[0]).toBeGreaterThan(0)
@@ -71,7 +71,7 @@ describe('the threshold of JumpReLU', () => {
     const slope = (targetL0: number) => {
       const config = jumprelu.config.parse({ sparsityLoss: 'target', targetL0, bandwidth: 2, thresholdForm: 'direct' })
       const params = jumprelu.init(shape, config, new Random(0))
-      const loss = () => jumprelu.loss(params, { input: x, target: x }, config, moment).terms.sparsity!
+      const loss = () => jumprelu.loss(params, { input: x, target: x }, config, context).terms.sparsity!
       const { grads } = tf.engine().gradients(loss as never, [params.threshold], null as never, true)
       return grads[0]!.sum().dataSync()[0]!
     }
@@ -101,7 +101,7 @@ describe('the threshold of JumpReLU', () => {
     }
     const x = tf.tensor2d(pre)
     const dead = tf.tensor1d([1, 0, 1, 0])
-    const { terms } = jumprelu.loss(params, { input: x, target: x }, config, { ...moment, dead, deadCount: 2 })
+    const { terms } = jumprelu.loss(params, { input: x, target: x }, config, { ...context, dead, deadCount: 2 })
     expect(terms.preActivation!.dataSync()[0]).toBeCloseTo(1.3, 6)
   })
 })
@@ -119,7 +119,7 @@ describe('matryoshka levels', () => {
     const params = matryoshka.init({ width: 4, outputs: 4, latents: 6, sites: 1 }, config, new Random(0))
     const x = matrix(8, 4, 1)
     const { terms, latents, reconstruction } = matryoshka.loss(params, { input: x, target: x }, config, {
-      ...moment,
+      ...context,
       state: { threshold: -1 },
     })
     expect(Object.keys(terms)).toEqual(['inner3', 'reconstruction'])
@@ -136,7 +136,7 @@ describe('matryoshka levels', () => {
     // None of the second level is dead.
     const dead = tf.tensor1d([1, 0, 0, 0, 1, 1])
     const { terms, latents } = matryoshka.loss(params, { input: x, target: x }, config, {
-      ...{ ...moment, state, dead, deadCount: 3 },
+      ...{ ...context, state, dead, deadCount: 3 },
     })
     const part = (z: Tensor2D, from: number, to: number) =>
       tf.matMul(z.slice([0, from], [-1, to - from]), wDec.slice([from], [to - from]))

@@ -84,7 +84,7 @@ describe('the latents of a batch', () => {
 })
 
 describe('the running threshold', () => {
-  const moment = (threshold: number, step = 5) => ({
+  const context = (threshold: number, step = 5) => ({
     step,
     total: 10,
     deadCount: 0,
@@ -99,13 +99,13 @@ describe('the running threshold', () => {
     ])
   const config = { thresholdRate: 0.1, thresholdFrom: 2 }
   test('moves towards the smallest kept latent', () =>
-    expect(nextThreshold(latents(), config, moment(1)).threshold).toBeCloseTo(0.95, 12))
+    expect(nextThreshold(latents(), config, context(1)).threshold).toBeCloseTo(0.95, 12))
   test('starts at its first observation when it has none', () =>
-    expect(nextThreshold(latents(), config, moment(-1)).threshold).toBe(0.5))
-  test('waits for its first step', () => expect(nextThreshold(latents(), config, moment(1, 1)).threshold).toBe(1))
-  test('stays when nothing fires', () => expect(nextThreshold(tf.zeros([2, 2]), config, moment(1)).threshold).toBe(1))
+    expect(nextThreshold(latents(), config, context(-1)).threshold).toBe(0.5))
+  test('waits for its first step', () => expect(nextThreshold(latents(), config, context(1, 1)).threshold).toBe(1))
+  test('stays when nothing fires', () => expect(nextThreshold(tf.zeros([2, 2]), config, context(1)).threshold).toBe(1))
   test('keeps differences that float32 would lose', () => {
-    const next = nextThreshold(latents(), { ...config, thresholdRate: 1e-9 }, moment(1)).threshold!
+    const next = nextThreshold(latents(), { ...config, thresholdRate: 1e-9 }, context(1)).threshold!
     expect(1 - next).toBeCloseTo(5e-10, 15)
   })
 })

@@ -11,7 +11,7 @@
 import { z } from 'zod'
 import { hostValues } from '../../engine/host.ts'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
-import { defineArchitecture, type Moment, type State } from '../architecture.ts'
+import { defineArchitecture, type LossContext, type State } from '../architecture.ts'
 import { above, batchTopK } from '../layers/activations.ts'
 import { auxiliaryLoss } from '../layers/auxiliary.ts'
 import { initLinear, type LinearParams, reconstructionLoss } from '../layers/linear.ts'
@@ -42,10 +42,10 @@ export const batchTopkSettings = {
 const Config = z.strictObject(batchTopkSettings)
 
 /** The running threshold after a batch whose kept latents were these; −1 stands for "not yet". */
-export function nextThreshold(latents: Tensor2D, config: ThresholdSettings, moment: Moment): State {
-  if (moment.step < config.thresholdFrom) return moment.state
+export function nextThreshold(latents: Tensor2D, config: ThresholdSettings, context: LossContext): State {
+  if (context.step < config.thresholdFrom) return context.state
   const smallest = hostValues(() => tf.where(tf.greater(latents, 0), latents, Number.POSITIVE_INFINITY).min())[0]!
-  return moveThreshold(moment.state, smallest, config, moment.step)
+  return moveThreshold(context.state, smallest, config, context.step)
 }
 
 /** The running threshold after a batch whose smallest kept latent is `smallest`; infinity stands for none. */
@@ -94,14 +94,14 @@ export const batchtopk = defineArchitecture({
 
   decode: (params, latents, config) => decodeRanked(params, latents, config),
 
-  loss(params, { input, target }, config, moment) {
+  loss(params, { input, target }, config, context) {
     const pre = rankedPreActivations(params, input, config)
-    const latents = keepOfBatch(pre, moment.k ?? config.k)
+    const latents = keepOfBatch(pre, context.k ?? config.k)
     const reconstruction = decodeRanked(params, latents, config)
     const terms: Record<string, Scalar> = {
-      reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance),
+      reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, context.variance),
     }
-    const auxiliary = auxiliaryLoss(params, pre, target, reconstruction, config, moment)
+    const auxiliary = auxiliaryLoss(params, pre, target, reconstruction, config, context)
     if (auxiliary) terms.auxiliary = auxiliary
     return { terms, latents, reconstruction }
   },

@@ -89,8 +89,8 @@ export const crossLayer = defineArchitecture({
     return { terms, latents, reconstruction }
   },
 
-  observe: (latents, config, moment) =>
-    config.activation === 'batchtopk' ? nextThreshold(latents, config, moment) : moment.state,
+  observe: (latents, config, context) =>
+    config.activation === 'batchtopk' ? nextThreshold(latents, config, context) : context.state,
 
   save(params, config, state): Saved {
     const { wEnc, bEnc, wDec, bDec } = layersOf(params)

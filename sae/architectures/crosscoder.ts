@@ -97,8 +97,8 @@ export const crosscoder = defineArchitecture({
     return { terms, latents, reconstruction }
   },
 
-  observe: (latents, config, moment) =>
-    config.activation === 'batchtopk' ? nextThreshold(latents, config, moment) : moment.state,
+  observe: (latents, config, context) =>
+    config.activation === 'batchtopk' ? nextThreshold(latents, config, context) : context.state,
 
   save(params, config, state): Saved {
     const { bEnc, wEnc, wSites, bDec } = params

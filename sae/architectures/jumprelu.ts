@@ -105,29 +105,29 @@ export const jumprelu = defineArchitecture({
 
   decode: (params, latents) => decodeLinear(params, latents),
 
-  loss(params, { input, target }, config, moment) {
-    const unit = unitOf(config, moment.variance)
+  loss(params, { input, target }, config, context) {
+    const unit = unitOf(config, context.variance)
     const bandwidth = config.bandwidth * unit
     const pre = preActivations(params, input, config)
     const threshold = thresholdOf(params, config.thresholdForm)
     const latents = jumpRelu(pre, threshold, bandwidth, config.jumpToInput)
     const reconstruction = decodeLinear(params, latents)
-    const coefficient = config.l0Coefficient * moment.sparsity
+    const coefficient = config.l0Coefficient * context.sparsity
     const l0 = () =>
       step(config.l0OfLatents ? latents : pre, threshold, bandwidth, config.jumpToInput)
         .sum<Tensor1D>(1)
         .mean<Scalar>()
     const terms: Record<string, Scalar> = {
-      reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance),
+      reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, context.variance),
     }
     if (config.sparsityLoss === 'step') terms.sparsity = l0().mul(coefficient)
     else if (config.sparsityLoss === 'target')
       terms.sparsity = l0().div(config.targetL0).sub(1).square().mul(coefficient)
     else terms.sparsity = smoothCount(latents, params.wDec, config.tanhScale / unit).mul(coefficient)
-    if (config.preActCoefficient > 0 && moment.dead)
+    if (config.preActCoefficient > 0 && context.dead)
       terms.preActivation = tf
         .relu(threshold.sub<Tensor2D>(pre))
-        .mul(moment.dead)
+        .mul(context.dead)
         .mul(decoderNorms(params.wDec))
         .sum(1)
         .mean<Scalar>()

@@ -12,7 +12,7 @@ import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { hostValues } from '../../engine/host.ts'
 import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../../engine/tf.ts'
-import { defineArchitecture, type Moment, type State } from '../architecture.ts'
+import { defineArchitecture, type LossContext, type State } from '../architecture.ts'
 import { above } from '../layers/activations.ts'
 import { auxiliaryLoss } from '../layers/auxiliary.ts'
 import { decoderNorms, initLinear, type LinearParams, reconstructionLoss } from '../layers/linear.ts'
@@ -56,7 +56,7 @@ export function levelsOf(widths: readonly number[] | undefined, latents: number)
 }
 
 /** The dead latents among those of a level, which begins with latent `from` and ends before `to`. */
-function deadOf({ dead }: Moment, from: number, to: number): Pick<Moment, 'dead' | 'deadCount'> {
+function deadOf({ dead }: LossContext, from: number, to: number): Pick<LossContext, 'dead' | 'deadCount'> {
   if (!dead) return { deadCount: 0 }
   const own = tf.tidy(() => dead.slice([from], [to - from]).pad<Tensor1D>([[from, dead.size - to]]))
   return { dead: own, deadCount: hostValues(() => own.sum())[0]! }
@@ -87,12 +87,12 @@ export const matryoshka = defineArchitecture({
 
   decode: (params, latents, config) => decodeRanked(params, latents, config),
 
-  loss(params, { input, target }, config, moment) {
+  loss(params, { input, target }, config, context) {
     const pre = rankedPreActivations(params, input, config)
     const [rows, size] = pre.shape
     const levels = levelsOf(config.widths, size)
     const weights = config.levelWeights ?? levels.map(() => 1 / levels.length)
-    const k = moment.k ?? config.k
+    const k = context.k ?? config.k
     const latents = keepOfBatch(pre, k)
     const norms = config.rescaleByDecoderNorm ? decoderNorms(params.wDec) : undefined
     const part = (z: Tensor2D, from: number, to: number) => {
@@ -107,10 +107,10 @@ export const matryoshka = defineArchitecture({
     levels.forEach((width, i) => {
       const more = part(latents, i === 0 ? 0 : levels[i - 1]!, width)
       reconstruction = reconstruction ? reconstruction.add(more) : more.add<Tensor2D>(params.bDec)
-      const loss = reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance)
+      const loss = reconstructionLoss(config.reconstruction, target, reconstruction, context.variance)
       terms[width === size ? 'reconstruction' : `inner${width}`] = loss.mul(weights[i]!)
       if (!config.auxPerLevel && width < size) return
-      const dead = config.auxPerLevel ? deadOf(moment, levels[i - 1] ?? 0, width) : moment
+      const dead = config.auxPerLevel ? deadOf(context, levels[i - 1] ?? 0, width) : context
       auxiliaries.push(auxiliaryLoss(params, pre, target, reconstruction, config, dead))
     })
     const auxiliary = auxiliaries.filter(term => term !== undefined)

@@ -46,7 +46,7 @@ describe('the auxiliary loss', () => {
     const all = topk.config.parse({ k: 2, ...settings })
     const params = topk.init(shape, all, random)
     const x = tf.tensor2d(random.normals(32), [8, 4])
-    const moment = {
+    const context = {
       step: 0,
       total: 10,
       dead: tf.tensor1d([0, 0, 0, 0, 1, 1]),
@@ -55,7 +55,7 @@ describe('the auxiliary loss', () => {
       variance: 1,
       state: {},
     }
-    const aux = () => topk.loss(params, { input: x, target: x }, all, moment).terms.auxiliary!
+    const aux = () => topk.loss(params, { input: x, target: x }, all, context).terms.auxiliary!
     const { grads } = tf.engine().gradients(aux as never, [params.bEnc, params.bDec, params.wDec], null as never, true)
     return grads
   }
@@ -79,8 +79,8 @@ describe('the auxiliary loss', () => {
   test('is not there while no latent is dead', () => {
     const params = topk.init({ width: 4, outputs: 4, latents: 6, sites: 1 }, config, new Random(0))
     const x = tf.ones([2, 4]) as Tensor2D
-    const moment = { step: 0, total: 10, deadCount: 0, sparsity: 1, variance: 1, state: {} }
-    expect(Object.keys(topk.loss(params, { input: x, target: x }, config, moment).terms)).toEqual(['reconstruction'])
+    const context = { step: 0, total: 10, deadCount: 0, sparsity: 1, variance: 1, state: {} }
+    expect(Object.keys(topk.loss(params, { input: x, target: x }, config, context).terms)).toEqual(['reconstruction'])
   })
 })
 

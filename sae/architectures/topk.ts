@@ -75,14 +75,14 @@ export const topk = defineArchitecture({
 
   decode: (params, latents, config) => decodeRanked(params, latents, config),
 
-  loss(params, { input, target }, config, moment) {
+  loss(params, { input, target }, config, context) {
     const pre = rankedPreActivations(params, input, config)
-    const latents = topK(tf.relu(pre), moment.k ?? config.k)
+    const latents = topK(tf.relu(pre), context.k ?? config.k)
     const reconstruction = decodeRanked(params, latents, config)
     const terms: Record<string, Scalar> = {
-      reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance),
+      reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, context.variance),
     }
-    const auxiliary = auxiliaryLoss(params, pre, target, reconstruction, config, moment)
+    const auxiliary = auxiliaryLoss(params, pre, target, reconstruction, config, context)
     if (auxiliary) terms.auxiliary = auxiliary
     return { terms, latents, reconstruction }
   },

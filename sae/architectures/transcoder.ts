@@ -64,14 +64,14 @@ function define(name: string, skip: boolean, summary: string) {
     encode: (params, input, config) => topK(tf.relu(preActivations(params, input, config)), config.k),
     decode: (params, latents, _config, input) => decode(params, latents, input!),
 
-    loss(params, { input, target }, config, moment) {
+    loss(params, { input, target }, config, context) {
       const pre = preActivations(params, input, config)
-      const latents = topK(tf.relu(pre), moment.k ?? config.k)
+      const latents = topK(tf.relu(pre), context.k ?? config.k)
       const reconstruction = decode(params, latents, input)
       const terms: Record<string, Scalar> = {
-        reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, moment.variance),
+        reconstruction: reconstructionLoss(config.reconstruction, target, reconstruction, context.variance),
       }
-      const auxiliary = auxiliaryLoss(params, pre, target, reconstruction, config, moment)
+      const auxiliary = auxiliaryLoss(params, pre, target, reconstruction, config, context)
       if (auxiliary) terms.auxiliary = auxiliary
       return { terms, latents, reconstruction }
     },

@@ -8,7 +8,7 @@
  */
 import { z } from 'zod'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
-import type { Moment } from '../architecture.ts'
+import type { LossContext } from '../architecture.ts'
 import { detach, topK } from './activations.ts'
 import { decoderNorms, type LinearParams, spread } from './linear.ts'
 
@@ -54,7 +54,7 @@ export function auxiliaryLoss(
   target: Tensor2D,
   reconstruction: Tensor2D,
   config: AuxiliarySettings & { rescaleByDecoderNorm?: boolean },
-  { dead, deadCount }: Pick<Moment, 'dead' | 'deadCount'>,
+  { dead, deadCount }: Pick<LossContext, 'dead' | 'deadCount'>,
 ): Scalar | undefined {
   const wanted = config.auxK ?? Math.floor(target.shape[1] / 2)
   if (!dead || deadCount === 0 || config.auxCoefficient === 0 || wanted === 0) return undefined

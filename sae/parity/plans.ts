@@ -10,7 +10,7 @@ import { TrainingSettings } from '../training/settings.ts'
 
 export interface ReplayPlan {
   readonly architecture: Architecture
-  readonly config: Record<string, unknown>
+  readonly own: Record<string, unknown>
   readonly settings: StepSettings
   readonly latents: number
   /** Steps the schedule was laid out for. */
@@ -46,13 +46,13 @@ export function replayPlan(description: Json, stored: Lookup): ReplayPlan {
 }
 
 /** Preset settings of an architecture with the recorded ones over them, through the architecture's own schema. */
-function configure(preset: PresetName, name: string, recorded: Json): { architecture: Architecture; config: Json } {
+function configure(preset: PresetName, name: string, recorded: Json): { architecture: Architecture; own: Json } {
   const architecture = architectureOf(name)
   const known = Object.keys(architecture.config.shape)
   const given = Object.fromEntries(Object.entries(recorded).filter(([, value]) => value !== undefined))
   return {
     architecture,
-    config: architecture.config.parse({ ...presetSettings(preset, name, known), ...given }) as Json,
+    own: architecture.config.parse({ ...presetSettings(preset, name, known), ...given }) as Json,
   }
 }
 

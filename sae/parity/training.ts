@@ -67,10 +67,10 @@ function replay(
   plan.prepare?.(params, first)
   first.dispose()
   const architecture = plan.architecture as Architecture
-  const Fused = fused ? fusedStepper(architecture, plan.config, plan.settings) : undefined
+  const Fused = fused ? fusedStepper(architecture, plan.own, plan.settings) : undefined
   const stepper = new (Fused ?? Stepper)({
     architecture,
-    config: plan.config,
+    own: plan.own,
     settings: plan.settings,
     shape: { width, outputs, latents: plan.latents, sites: 1 },
     params,

@@ -1,6 +1,6 @@
 /** Gradients of an architecture's loss, by differentiation. */
 import { type Scalar, type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
-import type { Architecture, Batch, Moment, Params } from '../architecture.ts'
+import type { Architecture, Batch, LossContext, Params } from '../architecture.ts'
 import { decoderNorms } from '../layers/linear.ts'
 
 /** The loss of a batch and its gradient for every weight, zero where the loss does not depend on it. Nothing is tidied. */
@@ -9,13 +9,13 @@ export function differentiate(
   params: Params,
   batch: Batch,
   config: Record<string, unknown>,
-  moment: Moment,
+  context: LossContext,
 ): { gradients: Tensor[]; terms: Record<string, Scalar>; latents: Tensor2D; reconstruction: Tensor2D } {
   const weights = Object.values(params)
   const kept: { terms: Record<string, Scalar>; latents?: Tensor2D; reconstruction?: Tensor2D } = { terms: {} }
   const { value, grads } = tf.engine().gradients(
     () => {
-      const { terms, latents, reconstruction } = architecture.loss(params, batch, config, moment)
+      const { terms, latents, reconstruction } = architecture.loss(params, batch, config, context)
       for (const [name, term] of Object.entries(terms)) kept.terms[name] = tf.keep(term.clone())
       kept.latents = tf.keep(latents.clone())
       kept.reconstruction = tf.keep(reconstruction.clone())

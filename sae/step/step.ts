@@ -5,7 +5,7 @@
 import { UserError } from '../../core/errors.ts'
 import { hostValues } from '../../engine/host.ts'
 import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
-import type { Architecture, Batch, Moment, Params, Shape, State } from '../architecture.ts'
+import type { Architecture, Batch, LossContext, Params, Shape, State } from '../architecture.ts'
 import { decoderNorms, spread } from '../layers/linear.ts'
 import { Firing } from './firing.ts'
 import { differentiate, project } from './gradients.ts'
@@ -45,7 +45,7 @@ export interface StepReport {
 /** An SAE in training. `dispose` frees its tensors. */
 export class Stepper {
   readonly architecture: Architecture
-  readonly config: Record<string, unknown>
+  readonly own: Record<string, unknown>
   readonly settings: StepSettings
   readonly shape: Shape
   readonly total: number
@@ -59,7 +59,7 @@ export class Stepper {
   /** `params` become the stepper's; `total` is the number of steps the schedule is laid out for. */
   constructor(parts: {
     architecture: Architecture
-    config: Record<string, unknown>
+    own: Record<string, unknown>
     settings: StepSettings
     shape: Shape
     params: Params
@@ -71,12 +71,12 @@ export class Stepper {
         fix: 'Set decoderNorm to free.',
       })
     this.architecture = parts.architecture
-    this.config = parts.config
+    this.own = parts.own
     this.settings = parts.settings
     this.shape = parts.shape
     this.total = parts.total
     this.variance = parts.variance
-    this.state = parts.architecture.state?.(parts.config) ?? {}
+    this.state = parts.architecture.state?.(parts.own) ?? {}
     this.firing = new Firing(parts.shape.latents, parts.settings.deadAfterTokens)
     for (const [name, weight] of Object.entries(parts.params)) this.slots.set(name, this.startSlot(weight))
   }
@@ -108,15 +108,15 @@ export class Stepper {
   take(batch: Batch, options: { measure?: boolean; count?: boolean } = {}): StepReport | undefined {
     const { settings, step } = this
     if (settings.decoderNorm === 'unit-before') this.normaliseDecoder()
-    const moment = this.moment()
+    const context = this.context()
     const before = this.params
     const names = Object.keys(before)
     const { gradients, terms, latents, reconstruction } = differentiate(
       this.architecture,
       before,
       batch,
-      this.config,
-      moment,
+      this.own,
+      context,
     )
     const projected = names.map((name, i) =>
       name === 'wDec' && settings.projectGradient ? project(gradients[i]!, before.wDec as Tensor2D) : gradients[i]!,
@@ -128,18 +128,18 @@ export class Stepper {
     })
     if (settings.decoderNorm === 'unit') this.normaliseDecoder()
 
-    this.state = this.architecture.observe?.(latents, this.config, moment) ?? this.state
+    this.state = this.architecture.observe?.(latents, this.own, context) ?? this.state
     const counts = hostValues(() => tf.greater(latents, 0).cast('int32').sum(0).cast('int32'))
     this.firing.add(counts, latents.shape[0], options.count ?? false)
     const report = options.measure ? this.report(batch, terms, latents, reconstruction, clipped.norm, rate) : undefined
     tf.dispose([clipped.gradients, clipped.norm, terms, latents, reconstruction])
-    moment.dead?.dispose()
+    context.dead?.dispose()
     this.step++
     return report
   }
 
-  /** The moment the next step's loss sees; its `dead` tensor is the caller's to dispose. */
-  moment(): Moment {
+  /** The context the next step's loss sees; its `dead` tensor is the caller's to dispose. */
+  context(): LossContext {
     const { settings, step } = this
     const deadCount = this.firing.dead
     return {
@@ -154,7 +154,7 @@ export class Stepper {
         ? {
             k: kAt(
               settings.kFrom ?? Math.min(this.shape.width, this.shape.latents),
-              this.config.k as number,
+              this.own.k as number,
               settings.kAnneal,
               step,
             ),

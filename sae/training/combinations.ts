@@ -6,7 +6,7 @@ interface Rule {
   /** Keys that the rule is about; it looks only at those the user gave. */
   readonly keys: readonly (keyof TrainingSettings)[]
   /** Whether a given key has a meaning beside the settings that hold. */
-  fits(training: TrainingSettings, settings: Readonly<Record<string, unknown>>): boolean
+  fits(training: TrainingSettings, own: Readonly<Record<string, unknown>>): boolean
   /** Why it has none. */
   because(training: TrainingSettings, architecture: string): string
   readonly fix: string
@@ -45,15 +45,13 @@ const rules: readonly Rule[] = [
   },
   {
     keys: ['sparsityWarmUp'],
-    fits: (_, settings) =>
-      settings.activation !== 'batchtopk' && ('l1Coefficient' in settings || 'l0Coefficient' in settings),
+    fits: (_, own) => own.activation !== 'batchtopk' && ('l1Coefficient' in own || 'l0Coefficient' in own),
     because: (_, architecture) => `raises a sparsity loss, and ${architecture} has none`,
     fix: 'Leave it out; kAnneal lowers k over the first steps.',
   },
   {
     keys: ['kAnneal'],
-    fits: (_, settings) =>
-      'k' in settings && (settings.activation === undefined || settings.activation === 'batchtopk'),
+    fits: (_, own) => 'k' in own && (own.activation === undefined || own.activation === 'batchtopk'),
     because: (_, architecture) => `lowers k, and ${architecture} has none`,
     fix: 'Leave it out; sparsityWarmUp raises the sparsity loss over the first steps.',
   },
@@ -69,16 +67,16 @@ const rules: readonly Rule[] = [
 export function refuseIdle(
   given: readonly string[],
   training: TrainingSettings,
-  settings: Readonly<Record<string, unknown>>,
+  own: Readonly<Record<string, unknown>>,
   architecture: string,
 ): void {
   for (const { keys, fits, because, fix } of rules)
     for (const key of keys)
-      if (given.includes(key) && training[key] !== 0 && !fits(training, settings))
+      if (given.includes(key) && training[key] !== 0 && !fits(training, own))
         throw new UserError(`train key ${key} ${because(training, architecture)}.`, { fix })
   const { kFrom } = training
-  if (given.includes('kFrom') && kFrom! < Number(settings.k))
-    throw new UserError(`train key kFrom is ${kFrom}, but k falls from it to ${settings.k}.`, {
-      fix: `Set kFrom to ${settings.k} or more.`,
+  if (given.includes('kFrom') && kFrom! < Number(own.k))
+    throw new UserError(`train key kFrom is ${kFrom}, but k falls from it to ${own.k}.`, {
+      fix: `Set kFrom to ${own.k} or more.`,
     })
 }

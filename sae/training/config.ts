@@ -81,25 +81,25 @@ export type TrainInput = Partial<z.input<typeof Base>> &
 export interface ResolvedTraining {
   readonly architecture: Architecture
   /** The architecture's settings. */
-  readonly settings: Readonly<Record<string, unknown>>
+  readonly own: Readonly<Record<string, unknown>>
   readonly training: TrainingSettings
 }
 
 /** The settings that hold: the user's over the preset's over our defaults. A key of another architecture is refused. */
 export function resolveTraining(config: TrainConfig): ResolvedTraining {
   const architecture = architectureOf(config.architecture)
-  const own = Object.keys(architecture.config.shape)
+  const ownKeys = Object.keys(architecture.config.shape)
   const general = Object.keys(TrainingSettings.shape)
   const given = Object.entries(config).filter(([key, value]) => value !== undefined && !(key in Base.shape))
   for (const [key] of given)
-    if (!own.includes(key) && !general.includes(key))
+    if (!ownKeys.includes(key) && !general.includes(key))
       throw new UserError(`train key ${key} does not apply to the architecture ${architecture.name}.`, {
-        fix: `Leave it out; did you mean ${nearest(key, own, 1)[0]}?`,
+        fix: `Leave it out; did you mean ${nearest(key, ownKeys, 1)[0]}?`,
       })
   const mine = Object.fromEntries(given)
   const only = (keys: string[]) => Object.fromEntries(Object.entries(mine).filter(([key]) => keys.includes(key)))
-  const fromPreset = config.preset ? presetSettings(config.preset, architecture.name, own) : {}
-  const settings = parseConfig(architecture.config, { ...fromPreset, ...only(own) }, 'train') as Record<string, unknown>
+  const fromPreset = config.preset ? presetSettings(config.preset, architecture.name, ownKeys) : {}
+  const own = parseConfig(architecture.config, { ...fromPreset, ...only(ownKeys) }, 'train') as Record<string, unknown>
   const training = parseConfig(
     TrainingSettings,
     {
@@ -109,6 +109,6 @@ export function resolveTraining(config: TrainConfig): ResolvedTraining {
     },
     'train',
   )
-  refuseIdle(Object.keys(mine), training, settings, architecture.name)
-  return { architecture, settings, training }
+  refuseIdle(Object.keys(mine), training, own, architecture.name)
+  return { architecture, own, training }
 }

@@ -6,8 +6,7 @@ import type { StepSettings } from '../step/step.ts'
 import type { ResolvedTraining, TrainConfig } from './config.ts'
 import type { ActivationSource } from './rows.ts'
 
-export interface Plan {
-  readonly training: ResolvedTraining['training']
+export interface TrainingPlan {
   readonly settings: StepSettings
   readonly shape: Shape
   readonly inputSites: string[]
@@ -32,7 +31,7 @@ export function makePlan(
   config: TrainConfig,
   capture: ActivationSource,
   runSeed: number,
-): Plan {
+): TrainingPlan {
   const { architecture, training } = resolved
   const { inputSites, targetSites } = chooseSites(architecture, config, capture)
   const widthOf = (names: string[]) =>
@@ -78,7 +77,6 @@ export function makePlan(
   const seed = training.seed ?? runSeed
   const orderSeed = training.orderSeed ?? runSeed
   return {
-    training,
     settings,
     shape,
     inputSites,

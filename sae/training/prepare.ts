@@ -6,10 +6,10 @@ import { type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Params } from '../architecture.ts'
 import type { ResolvedTraining } from './config.ts'
 import { decoderBiasStart } from './decoder-bias.ts'
-import type { Plan } from './plan.ts'
+import type { TrainingPlan } from './plan.ts'
 
 /** Columns of a served row: the input sites, then the sites to predict. */
-export function rowLength({ shape, targetSites }: Plan): number {
+export function rowLength({ shape, targetSites }: TrainingPlan): number {
   return shape.width + (targetSites.length > 0 ? shape.outputs : 0)
 }
 
@@ -30,7 +30,7 @@ export function rowsTensor(rows: Float32Array, columns: number): Tensor2D {
 /** Input and target tensors of served rows [rows, columns], times the input scale. The rows stay the caller's. */
 export function split(
   rows: Tensor2D,
-  { shape, targetSites }: Pick<Plan, 'shape' | 'targetSites'>,
+  { shape, targetSites }: Pick<TrainingPlan, 'shape' | 'targetSites'>,
   scale: number,
 ): { input: Tensor2D; target: Tensor2D } {
   const count = rows.shape[0]
@@ -45,10 +45,10 @@ export function split(
 }
 
 /** Fresh weights, the input scale and the variance of the targets, from a sample of rows. */
-export function startFrom(sample: Float32Array, plan: Plan, { architecture, settings, training }: ResolvedTraining) {
+export function startFrom(sample: Float32Array, plan: TrainingPlan, { architecture, own, training }: ResolvedTraining) {
   const columns = rowLength(plan)
   const scale = inputScale(sample, columns, plan.shape.width, training.inputScale)
-  const params: Params = architecture.init(plan.shape, settings, new Random(plan.seed, 'weights'))
+  const params: Params = architecture.init(plan.shape, own, new Random(plan.seed, 'weights'))
   const rows = rowsTensor(sample, columns)
   const { input, target } = split(rows, plan, scale)
   rows.dispose()
@@ -56,7 +56,7 @@ export function startFrom(sample: Float32Array, plan: Plan, { architecture, sett
     params.bDec.dispose()
     params.bDec = decoderBiasStart(training.decoderBias, target)
   }
-  architecture.centre?.(params, input, settings)
+  architecture.centre?.(params, input, own)
   const [variance] = hostValues(() => target.sub(target.mean(0)).square().sum(1).mean())
   tf.dispose([input, target])
   return { params, scale, variance: variance! }

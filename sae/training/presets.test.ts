@@ -23,6 +23,6 @@ describe('the preset dictionary_learning', () => {
 })
 
 test.each(['saelens', 'dictionary_learning'] as const)('%s does not pull dead JumpReLU latents', preset => {
-  expect(resolve({ architecture: 'jumprelu', preset }).settings.preActCoefficient).toBe(0)
-  expect(resolve({ architecture: 'jumprelu' }).settings.preActCoefficient).toBeGreaterThan(0)
+  expect(resolve({ architecture: 'jumprelu', preset }).own.preActCoefficient).toBe(0)
+  expect(resolve({ architecture: 'jumprelu' }).own.preActCoefficient).toBeGreaterThan(0)
 })

@@ -36,7 +36,7 @@ function isFused(variant: string): boolean {
   const resolved = resolveTraining(config)
   const capture = plantedCapture({ rows: 9, width: 8, features: 2, active: 1, seed: 1, sites: ['a', 'b'] })
   const { settings } = makePlan(resolved, config, capture, 3)
-  return fusedStepper(resolved.architecture, resolved.settings, settings) !== undefined
+  return fusedStepper(resolved.architecture, resolved.own, settings) !== undefined
 }
 
 test('every architecture is among the trainings that are cut', () => {

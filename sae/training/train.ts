@@ -56,8 +56,8 @@ export async function trainSaes(
   const planned: Planned[] = []
   for (const job of jobs) planned.push(await named(job, async () => planTraining(job.context, capture, job.config)))
   const groups = new Map<string, number[]>()
-  for (const [i, { plan }] of planned.entries()) {
-    const key = canonicalJson(streamOf(plan))
+  for (const [i, one] of planned.entries()) {
+    const key = canonicalJson(streamOf(one))
     groups.set(key, [...(groups.get(key) ?? []), i])
   }
   const summaries: TrainSummary[] = []
@@ -73,13 +73,14 @@ export async function trainSaes(
 }
 
 /** What decides which rows come in which order. */
-function streamOf({ inputSites, targetSites, rows, orderSeed, batchTokens, training }: Planned['plan']) {
+function streamOf({ plan, resolved }: Planned) {
+  const { inputSites, targetSites, rows, orderSeed, batchTokens } = plan
   return {
     sites: [...inputSites, ...targetSites],
     rows,
     seed: orderSeed,
     batchTokens,
-    bytes: training.memory * 2 ** 30,
+    bytes: resolved.training.memory * 2 ** 30,
   }
 }
 
@@ -91,7 +92,7 @@ async function trainTogether(
   capture: TrainingCapture,
   options: TrainOptions,
 ): Promise<TrainSummary[]> {
-  const { sites, rows, seed, batchTokens, bytes } = streamOf(jobs[0]!.plan)
+  const { sites, rows, seed, batchTokens, bytes } = streamOf(jobs[0]!)
   const { progress } = jobs[0]!.context
   const stream = new RowStream(capture, sites, { rows, seed, bytes })
   const sample = await stream.read(0, Math.min(sampleRows, rows))

@@ -15,7 +15,7 @@ import { fusedStepper } from '../step/fused/index.ts'
 import { Stepper, type StepReport } from '../step/step.ts'
 import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
-import { makePlan, type Plan } from './plan.ts'
+import { makePlan, type TrainingPlan } from './plan.ts'
 import { rowsTensor, split, startFrom } from './prepare.ts'
 import { describeCapture, type TrainingCapture } from './provenance.ts'
 import { type ActivationSource, RowStream } from './rows.ts'
@@ -46,7 +46,7 @@ export interface TrainSummary extends Record<string, unknown> {
 
 export class Training {
   readonly context: StageContext
-  readonly plan: Plan
+  readonly plan: TrainingPlan
   private readonly capture: TrainingCapture
   private readonly resolved: ResolvedTraining
   private readonly folder: string
@@ -62,7 +62,7 @@ export class Training {
     context: StageContext,
     capture: TrainingCapture,
     resolved: ResolvedTraining,
-    plan: Plan,
+    plan: TrainingPlan,
     sample: Float32Array,
     fidelity: Fidelity | undefined,
   ) {
@@ -73,18 +73,18 @@ export class Training {
     this.plan = plan
     this.folder = join(context.directory, 'checkpoints')
     this.key = hashValue({
-      settings: resolved.settings,
+      settings: resolved.own,
       training: resolved.training,
       plan: plan.identity,
       capture: describeCapture(capture),
     })
     const { params, scale, variance } = startFrom(sample, plan, resolved)
     this.scale = scale
-    const { architecture, settings, training } = resolved
-    const Kind = (training.fused && fusedStepper(architecture, settings, plan.settings)) || Stepper
+    const { architecture, own, training } = resolved
+    const Kind = (training.fused && fusedStepper(architecture, own, plan.settings)) || Stepper
     this.stepper = new Kind({
       architecture: resolved.architecture,
-      config: resolved.settings,
+      own: resolved.own,
       settings: plan.settings,
       shape: plan.shape,
       params,
@@ -196,7 +196,7 @@ export class Training {
         pipeline: {
           schema: 1,
           architecture: resolved.architecture.name,
-          settings: resolved.settings,
+          settings: resolved.own,
           training: { ...resolved.training, ...plan.identity, inputScaleFactor: this.scale },
           steps: plan.steps,
           tokens,
@@ -236,7 +236,7 @@ export interface Fidelity {
 /** A training before it has seen a row. */
 export interface Planned {
   readonly resolved: ResolvedTraining
-  readonly plan: Plan
+  readonly plan: TrainingPlan
 }
 
 /** Settings and plan of a config for a capture; throws a `UserError` where they do not fit. */
@@ -249,17 +249,17 @@ export function planTraining(context: StageContext, capture: ActivationSource, c
 function savedForm(
   weights: Params,
   state: State,
-  { architecture, settings, training }: ResolvedTraining,
+  { architecture, own, training }: ResolvedTraining,
   scale: number,
 ): Saved {
-  const saved = unscale(architecture.save(weights, settings, state), scale)
+  const saved = unscale(architecture.save(weights, own, state), scale)
   tf.dispose(weights)
   const fold = training.foldDecoderNorm && !saved.architecture.startsWith('topk')
   return fold ? foldDecoderNorms(saved) : saved
 }
 
 /** Quality of the saved SAE on the rows kept back, or on the first of the capture. Disposes its tensors. */
-async function measure(saved: Saved, capture: ActivationSource, plan: Plan): Promise<Quality> {
+async function measure(saved: Saved, capture: ActivationSource, plan: TrainingPlan): Promise<Quality> {
   const sae = makeSae({ ...saved, metadata: { hook_name: '' } })
   const meter = new QualityMeter(sae)
   const start = plan.validationRows > 0 ? plan.rows : 0

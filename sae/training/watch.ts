@@ -74,7 +74,7 @@ function learnedThresholds(stepper: Stepper): Float32Array | undefined {
   if (!threshold) return undefined
   const values = threshold.dataSync().slice() as Float32Array
   threshold.dispose()
-  return stepper.config.thresholdForm === 'log' ? values.map(Math.exp) : values
+  return stepper.own.thresholdForm === 'log' ? values.map(Math.exp) : values
 }
 
 /** The running threshold that inference will use, once there is one. */

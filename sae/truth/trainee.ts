@@ -7,36 +7,36 @@ import { foldDecoderNorms, unscale } from '../saved.ts'
 import { fusedStepper } from '../step/fused/index.ts'
 import { Stepper, type StepReport } from '../step/step.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from '../training/config.ts'
-import { makePlan, type Plan } from '../training/plan.ts'
+import { makePlan, type TrainingPlan } from '../training/plan.ts'
 import { startFrom } from '../training/prepare.ts'
 
 export class Trainee {
   readonly name: string
   readonly resolved: ResolvedTraining
-  readonly plan: Plan
+  readonly plan: TrainingPlan
   readonly stepper: Stepper
   private readonly scale: number
 
   /** Fresh weights that fit a sample of rows; `samples` is the length of the whole training. */
   constructor(config: TrainConfig, samples: number, width: number, seed: number, sample: Float32Array) {
     this.resolved = resolveTraining(config)
-    const { architecture, settings, training } = this.resolved
+    const { architecture, own, training } = this.resolved
     this.name = architecture.name
     const nowhere = { rows: samples, sites: [{ name: 'truth', width }], readRange: () => Promise.reject() }
     this.plan = makePlan(this.resolved, config, nowhere, seed)
     const { params, scale, variance } = startFrom(sample, this.plan, this.resolved)
     this.scale = scale
-    const Kind = (training.fused && fusedStepper(architecture, settings, this.plan.settings)) || Stepper
+    const Kind = (training.fused && fusedStepper(architecture, own, this.plan.settings)) || Stepper
     const { settings: stepSettings, shape, steps } = this.plan
     this.stepper = new Kind({
-      ...{ architecture, config: settings, settings: stepSettings, shape, params, total: steps, variance },
+      ...{ architecture, own, settings: stepSettings, shape, params, total: steps, variance },
     })
   }
 
   /** What decides its bytes, besides the rows. */
   get identity(): Record<string, unknown> {
-    const { architecture, settings, training } = this.resolved
-    return { architecture: architecture.name, settings, training, plan: this.plan.identity }
+    const { architecture, own, training } = this.resolved
+    return { architecture: architecture.name, settings: own, training, plan: this.plan.identity }
   }
 
   /** One step on rows [batch, width], which stay the caller's. */
@@ -49,9 +49,9 @@ export class Trainee {
 
   /** The SAE as it would be saved now, its tensors the caller's. */
   saved(): Saved {
-    const { architecture, settings, training } = this.resolved
+    const { architecture, own, training } = this.resolved
     const weights = this.stepper.weights()
-    const saved = unscale(architecture.save(weights, settings, this.stepper.state), this.scale)
+    const saved = unscale(architecture.save(weights, own, this.stepper.state), this.scale)
     tf.dispose(weights)
     const fold = training.foldDecoderNorm && !saved.architecture.startsWith('topk')
     return fold ? foldDecoderNorms(saved) : saved

@@ -7,7 +7,7 @@
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { callOp, canCall, hasRoundedProducts, noTensor } from '../native.ts'
 
-export interface EncodeOptions {
+export interface TopKEncodeOptions {
   readonly k: number
   /** [latents], or none. */
   readonly bias?: Tensor1D | null
@@ -40,7 +40,7 @@ export function canRound(): boolean {
 }
 
 /** The meaning of `topKEncode`, in tfjs ops and on the host. */
-export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions): ChosenLatents {
+export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, options: TopKEncodeOptions): ChosenLatents {
   const { k, bias, layout, scale, floor = 0 } = options
   const names = options.names?.dataSync()
   const [valueTensor, indexTensor] = tf.tidy(() => {
@@ -66,7 +66,7 @@ export function plainTopKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOp
 }
 
 /** The k largest latents of each row of x [rows, width]; x has the decoder bias taken off already where that is wanted. */
-export function topKEncode(x: Tensor2D, weight: Tensor2D, options: EncodeOptions): ChosenLatents {
+export function topKEncode(x: Tensor2D, weight: Tensor2D, options: TopKEncodeOptions): ChosenLatents {
   if (!canCall('PipelineTopKEncode')) return plainTopKEncode(x, weight, options)
   const { k, bias, layout, packed, scale, floor = 0, names } = options
   return tf.tidy(() => {

@@ -3,7 +3,7 @@
  * equations in `engine/native/sae_entries_update.cc`. As in `update.ts` the optimiser is the dense one.
  */
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
-import { callOp, hasOp, noTensor } from '../native.ts'
+import { callOp, noTensor } from '../native.ts'
 import type { Entries } from './threshold.ts'
 import { type OwnWeights, ruleNumbers, type UpdateRule } from './update.ts'
 
@@ -41,11 +41,6 @@ export interface Clipping {
 export interface EntriesReport {
   readonly norm: Scalar
   readonly clip: Scalar
-}
-
-/** Whether the ops of entries can run here. */
-export function canUpdateEntries(): boolean {
-  return hasOp('PipelineEntriesUpdate')
 }
 
 /** Updates the weights in place. `x` [rows, width] is what the encoder read (centred already). */

@@ -21,7 +21,7 @@ export class BatchTopkStepper extends TopkStepper {
 
   protected override change(batch: Batch, rate: number, measure: boolean) {
     const result = super.change(batch, rate, measure)
-    const settings = this.config as { thresholdRate: number; thresholdFrom: number }
+    const settings = this.own as { thresholdRate: number; thresholdFrom: number }
     this.state = moveThreshold(this.state, this.smallest, settings, this.step)
     return result
   }

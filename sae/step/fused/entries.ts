@@ -22,7 +22,7 @@ import { type EntriesGradient, entriesUpdate } from '../../../engine/ops/sae/ent
 import { rowNorms, unitRowsInPlace } from '../../../engine/ops/sae/rows.ts'
 import { type Entries, thresholdEncode } from '../../../engine/ops/sae/threshold.ts'
 import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '../../../engine/tf.ts'
-import type { Batch, Moment, State } from '../../architecture.ts'
+import type { Batch, LossContext, State } from '../../architecture.ts'
 import { centred } from '../../layers/linear.ts'
 import { type Slot, update } from '../optimiser.ts'
 import type { StepReport } from '../step.ts'
@@ -45,7 +45,7 @@ export interface EntriesStep {
   /** What the encoder read, [rows, width]. */
   readonly x: Tensor2D
   readonly rows: number
-  readonly moment: Moment
+  readonly context: LossContext
   /** ‖W_dec,i‖, [latents]. */
   readonly norms: Tensor1D
   /** A tensor [latents] at each entry's latent. */
@@ -97,7 +97,7 @@ export abstract class EntriesStepper extends OwnedStepper {
 
   override take(batch: Batch, options: { measure?: boolean; count?: boolean } = {}): StepReport | undefined {
     const { linear } = this
-    const { decoderBiasOnInput } = this.config as unknown as EntriesConfig
+    const { decoderBiasOnInput } = this.own as unknown as EntriesConfig
     const x = tf.tidy(() => centred(batch.input, linear.bDec.weight as Tensor1D, decoderBiasOnInput).clone())
     const bounds = tf.tidy(() => this.bounds())
     const share = EntriesStepper.densest(this.shape.outputs, currentEngine().precision)
@@ -123,19 +123,19 @@ export abstract class EntriesStepper extends OwnedStepper {
   protected change({ target }: Batch, rate: number, measure: boolean) {
     const { settings, linear, shape } = this
     const { x, entries } = this.given!
-    const { reconstruction, decoderBiasOnInput } = this.config as unknown as EntriesConfig
+    const { reconstruction, decoderBiasOnInput } = this.own as unknown as EntriesConfig
     const wDec = linear.wDec.weight as Tensor2D
     const bDec = linear.bDec.weight as Tensor1D
     if (settings.decoderNorm === 'unit-before') unitRowsInPlace(wDec)
     const perError = this.perError(reconstruction, target)
-    const moment = this.moment()
+    const context = this.context()
     let state = this.state
     const { counts, figures, names, ...others } = tf.tidy(() => {
       const step: EntriesStep = {
         entries,
         x,
         rows: target.shape[0],
-        moment,
+        context,
         norms: rowNorms(wDec),
         at: perLatent => atEntries(perLatent, entries),
         byLatent: perEntry => tf.unsortedSegmentSum(perEntry, entries.indices, shape.latents) as Tensor1D,
@@ -165,7 +165,7 @@ export abstract class EntriesStepper extends OwnedStepper {
         ...Object.fromEntries(Object.entries(loss.others ?? {}).map(([name, gradient]) => [name, gradient.mul(clip)])),
       }
     }) as { counts: Tensor; figures: Tensor; names: string[] } & Record<string, Tensor>
-    moment.dead?.dispose()
+    context.dead?.dispose()
     this.state = state
     for (const [name, gradient] of Object.entries(others)) this.move(name, gradient as Tensor, rate)
     const fired = Int32Array.from(counts.dataSync())

@@ -19,7 +19,7 @@ interface GatedConfig extends EntriesConfig {
 
 export class GatedStepper extends EntriesStepper {
   private get gated(): GatedConfig {
-    return this.config as unknown as GatedConfig
+    return this.own as unknown as GatedConfig
   }
 
   protected override get linear() {
@@ -32,7 +32,7 @@ export class GatedStepper extends EntriesStepper {
   }
 
   protected differentiate(step: EntriesStep): EntriesLoss {
-    const { entries, rows, moment, norms, perError } = step
+    const { entries, rows, context, norms, perError } = step
     const { l1Coefficient, weightByDecoderNorm, detachDecoder } = this.gated
     const gate = entries.values
     const gain = step.at((this.owned.rMag!.weight as Tensor1D).exp())
@@ -40,7 +40,7 @@ export class GatedStepper extends EntriesStepper {
     const magnitude = shared.mul(gain).add<Tensor1D>(step.at(this.owned.bMag!.weight as Tensor1D))
     const latents = tf.relu(magnitude)
     const [main, aside] = step.decodeTwo(latents, gate)
-    const weight = (l1Coefficient * moment.sparsity) / unitOf(this.gated, this.variance) / rows
+    const weight = (l1Coefficient * context.sparsity) / unitOf(this.gated, this.variance) / rows
     const counted = weightByDecoderNorm ? gate.mul<Tensor1D>(step.at(norms)) : gate
     const dMagnitude = main.dz.mul<Tensor1D>(tf.greater(magnitude, 0).cast('float32'))
     const dGate = aside.dz.add<Tensor1D>(weightByDecoderNorm ? step.at(norms).mul(weight) : weight)

@@ -61,7 +61,7 @@ interface Jump extends EntriesStep {
 
 export class JumpStepper extends EntriesStepper {
   private get jump(): JumpConfig {
-    return this.config as unknown as JumpConfig
+    return this.own as unknown as JumpConfig
   }
 
   private get unit(): number {
@@ -90,7 +90,7 @@ export class JumpStepper extends EntriesStepper {
     const jump: Jump = { ...step, threshold, theta, bandwidth, open, near, latents: pre.mul(open) }
     const { g, dz, errors } = step.decode(jump.latents)
     const sparsity = this.jump.sparsityLoss === 'tanh' ? this.smooth(jump) : this.count(jump)
-    const dead = preActCoefficient > 0 && step.moment.dead ? this.pull(jump, step.moment.dead) : undefined
+    const dead = preActCoefficient > 0 && step.context.dead ? this.pull(jump, step.context.dead) : undefined
 
     const slope = sparsity.latents ? dz.add<Tensor1D>(sparsity.latents) : dz
     const jumped = slope.mul(near).mul(theta).div<Tensor1D>(bandwidth)
@@ -113,9 +113,9 @@ export class JumpStepper extends EntriesStepper {
   }
 
   /** λ · mean Σ tanh(c f n). */
-  private smooth({ latents, norms, rows, moment, at, byLatent }: Jump): Sparsity {
+  private smooth({ latents, norms, rows, context, at, byLatent }: Jump): Sparsity {
     const scale = this.jump.tanhScale / this.unit
-    const weight = (this.jump.l0Coefficient * moment.sparsity) / rows
+    const weight = (this.jump.l0Coefficient * context.sparsity) / rows
     const norm = at(norms)
     const counted = latents.mul(norm).mul<Tensor1D>(scale).tanh()
     const slope = tf
@@ -133,7 +133,7 @@ export class JumpStepper extends EntriesStepper {
   private count(jump: Jump): Sparsity {
     const { sparsityLoss, l0Coefficient, targetL0, jumpToInput, l0OfLatents } = this.jump
     const { open, near, threshold, bandwidth, rows, byLatent } = jump
-    const weight = l0Coefficient * jump.moment.sparsity
+    const weight = l0Coefficient * jump.context.sparsity
     const closed = l0OfLatents ? tf.scalar(rows).sub<Tensor1D>(byLatent(open)) : undefined
     // A closed latent is 0, so where L0 is counted on latents a threshold below 0 counts it, and one near 0 learns from it.
     const total = closed ? open.sum().add(closed.mul(tf.less(threshold, 0).cast('float32')).sum()) : open.sum()

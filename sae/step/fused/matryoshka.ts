@@ -22,7 +22,7 @@ export function fitsMatryoshka(config: Record<string, unknown>, settings: StepSe
 export class MatryoshkaStepper extends BatchTopkStepper {
   protected override get levels() {
     const { latents } = this.shape
-    const { widths, levelWeights } = this.config as MatryoshkaConfig
+    const { widths, levelWeights } = this.own as MatryoshkaConfig
     const ends = levelsOf(widths, latents)
     return ends.map((end, level) => ({
       name: end === latents ? 'reconstruction' : `inner${end}`,

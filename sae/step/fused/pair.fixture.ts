@@ -9,17 +9,17 @@ import { fusedStepper } from './index.ts'
 /** Fails the test where the training has no fused step. */
 export function steppers(name: string, settings: Record<string, unknown>, step: StepSettings, shape: Shape) {
   const architecture = architectureOf(name)
-  const config = architecture.config.parse(settings) as Record<string, unknown>
+  const own = architecture.config.parse(settings) as Record<string, unknown>
   const parts = () => ({
     architecture,
-    config,
+    own,
     settings: step,
     shape,
-    params: architecture.init(shape, config, new Random(0, 'weights')),
+    params: architecture.init(shape, own, new Random(0, 'weights')),
     total: 20,
     variance: 3,
   })
-  const Fused = fusedStepper(architecture, config, step)
+  const Fused = fusedStepper(architecture, own, step)
   expect(Fused).toBeDefined()
   return { plain: new Stepper(parts()), fused: new Fused!(parts()) }
 }

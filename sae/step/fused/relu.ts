@@ -36,7 +36,7 @@ abstract class PenaltyStepper extends EntriesStepper {
 
   protected differentiate(step: EntriesStep): EntriesLoss {
     const { norms } = step
-    const { weightByDecoderNorm } = this.config as unknown as L1Config
+    const { weightByDecoderNorm } = this.own as unknown as L1Config
     const latents = step.entries.values
     const perLatent = weightByDecoderNorm ? step.at(norms).div<Tensor1D>(this.unit()) : tf.scalar(1 / this.unit())
     const { slope, value } = this.penalty(latents.mul(perLatent), step)
@@ -72,9 +72,9 @@ export class StandardStepper extends PenaltyStepper {
     return 1
   }
 
-  protected penalty(counted: Tensor1D, { entries, rows, moment }: EntriesStep): Penalty {
-    const { l1Coefficient, lpNorm: p, reconstruction } = this.config as unknown as L1Config & { lpNorm: number }
-    const weight = (l1Coefficient * moment.sparsity) / unitOf({ reconstruction }, this.variance) / rows
+  protected penalty(counted: Tensor1D, { entries, rows, context }: EntriesStep): Penalty {
+    const { l1Coefficient, lpNorm: p, reconstruction } = this.own as unknown as L1Config & { lpNorm: number }
+    const weight = (l1Coefficient * context.sparsity) / unitOf({ reconstruction }, this.variance) / rows
     if (p === 1) return { slope: tf.onesLike(counted).mul(weight), value: () => counted.sum<Scalar>().mul(weight) }
     const rowOf = rowsOf(entries)
     const kept = tf
@@ -99,16 +99,16 @@ export class StandardStepper extends PenaltyStepper {
 
 export class PAnnealStepper extends PenaltyStepper {
   private get annealed(): Config {
-    return this.config as unknown as Config
+    return this.own as unknown as Config
   }
 
   protected unit(): number {
     return unitOf(this.annealed, this.variance)
   }
 
-  protected penalty(counted: Tensor1D, { rows, moment }: EntriesStep): Penalty {
+  protected penalty(counted: Tensor1D, { rows, context }: EntriesStep): Penalty {
     const p = this.state.p!
-    const weight = (this.annealed.l1Coefficient * moment.sparsity * this.state.sparsityScale!) / rows
+    const weight = (this.annealed.l1Coefficient * context.sparsity * this.state.sparsityScale!) / rows
     return {
       slope: (p === 1 ? tf.onesLike(counted) : this.slopes(counted, p)).mul(weight),
       value: () => this.sum(counted, p, rows).mul(weight),
@@ -122,9 +122,9 @@ export class PAnnealStepper extends PenaltyStepper {
     return tf.maximum(counted, smallestBase).pow(p).sum<Scalar>().add(silent)
   }
 
-  protected override observe({ rows, moment }: EntriesStep, latents: Tensor1D) {
+  protected override observe({ rows, context }: EntriesStep, latents: Tensor1D) {
     const { p, sparsityScale } = this.state
-    const next = pAt(this.annealed, moment.step + 1, moment.total)
+    const next = pAt(this.annealed, context.step + 1, context.total)
     if (next === p) return this.state
     const counted = latents.div<Tensor1D>(this.unit())
     const [before, after] = hostValues(() => tf.stack([this.sum(counted, p!, rows), this.sum(counted, next, rows)]))

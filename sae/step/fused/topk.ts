@@ -29,7 +29,7 @@ export function fitsTopk(config: Record<string, unknown>, _settings: StepSetting
 
 export class TopkStepper extends OwnedStepper {
   protected get topk(): TopkConfig {
-    return this.config as TopkConfig
+    return this.own as TopkConfig
   }
 
   /** Chooses latents other than the k largest of each row; `undefined` leaves it to the step. */
@@ -55,9 +55,9 @@ export class TopkStepper extends OwnedStepper {
   protected change({ input, target }: Batch, rate: number, measure: boolean) {
     const { settings, topk, shape, levels } = this
     if (settings.decoderNorm === 'unit-before') unitRowsInPlace(this.linear.wDec.weight as Tensor2D)
-    const moment = this.moment()
-    moment.dead?.dispose()
-    const k = moment.k ?? topk.k
+    const context = this.context()
+    context.dead?.dispose()
+    const k = context.k ?? topk.k
     const perError = this.perError(topk.reconstruction, target)
     const norms = this.norms()
     const options: StepOptions = {
@@ -69,7 +69,7 @@ export class TopkStepper extends OwnedStepper {
       rounded: this.rounded,
       gradientClip: settings.gradientClip,
       rule: this.ruleAt(rate, topk.decoderBiasOnInput),
-      dead: this.auxiliary(target, moment.deadCount),
+      dead: this.auxiliary(target, context.deadCount),
     }
     const result = this.moveBy(input, target, options, rate)
     norms?.dispose()

@@ -58,7 +58,7 @@ function muonDirection(name: string, gradient: Tensor): Tensor {
 }
 
 /** One update in place; `step` counts from 1. Returns the gradient's norm before clipping, a scalar the caller disposes. */
-export function optimizerStep(
+export function optimiserStep(
   weights: Variables,
   moments: Variables,
   gradients: NamedTensorMap,

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
-import { optimizerStep, zeroMoments } from './optimizer.ts'
+import { optimiserStep, zeroMoments } from './optimiser.ts'
 
 beforeAll(() => startEngine())
 
@@ -12,7 +12,7 @@ const learningRate = 0.01
 function change(name: string, shape: number[], gradient: Float32Array): Float32Array {
   const weights = { [name]: tf.variable(tf.zeros(shape)) }
   const moments = zeroMoments(weights)
-  const norm = optimizerStep(weights, moments, { [name]: tf.tensor(gradient, shape) }, { step: 1, learningRate })
+  const norm = optimiserStep(weights, moments, { [name]: tf.tensor(gradient, shape) }, { step: 1, learningRate })
   const after = weights[name]!.dataSync() as Float32Array
   tf.dispose([weights, moments, norm])
   return after.map(value => value / learningRate)
@@ -53,7 +53,7 @@ test('an update leaves no tensors behind but its norm', () => {
   const moments = zeroMoments(weights)
   const gradients = { 'transformer.h.0.mlp.c_fc.weight': tf.ones([4, 4]), b: tf.ones([4]) }
   const before = tf.memory().numTensors
-  const norm = optimizerStep(weights, moments, gradients, { step: 1, learningRate })
+  const norm = optimiserStep(weights, moments, gradients, { step: 1, learningRate })
   expect(norm.dataSync()[0]).toBeCloseTo(Math.sqrt(20), 4)
   expect(tf.memory().numTensors).toBe(before + 1)
   tf.dispose([weights, moments, gradients, norm])
