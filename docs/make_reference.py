@@ -49,6 +49,7 @@ PLACES = {
     "qwen3": LLAMA,
     "gemma2": GEMMA,
     "gemma3_text": GEMMA,
+    "gemma3": tuple(name.replace("model.", "model.language_model.") for name in GEMMA),
 }
 
 
@@ -105,7 +106,7 @@ def tokens_of(arguments, config):
     """Token ids [batch, position]: of the texts, cut to the shortest, or random ones where there is no tokenizer."""
     if arguments.random:
         generator = torch.Generator().manual_seed(arguments.random)
-        return torch.randint(config.vocab_size, (2, arguments.length), generator=generator)
+        return torch.randint(config.get_text_config().vocab_size, (2, arguments.length), generator=generator)
     tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
     rows = [tokenizer(text)["input_ids"] for text in arguments.text or TEXTS]
     length = min(arguments.length, *(len(row) for row in rows), sys.maxsize)

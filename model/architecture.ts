@@ -72,10 +72,17 @@ export interface Architecture {
   readonly finalNorm: NormNames
   /** The head [vocabulary, width]; equal to `embedding` when tied. */
   readonly unembedding: string
-  /** Prefixes that files leave out or add before the names above. */
-  readonly prefixes: readonly string[]
+  /** When tied: the name of a head apart, which files may hold all the same. It is then the head. */
+  readonly tiedHead: string | null
+  /** How files begin names differently: each pair is what stands above and what a file may have instead. */
+  readonly renamings: readonly (readonly [above: string, inFile: string])[]
   /** Other names under which files hold a tensor, tried in order when the name itself is absent. */
   readonly aliases: Readonly<Record<string, readonly string[]>>
   /** Tensors in files that are no weights (saved masks and the like). */
   readonly ignored: RegExp
+}
+
+/** A whole model whose blocks are not made yet: nothing in it is as long as a number of its config says. */
+export interface Outline extends Omit<Architecture, 'blocks'> {
+  block(layer: number): BlockArchitecture
 }

@@ -5,12 +5,12 @@ import { architectureOf } from './families/index.ts'
 import type { Model } from './model.ts'
 import { run } from './run.ts'
 import { sitesOf } from './sites.ts'
-import { matchWeights } from './weights.ts'
+import { matchWeights, tiedAndGiven, untied } from './weights.ts'
 
 /**
  * The model of a Hugging Face config (its parsed JSON) with these weights, by their Hugging Face names with or without
  * prefix (`transformer.h.0.ln_1.weight` or `h.0.ln_1.weight`). Weights may be `tf.Variable`s: they are read at each
- * run, so training differentiates through it. Throws a `UserError` for weights that do not fit the config. `dispose`
+ * run, so training differentiates through it. A head apart is the head, also where the config says tied. Throws a `UserError` for weights that do not fit the config. `dispose`
  * disposes the weights.
  */
 export function buildModel(
@@ -18,8 +18,9 @@ export function buildModel(
   weights: Readonly<Record<string, Tensor>>,
   info: { path: string; hash: string },
 ): Model {
-  const architecture = architectureOf(hfConfig, `config of ${info.path}`)
   const given = new Map(Object.entries(weights).map(([name, tensor]) => [name, tensor.shape]))
+  const described = architectureOf(hfConfig, `config of ${info.path}`, given)
+  const architecture = tiedAndGiven(described, given) ? untied(described) : described
   const named: Record<string, Tensor> = {}
   for (const [name, found] of matchWeights(architecture, given, info.path)) named[name] = weights[found]!
   const sites = sitesOf(architecture)

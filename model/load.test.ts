@@ -97,6 +97,33 @@ describe('a directory gives the model of its weights', () => {
     expect(logits).not.toEqual(built(gpt2))
   })
 
+  test('tied, with another head in the file: that is the head', async () => {
+    const tied = { ...llama, tie_word_embeddings: true }
+    const own = dataOf(tied)
+    const other = dataOf(llama)['lm_head.weight']!
+    await save(tied, { ...own, 'lm_head.weight': other })
+    const logits = logitsOf(await loadModel(folder))
+    expect(logits).not.toEqual(built(tied))
+    await save({ ...tied, tie_word_embeddings: false }, { ...own, 'lm_head.weight': other })
+    expect(logitsOf(await loadModel(folder))).toEqual(logits)
+  })
+
+  test('of Gemma 3 with vision, by either beginning of its names, and without what sees', async () => {
+    const gemma3 = smallConfigs.gemma3!
+    const seeing = { shape: [2], data: Float32Array.of(1, 2) }
+    const prefixes = ['language_model.model.', 'model.language_model.', 'model.']
+    for (const prefix of prefixes) {
+      const weights = renamed(dataOf(gemma3), name => name.replace('model.', prefix))
+      await save(gemma3, { ...weights, 'vision_tower.a.weight': seeing, 'model.multi_modal_projector.b': seeing })
+      expect(logitsOf(await loadModel(folder)), prefix).toEqual(built(gemma3))
+    }
+  })
+
+  test('with a tensor that has no elements', async () => {
+    await save(llama, { ...dataOf(llama), 'model.dummy': { shape: [0, 4], data: new Float32Array(0) } })
+    expect(logitsOf(await loadModel(folder))).toEqual(built(llama))
+  })
+
   test('in shards', async () => {
     await shards(llama, names => [names.slice(0, 5), names.slice(5)])
     expect(logitsOf(await loadModel(folder))).toEqual(built(llama))
@@ -137,6 +164,30 @@ async function shards(config: unknown, cut: (names: string[]) => string[][]): Pr
   await writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify({ metadata: {}, weight_map }))
 }
 
+describe('sizes that the weights cannot hold are refused at once', () => {
+  const sizes: [string, object, RegExp][] = [
+    ['gpt2', { n_layer: 3e9 }, /asks for 3000000000 layers, but its weights hold 28 tensors/],
+    ['gpt2', { n_embd: 2 ** 40 }, /asks for a width of 1099511627776/],
+    ['gpt2', { n_positions: 2 ** 40 }, /asks for 1099511627776 positions/],
+    ['llama', { num_hidden_layers: 3e9 }, /asks for 3000000000 layers/],
+    ['llama', { head_dim: 2 ** 33 }, /asks for a head size of 8589934592/],
+    ['llama', { vocab_size: 2 ** 33 }, /asks for a vocabulary of 8589934592/],
+    ['llama', { num_attention_heads: 2 ** 33, num_key_value_heads: 1 }, /asks for 8589934592 heads/],
+    ['gpt_neox', { hidden_size: 2 ** 40 }, /asks for a width of 1099511627776/],
+    ['gpt_neox', { intermediate_size: 2 ** 40 }, /asks for an MLP width of 1099511627776/],
+  ]
+  test.each(sizes)('%s %j', async (family, size, message) => {
+    const config = smallConfigs[family]!
+    await save({ ...config, ...size }, dataOf(config))
+    await expect(loadModel(folder)).rejects.toThrow(message)
+  })
+
+  test('a long context is no size', async () => {
+    await save({ ...llama, max_position_embeddings: 2 ** 40 }, dataOf(llama))
+    expect(logitsOf(await loadModel(folder))).toEqual(built(llama))
+  })
+})
+
 describe('what does not fit is one sentence, and no tensor stays', () => {
   const refused = async (message: RegExp) => {
     const before = tf.memory().numTensors
@@ -157,7 +208,9 @@ describe('what does not fit is one sentence, and no tensor stays', () => {
   test('an unknown model_type, with the known ones', async () => {
     await save({ ...gpt2, model_type: 'mamba' }, {})
     await refused(/model_type "mamba" in .*config.json is not known/)
-    await expect(loadModel(folder)).rejects.toMatchObject({ fix: expect.stringContaining('gemma2, gemma3_text, gpt2') })
+    await expect(loadModel(folder)).rejects.toMatchObject({
+      fix: expect.stringContaining('gemma2, gemma3, gemma3_text, gpt2'),
+    })
   })
   test('no model_type', async () => {
     await save({ n_embd: 8 }, {})
@@ -181,7 +234,7 @@ describe('what does not fit is one sentence, and no tensor stays', () => {
     await refused(/hidden_act is "mish": must be one of gelu/)
   })
   test('a rope type that is not known', async () => {
-    await save({ ...llama, rope_scaling: { type: 'yarn', factor: 2 } }, {})
+    await save({ ...llama, rope_scaling: { type: 'yarn', factor: 2 } }, dataOf(llama))
     await refused(/rope type "yarn"/)
   })
   test('a missing tensor', async () => {

@@ -11,7 +11,7 @@ import { type Tensor, tf } from '../engine/tf.ts'
 import { buildModel } from './build.ts'
 import { architectureOf } from './families/index.ts'
 import type { Model } from './model.ts'
-import { matchWeights } from './weights.ts'
+import { matchWeights, tiedAndGiven, untied } from './weights.ts'
 
 /** The index of sharded weights. */
 const Index = z.object({ weight_map: z.record(z.string(), z.string()) })
@@ -24,7 +24,6 @@ const Index = z.object({ weight_map: z.record(z.string(), z.string()) })
 export async function loadModel(path: string): Promise<Model> {
   const { config, weights } = await filesOf(path)
   const hfConfig = await readJson(config, 'model config')
-  const architecture = architectureOf(hfConfig, config)
   const shards = await openShards(weights)
   const loaded: Record<string, Tensor> = {}
   try {
@@ -37,8 +36,13 @@ export async function loadModel(path: string): Promise<Model> {
         given.set(name, shard.shape(name))
         holder.set(name, shard)
       }
+    const read = (name: string) => holder.get(name)!.read(name)
+    const described = architectureOf(hfConfig, config, given)
+    const both = tiedAndGiven(described, given)
+    const architecture =
+      both && !equal(await read(both.embedding), await read(both.head)) ? untied(described) : described
     for (const [name, found] of matchWeights(architecture, given, weights))
-      loaded[name] = tf.tensor(await holder.get(found)!.read(found), given.get(found)!)
+      loaded[name] = tf.tensor(await read(found), given.get(found)!)
     const hashes: string[] = []
     for (const shard of shards) hashes.push(await sha256File(shard.path))
     return buildModel(hfConfig, loaded, { path, hash: hashValue({ config: hfConfig, weights: hashes }) })
@@ -86,6 +90,10 @@ async function openShards(weights: string): Promise<SafetensorsFile[]> {
     for (const shard of shards) await shard.close()
     throw error
   }
+}
+
+function equal(a: Float32Array, b: Float32Array): boolean {
+  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]))
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -40,6 +40,11 @@ export const smallConfigs: Record<string, Record<string, unknown>> = {
     sliding_window: 3,
     sliding_window_pattern: 2,
   },
+  gemma3: {
+    model_type: 'gemma3',
+    vision_config: { hidden_size: 4 },
+    text_config: { ...decoderConfigs, head_dim: 4, sliding_window: 3, sliding_window_pattern: 2 },
+  },
   gpt_neox: { model_type: 'gpt_neox', ...decoderConfigs, num_attention_heads: 2, rotary_pct: 0.5 },
 }
 

@@ -1,6 +1,7 @@
 /** The weights an architecture needs: their names and shapes, and finding them among what a file or a caller gives. */
 import { UserError } from '../core/errors.ts'
 import type { Architecture, LinearNames, NormNames } from './architecture.ts'
+import type { Shapes } from './sizes.ts'
 
 /** Every weight by its Hugging Face name with its shape. */
 export function expectedShapes(architecture: Architecture): Map<string, number[]> {
@@ -41,14 +42,11 @@ export function expectedShapes(architecture: Architecture): Map<string, number[]
 }
 
 /**
- * For each weight the name under which it was given: the name itself, without or with a prefix, or an alias. Throws a
- * `UserError` for a weight that is missing, that has another shape than the config says, or that has no place in it.
+ * For each weight the name under which it was given: the name itself, another beginning of it, or an alias. Throws a
+ * `UserError` for a weight that is missing, that has another shape than the config says, or that has no place in it;
+ * tensors without elements have none and need none.
  */
-export function matchWeights(
-  architecture: Architecture,
-  given: ReadonlyMap<string, readonly number[]>,
-  where: string,
-): Map<string, string> {
+export function matchWeights(architecture: Architecture, given: Shapes, where: string): Map<string, string> {
   const matches = new Map<string, string>()
   const used = new Set<string>()
   for (const [name, shape] of expectedShapes(architecture)) {
@@ -67,18 +65,42 @@ export function matchWeights(
     used.add(found)
   }
   const known = new Set([...matches.keys()].flatMap(name => candidates(architecture, name)))
-  for (const name of given.keys())
-    if (!used.has(name) && !known.has(name) && !architecture.ignored.test(name))
+  for (const [name, shape] of given)
+    if (!used.has(name) && !known.has(name) && !architecture.ignored.test(name) && !shape.includes(0))
       throw new UserError(`${where} has a tensor ${name}, for which its config has no place.`, {
         fix: 'Check that config.json belongs to these weights (layer count, biases, tied head).',
       })
   return matches
 }
 
+/**
+ * The names under which a tied embedding and a head apart were both given; undefined where there is only one of them. A
+ * config may say that they are tied beside a file in which they differ: the file's own head is the head then.
+ */
+export function tiedAndGiven(
+  architecture: Architecture,
+  given: Shapes,
+): { embedding: string; head: string } | undefined {
+  if (architecture.tiedHead === null) return undefined
+  const embedding = spellings(architecture, architecture.embedding).find(name => given.has(name))
+  const head = candidates(architecture, architecture.tiedHead).find(name => given.has(name))
+  return embedding === undefined || head === undefined ? undefined : { embedding, head }
+}
+
+/** The architecture with the head apart. */
+export function untied(architecture: Architecture): Architecture {
+  return { ...architecture, unembedding: architecture.tiedHead ?? architecture.unembedding, tiedHead: null }
+}
+
 /** The names under which files hold a weight, the likeliest first. */
 function candidates(architecture: Architecture, name: string): string[] {
-  return [name, ...(architecture.aliases[name] ?? [])].flatMap(base => [
-    base,
-    ...architecture.prefixes.map(prefix => (base.startsWith(prefix) ? base.slice(prefix.length) : `${prefix}${base}`)),
-  ])
+  return [name, ...(architecture.aliases[name] ?? [])].flatMap(base => spellings(architecture, base))
+}
+
+/** A name as it is, and with the other beginnings that files have. */
+function spellings({ renamings }: Architecture, name: string): string[] {
+  return [
+    name,
+    ...renamings.flatMap(([above, inFile]) => (name.startsWith(above) ? [inFile + name.slice(above.length)] : [])),
+  ]
 }

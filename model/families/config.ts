@@ -1,9 +1,12 @@
 /** Reading Hugging Face configs: the fields families share, in the older and the newer (transformers 5) form. */
 import { z } from 'zod'
+import { parseConfig, unwrap } from '../../core/config.ts'
+import { UserError } from '../../core/errors.ts'
 import type { Activation } from '../layers/activation.ts'
+import { type Harmless, harmless, inert } from './known-keys.ts'
 
 /** One token id, the first of several, or none. */
-const Token = z
+export const Token = z
   .union([z.int(), z.array(z.int()).min(1)])
   .nullish()
   .transform(value => (Array.isArray(value) ? value[0]! : (value ?? null)))
@@ -33,3 +36,46 @@ export const ActivationName = z
     error: `must be one of ${Object.keys(activationNames).join(', ')}`,
   })
   .transform(name => activationNames[name]!)
+
+type Keys = Readonly<Record<string, unknown>>
+
+/**
+ * A config read by a family's schema. A key that the schema does not have, that no family reads, and whose value is not
+ * among the harmless ones of every family or this one (`own`) is a `UserError` that names it, in nested objects too. Null
+ * says nothing.
+ */
+export function readConfig<S extends z.ZodObject>(
+  schema: S,
+  config: unknown,
+  family: string,
+  own: Harmless = {},
+  where = 'config.json',
+): z.output<S> {
+  const read = parseConfig(schema, config, where)
+  const keys = unread(schema, config as Keys, { ...harmless, ...own })
+  if (keys.length > 0)
+    throw new UserError(
+      `${where} has ${keys.join(' and ')}, not handled for the family ${family}, and that may change what the model computes.`,
+      { fix: 'If it changes nothing, leave it out of a copy named config.NAME.json, and name that file as the model.' },
+    )
+  return read
+}
+
+/** The keys with their values that nothing accounts for. */
+function unread(schema: z.ZodObject, config: Keys, known: Harmless, at = ''): string[] {
+  return Object.entries(config).flatMap(([key, value]) => {
+    if (value === undefined || value === null) return []
+    if (Object.hasOwn(schema.shape, key)) {
+      const inner = unwrap(schema.shape[key] as z.ZodType)
+      return inner instanceof z.ZodObject ? unread(inner, value as Keys, {}, `${at}${key}.`) : []
+    }
+    const accounted = at === '' && (inert.has(key) || (Object.hasOwn(known, key) && known[key]!(value, config)))
+    return accounted ? [] : [`the key ${at}${key} (${shortened(JSON.stringify(value))})`]
+  })
+}
+
+const longestShown = 60
+
+function shortened(text: string): string {
+  return text.length > longestShown ? `${text.slice(0, longestShown)}…` : text
+}

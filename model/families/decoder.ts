@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import type { Architecture, LinearNames, NormNames } from '../architecture.ts'
+import type { LinearNames, NormNames, Outline } from '../architecture.ts'
 import type { Activation } from '../layers/activation.ts'
 import type { RotaryFrequencies } from '../layers/rotary.ts'
 import { Common } from './config.ts'
@@ -16,18 +16,22 @@ export const Decoder = Common.extend({
   num_hidden_layers: z.int().min(1),
   num_attention_heads: z.int().min(1),
   num_key_value_heads: z.int().min(1).nullish(),
-  head_dim: z.int().min(2).nullish(),
+  head_dim: z.int().min(1).nullish(),
   max_position_embeddings: z.int().min(1),
   rms_norm_eps: z.number().default(1e-6),
-  layer_types: z.array(z.enum(['full_attention', 'sliding_attention'])).nullish(),
 })
 type Decoder = z.output<typeof Decoder>
+
+/** Which layers slide, in families whose configs may say so layer by layer. */
+export const Layers = { layer_types: z.array(z.enum(['full_attention', 'sliding_attention'])).nullish() }
+type Layers = z.output<z.ZodObject<typeof Layers>>
 
 /** Where a family departs from the rest. */
 export interface Differences {
   family: string
   tied: boolean
   activation: Activation
+  /** How a layer's heads rotate; layers that rotate alike give the same array. */
   rotary: (layer: number) => RotaryFrequencies
   /** Whether these layers have biases. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
@@ -44,7 +48,9 @@ export interface Differences {
   queryScale?: number
   scoreCap?: number | null
   logitCap?: number | null
-  prefixes?: readonly string[]
+  /** More ways in which files begin names. */
+  renamings?: Outline['renamings']
+  ignored?: RegExp
 }
 
 /** Size of a head: explicit, or the residual's share. */
@@ -52,16 +58,22 @@ export function headDimOf(c: Pick<Decoder, 'head_dim' | 'hidden_size' | 'num_att
   return c.head_dim ?? Math.floor(c.hidden_size / c.num_attention_heads)
 }
 
-/** The architecture of a Llama-like config. */
-export function decoder(c: Decoder, d: Differences): Architecture {
+/** The outline of a Llama-like config. */
+export function decoder(c: Decoder & Layers, d: Differences): Outline {
   const headDim = headDimOf(c)
   const kvHeads = c.num_key_value_heads ?? c.num_attention_heads
   if (c.num_attention_heads % kvHeads !== 0)
     throw new UserError(
       `num_attention_heads must be a multiple of num_key_value_heads, but config.json has ${c.num_attention_heads} and ${kvHeads}.`,
     )
+  if (headDim < 2 || headDim % 2 === 1)
+    throw new UserError(
+      `config.json makes heads of ${headDim} elements (head_dim, or hidden_size ${c.hidden_size} by num_attention_heads ${c.num_attention_heads}), but they are rotated in pairs.`,
+    )
   if (c.layer_types && c.layer_types.length !== c.num_hidden_layers)
     throw new UserError(`config.json has ${c.num_hidden_layers} layers but ${c.layer_types.length} layer_types.`)
+  if (c.layer_types?.includes('sliding_attention') && !d.window)
+    throw new UserError('config.json has layer_types with sliding_attention but no sliding_window that is in use.')
   const linear = (name: string, bias = false): LinearNames => ({
     weight: `${name}.weight`,
     bias: bias ? `${name}.bias` : null,
@@ -88,7 +100,7 @@ export function decoder(c: Decoder, d: Differences): Architecture {
     embeddingScale: d.embeddingScale ?? 1,
     positions: null,
     norm: { kind: 'rms', epsilon: c.rms_norm_eps, gainPlusOne: d.gainPlusOne ?? false },
-    blocks: Array.from({ length: c.num_hidden_layers }, (_, layer) => {
+    block: layer => {
       const at = `model.layers.${layer}`
       return {
         ln1: norm(`${at}.input_layernorm`),
@@ -113,15 +125,16 @@ export function decoder(c: Decoder, d: Differences): Architecture {
         rotary: d.rotary(layer),
         scale: (d.queryScale ?? headDim) ** -0.5,
       }
-    }),
+    },
     parallel: false,
     activation: d.activation,
     scoreCap: d.scoreCap ?? null,
     logitCap: d.logitCap ?? null,
     finalNorm: norm('model.norm'),
     unembedding: d.tied ? 'model.embed_tokens.weight' : 'lm_head.weight',
-    prefixes: ['model.', ...(d.prefixes ?? [])],
+    tiedHead: d.tied ? 'lm_head.weight' : null,
+    renamings: [['model.', ''], ...(d.renamings ?? [])],
     aliases: d.tied ? { 'model.embed_tokens.weight': ['lm_head.weight'] } : {},
-    ignored: /\.rotary_emb\.inv_freq$/,
+    ignored: d.ignored ?? /(^|\.)rotary_emb\.inv_freq$/,
   }
 }

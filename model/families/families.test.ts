@@ -52,12 +52,71 @@ describe('the older and the newer form of a config are the same architecture', (
   })
 })
 
+describe('a key that no family reads is refused by its name, in every family', () => {
+  const families = familyNames.filter(family => family !== 'gemma3')
+  test.each(families)('%s', model_type => {
+    const config = { ...smallConfigs[model_type], model_type }
+    const refused = (keys: object, message: string) => {
+      expect(() => architectureOf({ ...config, ...keys }), JSON.stringify(keys)).toThrow(message)
+    }
+    refused({ attention_multiplier: 0.5 }, 'the key attention_multiplier (0.5)')
+    refused({ use_bidirectional_attention: true }, 'the key use_bidirectional_attention (true)')
+    refused({ quantization_config: { bits: 4 } }, 'the key quantization_config ({"bits":4})')
+    refused({ auto_map: { AutoModelForCausalLM: 'own.Model' } }, 'the key auto_map')
+    refused({ is_encoder_decoder: true, logits_scaling: 4 }, 'is_encoder_decoder (true) and the key logits_scaling (4)')
+    if (model_type !== 'gpt2')
+      refused({ rope_scaling: { rope_type: 'linear', factor: 2, beta: 1 } }, 'rope_scaling.beta')
+    expect(
+      architectureOf({
+        ...config,
+        ...{ torch_dtype: 'bfloat16', use_cache: true, pad_token_id: 3, attention_dropout: 0.1, temperature: 0.7 },
+        ...{ is_encoder_decoder: false, quantization_config: null, attention_multiplier: null, max_length: 20 },
+        ...{ auto_map: { AutoTokenizer: 'own.Tokenizer' } },
+      }),
+    ).toEqual(architectureOf(config))
+  })
+
+  test('keys of one family are not harmless in another', () => {
+    const of = (model_type: string, keys: object) => () => architectureOf({ ...decoderConfigs, model_type, ...keys })
+    expect(of('llama', { sliding_window: 8 })).toThrow('the key sliding_window (8)')
+    expect(of('llama', { layer_types: ['full_attention', 'sliding_attention'] })).toThrow('the key layer_types')
+    expect(of('llama', { partial_rotary_factor: 0.5 })).toThrow('the key partial_rotary_factor (0.5)')
+    expect(of('llama', { rope_scaling: { rope_type: 'linear', factor: 2, partial_rotary_factor: 0.5 } })).toThrow(
+      'a partial_rotary_factor of 0.5',
+    )
+    expect(of('llama', { rope_scaling: { rope_type: 'default', factor: 2 } })).toThrow('does not read factor')
+    expect(of('mistral', { attention_bias: true })).toThrow('the key attention_bias (true)')
+    expect(of('mistral', { layer_types: ['full_attention', 'sliding_attention'] })).toThrow('the key layer_types')
+    expect(of('qwen2', { layer_types: ['full_attention', 'sliding_attention'] })).toThrow('no sliding_window')
+    expect(of('gemma3_text', { head_dim: 4, _sliding_window_pattern: 3 })).toThrow(
+      'the key _sliding_window_pattern (3)',
+    )
+    expect(of('gpt_neox', { num_attention_heads: 2, rope_theta: 500 })).toThrow('a rope_theta of 500')
+    expect(of('gpt_neox', { num_attention_heads: 2, rotary_pct: 0.5, partial_rotary_factor: 0.25 })).toThrow(
+      'a partial_rotary_factor of 0.25',
+    )
+    expect(() => architectureOf({ ...smallConfigs.gpt2, hidden_size: 16 })).toThrow('the key hidden_size (16)')
+    expect(() => architectureOf({ ...smallConfigs.gemma3, mlp_bias: true })).toThrow('the key mlp_bias (true)')
+    const text = { ...(smallConfigs.gemma3!.text_config as object), final_logit_softcapping: 30 }
+    expect(() => architectureOf({ ...smallConfigs.gemma3, text_config: text })).toThrow('final_logit_softcapping 30')
+  })
+})
+
+test('heads that cannot be rotated in pairs are refused', () => {
+  const llama = { ...decoderConfigs, model_type: 'llama' }
+  expect(() => architectureOf({ ...llama, head_dim: 5 })).toThrow('heads of 5 elements')
+  expect(() => architectureOf({ ...llama, num_attention_heads: 16 })).toThrow('heads of 0 elements')
+  const neox = { ...decoderConfigs, model_type: 'gpt_neox', hidden_size: 15, num_attention_heads: 5, rotary_pct: 1 }
+  expect(() => architectureOf({ ...neox, num_key_value_heads: 5 })).toThrow('rotates 3 elements in pairs')
+})
+
 const windows = (config: object) => architectureOf(config).blocks.map(({ window }) => window)
 
 test('which layers slide', () => {
   const four = { ...decoderConfigs, num_hidden_layers: 4, sliding_window: 3 }
   expect(windows({ ...four, model_type: 'mistral' })).toEqual([3, 3, 3, 3])
   expect(windows({ ...four, model_type: 'mistral', sliding_window: null })).toEqual([null, null, null, null])
+  expect(windows({ ...four, model_type: 'mistral', sliding_window: undefined })).toEqual([4096, 4096, 4096, 4096])
   expect(windows({ ...four, model_type: 'gemma2' })).toEqual([3, null, 3, null])
   expect(windows({ ...four, model_type: 'gemma3_text', sliding_window_pattern: 3 })).toEqual([3, 3, null, 3])
   expect(windows({ ...four, model_type: 'qwen2' })).toEqual([null, null, null, null])
@@ -80,12 +139,14 @@ describe('rotary frequencies', () => {
     expect([...frequenciesOf({ rope_theta: 10000 }, 4)]).toEqual([1, Math.fround(0.01)])
     expect(frequenciesOf({ rope_theta: 256 }, 16)[4]).toBeCloseTo(1 / 16, 8)
   })
+  test('of an odd size have a last pair too', () =>
+    expect([...frequenciesOf({ rope_theta: 32 }, 5)]).toEqual([1, 0.25, 0.0625]))
   test('are divided by a linear factor', () =>
     expect([...frequenciesOf({ rope_theta: 10000, rope_type: 'linear', factor: 8 }, 2)]).toEqual([0.125]))
   test('scale by wavelength in Llama 3: short ones stay, long ones are divided, between they pass over', () => {
     const rope = { rope_theta: 10000, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 }
     const scaled = frequenciesOf({ ...rope, rope_type: 'llama3', factor: 8 }, 8)
-    const plain = frequenciesOf(rope, 8)
+    const plain = frequenciesOf({ rope_theta: 10000 }, 8)
     // Wavelengths 6.3, 63, 628, 6283 against 64/4 and 64/1.
     expect(scaled[0]).toBe(plain[0])
     expect(scaled[1]! / plain[1]!).toBeCloseTo((1 - 0.00619) / 8 + 0.00619, 4)

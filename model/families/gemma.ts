@@ -2,75 +2,149 @@
  * Gemma 2 and Gemma 3 (text): norms before and after attention and MLP with gain 1 + weight, embeddings times √width,
  * tanh-gelu gate, a scale of scores of its own. Gemma 2 soft-caps scores and logits and slides on even layers; Gemma 3
  * norms each head's queries and keys, slides on all but every sixth layer, and rotates those by other frequencies.
+ * Gemma 3 with vision (`gemma3`) is its text model, in whose config what is left out has the family's defaults.
  */
 import { z } from 'zod'
-import { parseConfig } from '../../core/config.ts'
-import type { Architecture } from '../architecture.ts'
-import { ActivationName } from './config.ts'
-import { Decoder, type Differences, decoder } from './decoder.ts'
-import { frequenciesOf, Rope, RopeByLayer, ropeOf } from './rope.ts'
+import { UserError } from '../../core/errors.ts'
+import type { Outline } from '../architecture.ts'
+import { ActivationName, readConfig, Token } from './config.ts'
+import { Decoder, type Differences, decoder, Layers } from './decoder.ts'
+import { any, type Harmless, only, sameAs } from './known-keys.ts'
+import { once } from './once.ts'
+import { frequenciesOf, Rope, RopeByLayer, ropeOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
+
+const Cap = z.number().positive().nullish()
 
 const Gemma = Decoder.extend({
-  head_dim: z.int().min(2).default(256),
+  ...Layers,
+  num_key_value_heads: z.int().min(1).default(4),
+  head_dim: z.int().min(1).default(256),
   query_pre_attn_scalar: z.number().positive().default(256),
-  // Old files also have `hidden_act: gelu`, which the reference does not read.
   hidden_activation: ActivationName.prefault('gelu_pytorch_tanh'),
   attention_bias: z.boolean().default(false),
-  attn_logit_softcapping: z.number().positive().nullish(),
-  final_logit_softcapping: z.number().positive().nullish(),
-  sliding_window: z.int().min(1).nullish().default(4096),
+  final_logit_softcapping: Cap,
+  sliding_window: z.int().min(1).nullable().default(4096),
   tie_word_embeddings: z.boolean().default(true),
 })
+
+const own: Harmless = {
+  ...wholeHeads,
+  // Old files have it beside `hidden_activation`, and only that is read.
+  hidden_act: any,
+  use_bidirectional_attention: only(false),
+  sliding_window_size: sameAs('sliding_window'),
+}
 
 function shared(c: z.output<typeof Gemma>): Omit<Differences, 'family' | 'rotary'> {
   return {
     tied: c.tie_word_embeddings,
     activation: c.hidden_activation,
     bias: { qkv: c.attention_bias, output: c.attention_bias },
-    window: c.sliding_window ?? null,
+    window: c.sliding_window,
     postNorms: true,
     gainPlusOne: true,
     embeddingScale: Math.fround(Math.sqrt(c.hidden_size)),
     queryScale: c.query_pre_attn_scalar,
-    scoreCap: c.attn_logit_softcapping ?? null,
     logitCap: c.final_logit_softcapping ?? null,
   }
 }
 
 const Config2 = Gemma.extend({
   ...Rope,
-  attn_logit_softcapping: z.number().positive().nullish().default(50),
-  final_logit_softcapping: z.number().positive().nullish().default(30),
+  attn_logit_softcapping: Cap.default(50),
+  final_logit_softcapping: Cap.default(30),
 })
 
-export function gemma2(config: unknown): Architecture {
-  const c = parseConfig(Config2, config, 'config.json')
-  const rotary = frequenciesOf(ropeOf(c), c.head_dim)
-  return decoder(c, { ...shared(c), family: 'gemma2', rotary: () => rotary, slides: layer => layer % 2 === 0 })
+export function gemma2(config: unknown): Outline {
+  const c = readConfig(Config2, config, 'gemma2', own)
+  return decoder(c, {
+    ...shared(c),
+    family: 'gemma2',
+    scoreCap: c.attn_logit_softcapping ?? null,
+    rotary: once(() => frequenciesOf(wholeHeadsOnly(ropeOf(c)), c.head_dim)),
+    slides: layer => layer % 2 === 0,
+  })
 }
 
 const Config3 = Gemma.extend({
   ...RopeByLayer,
-  /** Every so many layers one sees all; in newer files with an underscore in front, beside `layer_types`. */
-  sliding_window_pattern: z.int().min(1).optional(),
-  _sliding_window_pattern: z.int().min(1).optional(),
+  vocab_size: z.int().min(1).default(262208),
+  hidden_size: z.int().min(1).default(2304),
+  intermediate_size: z.int().min(1).default(9216),
+  num_hidden_layers: z.int().min(1).default(26),
+  num_attention_heads: z.int().min(1).default(8),
+  max_position_embeddings: z.int().min(1).default(131072),
+  bos_token_id: Token.prefault(2),
+  eos_token_id: Token.prefault(1),
+  /** Every so many layers one sees all. */
+  sliding_window_pattern: z.int().min(1).default(6),
 })
 
-export function gemma3(config: unknown): Architecture {
-  const c = parseConfig(Config3, config, 'config.json')
-  const every = c.sliding_window_pattern ?? c._sliding_window_pattern ?? 6
+const own3: Harmless = {
+  ...own,
+  // Kept for older code: scores are not capped.
+  attn_logit_softcapping: any,
+  // Written beside `layer_types` or the key without underscore, and read by nobody.
+  _sliding_window_pattern: (value, { layer_types, sliding_window_pattern }) =>
+    (layer_types ?? sliding_window_pattern ?? null) !== null || value === 6,
+}
+
+export function gemma3Text(config: unknown, where?: string): Outline {
+  const c = readConfig(Config3, config, 'gemma3_text', own3, where)
   const slides = (layer: number) =>
-    c.layer_types ? c.layer_types[layer] === 'sliding_attention' : (layer + 1) % every !== 0
-  const full = c.rope_parameters?.full_attention ?? ropeOf({ rope_theta: 1e6, ...c, rope_parameters: null })
-  const local = c.rope_parameters?.sliding_attention ?? { rope_theta: c.rope_local_base_freq ?? 10000 }
-  const fullFrequencies = frequenciesOf(full, c.head_dim)
-  const localFrequencies = frequenciesOf(local, c.head_dim)
+    c.layer_types ? c.layer_types[layer] === 'sliding_attention' : (layer + 1) % c.sliding_window_pattern !== 0
+  const { full_attention: full, sliding_attention: local } = c.rope_parameters ?? {}
+  const frequencies = (rope: Parameters<typeof wholeHeadsOnly>[0], theta: number) =>
+    once(() => {
+      const settings = ropeOf({
+        rope_parameters: rope,
+        rope_theta: theta,
+        max_position_embeddings: c.max_position_embeddings,
+      })
+      return frequenciesOf(wholeHeadsOnly(settings), c.head_dim)
+    })
+  const fullFrequencies = frequencies({ ...full, ...c.rope_scaling }, c.rope_theta ?? 1e6)
+  const localFrequencies = frequencies({ ...local }, c.rope_local_base_freq ?? 1e4)
   return decoder(c, {
     ...shared(c),
     family: 'gemma3_text',
-    rotary: layer => (slides(layer) ? localFrequencies : fullFrequencies),
+    rotary: layer => (slides(layer) ? localFrequencies() : fullFrequencies()),
     slides,
     headNorms: true,
-    prefixes: ['language_model.'],
+    renamings: [
+      ['', 'language_model.'],
+      ['model.', 'model.language_model.'],
+    ],
+    // The part that sees images.
+    ignored: /^(model\.)?(vision_tower|multi_modal_projector)\.|(^|\.)rotary_emb\.inv_freq$/,
   })
+}
+
+const WithVision = z.object({
+  text_config: z.record(z.string(), z.unknown()),
+  tie_word_embeddings: z.boolean().nullish(),
+  bos_token_id: Token,
+  eos_token_id: Token,
+})
+
+/** What is about images: a text has none. */
+const images: Harmless = Object.fromEntries(
+  [
+    ...['vision_config', 'mm_tokens_per_image', 'boi_token_index', 'eoi_token_index', 'image_token_index'],
+    ...['boi_token_id', 'eoi_token_id', 'image_token_id'],
+  ].map(key => [key, any]),
+)
+
+export function gemma3(config: unknown): Outline {
+  const c = readConfig(WithVision, config, 'gemma3', images)
+  if ((c.text_config.model_type ?? 'gemma3_text') !== 'gemma3_text')
+    throw new UserError(
+      `config.json has a text_config with model_type ${JSON.stringify(c.text_config.model_type)}; of gemma3 it must be gemma3_text.`,
+    )
+  if ((c.text_config.final_logit_softcapping ?? null) !== null)
+    throw new UserError(
+      `config.json has a text_config with final_logit_softcapping ${c.text_config.final_logit_softcapping}, which gemma3 does not apply.`,
+    )
+  const text = { ...c.text_config, tie_word_embeddings: c.tie_word_embeddings ?? true }
+  return gemma3Text(text, 'text_config of config.json')
 }

@@ -1,8 +1,8 @@
 /** GPT-2: learned positions, layer norms with bias, one q|k|v product stored [in, out], ungated MLP, usually tied head. */
 import { z } from 'zod'
-import { parseConfig } from '../../core/config.ts'
-import type { Architecture, LinearNames, NormNames } from '../architecture.ts'
-import { ActivationName, Common } from './config.ts'
+import type { LinearNames, NormNames, Outline } from '../architecture.ts'
+import { ActivationName, Common, readConfig } from './config.ts'
+import { any, type Harmless, sameAs } from './known-keys.ts'
 
 const Config = Common.extend({
   n_embd: z.int().min(1),
@@ -14,15 +14,32 @@ const Config = Common.extend({
   layer_norm_epsilon: z.number().default(1e-5),
   scale_attn_weights: z.boolean().default(true),
   scale_attn_by_inverse_layer_idx: z.boolean().default(false),
-  add_cross_attention: z.literal(false).default(false),
   tie_word_embeddings: z.boolean().default(true),
 }).refine(config => config.n_embd % config.n_head === 0, { error: 'n_embd must be a multiple of n_head' })
+
+const own: Harmless = {
+  // Other names of sizes.
+  hidden_size: sameAs('n_embd'),
+  num_attention_heads: sameAs('n_head'),
+  num_hidden_layers: sameAs('n_layer'),
+  max_position_embeddings: sameAs('n_positions', 1024),
+  n_ctx: any,
+  // A head for other tasks.
+  summary_type: any,
+  summary_use_proj: any,
+  summary_activation: any,
+  summary_proj_to_labels: any,
+  summary_first_dropout: any,
+  summary_last_dropout: any,
+  // Float32 is what it is, in whichever order it is computed.
+  reorder_and_upcast_attn: any,
+}
 
 const linear = (name: string): LinearNames => ({ weight: `${name}.weight`, bias: `${name}.bias`, layout: 'in-out' })
 const norm = (name: string): NormNames => ({ gain: `${name}.weight`, bias: `${name}.bias` })
 
-export function gpt2(config: unknown): Architecture {
-  const c = parseConfig(Config, config, 'config.json')
+export function gpt2(config: unknown): Outline {
+  const c = readConfig(Config, config, 'gpt2', own)
   const headDim = c.n_embd / c.n_head
   return {
     config: {
@@ -42,7 +59,7 @@ export function gpt2(config: unknown): Architecture {
     embeddingScale: 1,
     positions: 'transformer.wpe.weight',
     norm: { kind: 'layer', epsilon: c.layer_norm_epsilon, gainPlusOne: false },
-    blocks: Array.from({ length: c.n_layer }, (_, layer) => {
+    block: layer => {
       const at = `transformer.h.${layer}`
       return {
         ln1: norm(`${at}.ln_1`),
@@ -58,14 +75,15 @@ export function gpt2(config: unknown): Architecture {
         rotary: null,
         scale: (c.scale_attn_weights ? headDim ** -0.5 : 1) / (c.scale_attn_by_inverse_layer_idx ? layer + 1 : 1),
       }
-    }),
+    },
     parallel: false,
     activation: c.activation_function,
     scoreCap: null,
     logitCap: null,
     finalNorm: norm('transformer.ln_f'),
     unembedding: c.tie_word_embeddings ? 'transformer.wte.weight' : 'lm_head.weight',
-    prefixes: ['transformer.'],
+    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
+    renamings: [['transformer.', '']],
     aliases: c.tie_word_embeddings ? { 'transformer.wte.weight': ['lm_head.weight'] } : {},
     ignored: /\.attn\.(bias|masked_bias)$/,
   }

@@ -3,10 +3,14 @@
  * first quarter of each head, q, k and v in one product whose rows go head by head, head named `embed_out`.
  */
 import { z } from 'zod'
-import { parseConfig } from '../../core/config.ts'
-import type { Architecture, LinearNames, NormNames } from '../architecture.ts'
-import { ActivationName, Common } from './config.ts'
-import { frequenciesOf, Rope, ropeOf } from './rope.ts'
+import { UserError } from '../../core/errors.ts'
+import type { LinearNames, NormNames, Outline } from '../architecture.ts'
+import { ActivationName, Common, readConfig } from './config.ts'
+import { type Harmless, sameAs } from './known-keys.ts'
+import { once } from './once.ts'
+import { frequenciesOf, Rope, type RopeScaling, ropeOf } from './rope.ts'
+
+const Share = z.number().gt(0).max(1)
 
 const Config = Common.extend({
   ...Rope,
@@ -15,14 +19,39 @@ const Config = Common.extend({
   num_hidden_layers: z.int().min(1),
   num_attention_heads: z.int().min(1),
   max_position_embeddings: z.int().min(1).default(2048),
-  rotary_pct: z.number().gt(0).max(1).default(0.25),
+  rotary_pct: Share.default(0.25),
+  partial_rotary_factor: Share.nullish(),
   rotary_emb_base: z.number().positive().default(10000),
   use_parallel_residual: z.boolean().default(true),
   hidden_act: ActivationName.prefault('gelu'),
   layer_norm_eps: z.number().default(1e-5),
   attention_bias: z.boolean().default(true),
   tie_word_embeddings: z.boolean().default(false),
+}).refine(config => config.hidden_size % config.num_attention_heads === 0, {
+  error: 'hidden_size must be a multiple of num_attention_heads',
 })
+
+const own: Harmless = {
+  num_key_value_heads: sameAs('num_attention_heads'),
+  head_dim: (value, { hidden_size, num_attention_heads }) =>
+    value === Number(hidden_size) / Number(num_attention_heads),
+}
+
+/** Base, scaling and rotated share; the names that other families have for them at the top count nothing here. */
+function rotation(c: z.output<typeof Config>): RopeScaling {
+  const rope = ropeOf({ ...c, rope_theta: c.rotary_emb_base })
+  const partial_rotary_factor = rope.partial_rotary_factor ?? c.rotary_pct
+  for (const [key, used] of [
+    ['rope_theta', rope.rope_theta],
+    ['partial_rotary_factor', partial_rotary_factor],
+  ] as const)
+    if ((c[key] ?? used) !== used)
+      throw new UserError(
+        `config.json has a ${key} of ${c[key]}, which gpt_neox does not read there: what it reads is ${used}.`,
+        { fix: 'Say it as rotary_emb_base or rotary_pct, or within rope_parameters.' },
+      )
+  return { ...rope, partial_rotary_factor }
+}
 
 const linear = (name: string, bias = true): LinearNames => ({
   weight: `${name}.weight`,
@@ -31,12 +60,16 @@ const linear = (name: string, bias = true): LinearNames => ({
 })
 const norm = (name: string): NormNames => ({ gain: `${name}.weight`, bias: `${name}.bias` })
 
-export function gptNeox(config: unknown): Architecture {
-  const c = parseConfig(Config, config, 'config.json')
-  const headDim = Math.floor(c.hidden_size / c.num_attention_heads)
-  const rope = ropeOf({ rope_theta: c.rotary_emb_base, ...c })
-  const rotated = Math.floor(headDim * (rope.partial_rotary_factor ?? c.rotary_pct))
-  const rotary = frequenciesOf(rope, rotated)
+export function gptNeox(config: unknown): Outline {
+  const c = readConfig(Config, config, 'gpt_neox', own)
+  const headDim = c.hidden_size / c.num_attention_heads
+  const rope = rotation(c)
+  const rotated = Math.floor(headDim * rope.partial_rotary_factor!)
+  if (2 * Math.ceil(rotated / 2) > headDim)
+    throw new UserError(
+      `config.json rotates ${rotated} elements in pairs, but a head has ${headDim} (hidden_size by num_attention_heads).`,
+    )
+  const rotary = once(() => (rotated === 0 ? null : frequenciesOf(rope, rotated)))
   return {
     config: {
       family: 'gpt_neox',
@@ -55,7 +88,7 @@ export function gptNeox(config: unknown): Architecture {
     embeddingScale: 1,
     positions: null,
     norm: { kind: 'layer', epsilon: c.layer_norm_eps, gainPlusOne: false },
-    blocks: Array.from({ length: c.num_hidden_layers }, (_, layer) => {
+    block: layer => {
       const at = `gpt_neox.layers.${layer}`
       return {
         ln1: norm(`${at}.input_layernorm`),
@@ -71,20 +104,22 @@ export function gptNeox(config: unknown): Architecture {
         output: linear(`${at}.attention.dense`, c.attention_bias),
         mlp: { gate: null, in: linear(`${at}.mlp.dense_h_to_4h`), out: linear(`${at}.mlp.dense_4h_to_h`) },
         window: null,
-        rotary,
+        rotary: rotary(),
         scale: headDim ** -0.5,
       }
-    }),
+    },
     parallel: c.use_parallel_residual,
     activation: c.hidden_act,
     scoreCap: null,
     logitCap: null,
     finalNorm: norm('gpt_neox.final_layer_norm'),
     unembedding: c.tie_word_embeddings ? 'gpt_neox.embed_in.weight' : 'embed_out.weight',
-    prefixes: ['gpt_neox.'],
-    aliases: c.tie_word_embeddings
-      ? { 'gpt_neox.embed_in.weight': ['embed_out.weight', 'lm_head.weight'] }
-      : { 'embed_out.weight': ['lm_head.weight'] },
+    tiedHead: c.tie_word_embeddings ? 'embed_out.weight' : null,
+    renamings: [['gpt_neox.', '']],
+    aliases: {
+      'embed_out.weight': ['lm_head.weight'],
+      ...(c.tie_word_embeddings ? { 'gpt_neox.embed_in.weight': ['embed_out.weight', 'lm_head.weight'] } : {}),
+    },
     ignored: /\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/,
   }
 }

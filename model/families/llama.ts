@@ -1,10 +1,11 @@
 /** Llama 1 to 3.2: the plain decoder; biases only where the config asks for them. */
 import { z } from 'zod'
-import { parseConfig } from '../../core/config.ts'
-import type { Architecture } from '../architecture.ts'
-import { ActivationName } from './config.ts'
+import type { Outline } from '../architecture.ts'
+import { ActivationName, readConfig } from './config.ts'
 import { Decoder, decoder, headDimOf } from './decoder.ts'
-import { frequenciesOf, Rope, ropeOf } from './rope.ts'
+import { type Harmless, only } from './known-keys.ts'
+import { once } from './once.ts'
+import { frequenciesOf, Rope, ropeOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
 const Config = Decoder.extend({
   ...Rope,
@@ -14,14 +15,20 @@ const Config = Decoder.extend({
   tie_word_embeddings: z.boolean().default(false),
 })
 
-export function llama(config: unknown): Architecture {
-  const c = parseConfig(Config, config, 'config.json')
-  const rotary = frequenciesOf(ropeOf(c), headDimOf(c))
+/** Every layer sees all before it. */
+const own: Harmless = {
+  ...wholeHeads,
+  use_sliding_window: only(false),
+  layer_types: value => Array.isArray(value) && value.every(type => type === 'full_attention'),
+}
+
+export function llama(config: unknown): Outline {
+  const c = readConfig(Config, config, 'llama', own)
   return decoder(c, {
     family: 'llama',
     tied: c.tie_word_embeddings,
     activation: c.hidden_act,
-    rotary: () => rotary,
+    rotary: once(() => frequenciesOf(wholeHeadsOnly(ropeOf(c)), headDimOf(c))),
     bias: { qkv: c.attention_bias, output: c.attention_bias, mlp: c.mlp_bias },
   })
 }
