@@ -1,10 +1,11 @@
 /** A run's directory: its manifest, the files it holds, and what a killed process may have left in it. */
-import { access, readdir, readFile } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
-import { codeOf, messageOf, UserError } from '../core/errors.ts'
-import { partialEnding } from '../core/files.ts'
+import { access, lstat, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { parseConfig } from '../core/config.ts'
+import { codeOf, UserError } from '../core/errors.ts'
+import { partialEnding, readError, readJson } from '../core/files.ts'
 import { isOfLock } from '../core/lock.ts'
-import { RunManifest } from './run.ts'
+import { manifestSchema, RunManifest } from './run.ts'
 
 export const manifestName = 'run.json'
 export const metricsName = 'metrics.jsonl'
@@ -15,15 +16,31 @@ export const discardedPrefix = '.discarded-'
 
 /** Files of a run by relative path, sorted, without the manifest, the lock and half-written leftovers. */
 export async function filesOf(directory: string): Promise<string[]> {
-  return (await walk(directory)).filter(name => name !== manifestName && !ours(name))
+  const entries = await entriesOf(directory)
+  return entries.flatMap(({ name, kind }) => (kind === 'file' && !name.endsWith(partialEnding) ? [name] : []))
 }
 
-async function walk(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true, recursive: true })
-  return entries
-    .filter(entry => entry.isFile())
-    .map(entry => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .sort()
+/** Something in a run's directory: a plain file, an empty folder, or what is neither, such as a link. */
+export interface Entry {
+  readonly name: string
+  readonly kind: 'file' | 'folder' | 'other'
+}
+
+/** All there is in a run's directory, by relative path, sorted, without the manifest and the lock. */
+export async function entriesOf(directory: string): Promise<Entry[]> {
+  const found: Entry[] = []
+  const walk = async (folder: string, prefix: string): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true })
+    if (entries.length === 0 && prefix !== '') found.push({ name: prefix, kind: 'folder' })
+    for (const entry of entries) {
+      const name = prefix + entry.name
+      if (name === manifestName || isOfLock(name, lockName)) continue
+      if (entry.isDirectory()) await walk(join(folder, entry.name), `${name}/`)
+      else found.push({ name, kind: entry.isFile() ? 'file' : 'other' })
+    }
+  }
+  await walk(directory, '')
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** Whether the store may find this in a folder that is not a run yet. */
@@ -31,30 +48,23 @@ function ours(name: string): boolean {
   return isOfLock(name, lockName) || name.endsWith(partialEnding)
 }
 
-/** The manifest in a directory, or undefined where there is none. */
+/** The manifest in a directory, or undefined where there is none; a damaged one is a `UserError`. */
 export async function readRunManifest(directory: string): Promise<RunManifest | undefined> {
   const path = join(directory, manifestName)
-  let text: string
   try {
-    text = await readFile(path, 'utf8')
+    await lstat(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw error
+    throw readError(path, 'manifest', error)
   }
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw new UserError(`The manifest ${path} is not JSON: ${messageOf(error)}.`, { cause: error })
-  }
-  const result = RunManifest.safeParse(value)
-  if (result.success) return result.data
+  const value = await readJson(path, 'manifest')
   const schema = (value as { schema?: unknown } | null)?.schema
-  throw new UserError(
-    schema === 1
-      ? `The manifest ${path} is not one of ours: ${result.error.issues[0]?.path.join('.')}: ${result.error.issues[0]?.message}.`
-      : `The manifest ${path} has schema ${JSON.stringify(schema)}, but this version reads schema 1.`,
-  )
+  if (schema !== manifestSchema)
+    throw new UserError(
+      `The manifest ${path} has schema ${JSON.stringify(schema)}, but this version reads schema ${manifestSchema}.`,
+      { fix: 'Make the run again with this version, under another name, or delete its folder first.' },
+    )
+  return parseConfig(RunManifest, value, `the manifest ${path}`)
 }
 
 /** A folder that holds something else must not become a run. */

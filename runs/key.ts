@@ -1,10 +1,10 @@
 /** What a run is to be, and the key that follows: the hash of all that its bytes depend on. */
 import { nameOfPath } from '../core/files.ts'
 import { hashValue } from '../core/hash.ts'
-import type { RunInput, RunManifest } from './run.ts'
+import type { RunInput } from './run.ts'
 
 /** Raised whenever the same config and inputs give other bytes than before, so that old runs are not taken for new. */
-export const formatVersion = 2
+export const formatVersion = 3
 
 /** What a run is to be: everything its bytes depend on, and how it may be called. */
 export interface RunRequest {
@@ -28,7 +28,10 @@ export interface RunRequest {
  * not part of it, so config keys that only name inputs (`model`, `dataset.path`, `capture` …) are left out; what a model
  * or text is called is, since other tools are told.
  */
-export function keyOf(request: Pick<RunRequest, 'stage' | 'config' | 'inputs' | 'seed' | 'engine'>): string {
+export function keyOf(
+  request: Pick<RunRequest, 'stage' | 'config' | 'inputs' | 'seed' | 'engine'>,
+  format = formatVersion,
+): string {
   const config: Record<string, unknown> = { ...request.config }
   for (const { role } of request.inputs) {
     const value = config[role]
@@ -36,7 +39,7 @@ export function keyOf(request: Pick<RunRequest, 'stage' | 'config' | 'inputs' | 
     else delete config[role]
   }
   return hashValue({
-    format: formatVersion,
+    format,
     stage: request.stage,
     seed: request.seed,
     engine: { name: request.engine.name, precision: request.engine.precision },
@@ -45,9 +48,4 @@ export function keyOf(request: Pick<RunRequest, 'stage' | 'config' | 'inputs' | 
       run === undefined && path !== undefined ? { role, sha256, name: nameOfPath(path) } : { role, sha256 },
     ),
   })
-}
-
-/** The content hash of a finished run: what other runs record when it is their input. */
-export function contentHash(manifest: RunManifest): string {
-  return hashValue(manifest.files)
 }

@@ -1,11 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hashPath } from '../core/hash.ts'
-import { contentHash } from './key.ts'
 import { ancestry, descendants, diffRuns, inherited, verifyRun } from './lineage.ts'
-import type { FinishedRun, OpenRun } from './open-run.ts'
+import type { OpenRun } from './open-run.ts'
+import type { FinishedRun } from './run.ts'
+import { contentHash } from './seal.ts'
 import { RunStore } from './store.ts'
 
 let folder: string
@@ -81,7 +82,25 @@ describe('verify', () => {
     rmSync(capture.directory, { recursive: true })
     await make('capture', 'other shard', { model: 'model.bin' }, capture.manifest.inputs)
     expect(await verifyRun(store, train)).toEqual([{ run: 'train', what: 'capture capture', problem: 'changed' }])
+    await expect(inherited(store, train, 'model')).rejects.toThrow(
+      'The run capture has changed since train was made from it.',
+    )
   })
+})
+
+test('lineage of a run that is its own input, or an input of its input, ends', async () => {
+  const edit = (run: FinishedRun, input: string) => {
+    const path = join(run.directory, 'run.json')
+    const inputs = [{ role: 'capture', run: input, sha256: '0' }]
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), inputs }))
+  }
+  edit(train, 'train')
+  expect((await ancestry(store, await store.find('train'))).inputs).toMatchObject([{ circle: true, from: undefined }])
+  edit(train, 'capture')
+  edit(capture, 'train')
+  const tree = await ancestry(store, await store.find('train'))
+  expect(tree.inputs[0]!.from!.inputs).toMatchObject([{ circle: true, from: undefined }])
+  await expect(inherited(store, await store.find('train'), 'model')).rejects.toThrow('is damaged')
 })
 
 test('diff names every key in which two runs differ, and no other', async () => {

@@ -1,18 +1,23 @@
 /** The graph of manifests: what a run was made from, what was made from it, and whether all of it still holds. */
-import { stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { codeOf } from '../core/errors.ts'
-import { hashPath, sha256File } from '../core/hash.ts'
-import { filesOf, readRunManifest } from './folder.ts'
-import { contentHash } from './key.ts'
-import type { FinishedRun } from './open-run.ts'
-import type { RunInput, RunManifest } from './run.ts'
+import { codeOf, UserError } from '../core/errors.ts'
+import { hashPath } from '../core/hash.ts'
+import { entriesOf, manifestName, readRunManifest } from './folder.ts'
+import { problemOf } from './read.ts'
+import type { FinishedRun, RunInput, RunManifest } from './run.ts'
+import { contentHash, flawsOf, mustBeSealed } from './seal.ts'
 import type { RunStore } from './store.ts'
 
 /** A run and, below it, what it was made from. */
 export interface Ancestry {
   readonly run: FinishedRun
-  readonly inputs: readonly { readonly input: RunInput; readonly from: Ancestry | undefined }[]
+  readonly inputs: readonly {
+    readonly input: RunInput
+    readonly from: Ancestry | undefined
+    /** The input is this run itself or one that it is an input of, which no sound run has. */
+    readonly circle?: true
+  }[]
 }
 
 /** Something that no longer is as a manifest says. */
@@ -20,7 +25,7 @@ export interface Problem {
   readonly run: string
   /** The file's or input's name. */
   readonly what: string
-  readonly problem: 'changed' | 'missing' | 'not in the manifest' | 'unfinished' | 'does not follow from its tables'
+  readonly problem: string
 }
 
 /** The run that an input names: where it was when recorded, or under its id in the store. */
@@ -33,26 +38,61 @@ async function runOfInput(store: RunStore, input: RunInput): Promise<FinishedRun
   return undefined
 }
 
-/** What the run was made from, all the way back. */
-export async function ancestry(store: RunStore, run: FinishedRun): Promise<Ancestry> {
-  const inputs = []
-  for (const input of run.manifest.inputs) {
-    const parent = await runOfInput(store, input)
-    inputs.push({ input, from: parent && (await ancestry(store, parent)) })
-  }
-  return { run, inputs }
+/** The same, as it was when it was recorded; a `UserError` where it is another by now. */
+async function unchangedRunOfInput(
+  store: RunStore,
+  of: FinishedRun,
+  input: RunInput,
+): Promise<FinishedRun | undefined> {
+  const run = await runOfInput(store, input)
+  if (!run) return undefined
+  if (run.directory === of.directory) throw changed(run, of)
+  if (run.manifest.status === 'finished') mustBeSealed(run)
+  if (contentHash(run.manifest) !== input.sha256) throw changed(run, of)
+  return run
 }
 
-/** The run's input of this role, looked for in its own manifest, then in its parents'. */
+function changed(run: FinishedRun, of: FinishedRun): UserError {
+  return new UserError(`The run ${run.manifest.id} has changed since ${of.manifest.id} was made from it.`, {
+    fix: `Put the old one back, or make ${of.manifest.id} again from what it is now.`,
+  })
+}
+
+/** What the run was made from, all the way back; a run that is met again, in a circle, is not followed. */
+export async function ancestry(store: RunStore, run: FinishedRun): Promise<Ancestry> {
+  const known = new Map<string, Ancestry>()
+  const below = new Set<string>()
+  const follow = async (run: FinishedRun): Promise<Ancestry> => {
+    const before = known.get(run.directory)
+    if (before) return before
+    below.add(run.directory)
+    const inputs: Ancestry['inputs'][number][] = []
+    for (const input of run.manifest.inputs) {
+      const parent = await runOfInput(store, input)
+      if (parent && below.has(parent.directory)) inputs.push({ input, from: undefined, circle: true })
+      else inputs.push({ input, from: parent && (await follow(parent)) })
+    }
+    below.delete(run.directory)
+    const found = { run, inputs }
+    known.set(run.directory, found)
+    return found
+  }
+  return follow(run)
+}
+
+/**
+ * The run's input of this role, looked for in its own manifest, then in its parents'. A parent that is another by now than
+ * when the run was made from it is a `UserError`.
+ */
 export async function inherited(
   store: RunStore,
   run: FinishedRun,
   role: string,
-): Promise<{ readonly input: RunInput; readonly config: unknown } | undefined> {
+): Promise<{ readonly of: FinishedRun; readonly input: RunInput; readonly config: unknown } | undefined> {
   const input = run.manifest.inputs.find(input => input.role === role)
-  if (input) return { input, config: run.manifest.config[role] }
+  if (input) return { of: run, input, config: run.manifest.config[role] }
   for (const parent of run.manifest.inputs) {
-    const from = await runOfInput(store, parent)
+    const from = await unchangedRunOfInput(store, run, parent)
     const found = from && (await inherited(store, from, role))
     if (found) return found
   }
@@ -62,7 +102,7 @@ export async function inherited(
 /** The run that was the run's input of this role, directly or further back. */
 export async function inheritedRun(store: RunStore, run: FinishedRun, role: string): Promise<FinishedRun | undefined> {
   const found = await inherited(store, run, role)
-  return found && runOfInput(store, found.input)
+  return found && unchangedRunOfInput(store, found.of, found.input)
 }
 
 /** Runs of the store that were made from this one, directly. */
@@ -72,7 +112,7 @@ export async function descendants(store: RunStore, id: string): Promise<Finished
 }
 
 /**
- * Hashes a run's files and inputs again, and those of every run it was made from. `hashInput` gives the present hash
+ * Checks a run's manifest, hashes its files and inputs again, and does so for every run it was made from. `hashInput` gives the present hash
  * of an input that is not a run, or undefined where it is gone.
  */
 export async function verifyRun(
@@ -85,17 +125,18 @@ export async function verifyRun(
   seen.add(run.directory)
   const { id, files, inputs, status } = run.manifest
   const problems: Problem[] = []
-  const report = (what: string, problem: Problem['problem']) => problems.push({ run: id, what, problem })
+  const report = (what: string, problem: string) => problems.push({ run: id, what, problem })
 
-  if (status !== 'finished') report('run.json', 'unfinished')
+  if (!(await lstat(join(run.directory, manifestName))).isFile()) report(manifestName, 'not a plain file')
+  if (status !== 'finished') report(manifestName, 'unfinished')
   else {
-    const present = new Set(await filesOf(run.directory))
+    for (const { what, problem } of flawsOf(run)) report(what, problem)
     for (const [name, hash] of Object.entries(files)) {
-      if (!present.has(name)) report(name, 'missing')
-      else if ((await sha256File(join(run.directory, name))) !== hash) report(name, 'changed')
-      present.delete(name)
+      const problem = await problemOf(join(run.directory, name), hash)
+      if (problem) report(name, problem)
     }
-    for (const name of present) report(name, 'not in the manifest')
+    for (const { name } of await entriesOf(run.directory))
+      if (!Object.hasOwn(files, name)) report(name, 'not in the manifest')
   }
   for (const input of inputs) {
     const parent = await runOfInput(store, input)

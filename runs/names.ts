@@ -1,5 +1,7 @@
 /** Readable run ids that depend on the run's key alone: `train-brave-otter-3f2a`. */
 import { UserError } from '../core/errors.ts'
+import { partialEnding } from '../core/files.ts'
+import { RunId } from './run.ts'
 
 const adjectives =
   'amber bold brave brief bright brisk calm clear clever cool crisp deep eager early fair fast fine fleet fond frank fresh gentle glad grand green happy hardy honest keen kind late light little lively lucid lucky mellow merry mild modest neat noble open patient plain polite proud quick quiet rapid ready rosy round sharp shy silver sleek smooth steady sunny swift tidy warm wise'.split(
@@ -22,7 +24,7 @@ export function idsFor(prefix: string, key: string): string[] {
 
 /** Refuses ids that would not be one plain folder name everywhere. */
 export function checkId(id: string): void {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(id) && !id.endsWith('.partial')) return
+  if (RunId.safeParse(id).success && !id.endsWith(partialEnding)) return
   throw new UserError(
     `The run name ${JSON.stringify(id)} is not usable: a name has 1 to 100 letters, digits, dots, dashes and underscores, and starts with a letter or digit.`,
     { fix: 'Choose another --name.' },

@@ -8,13 +8,8 @@ import { sha256File } from '../core/hash.ts'
 import type { Lock } from '../core/lock.ts'
 import { discardedPrefix, filesOf, manifestName, metricsName } from './folder.ts'
 import { MetricsFile } from './metrics.ts'
-import type { RunManifest } from './run.ts'
-
-/** A finished run. */
-export interface FinishedRun {
-  readonly directory: string
-  readonly manifest: RunManifest
-}
+import type { FinishedRun, RunManifest } from './run.ts'
+import { sealOf } from './seal.ts'
 
 /** A run that is being written. It ends by exactly one of `finish`, `stop` and `discard`. */
 export class OpenRun {
@@ -92,7 +87,8 @@ export class OpenRun {
   }
 
   async #close(changes: Partial<RunManifest>): Promise<void> {
-    this.#manifest = { ...this.#manifest, ...changes }
+    const closed = { ...this.#manifest, ...changes }
+    this.#manifest = closed.status === 'finished' ? { ...closed, sha256: sealOf(closed) } : closed
     try {
       await this.#mustBeOurs()
       await writeJson(join(this.directory, manifestName), this.#manifest)

@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { contentHash, keyOf, type RunRequest } from './key.ts'
+import { keyOf, type RunRequest } from './key.ts'
 import type { OpenRun } from './open-run.ts'
+import { contentHash } from './seal.ts'
 import { RunStore } from './store.ts'
 
 let folder: string
@@ -78,7 +79,7 @@ describe('opening', () => {
     const run = await begin()
     const manifest = JSON.parse(readFileSync(join(run.directory, 'run.json'), 'utf8'))
     expect(manifest).toMatchObject({
-      schema: 1,
+      schema: 2,
       status: 'running',
       started: '2026-01-02T03:04:05.000Z',
       finished: null,
@@ -215,8 +216,8 @@ describe('finding', () => {
 
   test('refuses a manifest of a schema it does not know', async () => {
     const run = await finished({ name: 'run42' })
-    writeFileSync(join(run.directory, 'run.json'), '{"schema": 2}')
-    await expect(store.find('run42')).rejects.toThrow('has schema 2, but this version reads schema 1')
+    writeFileSync(join(run.directory, 'run.json'), '{"schema": 1}')
+    await expect(store.find('run42')).rejects.toThrow('has schema 1, but this version reads schema 2')
     expect((await store.list()).unreadable).toHaveLength(1)
   })
 })

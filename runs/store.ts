@@ -11,10 +11,11 @@ import { writeError, writeJson } from '../core/files.ts'
 import { takeLock } from '../core/lock.ts'
 import { nearest } from '../core/nearest.ts'
 import { discardedPrefix, lockName, manifestName, readRunManifest, refuseStrangers } from './folder.ts'
-import { keyOf, type RunRequest } from './key.ts'
+import { formatVersion, keyOf, type RunRequest } from './key.ts'
 import { checkId, idsFor } from './names.ts'
-import { type FinishedRun, OpenRun } from './open-run.ts'
-import type { RunManifest } from './run.ts'
+import { OpenRun } from './open-run.ts'
+import { type FinishedRun, manifestSchema, type RunManifest } from './run.ts'
+import { mustBeSealed } from './seal.ts'
 
 export type Opened =
   | { readonly state: 'unchanged'; readonly run: FinishedRun }
@@ -60,7 +61,7 @@ export class RunStore {
     })
   }
 
-  /** A finished run of the stage, by id or directory; anything else is a `UserError`. */
+  /** A finished run of the stage, by id or directory, whose manifest holds together; anything else is a `UserError`. */
   async finished(reference: string, stages: readonly string[]): Promise<FinishedRun> {
     const run = await this.find(reference)
     const { id, stage, status } = run.manifest
@@ -72,6 +73,7 @@ export class RunStore {
       throw new UserError(`The run ${id} is not finished (its status is ${status}).`, {
         fix: `Start the command that made it again; it goes on where it stopped.`,
       })
+    mustBeSealed(run)
     return run
   }
 
@@ -84,7 +86,7 @@ export class RunStore {
     if (request.name === undefined) {
       const same = (await this.list()).runs.filter(run => run.manifest.key === key)
       const run = same.find(run => run.manifest.status === 'finished') ?? same[0]
-      if (run?.manifest.status === 'finished') return { state: 'unchanged', run }
+      if (run?.manifest.status === 'finished') return unchanged(run)
       if (run) ids.unshift(run.manifest.id)
     }
     for (const id of ids) {
@@ -96,7 +98,7 @@ export class RunStore {
           fix: `Choose another --name, or delete ${directory}. \`pipeline runs show ${id}\` tells what it is.`,
         })
       }
-      if (before?.status === 'finished') return { state: 'unchanged', run: { directory, manifest: before } }
+      if (before?.status === 'finished') return unchanged({ directory, manifest: before })
       return this.#write(id, key, request, now)
     }
     throw new Error(`No id is free for the key ${key}.`)
@@ -119,10 +121,11 @@ export class RunStore {
       if (before && before.key !== key) throw new UserError(`The run ${id} was made by another process meanwhile.`)
       if (before?.status === 'finished') {
         await lock.release()
-        return { state: 'unchanged', run: { directory, manifest: before } }
+        return unchanged({ directory, manifest: before })
       }
       const manifest: RunManifest = {
-        schema: 1,
+        schema: manifestSchema,
+        format: formatVersion,
         id,
         stage: request.stage,
         status: 'running',
@@ -137,6 +140,7 @@ export class RunStore {
         finished: null,
         summary: {},
         files: {},
+        sha256: null,
       }
       await writeJson(join(directory, manifestName), manifest)
       return { state: before ? 'resumed' : 'new', run: new OpenRun(directory, manifest, lock, now) }
@@ -157,4 +161,10 @@ export class RunStore {
       throw error
     }
   }
+}
+
+/** A run whose manifest was tampered with is no answer. */
+function unchanged(run: FinishedRun): Opened {
+  mustBeSealed(run)
+  return { state: 'unchanged', run }
 }

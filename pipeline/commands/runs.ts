@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { columns, duration, figure, words } from '../../core/text.ts'
 import { type Ancestry, ancestry, descendants, diffRuns, verifyRun } from '../../runs/lineage.ts'
-import type { FinishedRun } from '../../runs/open-run.ts'
+import type { FinishedRun } from '../../runs/run.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
 import { hashOfInput } from '../stages/inputs.ts'
