@@ -22,6 +22,9 @@ export class InterruptedError extends UserError {
   override readonly exitCode: number = 4
 }
 
+/** What the work has read so far turned out to be damaged, so that nothing of it may be kept: exit code 1. */
+export class SpoiltError extends UserError {}
+
 /** What any thrown value says, for messages that quote another error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,14 +1,13 @@
 /** `pipeline export …`: results for other programs. */
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { labelFormats } from '../../labels/export.ts'
-import { readRunManifest } from '../../runs/folder.ts'
-import type { RunStore } from '../../runs/store.ts'
 import type { SaeFormat } from '../../sae/formats/index.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
-import { findRun, findSae } from '../stages/inputs.ts'
+import { findRun } from '../stages/inputs.ts'
+import { reading } from '../stages/reading.ts'
+import { findAnySae, openAnySae } from '../stages/sae.ts'
 
 const verdicts = ['pass', 'fail', 'inconclusive', 'not-run'] as const
 
@@ -28,14 +27,15 @@ export const labels = defineCommand({
   }),
   async run(config) {
     const { exportLabels } = await import('../../labels/export.ts')
-    const { directory, run } = await findRun(openStore(config), config.run, 'labels', ['label'])
+    const found = await findRun(openStore(config), config.run, 'labels', ['label'])
     const to = resolve(config.to)
     const selection = {
       labelledOnly: config.labelledOnly,
       ...(config.verdicts ? { verdicts: config.verdicts } : {}),
     }
-    const features = await exportLabels(directory, to, config.format, selection)
-    return { text: `${features} features of ${run.manifest.id} are in ${to}.`, json: { features, path: to } }
+    const write = () => exportLabels(found.directory, to, config.format, selection)
+    const features = await reading(found, ['features.jsonl'], write)
+    return { text: `${features} features of ${found.run.manifest.id} are in ${to}.`, json: { features, path: to } }
   },
 })
 
@@ -55,17 +55,17 @@ export const sae = defineCommand({
     ...StoreConfig,
   }),
   async run(config) {
-    const directory = await findAnySae(openStore(config), config.run)
+    const found = await findAnySae(openStore(config), config.run)
     const to = resolve(config.to)
     const { startEngine } = await import('../../engine/engine.ts')
     await startEngine()
-    const { openSae } = await import('../../sae/formats/index.ts')
     const { loadSparsity } = await import('../../sae/formats/saelens.ts')
     const { toPortable } = await import('../../sae/formats/portable.ts')
     const { exportSae } = await import('../../sae/formats/export.ts')
-    const opened = await openSae(directory)
+    const opened = await openAnySae(found)
     try {
-      const portable = await toPortable(opened, await loadSparsity(directory))
+      const density = await reading(found, ['sparsity.safetensors'], () => loadSparsity(found.directory))
+      const portable = await toPortable(opened, density)
       const files = await exportSae(to, portable, config.format)
       return { text: `The SAE is in ${to}: ${files.join(', ')}.`, json: { path: to, format: config.format, files } }
     } finally {
@@ -73,11 +73,3 @@ export const sae = defineCommand({
     }
   },
 })
-
-/** The directory of a run's SAE, or one of any format that is no run. */
-export async function findAnySae(store: RunStore, reference: string): Promise<string> {
-  const path = resolve(reference)
-  const { directory } =
-    existsSync(path) && !(await readRunManifest(path)) ? { directory: path } : await findSae(store, reference)
-  return directory
-}

@@ -117,7 +117,7 @@ export const diff = defineCommand({
 
 export const verify = defineCommand({
   about:
-    'Hashes the files of a run again, and its inputs, and those of every run it was made from; computes evidence again from its tables. Exit code 2 when something is not as its manifest says.',
+    'Holds the manifest of a run to itself, hashes its files and inputs again, and does so for every run it was made from; computes evidence again from its tables. Exit code 2 when something is not as its manifest says.',
   examples: ['pipeline runs verify run42'],
   operands: ['run'],
   config: z.strictObject({ run, ...StoreConfig }),
@@ -160,11 +160,19 @@ function leaves(value: Readonly<Record<string, unknown>>, prefix = ''): [string,
 
 /** A run that was shown already is named without what it was made from. */
 function treeLines(tree: Ancestry, indent: string, seen = new Set<string>()): string[] {
-  return tree.inputs.flatMap(({ input, from }, i) => {
+  return tree.inputs.flatMap(({ input, from, circle }, i) => {
     const last = i === tree.inputs.length - 1
     const name = input.run ?? input.path ?? '?'
     const again = from !== undefined && seen.has(from.run.directory)
-    const end = again ? ' (as above)' : from ? ` (${from.run.manifest.stage})` : input.run ? ' (gone)' : ''
+    const end = circle
+      ? ' (a circle: damaged)'
+      : again
+        ? ' (as above)'
+        : from
+          ? ` (${from.run.manifest.stage})`
+          : input.run
+            ? ' (gone)'
+            : ''
     const line = `${indent}${last ? '└─' : '├─'} ${input.role}: ${name}${end}`
     if (!from || again) return [line]
     seen.add(from.run.directory)
@@ -176,6 +184,10 @@ function plainTree(tree: Ancestry): object {
   return {
     run: tree.run.manifest.id,
     stage: tree.run.manifest.stage,
-    inputs: tree.inputs.map(({ input, from }) => ({ ...input, ...(from ? { from: plainTree(from) } : {}) })),
+    inputs: tree.inputs.map(({ input, from, circle }) => ({
+      ...input,
+      ...(circle ? { circle } : {}),
+      ...(from ? { from: plainTree(from) } : {}),
+    })),
   }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { columns } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
-import { findAnySae } from './export.ts'
+import { findAnySae, openAnySae } from '../stages/sae.ts'
 
 export default defineCommand({
   about:
@@ -19,13 +19,12 @@ export default defineCommand({
     ...StoreConfig,
   }),
   async run(config) {
-    const directory = await findAnySae(openStore(config), config.sae)
+    const found = await findAnySae(openStore(config), config.sae)
     await startProcessEngine(config)
     const { tf } = await import('../../engine/tf.ts')
-    const { openSae } = await import('../../sae/formats/index.ts')
     const { rowsOf } = await import('../../sae/measure/reference.ts')
     const { measureRows } = await import('../../sae/measure/row-quality.ts')
-    const sae = await openSae(directory)
+    const sae = await openAnySae(found)
     try {
       const rows = await rowsOf(resolve(config.rows), sae.width, Number.POSITIVE_INFINITY, config.tensor)
       const x = tf.tensor2d(rows, [rows.length / sae.width, sae.width])

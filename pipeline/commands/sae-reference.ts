@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
-import { findAnySae } from './export.ts'
+import { findAnySae, openAnySae } from '../stages/sae.ts'
 
 export default defineCommand({
   about:
@@ -27,11 +27,10 @@ export default defineCommand({
     ...StoreConfig,
   }),
   async run(config) {
-    const directory = await findAnySae(openStore(config), config.sae)
+    const found = await findAnySae(openStore(config), config.sae)
     await startProcessEngine(config)
-    const { openSae } = await import('../../sae/formats/index.ts')
     const { randomRows, rowsOf, writeReference } = await import('../../sae/measure/reference.ts')
-    const sae = await openSae(directory)
+    const sae = await openAnySae(found)
     try {
       const rows =
         config.rows === 'random'

@@ -5,6 +5,7 @@ import { columns, shortPath } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
 import { findSae } from '../stages/inputs.ts'
+import { openAnySae } from '../stages/sae.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2
@@ -97,14 +98,10 @@ export const compare = defineCommand({
   }),
   async run(config) {
     await startProcessEngine(config)
-    const { openSae } = await import('../../sae/formats/index.ts')
     const { compareSaes } = await import('../../sae/measure/compare.ts')
     const { writeStability } = await import('../../sae/measure/stability.ts')
     const store = openStore(config)
-    const [a, b] = [
-      await openSae((await findSae(store, config.a)).directory),
-      await openSae((await findSae(store, config.b)).directory),
-    ]
+    const [a, b] = [await openAnySae(await findSae(store, config.a)), await openAnySae(await findSae(store, config.b))]
     try {
       const comparison = compareSaes(a, b, config)
       const { match, stability, null: permuted, ...figures } = comparison

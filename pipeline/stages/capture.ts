@@ -29,7 +29,7 @@ export default defineStage({
       inputs: [model.input, dataset.input],
       async work(context) {
         const { capture } = await import('../../capture/capture.ts')
-        const loaded = await loadModelAndText(model, datasetConfig, context)
+        const loaded = await loadModelAndText(model, { ...dataset, config: datasetConfig }, context)
         try {
           return await capture(context, { model: loaded.model, dataset: loaded.dataset, config: settings })
         } finally {

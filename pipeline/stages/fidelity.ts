@@ -48,7 +48,7 @@ export async function findFidelity(store: RunStore, capture: Found, settings: Se
       const probes = new Map<string, FidelityProbe>()
       return {
         async at(site) {
-          loaded ??= loadModelAndText(model, text.config, { progress, signal })
+          loaded ??= loadModelAndText(model, text, { progress, signal })
           const { model: host, dataset } = await loaded
           const { fidelityProbe } = await import('../../latents/fidelity.ts')
           const mean = rows.manifest.sites.find(({ name }) => name === site)!.statistics.populationMean

@@ -4,10 +4,10 @@ import { copyFile, readdir, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import { hashPath } from '../../core/hash.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { readRunManifest } from '../../runs/folder.ts'
-import { findDataset, findModel, findSae, hashing } from './inputs.ts'
+import { findDataset, findModel, findSae, hashed, hashing } from './inputs.ts'
+import { mustBeAsHashed } from './reading.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
 const ImportConfig = z.strictObject({
@@ -40,7 +40,7 @@ export default defineStage({
     }
     const { findSae: findFiles, openSae } = await import('../../sae/formats/index.ts')
     const { directory: source, format } = await findFiles(path)
-    const input = { role: 'from', path: source, sha256: await hashPath(source) }
+    const files = await hashed('from', source)
     const dataset = config.dataset as DatasetConfig | undefined
     const model = config.model === undefined ? [] : [await hashing(session, () => findModel(String(config.model)))]
     const text = dataset === undefined ? [] : [await hashing(session, () => findDataset(dataset.path))]
@@ -51,7 +51,7 @@ export default defineStage({
         ...(config.model === undefined ? {} : { model: config.model }),
         ...(dataset === undefined ? {} : { dataset }),
       },
-      inputs: [input, ...[...model, ...text].map(({ input }) => input)],
+      inputs: [files, ...model, ...text].map(({ input }) => input),
       async work({ directory }) {
         const sae = await openSae(source, site === undefined ? {} : { hook_name: site })
         try {
@@ -64,6 +64,7 @@ export default defineStage({
             const { saveSae } = await import('../../sae/formats/saelens.ts')
             await saveSae(directory, sae)
           }
+          await mustBeAsHashed(files)
           return { architecture, width, latents, site: metadata.hook_name }
         } finally {
           sae.dispose()

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { codeOf, UserError } from '../../core/errors.ts'
 import { hashPath, hashValue } from '../../core/hash.ts'
 import type { Progress } from '../../core/progress.ts'
+import { type Footprint, footprintOf } from '../../core/steady.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
 import type { Tokenizer } from '../../datasets/tokenizer/index.ts'
@@ -14,6 +15,7 @@ import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import { contentHash } from '../../runs/seal.ts'
 import type { RunStore } from '../../runs/store.ts'
 import type { Session } from '../command.ts'
+import { mustBeAsHashed } from './reading.ts'
 
 /** The name under which the project's own model and language are found. */
 export const builtIn = 'toyworld'
@@ -24,6 +26,14 @@ export interface Found {
   readonly directory: string
   /** The run it is, when it is one. */
   readonly run?: FinishedRun
+  /** Of files that are no run, as they were when they were hashed. */
+  readonly footprint?: Footprint
+}
+
+/** An input that is no run, hashed now; `name` is its path, or what stands for it. */
+export async function hashed(role: string, directory: string, name = directory): Promise<Found> {
+  const footprint = await footprintOf([directory])
+  return { directory, footprint, input: { role, path: name, sha256: await hashPath(directory) } }
 }
 
 /** A model directory, or the built-in one. */
@@ -31,13 +41,13 @@ export async function findModel(reference: string): Promise<Found> {
   if (reference === builtIn) {
     const { toyworldModelDirectory } = await import('../../datasets/toyworld/index.ts')
     const directory = toyworldModelDirectory()
-    return { directory, input: { role: 'model', path: builtIn, sha256: await hashPath(directory) } }
+    return hashed('model', directory, builtIn)
   }
   const directory = resolve(reference)
   await mustExist(join(directory, 'config.json'), `There is no model at ${directory}: it has no config.json.`, {
     fix: `Name a Hugging Face model directory, or '${builtIn}' for the built-in model.`,
   })
-  return { directory, input: { role: 'model', path: directory, sha256: await hashPath(directory) } }
+  return hashed('model', directory)
 }
 
 /** The source of a dataset: a file, a folder, or the built-in language. */
@@ -47,14 +57,14 @@ export async function findDataset(path: string): Promise<Found> {
   await mustExist(directory, `There is no dataset at ${directory}.`, {
     fix: `Name a .txt or .jsonl file, a folder of them, or '${builtIn}' for the built-in language.`,
   })
-  return { directory, input: { role: 'dataset', path: directory, sha256: await hashPath(directory) } }
+  return hashed('dataset', directory)
 }
 
 /** A file that is an input of the given role. */
 export async function findFile(role: string, path: string): Promise<Found> {
   const file = resolve(path)
   await mustExist(file, `There is no file at ${file}.`, { fix: 'Check the path.' })
-  return { directory: file, input: { role, path: file, sha256: await hashPath(file) } }
+  return hashed(role, file)
 }
 
 /** The finished run of one of the stages, by id or directory. */
@@ -72,8 +82,7 @@ export async function findRun(
 /** An SAE: a run that trained or imported one, or a directory in SAELens's layout. */
 export async function findSae(store: RunStore, reference: string): Promise<Found> {
   const path = resolve(reference)
-  if ((await exists(join(path, 'cfg.json'))) && !(await readRunManifest(path)))
-    return { directory: path, input: { role: 'sae', path, sha256: await hashPath(path) } }
+  if ((await exists(join(path, 'cfg.json'))) && !(await readRunManifest(path))) return hashed('sae', path)
   return findRun(store, reference, 'sae', ['train', 'import'])
 }
 
@@ -124,7 +133,7 @@ export function nameOf({ input }: Found): string {
 /** Loads a model with its tokenizer and a dataset tokenised by it. The caller disposes the model. */
 export async function loadModelAndText(
   model: Found,
-  dataset: DatasetConfig,
+  text: Found & { readonly config: DatasetConfig },
   { progress, signal }: { progress: Progress; signal: AbortSignal },
 ): Promise<{ model: Model; tokenizer: Tokenizer; dataset: TokenDataset }> {
   const { loadModel } = await import('../../model/load.ts')
@@ -136,8 +145,10 @@ export async function loadModelAndText(
   try {
     const { context, bosToken } = loaded.config
     checkTokenizer(loaded, tokenizer)
-    const text = await openDataset(dataset, tokenizer, { context, bosToken, progress, signal })
-    return { model: loaded, tokenizer, dataset: text }
+    const dataset = await openDataset(text.config, tokenizer, { context, bosToken, progress, signal })
+    await mustBeAsHashed(model)
+    await mustBeAsHashed(text)
+    return { model: loaded, tokenizer, dataset }
   } catch (error) {
     loaded.dispose()
     throw error

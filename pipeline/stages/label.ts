@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
 import { datasetOf, findFile, findRun, findSae, hashing, loadModelAndText, modelOf } from './inputs.ts'
+import { reading } from './reading.ts'
 import { loadSaeOf } from './sae.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
@@ -36,11 +37,15 @@ export default defineStage({
         const { label } = await import('../../labels/label.ts')
         const { readStability } = await import('../../sae/measure/stability.ts')
         const { evidenceByLatent, readEvidence } = await import('../../validation/evidence.ts')
-        const found = evidence && evidenceByLatent(await readEvidence(join(evidence.directory, 'evidence.json')))
-        const loaded = await loadModelAndText(model, text.config, context)
+        const found = evidence
+          ? evidenceByLatent(
+              await reading(evidence, ['evidence.json'], () => readEvidence(join(evidence.directory, 'evidence.json'))),
+            )
+          : undefined
+        const loaded = await loadModelAndText(model, text, context)
         const trained = await loadSaeOf(sae)
         try {
-          const cosines = stability && (await readStability(stability.directory, trained))
+          const cosines = stability && (await reading(stability, [], () => readStability(stability.directory, trained)))
           return await label(context, {
             ...loaded,
             sae: trained,

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
 import { inheritedRun } from '../../runs/lineage.ts'
 import { findRun, findSae, nameOf } from './inputs.ts'
+import { readingRuns } from './reading.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
@@ -23,6 +24,7 @@ export default defineStage({
     const sae = await findSae(store, settings.sae)
     const validate = settings.evidence && (await findRun(store, settings.evidence, 'evidence', ['validate']))
     const label = settings.labels && (await findRun(store, settings.labels, 'labels', ['label']))
+    const train = sae.run?.manifest.stage === 'train' ? sae.run : undefined
     const capture = sae.run && (await inheritedRun(store, sae.run, 'capture'))
     const found = [sae, ...(validate ? [validate] : []), ...(label ? [label] : [])]
     return {
@@ -31,14 +33,21 @@ export default defineStage({
       inputs: found.map(({ input }) => input),
       async work(context) {
         const { report } = await import('../../dashboard/report/report.ts')
-        const summary = await report(context, {
+        const shown = [
+          ...(capture ? [[capture, ['capture.json']] as const] : []),
+          ...(train ? [[train, ['metrics.jsonl']] as const] : []),
+          ...(validate ? [[validate.run, ['evidence.json']] as const] : []),
+          ...(label ? [[label.run, ['features.jsonl', 'examples.parquet']] as const] : []),
+        ]
+        const inputs = {
           title: settings.title ?? nameOf(sae),
           capture,
-          train: sae.run?.manifest.stage === 'train' ? sae.run : undefined,
+          train,
           validate: validate ? validate.run : undefined,
           label: label ? label.run : undefined,
           features: settings.features,
-        })
+        }
+        const summary = await readingRuns(shown, () => report(context, inputs))
         return { ...summary, page: 'report.html' }
       },
     }

@@ -1,7 +1,7 @@
 /** A stage as a command: its inputs are found and hashed, the store says whether there is work, the engine does it. */
 import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
-import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
+import { FaultError, InterruptedError, SpoiltError, UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import { resolveSettings } from '../../engine/settings.ts'
@@ -241,7 +241,7 @@ async function leave(runs: readonly (Slot | FinishedSlot)[], error: unknown): Pr
   for (const run of runs) {
     if ('done' in run) continue
     try {
-      if (users && run.state === 'new') await run.open.discard()
+      if (error instanceof SpoiltError || (users && run.state === 'new')) await run.open.discard()
       else await run.open.stop(passing ? 'interrupted' : 'failed')
     } catch {
       // A full disk may keep the manifest from being written; the run stays `running`, which resumes as well.

@@ -10,6 +10,7 @@ import type { TrainOptions } from '../../sae/training/train.ts'
 import type { Session } from '../command.ts'
 import { findFidelity } from './fidelity.ts'
 import { findRun, hashing } from './inputs.ts'
+import { reading, watchRun } from './reading.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
@@ -34,9 +35,11 @@ export default defineStage({
       config: recorded(settings),
       inputs,
       work: context =>
-        using(context, async (capture, options) => {
+        using(context, async (capture, options, mustBeUntouched) => {
           const { trainSae } = await import('../../sae/training/train.ts')
-          return trainSae(context, { capture, config: settings, ...options })
+          const summary = await trainSae(context, { capture, config: settings, ...options })
+          await mustBeUntouched()
+          return summary
         }),
     }
   },
@@ -56,13 +59,16 @@ export default defineStage({
         inputs,
       })),
       work: jobs =>
-        using(jobs[0]!.context, async (capture, options) => {
+        using(jobs[0]!.context, async (capture, options, mustBeUntouched) => {
           const { trainSaes } = await import('../../sae/training/train.ts')
           const one = ({ index, context, finish }: (typeof jobs)[number]) => ({
             context,
             config: settings[index]!,
             label: members[index]!.label,
-            finished: finish,
+            finished: async (summary: object) => {
+              await mustBeUntouched()
+              await finish(summary)
+            },
           })
           await trainSaes(jobs.map(one), capture, options)
         }),
@@ -85,13 +91,20 @@ async function findRows(config: Readonly<Record<string, unknown>>, store: RunSto
     settingsOf,
     /** Settings as the manifest keeps them. */
     recorded: (settings: TrainConfig) => ({ ...settings, capture: input.run, ...fidelity?.recorded }),
-    /** Opens what the work reads, and closes it whatever comes. */
-    async using<T>(context: StageContext, work: (rows: Capture, options: TrainOptions) => Promise<T>): Promise<T> {
+    /**
+     * Opens what the work reads, and closes it whatever comes. The work reads rows long after their shards were hashed: it
+     * calls `mustBeUntouched`, which throws where one was changed meanwhile, before it closes a run.
+     */
+    async using<T>(
+      context: StageContext,
+      work: (rows: Capture, options: TrainOptions, mustBeUntouched: () => Promise<void>) => Promise<T>,
+    ): Promise<T> {
       const { openCapture } = await import('../../datasets/shards/index.ts')
-      const rows = await openCapture(directory)
+      const mustBeUntouched = await watchRun(found.run)
+      const rows = await reading(found, ['capture.json'], () => openCapture(directory))
       const probes = fidelity?.open(rows, context)
       try {
-        return await work(rows, probes ? { fidelity: site => probes.at(site) } : {})
+        return await work(rows, probes ? { fidelity: site => probes.at(site) } : {}, mustBeUntouched)
       } finally {
         probes?.dispose()
         rows.close()

@@ -29,7 +29,7 @@ export default defineStage({
       inputs: [sae.input, model.input, text.input],
       async work(context) {
         const { validate } = await import('../../validation/validate.ts')
-        const loaded = await loadModelAndText(model, text.config, context)
+        const loaded = await loadModelAndText(model, text, context)
         const trained = await loadSaeOf(sae)
         const mean = await captureMean(store, sae, trained.metadata.hook_name)
         try {
