@@ -5,16 +5,12 @@ import type { z } from 'zod'
 import { parseConfig } from '../core/config.ts'
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
-import type { Progress } from '../core/progress.ts'
 import { type Flag, flagsOf, mergeConfig, readConfigFile, readFlag, sectionsOf } from './flags.ts'
 import { flagRow, type HelpSection, helpText } from './help.ts'
+import type { Session } from './stages/session.ts'
 
 /** What a command is given besides its config. */
-export interface Session {
-  readonly progress: Progress
-  /** Aborted on Ctrl-C. */
-  readonly signal: AbortSignal
-  readonly now: () => Date
+export interface CommandSession extends Session {
   /** Width of the person's terminal. */
   readonly columns: number
 }
@@ -41,7 +37,7 @@ export interface CommandDefinition<S extends z.ZodObject = z.ZodObject> {
   /** Which keys the help page leaves out, because another page has them. */
   readonly hides?: (key: string) => boolean
   readonly footer?: string
-  run(config: z.output<S>, session: Session): Promise<Outcome>
+  run(config: z.output<S>, session: CommandSession): Promise<Outcome>
 }
 
 /** Types a definition; nothing else. */
@@ -52,7 +48,7 @@ export function defineCommand<S extends z.ZodObject>(definition: CommandDefiniti
 /** A command and what it is to work on, read from the command line. */
 export interface Invocation {
   readonly json: boolean
-  run(session: Session): Promise<Outcome>
+  run(session: CommandSession): Promise<Outcome>
 }
 
 /** Thrown where a command line only asks for a text: help or the version. */

@@ -22,6 +22,19 @@ export function idsFor(prefix: string, key: string): string[] {
   return [4, 8, 64].map(digits => `${prefix}-${adjective}-${animal}-${key.slice(8, 8 + digits)}`)
 }
 
+/** Longest beginning of an id that leaves room for the words and digits behind it. */
+const longestPrefix = 72
+
+/** Refuses what ids cannot begin with, before anything is done under such a name. */
+export function checkPrefix(prefix: string): void {
+  checkId(prefix)
+  if (prefix.length > longestPrefix)
+    throw new UserError(
+      `Run ids cannot begin with ${JSON.stringify(prefix)}: it has ${prefix.length} letters, and ${longestPrefix} are the most.`,
+      { fix: 'Choose a shorter name.' },
+    )
+}
+
 /** Refuses ids that would not be one plain folder name everywhere. */
 export function checkId(id: string): void {
   if (RunId.safeParse(id).success && !id.endsWith(partialEnding)) return

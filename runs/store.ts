@@ -12,7 +12,7 @@ import { takeLock } from '../core/lock.ts'
 import { nearest } from '../core/nearest.ts'
 import { discardedPrefix, lockName, manifestName, readRunManifest, refuseStrangers } from './folder.ts'
 import { formatVersion, keyOf, type RunRequest } from './key.ts'
-import { checkId, idsFor } from './names.ts'
+import { checkId, checkPrefix, idsFor } from './names.ts'
 import { OpenRun } from './open-run.ts'
 import { type FinishedRun, manifestSchema, type RunManifest } from './run.ts'
 import { mustBeSealed } from './seal.ts'
@@ -81,7 +81,7 @@ export class RunStore {
   async open(request: RunRequest, now: () => Date): Promise<Opened> {
     const key = keyOf(request)
     if (request.name !== undefined) checkId(request.name)
-    if (request.prefix !== undefined) checkId(request.prefix)
+    if (request.prefix !== undefined) checkPrefix(request.prefix)
     const ids = request.name !== undefined ? [request.name] : idsFor(request.prefix ?? request.stage, key)
     if (request.name === undefined) {
       const same = (await this.list()).runs.filter(run => run.manifest.key === key)

@@ -46,7 +46,13 @@ const rooms: Readonly<Record<string, Room>> = {
     imports: ['core', 'statistics', 'datasets', 'runs', 'labels', 'validation/evidence.ts'],
     order: ['html.ts', 'charts', 'report'],
   },
-  pipeline: { imports: everything },
+  pipeline: {
+    imports: everything,
+    order: [
+      ...['stages', 'toyworld', 'flags.ts', 'help.ts', 'command.ts'],
+      ...['terminal.ts', 'interrupt.ts', 'commands', 'main.ts', 'cli.ts'],
+    ],
+  },
   bench: { imports: [...everything, 'pipeline', 'tests'] },
 }
 

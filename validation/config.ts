@@ -58,14 +58,6 @@ export const ValidateConfig = z.strictObject({
     .array(z.string())
     .optional()
     .describe('Strata fields whose values effects are given for (default: all the dataset has)'),
-  gates: z
-    .strictObject({
-      minimumPassed: z.int().min(0).optional().describe('Latents that must pass'),
-      maximumFvu: z.number().min(0).optional().describe('Largest fraction of variance unexplained'),
-      minimumCeRecovered: z.number().max(1).optional().describe('Smallest CE recovered against mean ablation'),
-    })
-    .prefault({})
-    .describe('Thresholds that set the exit code: 2 where one fails, 3 where one cannot be decided'),
 })
 
 export type ValidateConfig = z.output<typeof ValidateConfig>

@@ -181,16 +181,8 @@ export const FeatureEvidence = z.strictObject({
 })
 export type FeatureEvidence = z.infer<typeof FeatureEvidence>
 
-export const Gate = z.strictObject({
-  name: z.string(),
-  status: z.enum(['pass', 'fail', 'inconclusive']),
-  value: number,
-  threshold: z.number(),
-})
-export type Gate = z.infer<typeof Gate>
-
 export const Evidence = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal(2),
   hashes: z.strictObject({ model: z.string(), sae: z.string(), dataset: z.string() }),
   site: z.string(),
   weightProcessing: z.literal('none'),
@@ -203,7 +195,6 @@ export const Evidence = z.strictObject({
   strata: z.record(z.string(), z.record(z.string(), z.string())),
   reconstruction: z.record(z.string(), z.unknown()),
   features: z.array(FeatureEvidence),
-  gates: z.array(Gate),
 })
 export type Evidence = z.infer<typeof Evidence>
 

@@ -13,7 +13,7 @@ import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { ValidateConfig } from './config.ts'
 import { Claims, evidenceByLatent, readEvidence } from './evidence.ts'
-import { gatesExitCode } from './judging/gates.ts'
+import { type GatesConfig, judgeGates } from './judging/gates.ts'
 import { verifyEvidence } from './judging/recompute.ts'
 import { readEffects } from './tables.ts'
 import { validate } from './validate.ts'
@@ -184,13 +184,17 @@ describe('the files', () => {
 })
 
 describe('gates and errors', () => {
-  test('gates decide the exit code', async () => {
-    const gated = (gates: object) => run({ config: ValidateConfig.parse({ ...settings, latents: [0, 1], gates }) })
-    expect(gatesExitCode({ ...(await gated({ minimumPassed: 2 })).summary })).toBe(0)
-    expect(gatesExitCode({ ...(await gated({ minimumPassed: 3 })).summary })).toBe(2)
-    const { summary } = await gated({ maximumFvu: 1e-9 })
-    expect(summary.gates).toEqual([{ name: 'maximumFvu', status: 'fail', value: summary.fvu, threshold: 1e-9 }])
-    expect(gatesExitCode({ gates: [{ status: 'inconclusive' }] })).toBe(3)
+  test('gates hold what is finished to thresholds', async () => {
+    const { evidence } = await run({ config: ValidateConfig.parse({ ...settings, latents: [0, 1] }) })
+    const judged = (gates: GatesConfig) => judgeGates(gates, evidence)
+    expect(judged({})).toEqual([])
+    expect(judged({ minimumPassed: 2 })).toEqual([{ name: 'minimumPassed', status: 'pass', value: 2, threshold: 2 }])
+    expect(judged({ minimumPassed: 3 })[0]!.status).toBe('fail')
+    expect(judged({ maximumFvu: 1e-9 })).toEqual([
+      { name: 'maximumFvu', status: 'fail', value: evidence.reconstruction.fvu, threshold: 1e-9 },
+    ])
+    const unknown = { ...evidence, reconstruction: { ...evidence.reconstruction, ceRecoveredMean: null } }
+    expect(judgeGates({ minimumCeRecovered: 0.5 }, unknown)[0]).toMatchObject({ status: 'inconclusive', value: null })
   })
 
   test('names a latent that does not exist, and text that is missing', async () => {

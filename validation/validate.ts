@@ -25,9 +25,8 @@ import { chooseLatents } from './claims/choose.ts'
 import { fewValued, readLabelledText, sampleRows, strataOf } from './claims/labelled-text.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
 import type { ValidateConfig } from './config.ts'
-import { definitions, type Evidence, type FeatureEvidence, type Gate } from './evidence.ts'
+import { definitions, type Evidence, type FeatureEvidence } from './evidence.ts'
 import { assemble } from './judging/assemble.ts'
-import { judgeGates } from './judging/gates.ts'
 import { measurePlan } from './measure.ts'
 import type { Measured } from './rows.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
@@ -58,7 +57,6 @@ export interface ValidateSummary {
   readonly ceRecoveredMean: number | null
   readonly ceRecoveredZero: number | null
   readonly klSpliced: number
-  readonly gates: readonly Gate[]
 }
 
 /** Runs the stage; see the file's comment. Writes claims.json, evidence.json, effects.parquet and selectivity.parquet. */
@@ -96,7 +94,6 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
   const used = plans.flatMap(({ documents }) => [...documents.ablate, ...documents.steer]).map(({ window }) => window)
   const strata = strataOf(dataset, used)
   const features = assemble(measured, { ...config, fields, strata, seed })
-  const gates = judgeGates(config, features, reconstruction)
   for (const feature of features) metrics.append(metricOf(feature))
   const all = <T>(pick: (one: Measured) => readonly T[]) => measured.flatMap(pick)
   await writeEffects(
@@ -108,7 +105,7 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
     all(({ selectivity }) => selectivity),
   )
   const evidence: Evidence = {
-    schema: 1,
+    schema: 2,
     hashes: { model: model.hash, sae: sae.hash, dataset: dataset.hash },
     site: sae.metadata.hook_name,
     weightProcessing: 'none',
@@ -119,11 +116,10 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
     strata,
     reconstruction: { ...reconstruction },
     features,
-    gates,
   }
   await writeJson(join(directory, 'evidence.json'), evidence)
   await working.clear()
-  return summaryOf(features, reconstruction, gates)
+  return summaryOf(features, reconstruction)
 }
 
 /** Tokens of training text in which targets are counted. */
@@ -269,11 +265,7 @@ function settingsOf(config: ValidateConfig, fields: readonly string[]): Record<s
   return { ...settings, robustness: [...fields] }
 }
 
-function summaryOf(
-  features: readonly FeatureEvidence[],
-  reconstruction: SavedReconstruction,
-  gates: readonly Gate[],
-): ValidateSummary {
+function summaryOf(features: readonly FeatureEvidence[], reconstruction: SavedReconstruction): ValidateSummary {
   const count = (verdict: string) => features.filter(feature => feature.verdict === verdict).length
   const { fvu, l0, dead, ceClean, ceSpliced, ceRecoveredMean, ceRecoveredZero, klSpliced } = reconstruction
   return {
@@ -290,6 +282,5 @@ function summaryOf(
     ceRecoveredMean,
     ceRecoveredZero,
     klSpliced,
-    gates,
   }
 }

@@ -20,7 +20,6 @@ export function validationHtml(evidence: Evidence, names: ReadonlyMap<number, st
     return name ? `${claim.feature} ${name}` : String(claim.feature)
   }
   return `${verdictTable(evidence, nameOf)}
-${gatesHtml(evidence)}
 <div class="charts" style="margin-top:14px">${effectPlot(evidence, nameOf)}${differencePlot(evidence, nameOf)}</div>
 <h3 style="margin:18px 0 8px">Dose curves</h3>
 <p class="soft">Steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: bootstrap interval over documents.</p>
@@ -73,17 +72,6 @@ function verdictTable({ features }: Evidence, nameOf: (feature: FeatureEvidence)
 
 const interval = (effect: EffectSummary | undefined) =>
   effect ? `${short(effect.mean)} [${short(effect.low)}, ${short(effect.high)}]` : '–'
-
-function gatesHtml({ gates }: Evidence): string {
-  if (gates.length === 0) return ''
-  const rows = gates.map(({ name, status, value, threshold }) => [
-    escapeHtml(name),
-    pill(status),
-    short(value),
-    short(threshold),
-  ])
-  return `<h3 style="margin:18px 0 8px">Gates</h3>${table(['Gate', 'Status', '#Value', '#Threshold'], rows)}`
-}
 
 /** Estimates whose ends are all known. */
 const complete = (estimates: readonly (Estimate | undefined)[]) => estimates.filter(estimate => estimate !== undefined)

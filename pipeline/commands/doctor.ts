@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { resolveSettings } from '../../engine/settings.ts'
-import { defineCommand, type Session } from '../command.ts'
+import { type CommandSession, defineCommand } from '../command.ts'
 import { EngineName, openStore, StoreConfig } from '../stages/common.ts'
 
 /** Exit code when the engine that was asked for does not run. */
@@ -32,7 +32,7 @@ export default defineCommand({
 })
 
 /** Installs TensorFlow for the choice; gives what kept the custom ops from being built. */
-async function install(engine: z.output<typeof EngineName>, { progress }: Session): Promise<string | undefined> {
+async function install(engine: z.output<typeof EngineName>, { progress }: CommandSession): Promise<string | undefined> {
   if (engine === 'wasm') {
     progress.note('The wasm engine needs no installation.')
     return undefined

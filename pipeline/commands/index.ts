@@ -10,23 +10,23 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   run: { summary: 'Do all stages of one YAML file', load: async () => (await import('./run.ts')).default },
   capture: {
     summary: "Record a model's activations on text, sampled by stratum",
-    load: async () => (await import('../stages/capture.ts')).default,
+    load: async () => (await import('./capture.ts')).default,
   },
   train: {
     summary: 'Fit a sparse autoencoder (SAE) on captured activations',
-    load: async () => (await import('../stages/train.ts')).default,
+    load: async () => (await import('./train.ts')).default,
   },
   validate: {
     summary: 'Test features causally, with controls, on held-out text',
-    load: async () => (await import('../stages/validate.ts')).default,
+    load: async () => (await import('./validate.ts')).default,
   },
   label: {
     summary: 'Say what each feature is about, with examples',
-    load: async () => (await import('../stages/label.ts')).default,
+    load: async () => (await import('./label.ts')).default,
   },
   report: {
     summary: 'Write one HTML page about an SAE and its features',
-    load: async () => (await import('../stages/report.ts')).default,
+    load: async () => (await import('./report.ts')).default,
   },
   export: {
     summary: 'Hand labels or an SAE to other programs',
@@ -43,7 +43,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   import: {
     summary: 'Take in an SAE that was trained elsewhere',
-    load: async () => (await import('../stages/import.ts')).default,
+    load: async () => (await import('./import.ts')).default,
   },
   runs: {
     summary: 'Look at the runs there are',

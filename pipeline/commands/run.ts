@@ -1,13 +1,14 @@
 /** `pipeline run file.yaml`: all stages of one file, each in its own process, skipping what is unchanged. */
 
 import { join } from 'node:path'
-import { UserError } from '../../core/errors.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 import { runChild } from '../stages/child.ts'
-import { PipelineConfig, stagesOf } from '../stages/file.ts'
-import type { StageResult } from '../stages/stage.ts'
-import { figuresOf, keyFigureNames } from '../stages/stage.ts'
+import { PipelineConfig, sections, stagesOf } from '../stages/file.ts'
+import { stageNamed } from '../stages/index.ts'
+import type { StageResult } from '../stages/perform.ts'
+import { figuresOf } from '../stages/stage.ts'
+import { gateLines } from './stage-command.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
 const goesOn = [0, 2, 3]
@@ -22,7 +23,7 @@ export default defineCommand({
     { title: 'The whole', keys: ['name', 'seed', 'engine', 'precision', 'threads', 'runs-dir'] },
     { title: 'What it works on', keys: ['model', 'dataset'] },
   ],
-  hides: key => /^(capture|train|validate|label|report)\./.test(key),
+  hides: key => sections.some(name => key.startsWith(`${name}.`)),
   footer:
     'Keys of a stage are flags too, after its name: --train.k 16. `pipeline <stage> --help` lists them. Exit code 2 means that a gate failed, 3 that the evidence is inconclusive; the stages after it are done all the same.',
   async run(config, session) {
@@ -31,30 +32,28 @@ export default defineCommand({
     // Runs by stage; where a stage made several, what follows is done for each of them.
     let branches: Branch[] = [{ done: {} }]
     const planned = stagesOf(config)
-    if (planned.length === 0)
-      throw new UserError('run has nothing to do: the file has no section capture, train, validate, label or report.', {
-        fix: 'Add one; an empty section, such as `validate: {}`, does the stage with its defaults.',
-      })
     for (const [i, { stage, settings }] of planned.entries()) {
       const next: Branch[] = []
       for (const { done, label } of branches) {
-        session.progress.note([`${i + 1}/${planned.length} ${stage}`, label].filter(Boolean).join(': '))
-        const { exitCode, result } = await runChild(stage, settings(done), session.signal)
+        session.progress.note([`${i + 1}/${planned.length} ${stage.stage}`, label].filter(Boolean).join(': '))
+        const { exitCode, result } = await runChild(stage.stage, settings(done), session.signal)
         if (!result || 'error' in result || !goesOn.includes(exitCode)) {
           const problem =
-            result && 'error' in result ? result.error : { message: `The stage ${stage} ended with code ${exitCode}.` }
+            result && 'error' in result
+              ? result.error
+              : { message: `The stage ${stage.stage} ended with code ${exitCode}.` }
           // The child has said what is wrong; what is left to say is how far it came.
           const text = result === undefined ? `pipeline: ${problem.message}` : ''
           return {
             text: [...table(results), text].filter(Boolean).join('\n'),
-            json: { name: config.name, stages: results, stopped: stage, error: { ...problem, exitCode } },
+            json: { name: config.name, stages: results, stopped: stage.stage, error: { ...problem, exitCode } },
             exitCode: exitCode === 0 || exitCode > 128 ? 70 : exitCode,
           }
         }
         for (const one of 'runs' in result ? result.runs : [{ ...result, label }]) {
           if (one.state === 'unchanged') session.progress.note(`unchanged: ${one.run}`)
           results.push(one)
-          next.push({ done: { ...done, [stage]: one.run }, label: one.label })
+          next.push({ done: { ...done, [stage.stage]: one.run }, label: one.label })
         }
       }
       branches = next
@@ -63,6 +62,7 @@ export default defineCommand({
     const exitCode = codes.includes(2) ? 2 : codes.includes(3) ? 3 : 0
     const seconds = (performance.now() - began) / 1000
     const lines = ['', ...table(results), '', `${config.name}: done in ${duration(seconds)}${gateText(exitCode)}`]
+    for (const { run, gates } of results) lines.push(...gateLines(gates).map(line => `${run}: ${line}`))
     for (const { directory, summary } of results.filter(({ stage }) => stage === 'report'))
       lines.push(`Report: ${shortPath(join(directory, String(summary.page)))}`)
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
@@ -98,7 +98,7 @@ function table(results: readonly Done[]): string[] {
 
 function keyFigures(stage: string, summary: Readonly<Record<string, unknown>>): string {
   const figures = figuresOf(summary).filter(([, value]) => value !== null)
-  const chosen = keyFigureNames[stage]?.flatMap(name => figures.filter(([key]) => key === name)) ?? []
+  const chosen = stageNamed(stage).figures.flatMap(name => figures.filter(([key]) => key === name))
   return (chosen.length ? chosen : figures.slice(0, 3))
     .map(([name, value]) => `${words(name)} ${figure(value)}`)
     .join(', ')

@@ -1,36 +1,19 @@
 /** `pipeline sae truth`: SAEs learn a world whose features are known, and are measured against them. */
-import type { StageContext } from '../../core/stage.ts'
 import { columns } from '../../core/text.ts'
 import { truthPresets } from '../../sae/truth/config.ts'
 import { publishedRows } from '../../sae/truth/published.ts'
-import { fillTruth, resolveTruth, TruthConfig } from '../../sae/truth/settings.ts'
 import type { TruthSummary } from '../../sae/truth/stage.ts'
 import type { CommandDefinition } from '../command.ts'
-import { defineStage, ownConfig, type StageResult } from '../stages/stage.ts'
+import type { StageResult } from '../stages/perform.ts'
+import stage from '../stages/truth.ts'
+import { stageCommand } from './stage-command.ts'
 
-const stage = defineStage({
-  stage: 'truth',
-  about:
-    'Trains SAEs on samples of a synthetic world whose features are known, and says how many of them each has found: F1, MCC, uniqueness, explained variance. Samples are drawn as they are needed and never stored.',
+const command = stageCommand(stage, {
   examples: [
     'pipeline sae truth',
     'pipeline sae truth --preset synthsaebench-16k-short --precision bf16',
     'pipeline sae truth --architecture topk --k 8',
   ],
-  config: TruthConfig,
-  inputs: {},
-  async prepare(config) {
-    const settings = fillTruth(ownConfig(TruthConfig, config))
-    resolveTruth(settings)
-    return {
-      config: settings,
-      inputs: [],
-      async work(context: StageContext) {
-        const { truthStage } = await import('../../sae/truth/stage.ts')
-        return truthStage(context, settings)
-      },
-    }
-  },
 })
 
 /** A row for each SAE, and the published ones below. */
@@ -56,9 +39,9 @@ export function truthTable({ preset, results }: TruthSummary): string {
 }
 
 const truth: CommandDefinition = {
-  ...stage,
+  ...command,
   async run(config, session) {
-    const outcome = await stage.run(config, session)
+    const outcome = await command.run(config, session)
     const { summary } = outcome.json as StageResult
     return { ...outcome, text: `${outcome.text}\n\n${truthTable(summary as TruthSummary)}` }
   },

@@ -1,4 +1,4 @@
-/** `pipeline capture`: model × text → activation shards. */
+/** The stage capture: model × text → activation shards. */
 import { z } from 'zod'
 import { CaptureConfig } from '../../capture/config.ts'
 import { parseConfig } from '../../core/config.ts'
@@ -10,11 +10,8 @@ export default defineStage({
   stage: 'capture',
   about:
     'Runs a model over text and keeps its activations at the named sites, sampled by stratum, as Arrow shards with a manifest that says how they were sampled.',
-  examples: [
-    'pipeline capture --model toyworld --dataset toyworld --sites blocks.1.hook_resid_post',
-    'pipeline capture --config capture.yaml --dataset.documents 1000',
-  ],
   config: CaptureConfig,
+  figures: ['rows', 'strata', 'shards'],
   inputs: {
     model: z.string().describe('Hugging Face model directory, or the built-in model toyworld'),
     dataset: DatasetConfig,
@@ -38,5 +35,4 @@ export default defineStage({
       },
     }
   },
-  next: ({ id }) => `pipeline train --capture ${id}`,
 })

@@ -1,7 +1,7 @@
 /** A stage in its own process: the engine's precision is one to a process, and its memory goes back when it ends. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import type { StageResult, StageResults } from './stage.ts'
+import type { StageResult, StageResults } from './perform.ts'
 
 export interface ChildOutcome {
   readonly exitCode: number

@@ -1,12 +1,11 @@
 /** A pipeline file: what all stages share, a section a stage, and how each stage's settings follow from them. */
 import { z } from 'zod'
-import { CaptureConfig } from '../../capture/config.ts'
-import { ReportConfig } from '../../dashboard/report/config.ts'
+import { UserError } from '../../core/errors.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
-import { LabelConfig } from '../../labels/config.ts'
-import { TrainManyConfig } from '../../sae/training/grid.ts'
-import { ValidateConfig } from '../../validation/config.ts'
+import { checkPrefix } from '../../runs/names.ts'
 import { ProcessConfig, StoreConfig } from './common.ts'
+import { stages } from './index.ts'
+import type { Stage } from './stage.ts'
 
 /** What a section may set for its stage alone. */
 const own = {
@@ -17,11 +16,18 @@ const own = {
 }
 
 /** A stage's schema as a section: what it works on follows from the file, so that it need not be given. */
-function section<S extends z.ZodObject>(config: S) {
-  const inputs = ['model', 'dataset', 'capture', 'sae', 'evidence', 'labels'].filter(key => key in config.shape)
-  const optional = Object.fromEntries(inputs.map(key => [key, (config.shape[key] as z.ZodType).optional()]))
-  return z.strictObject({ ...config.shape, ...optional, ...own }).optional()
+function section({ config, inputs, judged }: Stage) {
+  const named = { ...inputs, ...Object.fromEntries(Object.entries(config.shape).filter(([key]) => key in inputs)) }
+  const optional = Object.fromEntries(
+    Object.entries(named).map(([key, schema]) => [key, (schema as z.ZodType).optional()]),
+  )
+  return z.strictObject({ ...config.shape, ...judged, ...optional, ...own }).optional()
 }
+
+const inFile = stages.flatMap(({ stage, inFile }) => (inFile ? [{ stage, reads: inFile.reads }] : []))
+
+/** Names of the stages that a file may have sections for, in their order. */
+export const sections: readonly string[] = inFile.map(({ stage }) => stage.stage)
 
 export const PipelineConfig = z.strictObject({
   name: z.string().default('pipeline').describe('What the ids of its runs begin with'),
@@ -34,51 +40,56 @@ export const PipelineConfig = z.strictObject({
   ...StoreConfig,
   model: z.string().optional().describe('Hugging Face model directory, or the built-in model toyworld'),
   dataset: DatasetConfig.optional(),
-  capture: section(CaptureConfig),
-  train: section(TrainManyConfig),
-  validate: section(ValidateConfig),
-  label: section(LabelConfig),
-  report: section(ReportConfig),
+  ...Object.fromEntries(inFile.map(({ stage }) => [stage.stage, section(stage)])),
 })
 export type PipelineConfig = z.output<typeof PipelineConfig>
 
-/** The stages in their order, and which runs made before each one it reads, by the key that names them. */
-const order = [
-  { stage: 'capture', reads: {} },
-  { stage: 'train', reads: { capture: 'capture' } },
-  { stage: 'validate', reads: { sae: 'train' } },
-  { stage: 'label', reads: { sae: 'train', evidence: 'validate' } },
-  { stage: 'report', reads: { sae: 'train', evidence: 'validate', labels: 'label' } },
-] as const
-
 export interface PlannedStage {
-  readonly stage: string
+  readonly stage: Stage
   /** The settings of the stage's own command, given the ids of the runs that were done before it. */
   settings(done: Readonly<Record<string, string>>): Record<string, unknown>
 }
 
-/** The stages that the file has sections for, in order. */
+/**
+ * The stages that the file has sections for, in order. A file without any, a name that no run can have, and a model or
+ * dataset that none of its stages would look at are `UserError`s, before anything is done.
+ */
 export function stagesOf(config: PipelineConfig): PlannedStage[] {
-  return order.flatMap(({ stage, reads }) => {
-    const given = config[stage]
-    if (given === undefined) return []
-    return {
-      stage,
-      settings: done => ({
-        prefix: `${config.name}-${stage}`,
-        seed: config.seed,
-        engine: config.engine,
-        precision: stage === 'train' ? config.precision : 'float32',
-        threads: config.threads,
-        'runs-dir': config['runs-dir'],
-        ...(stage === 'capture' ? { model: config.model, dataset: config.dataset } : {}),
-        ...Object.fromEntries(
-          Object.entries(reads)
-            .filter(([, from]) => done[from] !== undefined)
-            .map(([key, from]) => [key, done[from]]),
-        ),
-        ...given,
-      }),
-    }
-  })
+  const given = (stage: Stage) =>
+    (config as Record<string, unknown>)[stage.stage] as Record<string, unknown> | undefined
+  const planned = inFile.filter(({ stage }) => given(stage) !== undefined)
+  if (planned.length === 0)
+    throw new UserError(`run has nothing to do: the file has no section ${orList(sections)}.`, {
+      fix: 'Add one; an empty section, such as `validate: {}`, does the stage with its defaults.',
+    })
+  for (const { stage } of planned) checkPrefix(`${config.name}-${stage.stage}`)
+  for (const key of ['model', 'dataset'] as const)
+    if (config[key] !== undefined && !planned.some(({ stage }) => key in stage.inputs))
+      throw new UserError(
+        `The file names a ${key}, but none of its stages (${planned.map(({ stage }) => stage.stage).join(', ')}) reads one.`,
+        { fix: `Leave ${key} out, or add a section that reads it.` },
+      )
+  return planned.map(({ stage, reads }) => ({
+    stage,
+    settings: done => ({
+      prefix: `${config.name}-${stage.stage}`,
+      seed: config.seed,
+      engine: config.engine,
+      precision: stage.stage === 'train' ? config.precision : 'float32',
+      threads: config.threads,
+      'runs-dir': config['runs-dir'],
+      ...('model' in stage.inputs ? { model: config.model } : {}),
+      ...('dataset' in stage.inputs ? { dataset: config.dataset } : {}),
+      ...Object.fromEntries(
+        Object.entries(reads)
+          .filter(([, from]) => done[from] !== undefined)
+          .map(([key, from]) => [key, done[from]]),
+      ),
+      ...given(stage),
+    }),
+  }))
+}
+
+function orList(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }

@@ -1,4 +1,4 @@
-/** `pipeline import`: an SAE that was trained elsewhere becomes a run, so that it can be validated like one of ours. */
+/** The stage import: an SAE that was trained elsewhere becomes a run, so that it can be validated like one of ours. */
 import { existsSync } from 'node:fs'
 import { copyFile, readdir, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -21,11 +21,8 @@ export default defineStage({
   stage: 'import',
   about:
     'Takes an SAE of SAELens, dictionary_learning, sparsify or Gemma Scope into the run store, in the layout of SAELens, after opening it and checking its shapes. Naming its model and a text here lets later stages find them.',
-  examples: [
-    'pipeline import --from my-sae --model ./my-model --dataset text/ --name theirs',
-    'pipeline import --from gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82 --name gemma-12',
-  ],
   config: ImportConfig,
+  figures: ['architecture', 'width', 'latents', 'site'],
   inputs: {
     from: ImportConfig.shape.from,
     model: z.string().optional().describe('Model directory that the SAE belongs to'),
@@ -72,7 +69,6 @@ export default defineStage({
       },
     }
   },
-  next: ({ id }) => `pipeline validate --sae ${id}`,
 })
 
 /** Under a temporary name first: a run that is cut here has no half of a file. */

@@ -14,8 +14,8 @@ import { inherited } from '../../runs/lineage.ts'
 import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import { contentHash } from '../../runs/seal.ts'
 import type { RunStore } from '../../runs/store.ts'
-import type { Session } from '../command.ts'
 import { mustBeAsHashed } from './reading.ts'
+import type { Session } from './session.ts'
 
 /** The name under which the project's own model and language are found. */
 export const builtIn = 'toyworld'

@@ -1,4 +1,4 @@
-/** `pipeline label`: what each feature of an SAE is about. */
+/** The stage label: what each feature of an SAE is about. */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { DatasetConfig } from '../../datasets/config.ts'
@@ -12,8 +12,8 @@ export default defineStage({
   stage: 'label',
   about:
     'Describes every latent of an SAE on held-out text: top examples, logit effects, density, and a label by rule with its scores; joined with the evidence of a validate run. Model and text are those the SAE was captured from, unless others are named.',
-  examples: ['pipeline label --sae run42 --evidence run42-validate'],
   config: LabelConfig,
+  figures: ['alive', 'labelled', 'meanF1'],
   inputs: {
     sae: z.string().describe('Id or directory of the run that trained the SAE, or an SAELens directory'),
     evidence: z.string().optional().describe('Id or directory of a validate run, whose verdicts are joined'),
@@ -60,5 +60,4 @@ export default defineStage({
       },
     }
   },
-  next: ({ id }) => `pipeline export labels --run ${id} --to labels.jsonl`,
 })

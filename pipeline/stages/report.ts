@@ -1,5 +1,4 @@
-/** `pipeline report`: one HTML page about an SAE and its features. */
-import { join } from 'node:path'
+/** The stage report: one HTML page about an SAE and its features. */
 import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
 import { inheritedRun } from '../../runs/lineage.ts'
@@ -11,8 +10,8 @@ export default defineStage({
   stage: 'report',
   about:
     'Writes one self-contained HTML page: how the SAE was trained, what its features are about, and which of them have causal evidence.',
-  examples: ['pipeline report --sae run42 --evidence run42-validate --labels run42-label'],
   config: ReportConfig,
+  figures: ['features', 'bytes'],
   inputs: {
     sae: z.string().describe('Id or directory of the run that trained the SAE'),
     evidence: z.string().optional().describe('Id or directory of the validate run to show'),
@@ -52,5 +51,4 @@ export default defineStage({
       },
     }
   },
-  tells: directory => `Report: ${join(directory, 'report.html')}`,
 })

@@ -1,4 +1,4 @@
-/** `pipeline train`: activation shards → an SAE, or several that share one pass over them. */
+/** The stage train: activation shards → an SAE, or several that share one pass over them. */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
@@ -7,26 +7,19 @@ import type { RunStore } from '../../runs/store.ts'
 import { TrainConfig } from '../../sae/training/config.ts'
 import { membersOf, TrainManyConfig } from '../../sae/training/grid.ts'
 import type { TrainOptions } from '../../sae/training/train.ts'
-import type { Session } from '../command.ts'
 import { findFidelity } from './fidelity.ts'
 import { findRun, hashing } from './inputs.ts'
 import { reading, watchRun } from './reading.ts'
+import type { Session } from './session.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
   stage: 'train',
   about:
     'Fits a sparse autoencoder on the activations of a capture run; the result is a directory that SAELens opens, too. With a grid or a list, fits several that share one pass over the activations; each becomes the run that it would be alone.',
-  examples: [
-    'pipeline train --capture capture-calm-heron-3f2a --latents 512 --k 16',
-    'pipeline train --capture capture-calm-heron-3f2a --grid.k 8,16,32 --grid.latents 512,1024',
-    'pipeline train -c train.yaml',
-  ],
   config: TrainManyConfig,
+  figures: ['latents', 'l0', 'fvu', 'dead', 'ceRecovered'],
   inputs: { capture: z.string().describe('Id or directory of the capture run to learn from') },
-  hides: key => key.startsWith('grid.') || (key.startsWith('fidelity.dataset.') && key !== 'fidelity.dataset.path'),
-  footer:
-    'Several SAEs: --grid.<key> with any key of the settings and a list of values makes one for every combination; in a file, `grid: { k: [8, 16] }`, or `saes:` with an entry of keys for each (docs/sae.md). The other keys of fidelity.dataset are those of `capture --dataset`.',
 
   async prepare(config, store, session) {
     const { inputs, using, settingsOf, recorded } = await findRows(config, store, session)
@@ -74,7 +67,6 @@ export default defineStage({
         }),
     }
   },
-  next: ({ id }) => `pipeline validate --sae ${id}`,
 })
 
 /** The activations to learn from, and what SAEs are measured with meanwhile. */

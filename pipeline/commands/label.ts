@@ -1,0 +1,8 @@
+/** `pipeline label`: what each feature of an SAE is about. */
+import stage from '../stages/label.ts'
+import { stageCommand } from './stage-command.ts'
+
+export default stageCommand(stage, {
+  examples: ['pipeline label --sae run42 --evidence run42-validate'],
+  next: ({ id }) => `pipeline export labels --run ${id} --to labels.jsonl`,
+})
