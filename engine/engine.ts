@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { messageOf, UserError } from '../core/errors.ts'
 import { withLock } from '../core/lock.ts'
 import { type Progress, silent } from '../core/progress.ts'
+import { damagedFile } from './install/install.ts'
 import { installerLock, isInstalled, tensorflowRoot } from './install/places.ts'
 import { buildOps, opsPath } from './native/build.ts'
 import { loadOps } from './ops/native.ts'
@@ -125,6 +126,8 @@ async function start(settings: EngineSettings, progress: Progress): Promise<Engi
   const automatic = settings.engine === 'auto'
   let loaded: LoadedTensorflow
   try {
+    const damaged = await damagedFile(root)
+    if (damaged) throw new Error(`${damaged} is not as it was installed`)
     loaded = await startTensorflow(root, decision.name, settings)
   } catch (error) {
     const problem = `TensorFlow in ${root} could not be loaded: ${messageOf(error)}.`

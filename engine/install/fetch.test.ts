@@ -172,7 +172,43 @@ describe('it is said in a sentence', () => {
       response.write(content.subarray(0, 70_000), () => setTimeout(() => response.destroy(), 20))
     })
     await usePip({ url })
-    await expect(fetchWheel([wheel], downloads, silent)).rejects.toThrow(/was cut at \d+ of 200000 bytes/)
+    await expect(fetchWheel([wheel], downloads, silent, 1)).rejects.toThrow(
+      /was cut at \d+ of 200000 bytes: the server answered 503/,
+    )
     expect(await readdir(downloads)).toEqual([`${wheel.file}.partial`])
-  }, 30_000)
+  })
+
+  const page = '<html>log in</html>'
+  test.each<[string, RequestListener]>([
+    ['an error page', (_, response) => response.end(page)],
+    [
+      'an error page, and 416 for what follows it',
+      ({ headers }, response) => (headers.range ? response.writeHead(416).end() : response.end(page)),
+    ],
+    [
+      'some of the file, then nothing under any status',
+      ({ headers }, response) =>
+        headers.range ? response.writeHead(206).end() : response.end(content.subarray(0, 1000)),
+    ],
+    ['a page that is longer than the file', (_, response) => response.end(Buffer.alloc(content.length + 1))],
+  ])('when the server sends %s: after a few attempts', async (_, answer) => {
+    const { url, ranges } = await serve(answer)
+    await usePip({ url })
+    const began = performance.now()
+    await expect(fetchWheel([wheel], downloads, silent, 20)).rejects.toMatchObject({
+      exitCode: 75,
+      message: expect.stringContaining('answers with something else'),
+    })
+    // The pauses double from twice the shortest, each between a half and one and a half of that: 40, 80 and 160 ms.
+    expect(performance.now() - began).toBeGreaterThan(140)
+    expect(ranges.length).toBeLessThanOrEqual(5)
+    expect(await readdir(downloads)).toEqual([])
+  })
+
+  test('when the server sends nothing: pip is asked for the file instead', async () => {
+    const { url, ranges } = await serve((_, response) => response.end())
+    await usePip({ url })
+    await expect(fetchWheel([wheel], downloads, silent, 1)).rejects.toMatchObject({ exitCode: 75 })
+    expect(ranges).toHaveLength(1)
+  })
 })

@@ -5,6 +5,7 @@
  */
 import { createWriteStream } from 'node:fs'
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -14,6 +15,7 @@ import { FaultError, messageOf, UserError } from '../../core/errors.ts'
 import { writeError } from '../../core/files.ts'
 import { sha256File } from '../../core/hash.ts'
 import type { Progress } from '../../core/progress.ts'
+import { uniformOf } from '../../core/random.ts'
 import { ProgramError, run } from './run.ts'
 import { parseWheel, type Wheel } from './wheels.ts'
 
@@ -21,11 +23,19 @@ import { parseWheel, type Wheel } from './wheels.ts'
 const REPORTING_PIP = [23, 2] as const
 /** A download that stands still for so long is cut and taken up again. */
 const STALL = 30_000
-/** Cuts in a row, without a byte between them, after which the download is given up. */
+/** Attempts in a row that bring nothing new, after which the download is given up. */
 const ATTEMPTS = 4
 
-/** Puts one of `wheels` (the first that can be had) into `folder` and returns its path; already there, nothing is done. */
-export async function fetchWheel(wheels: readonly Wheel[], folder: string, progress: Progress): Promise<string> {
+/**
+ * Puts one of `wheels` (the first that can be had) into `folder` and returns its path; already there, nothing is done.
+ * `pause` is the shortest wait between attempts, in milliseconds.
+ */
+export async function fetchWheel(
+  wheels: readonly Wheel[],
+  folder: string,
+  progress: Progress,
+  pause = 500,
+): Promise<string> {
   await mkdir(folder, { recursive: true }).catch(error => {
     throw writeError(folder, error)
   })
@@ -34,7 +44,7 @@ export async function fetchWheel(wheels: readonly Wheel[], folder: string, progr
   let first: unknown
   for (const wheel of wheels) {
     try {
-      return await fetchOne(wheel, folder, progress)
+      return await fetchOne(wheel, folder, progress, pause)
     } catch (error) {
       if (!(error instanceof ProgramError)) throw error
       if (error.missing || /No module named pip/.test(error.message)) throw noPython(error)
@@ -65,21 +75,21 @@ async function isWhole(path: string, wheel: Wheel): Promise<boolean> {
   return false
 }
 
-async function fetchOne(wheel: Wheel, folder: string, progress: Progress): Promise<string> {
+async function fetchOne(wheel: Wheel, folder: string, progress: Progress, pause: number): Promise<string> {
   const path = join(folder, wheel.file)
   const partial = `${path}.partial`
   const resumed = (await sizeOf(partial)) !== undefined
   const url = await locate(wheel, folder)
   progress.start(`Fetching ${parseWheel(wheel.file).requirement}`, wheel.bytes, 'bytes')
   if (url?.protocol === 'file:') await copyFile(fileURLToPath(url), partial)
-  else if (!url || !(await readRanges(url, partial, wheel, progress)))
+  else if (!url || !(await readRanges(url, partial, wheel, progress, pause)))
     await letPipFetch(wheel, folder, partial, progress)
   try {
     await verifyWheel(partial, wheel)
   } catch (error) {
     await rm(partial, { force: true })
     // What an earlier run left may have been of another file: then the whole of this one is still to be had.
-    if (resumed) return fetchOne(wheel, folder, progress)
+    if (resumed) return fetchOne(wheel, folder, progress, pause)
     throw error
   }
   await rename(partial, path)
@@ -108,32 +118,62 @@ async function locate(wheel: Wheel, folder: string): Promise<URL | undefined> {
 
 /**
  * Reads the file from where an earlier read stopped. False where the server cannot be spoken to at all, so that another
- * way is tried; a cut after that is taken up again, and given up as a `FaultError` that leaves what came.
+ * way is tried. An answer that brings the file no further than it ever was counts as a failed attempt, whatever its status;
+ * after some in a row, each after a longer pause, it is given up as a `FaultError` that leaves what came.
  */
-async function readRanges(url: URL, partial: string, wheel: Wheel, progress: Progress): Promise<boolean> {
-  let failures = 0
-  for (;;) {
+async function readRanges(
+  url: URL,
+  partial: string,
+  wheel: Wheel,
+  progress: Progress,
+  pause: number,
+): Promise<boolean> {
+  let furthest = (await sizeOf(partial)) ?? 0
+  let heard = furthest > 0
+  for (let failures = 0; ; ) {
     const before = (await sizeOf(partial)) ?? 0
     if (before === wheel.bytes) return true
     if (before > wheel.bytes) await rm(partial)
+    let cause: unknown
     try {
-      await readOn(url, partial, progress)
+      await readOn(url, partial, done => {
+        heard = true
+        progress.update(done)
+      })
     } catch (error) {
-      const now = (await sizeOf(partial)) ?? 0
       if (isDiskFault(error)) throw writeError(partial, error)
-      failures = now > before ? 0 : failures + 1
-      if (failures === 1 && now === 0) return false
-      if (failures >= ATTEMPTS)
-        throw new FaultError(`The download of ${wheel.file} was cut at ${now} of ${wheel.bytes} bytes.`, {
-          fix: 'Start the same command again; it goes on where it stopped.',
-          cause: error,
-        })
-      await sleep(500 * 2 ** failures)
+      cause = error
     }
+    const now = (await sizeOf(partial)) ?? 0
+    if (now === wheel.bytes) return true
+    if (now > furthest && now < wheel.bytes) {
+      furthest = now
+      failures = 0
+      continue
+    }
+    failures++
+    if (!heard) return false
+    if (failures >= ATTEMPTS) {
+      // What a server sends instead of the file is no beginning of it.
+      if (cause === undefined) await rm(partial, { force: true })
+      throw new FaultError(
+        cause === undefined
+          ? `The server of ${wheel.file} answers with something else: ${ATTEMPTS} answers brought nothing after ${furthest} of ${wheel.bytes} bytes.`
+          : `The download of ${wheel.file} was cut at ${now} of ${wheel.bytes} bytes: ${messageOf(cause)}.`,
+        { fix: 'Start the same command again; it goes on where it stopped.', cause },
+      )
+    }
+    await sleep(pauseAfter(failures, wheel, pause))
   }
 }
 
-async function readOn(url: URL, partial: string, progress: Progress): Promise<void> {
+/** Twice as long after each failure, and by up to a half longer or shorter, so that many machines do not ask at once. */
+function pauseAfter(failures: number, wheel: Wheel, pause: number): number {
+  return pause * 2 ** failures * (0.5 + uniformOf('pause', wheel.sha256, hostname(), failures))
+}
+
+/** Reads the file on to its end, from as much as is there. */
+async function readOn(url: URL, partial: string, onBytes: (done: number) => void): Promise<void> {
   let done = (await sizeOf(partial)) ?? 0
   const stalled = new AbortController()
   const timer = setTimeout(() => stalled.abort(new Error('the server stopped sending')), STALL)
@@ -141,15 +181,19 @@ async function readOn(url: URL, partial: string, progress: Progress): Promise<vo
     const headers = { 'accept-encoding': 'identity', ...(done > 0 ? { range: `bytes=${done}-` } : {}) }
     const response = await fetch(url, { headers, signal: stalled.signal })
     if (response.status === 416) {
+      await response.body?.cancel()
       await rm(partial, { force: true })
       return
     }
-    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`)
+    if (!response.ok || !response.body) {
+      await response.body?.cancel()
+      throw new Error(`the server answered ${response.status}`)
+    }
     if (response.status !== 206) done = 0
     const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])
     body.on('data', (chunk: Buffer) => {
       done += chunk.length
-      progress.update(done)
+      onBytes(done)
       timer.refresh()
     })
     await pipeline(body, createWriteStream(partial, { flags: response.status === 206 ? 'a' : 'w' }))

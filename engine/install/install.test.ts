@@ -1,13 +1,17 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { UserError } from '../../core/errors.ts'
+import { sha256 } from '../../core/hash.ts'
 import { silent } from '../../core/progress.ts'
 import { opsPath } from '../native/build.ts'
 import { installEngine } from './choice.ts'
 import { addonsHash } from './compile.ts'
-import { installTensorflow, isComplete, type Manifest } from './install.ts'
+import { recordContents } from './contents.ts'
+import { damagedFile, installTensorflow, isComplete, type Manifest, readInstallManifest } from './install.ts'
 import {
   bindingPath,
   cacheDirectory,
@@ -33,11 +37,22 @@ afterEach(async () => {
 })
 
 const header = 'tensorflow/c/c_api.h'
+const libraries = Object.fromEntries(LIBRARIES.map((name, i) => [`tensorflow/${name}`, `library ${i}`]))
+
+/** A wheel's own list of its files, as PEP 376 has it. */
+function record(files: Readonly<Record<string, string>>): string {
+  const hash = (text: string) => createHash('sha256').update(text).digest('base64url')
+  return Object.entries(files)
+    .map(([name, text]) => `${name},sha256=${hash(text)},${text.length}\r\n`)
+    .join('')
+}
+
 const content = archiveOf({
-  ...Object.fromEntries(LIBRARIES.map((name, i) => [`tensorflow/${name}`, `library ${i}`])),
+  ...libraries,
   [`tensorflow/include/${header}`]: '#pragma once',
   'tensorflow/include/tensorflow/core/graph.h': 'not needed',
   'tensorflow/python/__init__.py': 'not needed',
+  'tensorflow-2.21.0.dist-info/RECORD': record({ ...libraries, [`tensorflow/include/${header}`]: '#pragma once' }),
 })
 const wheel = wheelOf(content, 'tensorflow-2.21.0-cp311-cp311-any.whl')
 const set = { tensorflow: [wheel], cuda: [] }
@@ -101,12 +116,38 @@ describe('unpacking', () => {
     await unpackWheels([path], root, silent)
     const library = join(root, 'lib', LIBRARIES[0]!)
     await rm(join(root, 'include'), { recursive: true })
-    await writeFile(library, 'LIBRARY 0')
+    const made = (await stat(library)).mtimeMs
     const totals: (number | undefined)[] = []
     await unpackWheels([path], root, { ...silent, start: (_, total) => totals.push(total) })
     expect(totals).toEqual(['#pragma once'.length])
-    expect(await readFile(library, 'utf8')).toBe('LIBRARY 0')
+    expect((await stat(library)).mtimeMs).toBe(made)
     expect(await readFile(join(root, 'include', header), 'utf8')).toBe('#pragma once')
+  })
+
+  test('takes anew what has the right size and other bytes, and gives the hash of each file', async () => {
+    const path = join(folder, wheel.file)
+    await writeFile(path, content)
+    const root = join(folder, 'root')
+    const library = join(root, 'lib', LIBRARIES[0]!)
+    await mkdir(dirname(library), { recursive: true })
+    await writeFile(library, 'LIBRARY 0')
+    const hashes = await unpackWheels([path], root, silent)
+    expect(await readFile(library, 'utf8')).toBe('library 0')
+    expect(hashes.get(join('lib', LIBRARIES[0]!))).toBe(sha256('library 0'))
+    expect(await unpackWheels([path], root, silent)).toEqual(hashes)
+  })
+
+  test('of a wheel whose bytes are not those it lists is refused, and leaves no such file', async () => {
+    const path = join(folder, 'odd.whl')
+    await writeFile(
+      path,
+      archiveOf({
+        ...libraries,
+        'tensorflow-2.21.0.dist-info/RECORD': record({ ...libraries, [`tensorflow/${LIBRARIES[0]}`]: 'another' }),
+      }),
+    )
+    await expect(unpackWheels([path], join(folder, 'root'), silent)).rejects.toThrow('but its RECORD says')
+    expect(existsSync(join(folder, 'root', 'lib', LIBRARIES[0]!))).toBe(false)
   })
 })
 
@@ -169,6 +210,10 @@ describe('a root is complete', () => {
       variant: 'cpu',
       sources: [],
       libraries: Object.fromEntries(LIBRARIES.map(library => [library, 1])),
+      contents: await recordContents(
+        root,
+        LIBRARIES.map(library => join('lib', library)),
+      ),
       addons: await addonsHash(),
     }
     await writeFile(manifestPath(root), JSON.stringify(manifest))
@@ -202,6 +247,21 @@ describe('a root is complete', () => {
     await writeFile(manifestPath(root), '{ "schema": 1, ')
     expect(await isComplete(root)).toBe(false)
   })
+
+  test('unless a library of the right size has other bytes; a start looks again where times differ', async () => {
+    const { root, manifest } = await makeRoot()
+    const library = join(root, 'lib', LIBRARIES[0]!)
+    const later = new Date(Date.now() + 60_000)
+    await utimes(library, later, later)
+    expect(await damagedFile(root)).toBeUndefined()
+    const renewed = (await readInstallManifest(root))!.contents!
+    expect(renewed[join('lib', LIBRARIES[0]!)]!.seconds).toBe(Math.floor(later.getTime() / 1000))
+    await writeFile(library, 'y')
+    expect(await damagedFile(root)).toBe(join('lib', LIBRARIES[0]!))
+    expect(await isComplete(root)).toBe(false)
+    await writeFile(manifestPath(root), JSON.stringify({ ...manifest, contents: undefined }))
+    expect(await isComplete(root)).toBe(false)
+  })
 })
 
 test('wasm needs no installation, and auto goes on without TensorFlow', async () => {
@@ -224,7 +284,7 @@ describe.runIf(process.env.PIPELINE_LONG && isInstalled(installed))('an installa
     const progress = { ...silent, note: (line: string) => notes.push(line) }
     const both = await Promise.all([installTensorflow({ progress }), installTensorflow({ progress })])
     expect(both.map(({ changed }) => changed).sort()).toEqual([false, true])
-    expect(notes).toEqual([`Waiting for process ${process.pid}, which installs the same.`])
+    expect(notes).toEqual([`Waiting for process ${process.pid} on ${hostname()}, which installs the same.`])
     expect((await installTensorflow()).changed).toBe(false)
     expect((await readdir(join(folder, 'cache'))).length).toBe(1)
 

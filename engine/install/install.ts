@@ -6,8 +6,8 @@
  * root, others wait for it.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, stat, statfs } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
 import { FaultError, messageOf, UserError } from '../../core/errors.ts'
 import { writeError, writeJson } from '../../core/files.ts'
 import { withLock } from '../../core/lock.ts'
@@ -15,6 +15,7 @@ import { type Progress, silent } from '../../core/progress.ts'
 import { buildOps, opsPath } from '../native/build.ts'
 import { hasNativeBackend } from '../tf.ts'
 import { addonsHash, compileAddons } from './compile.ts'
+import { type Contents, checkContents, recordContents } from './contents.ts'
 import {
   bindingPath,
   installerLock,
@@ -26,7 +27,7 @@ import {
   type Variant,
 } from './places.ts'
 import { run } from './run.ts'
-import { fillRoot } from './source.ts'
+import { type Filled, fillRoot } from './source.ts'
 import { installTree } from './tree.ts'
 import { wheelsFor } from './wheels.ts'
 
@@ -39,6 +40,8 @@ export interface Manifest {
   readonly sources: readonly string[]
   /** Sizes in bytes of the libraries, by name. */
   readonly libraries: Readonly<Record<string, number>>
+  /** The files that a start loads, as they were taken from the sources; version 0.1.0 recorded none. */
+  readonly contents?: Contents
   /** Hash of what the addons were compiled from. */
   readonly addons: string
 }
@@ -73,7 +76,8 @@ export async function installTensorflow(options: { variant?: Variant; progress?:
     })
     await installTree(progress)
     const before = await readInstallManifest(root)
-    const sources = before && (await hasLibraries(root, before)) ? before.sources : await refill(root, variant)
+    const kept = before && (await hasLibraries(root, before)) ? before : undefined
+    const filled = kept ? undefined : await refill(root, variant)
     const addons = await addonsHash()
     if (before?.addons !== addons || !existsSync(bindingPath(root)) || !existsSync(quietPath(root))) {
       progress.start("Compiling TensorFlow's binding", undefined, 'files')
@@ -86,18 +90,20 @@ export async function installTensorflow(options: { variant?: Variant; progress?:
       schema: 1,
       tensorflow: TENSORFLOW_VERSION,
       variant,
-      sources,
+      sources: filled?.sources ?? kept!.sources,
       libraries: await librarySizes(root),
+      contents: kept?.contents ?? (await recordContents(root, await loadedFiles(root), filled?.hashes)),
       addons,
     }
     await writeJson(manifestPath(root), manifest)
     return { root, version: TENSORFLOW_VERSION, changed: true, ...(opsProblem ? { opsProblem } : {}) }
   })
 
-  async function refill(root: string, variant: Variant): Promise<string[]> {
+  async function refill(root: string, variant: Variant): Promise<Filled> {
     await checkDisk(root, DISK[variant])
     await rm(manifestPath(root), { force: true })
-    return (await fillRoot(root, set, progress)).map(path => basename(path))
+    const { sources, hashes } = await fillRoot(root, set, progress)
+    return { sources: sources.map(path => basename(path)), hashes }
   }
 }
 
@@ -111,6 +117,7 @@ export async function isComplete(root: string): Promise<boolean> {
     existsSync(bindingPath(root)) &&
     existsSync(quietPath(root)) &&
     (process.env.PIPELINE_OPS === 'off' || existsSync(opsPath(root))) &&
+    manifest.contents !== undefined &&
     (await hasLibraries(root, manifest))
   )
 }
@@ -127,7 +134,31 @@ export async function readInstallManifest(root: string): Promise<Manifest | unde
 
 async function hasLibraries(root: string, manifest: Manifest): Promise<boolean> {
   const found = await librarySizes(root)
-  return LIBRARIES.every(name => found[name] !== undefined && found[name] === manifest.libraries[name])
+  if (!LIBRARIES.every(name => found[name] !== undefined && found[name] === manifest.libraries[name])) return false
+  return (await damagedFile(root)) === undefined
+}
+
+/**
+ * The first file of a root that is not as it was installed, if any, by its path there. Costs a look at each file's size and
+ * time; where only times differ, as in a copied cache, files are read once and their times recorded anew.
+ */
+export async function damagedFile(root: string): Promise<string | undefined> {
+  const manifest = await readInstallManifest(root)
+  const { damaged, renewed } = await checkContents(root, manifest?.contents ?? {})
+  if (renewed)
+    await writeJson(manifestPath(root), { ...manifest, contents: renewed }).catch(error => {
+      // A cache that may only be read is read again at the next start.
+      if (!(error instanceof UserError)) throw error
+    })
+  return damaged
+}
+
+/** What a start loads of a root: TensorFlow's libraries and, of the CUDA build, NVIDIA's. */
+async function loadedFiles(root: string): Promise<string[]> {
+  const folder = join(root, 'nvidia')
+  const entries = existsSync(folder) ? await readdir(folder, { recursive: true, withFileTypes: true }) : []
+  const files = entries.filter(entry => entry.isFile()).map(entry => relative(root, join(entry.parentPath, entry.name)))
+  return [...LIBRARIES.map(name => join('lib', name)), ...files]
 }
 
 async function librarySizes(root: string): Promise<Record<string, number>> {

@@ -15,19 +15,27 @@ import { cacheDirectory, LIBRARIES, TENSORFLOW_VERSION } from './places.ts'
 import { unpackWheels } from './unpack.ts'
 import type { Wheel, WheelSet } from './wheels.ts'
 
-/** Fills a root's `lib` and `include`; returns the files that it came from, for the manifest. */
-export async function fillRoot(root: string, set: WheelSet, progress: Progress): Promise<string[]> {
+/** What filled a root. */
+export interface Filled {
+  /** Files or folder that it came from. */
+  readonly sources: readonly string[]
+  /** sha256 of what was taken, by its path in the root, where that is known. */
+  readonly hashes: ReadonlyMap<string, string>
+}
+
+/** Fills a root's `lib` and `include`. */
+export async function fillRoot(root: string, set: WheelSet, progress: Progress): Promise<Filled> {
   const named = process.env.LIBTENSORFLOW_DIR
   if (named) return fillFromFolder(root, named, set, progress)
   const downloads = join(cacheDirectory(), 'downloads')
   const wheels = [await fetchWheel(set.tensorflow, downloads, progress)]
   for (const wheel of set.cuda) wheels.push(await fetchWheel([wheel], downloads, progress))
-  await unpackWheels(wheels, root, progress)
+  const hashes = await unpackWheels(wheels, root, progress)
   for (const wheel of wheels) await rm(wheel, { force: true })
-  return wheels
+  return { sources: wheels, hashes }
 }
 
-async function fillFromFolder(root: string, folder: string, set: WheelSet, progress: Progress): Promise<string[]> {
+async function fillFromFolder(root: string, folder: string, set: WheelSet, progress: Progress): Promise<Filled> {
   const names = await readdir(folder).catch(error => {
     throw readError(folder, 'folder (LIBTENSORFLOW_DIR)', error)
   })
@@ -38,8 +46,7 @@ async function fillFromFolder(root: string, folder: string, set: WheelSet, progr
     if (missing.length > 0) throw lacks(folder, missing.map(({ file }) => file).join(', '))
     for (const one of wheels) await verify(folder, one, progress)
     const paths = wheels.map(({ file }) => join(folder, file))
-    await unpackWheels(paths, root, progress)
-    return paths
+    return { sources: paths, hashes: await unpackWheels(paths, root, progress) }
   }
   const libraries = [folder, join(folder, 'lib')].find(place => LIBRARIES.every(name => existsSync(join(place, name))))
   if (!libraries) throw lacks(folder, `${set.tensorflow[0]!.file}, nor ${LIBRARIES.join(' and ')}`)
@@ -49,7 +56,7 @@ async function fillFromFolder(root: string, folder: string, set: WheelSet, progr
   for (const name of LIBRARIES) await copyWhole(join(libraries, name), join(root, 'lib', name))
   await copyWhole(headers, join(root, 'include'))
   progress.finish()
-  return [folder]
+  return { sources: [folder], hashes: new Map() }
 }
 
 async function verify(folder: string, wheel: Wheel, progress: Progress): Promise<void> {

@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs'
 import { chmod, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FaultError } from '../../core/errors.ts'
+import { sha256File } from '../../core/hash.ts'
 import type { Progress } from '../../core/progress.ts'
 import type { ZipEntry } from '../../core/zip.ts'
 import { LIBRARIES } from './places.ts'
-import { extract, readZip } from './zip.ts'
+import { extract, readEntry, readZip } from './zip.ts'
 
 /** The headers that the C API's own headers include; the wheel holds thousands of others. */
 const HEADERS = [
@@ -18,26 +19,46 @@ const HEADERS = [
 ]
 
 /**
- * Unpacks what is needed of wheels into a root. Files that are there with the right size are left (they only get their
- * name when they are whole), so an unpacking that was cut goes on.
+ * Unpacks what is needed of wheels into a root, and gives the sha256 of each file. Files that are there as the wheel's own
+ * list of hashes has them are left (they only get their name when they are whole), so an unpacking that was cut goes on.
  */
-export async function unpackWheels(wheels: readonly string[], root: string, progress: Progress): Promise<void> {
-  const wanted: { wheel: string; entry: ZipEntry; target: string }[] = []
-  for (const wheel of wheels)
-    for (const entry of readZip(wheel)) {
+export async function unpackWheels(
+  wheels: readonly string[],
+  root: string,
+  progress: Progress,
+): Promise<Map<string, string>> {
+  const hashes = new Map<string, string>()
+  const wanted: { wheel: string; entry: ZipEntry; place: string; expected: string | undefined }[] = []
+  for (const wheel of wheels) {
+    const entries = readZip(wheel)
+    const recorded = recordOf(wheel, entries)
+    for (const entry of entries) {
       const place = placeOf(entry.name)
-      if (place && (await sizeOf(join(root, place))) !== entry.size)
-        wanted.push({ wheel, entry, target: join(root, place) })
+      if (!place) continue
+      const expected = recorded.get(entry.name)
+      const path = join(root, place)
+      const there = (await sizeOf(path)) === entry.size ? await sha256File(path) : undefined
+      if (there !== undefined && there === expected) hashes.set(place, there)
+      else wanted.push({ wheel, entry, place, expected })
     }
+  }
   const total = wanted.reduce((sum, { entry }) => sum + entry.size, 0)
   if (total > 0) {
     progress.start('Unpacking TensorFlow', total, 'bytes')
     let done = 0
-    for (const { wheel, entry, target } of wanted) {
-      await extract(wheel, entry, target, count => {
-        done += count
-        progress.update(done)
-      })
+    for (const { wheel, entry, place, expected } of wanted) {
+      const target = join(root, place)
+      const sha256 = await extract(
+        wheel,
+        entry,
+        target,
+        count => {
+          done += count
+          progress.update(done)
+        },
+        expected,
+      )
+      hashes.set(place, sha256)
       if (/\/bin\/[^/]+$/.test(entry.name)) await chmod(target, 0o755)
     }
     progress.finish()
@@ -47,6 +68,19 @@ export async function unpackWheels(wheels: readonly string[], root: string, prog
       throw new FaultError(`${wheels.map(wheel => basename(wheel)).join(', ')} holds no ${library}.`, {
         fix: 'Name a wheel of TensorFlow itself.',
       })
+  return hashes
+}
+
+/** The sha256 of a wheel's files by name, from its own list: `name,sha256=<base64url>,bytes` a line. */
+function recordOf(wheel: string, entries: readonly ZipEntry[]): Map<string, string> {
+  const list = entries.find(({ name }) => /^[^/]+\.dist-info\/RECORD$/.test(name))
+  const lines = list ? Buffer.from(readEntry(wheel, list)).toString('utf8').split(/\r?\n/) : []
+  return new Map(
+    lines.flatMap(line => {
+      const found = /^"?(.+?)"?,sha256=([A-Za-z0-9_-]+),\d*$/.exec(line)
+      return found ? [[found[1]!, Buffer.from(found[2]!, 'base64url').toString('hex')] as const] : []
+    }),
+  )
 }
 
 /**

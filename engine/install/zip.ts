@@ -1,12 +1,13 @@
 /**
  * Takes chosen files out of a wheel, one at a time and as streams, so that a wheel of 800 MB of libraries needs no memory.
  */
+import { createHash } from 'node:crypto'
 import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, readSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createInflateRaw } from 'node:zlib'
+import { createInflateRaw, inflateRawSync } from 'node:zlib'
 import { UserError } from '../../core/errors.ts'
 import { writeError } from '../../core/files.ts'
 import { dataStart, type ZipEntry, type ZipSource, zipEntries } from '../../core/zip.ts'
@@ -16,19 +17,33 @@ export function readZip(path: string): ZipEntry[] {
   return withSource(path, zipEntries)
 }
 
-/** Unpacks one entry to `target`, which is whole or absent; `onBytes` is told of each piece written. */
+/** One entry's bytes, in memory. */
+export function readEntry(path: string, entry: ZipEntry): Uint8Array {
+  return withSource(path, source => {
+    const packed = source.read(dataStart(source, entry), entry.packed)
+    return entry.method === 8 ? inflateRawSync(packed, { maxOutputLength: Math.max(1, entry.size) }) : packed
+  })
+}
+
+/**
+ * Unpacks one entry to `target`, which is whole or absent, and gives its sha256; one that is not `expected` is a
+ * `UserError`. `onBytes` is told of each piece written.
+ */
 export async function extract(
   path: string,
   entry: ZipEntry,
   target: string,
   onBytes: (count: number) => void = () => {},
-): Promise<void> {
+  expected?: string,
+): Promise<string> {
   const start = withSource(path, source => dataStart(source, entry))
   const temporary = `${target}.partial`
+  const hash = createHash('sha256')
   let written = 0
   const count = new Transform({
     transform(chunk: Buffer, _, done) {
       written += chunk.length
+      hash.update(chunk)
       onBytes(chunk.length)
       done(written > entry.size ? new Error(`${entry.name} is longer than its ${entry.size} bytes`) : null, chunk)
     },
@@ -48,7 +63,16 @@ export async function extract(
         `${path} is not a whole zip archive: ${entry.name} has ${written} bytes instead of ${entry.size}.`,
         { fix: 'Fetch it again.' },
       )
+    const sha256 = hash.digest('hex')
+    if (expected !== undefined && sha256 !== expected)
+      throw new UserError(
+        `${path} is damaged: the sha256 of ${entry.name} is ${sha256}, but its RECORD says ${expected}.`,
+        {
+          fix: 'Fetch it again.',
+        },
+      )
     await rename(temporary, target)
+    return sha256
   } catch (error) {
     await rm(temporary, { force: true })
     throw writeError(target, error)
