@@ -1,5 +1,5 @@
 /** From trained weights to the form that is kept: SAELens names, decoder norms folded where that changes nothing. */
-import { type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
+import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Saved } from './architecture.ts'
 import { decoderNorms, type LinearParams } from './layers/linear.ts'
 
@@ -59,15 +59,21 @@ export function foldDecoderNorms(saved: Saved): Saved {
 }
 
 /**
- * The same SAE for rows that are not scaled: `scale` multiplied the rows it was trained on. Decoder norms stay, latents
- * and biases are divided by the scale. Holds for every architecture whose activation is positively homogeneous.
+ * The same SAE for rows that are not scaled: `input` multiplied the rows it read in training, `target` those it predicted.
+ * Latents and biases are divided by the scale of what they stand for; where both scales are equal, decoder norms stay. Holds
+ * for every architecture whose activation is positively homogeneous.
  */
-export function unscale(saved: Saved, scale: number): Saved {
-  if (scale === 1) return saved
+export function unscale(saved: Saved, { input, target }: { input: number; target: number }): Saved {
   const params = tf.tidy(() => {
     const scaled: Saved['params'] = {}
-    for (const [name, tensor] of Object.entries(saved.params))
-      if (/^(b_|threshold)/.test(name)) scaled[name] = tensor.div(scale)
+    const multiply = (name: string, tensor: Tensor, by: number) => {
+      if (by !== 1) scaled[name] = tensor.mul(by)
+    }
+    for (const [name, tensor] of Object.entries(saved.params)) {
+      if (name === 'b_dec') multiply(name, tensor, 1 / target)
+      else if (/^(b_|threshold)/.test(name)) multiply(name, tensor, 1 / input)
+      else if (/^W_(dec|skip)/.test(name)) multiply(name, tensor, input / target)
+    }
     return scaled
   })
   return replace(saved, params)

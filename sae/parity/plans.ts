@@ -220,7 +220,7 @@ function dictionaryLearning(description: Json, stored: Lookup): ReplayPlan {
 
 /** The TopK trainers of dictionary_learning put the decoder bias on the first batch's geometric median. */
 function centre(params: Params, first: Tensor2D): void {
-  const median: Tensor1D = decoderBiasStart('geometric-median', first)
+  const median: Tensor1D = decoderBiasStart('geometric-median-absolute', first)
   params.bDec!.dispose()
   params.bDec = median as Tensor
 }

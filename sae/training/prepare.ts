@@ -7,6 +7,7 @@ import type { Params } from '../architecture.ts'
 import type { ResolvedTraining } from './config.ts'
 import { decoderBiasStart } from './decoder-bias.ts'
 import type { TrainingPlan } from './plan.ts'
+import { rowScale } from './row-scale.ts'
 
 /** Columns of a served row: the input sites, then the sites to predict. */
 export function rowLength({ shape, targetSites }: TrainingPlan): number {
@@ -27,61 +28,54 @@ export function rowsTensor(rows: Float32Array, columns: number): Tensor2D {
   }
 }
 
-/** Input and target tensors of served rows [rows, columns], times the input scale. The rows stay the caller's. */
+/** What rows are multiplied by in training: those that are read, and those that are predicted. */
+export interface Scales {
+  readonly input: number
+  readonly target: number
+}
+
+/** Rows as they were captured. */
+export const unscaled: Scales = { input: 1, target: 1 }
+
+/** Input and target tensors of served rows [rows, columns], times their scales. The rows stay the caller's. */
 export function split(
   rows: Tensor2D,
   { shape, targetSites }: Pick<TrainingPlan, 'shape' | 'targetSites'>,
-  scale: number,
+  scales: Scales,
 ): { input: Tensor2D; target: Tensor2D } {
   const count = rows.shape[0]
+  const times = (part: Tensor2D, scale: number) => (scale === 1 ? part.clone() : part.mul<Tensor2D>(scale))
   return tf.tidy(() => {
-    const all = scale === 1 ? rows.clone() : rows.mul<Tensor2D>(scale)
-    if (targetSites.length === 0) return { input: all, target: all }
+    if (targetSites.length === 0) {
+      const all = times(rows, scales.input)
+      return { input: all, target: all }
+    }
     return {
-      input: all.slice([0, 0], [count, shape.width]),
-      target: all.slice([0, shape.width], [count, shape.outputs]),
+      input: times(rows.slice([0, 0], [count, shape.width]), scales.input),
+      target: times(rows.slice([0, shape.width], [count, shape.outputs]), scales.target),
     }
   })
 }
 
-/** Fresh weights, the input scale and the variance of the targets, from a sample of rows. */
+/** Fresh weights, the scales of the rows and the variance of the scaled targets, from a sample of rows. */
 export function startFrom(sample: Float32Array, plan: TrainingPlan, { architecture, own, training }: ResolvedTraining) {
   const columns = rowLength(plan)
-  const scale = inputScale(sample, columns, plan.shape.width, training.inputScale)
+  const { width } = plan.shape
+  const input = rowScale(sample, { columns, from: 0, to: width }, training.inputScale)
+  const target = columns > width ? rowScale(sample, { columns, from: width, to: columns }, training.inputScale) : input
+  const scales: Scales = { input, target }
   const params: Params = architecture.init(plan.shape, own, new Random(plan.seed, 'weights'))
   const rows = rowsTensor(sample, columns)
-  const { input, target } = split(rows, plan, scale)
+  const batch = split(rows, plan, scales)
   rows.dispose()
   if (params.bDec) {
     params.bDec.dispose()
-    params.bDec = decoderBiasStart(training.decoderBias, target)
+    params.bDec = decoderBiasStart(training.decoderBias, batch.target)
   }
-  architecture.centre?.(params, input, own)
-  const [variance] = hostValues(() => target.sub(target.mean(0)).square().sum(1).mean())
-  tf.dispose([input, target])
-  return { params, scale, variance: variance! }
-}
-
-/** The factor that brings rows to the asked-for size, from the input columns of a sample. */
-function inputScale(
-  sample: Float32Array,
-  columns: number,
-  width: number,
-  kind: ResolvedTraining['training']['inputScale'],
-) {
-  if (typeof kind === 'number') return kind
-  if (kind === 'none') return 1
-  const rows = sample.length / columns
-  let norms = 0
-  let squares = 0
-  for (let r = 0; r < rows; r++) {
-    let square = 0
-    for (let i = r * columns; i < r * columns + width; i++) square += sample[i]! * sample[i]!
-    norms += Math.sqrt(square)
-    squares += square
-  }
-  const size = kind === 'mean-norm' ? norms / rows : Math.sqrt(squares / rows)
-  return size > 0 ? Math.sqrt(width) / size : 1
+  architecture.centre?.(params, batch.input, own)
+  const [variance] = hostValues(() => batch.target.sub(batch.target.mean(0)).square().sum(1).mean())
+  tf.dispose([batch.input, batch.target])
+  return { params, scales, variance: variance! }
 }
 
 function checkFinite(rows: Float32Array): void {

@@ -12,7 +12,12 @@ describe('the preset dictionary_learning', () => {
 
   test('leaves the rate of the TopK family to the rule, and clips its gradients', () => {
     const { training } = resolve({ architecture: 'batchtopk', preset: 'dictionary_learning' })
-    expect(training).toMatchObject({ rateRule: 'latents', gradientClip: 1, decoderBias: 'geometric-median' })
+    expect(training).toMatchObject({
+      rateRule: 'latents',
+      gradientClip: 1,
+      decoderBias: 'geometric-median-absolute',
+      inputScale: 'none',
+    })
     expect(training.learningRate).toBeUndefined()
   })
 

@@ -50,6 +50,7 @@ export const presets = {
       decoderNorm: 'free',
       projectGradient: false,
       decoderBias: 'zero',
+      inputScale: 'none',
       foldDecoderNorm: false,
       deadAfterTokens: 1000 * 4096,
     },
@@ -81,7 +82,8 @@ export const presets = {
       gradientClip: 1,
       decoderNorm: 'unit',
       projectGradient: true,
-      decoderBias: 'geometric-median',
+      decoderBias: 'geometric-median-absolute',
+      inputScale: 'none',
       deadAfterTokens: 10_000_000,
     },
     trainingOf: {
@@ -120,6 +122,7 @@ export const presets = {
       decoderNorm: 'unit-before',
       projectGradient: true,
       decoderBias: 'mean',
+      inputScale: 'none',
       deadAfterTokens: 10_000_000,
     },
     architectures: {

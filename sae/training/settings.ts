@@ -1,6 +1,7 @@
 /** Settings of training that no architecture owns: amount, optimiser, schedule, decoder norm, dead rule, checkpoints. */
 import { z } from 'zod'
 import { decoderBiasStarts } from './decoder-bias.ts'
+import { rowScales } from './row-scale.ts'
 
 export const TrainingSettings = z.strictObject({
   tokens: z
@@ -43,10 +44,10 @@ export const TrainingSettings = z.strictObject({
   foldDecoderNorm: z.boolean().default(true).describe('Save decoder rows with norm 1, their norm in the encoder'),
   decoderBias: z.enum(decoderBiasStarts).default('geometric-median').describe('Where the decoder bias starts'),
   inputScale: z
-    .union([z.enum(['none', 'mean-norm', 'mean-square']), z.number().positive()])
-    .default('none')
+    .union([z.enum(rowScales), z.number().positive()])
+    .default('deviation')
     .describe(
-      'Scale of the rows in training: none, mean norm √width, mean square norm width, or a factor; folded at save',
+      'Scale of the rows in training: mean squared distance from their mean is the width (deviation), none, mean norm √width, mean square norm width, or a factor; folded at save',
     ),
   deadAfterTokens: z.int().positive().optional().describe('A latent that did not fire for so many rows is dead'),
   sparsityWarmUp: z.number().min(0).default(0).describe('Steps over which the sparsity loss rises; below 1 a share'),

@@ -13,10 +13,11 @@ import { breathe, type StageContext } from '../../core/stage.ts'
 import type { StepReport } from '../step/step.ts'
 import { Clock } from './clock.ts'
 import type { TrainConfig } from './config.ts'
+import type { Planned } from './learner.ts'
 import { rowsTensor } from './prepare.ts'
 import type { TrainingCapture } from './provenance.ts'
 import { RowStream } from './rows.ts'
-import { type FidelityProbe, type Planned, planTraining, Training, type TrainSummary } from './training.ts'
+import { type FidelityProbe, planTraining, Training, type TrainSummary } from './training.ts'
 
 export type { FidelityProbe, TrainSummary } from './training.ts'
 

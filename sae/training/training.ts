@@ -5,18 +5,17 @@ import { removePartials } from '../../core/files.ts'
 import { hashValue } from '../../core/hash.ts'
 import type { StageContext } from '../../core/stage.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
-import type { Params, Saved, State } from '../architecture.ts'
+import type { Saved } from '../architecture.ts'
 import { saveSae } from '../formats/saelens.ts'
 import { makeSae } from '../make.ts'
 import { type Quality, QualityMeter } from '../measure/quality.ts'
 import type { Sae } from '../sae.ts'
-import { foldDecoderNorms, unscale } from '../saved.ts'
-import { fusedStepper } from '../step/fused/index.ts'
-import { Stepper, type StepReport } from '../step/step.ts'
+import type { Stepper, StepReport } from '../step/step.ts'
 import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
+import { Learner, type Planned } from './learner.ts'
 import { makePlan, type TrainingPlan } from './plan.ts'
-import { rowsTensor, split, startFrom } from './prepare.ts'
+import { rowsTensor, split, unscaled } from './prepare.ts'
 import { describeCapture, type TrainingCapture } from './provenance.ts'
 import { type ActivationSource, RowStream } from './rows.ts'
 import { Watch } from './watch.ts'
@@ -51,9 +50,8 @@ export class Training {
   private readonly resolved: ResolvedTraining
   private readonly folder: string
   private readonly key: string
-  private readonly stepper: Stepper
+  private readonly learner: Learner
   private readonly watch: Watch
-  private readonly scale: number
   private readonly fidelity: Fidelity | undefined
   /** What the newest look at the model's loss gave. */
   private measured: Readonly<Record<string, number | null>> = {}
@@ -78,19 +76,7 @@ export class Training {
       plan: plan.identity,
       capture: describeCapture(capture),
     })
-    const { params, scale, variance } = startFrom(sample, plan, resolved)
-    this.scale = scale
-    const { architecture, own, training } = resolved
-    const Kind = (training.fused && fusedStepper(architecture, own, plan.settings)) || Stepper
-    this.stepper = new Kind({
-      architecture: resolved.architecture,
-      own: resolved.own,
-      settings: plan.settings,
-      shape: plan.shape,
-      params,
-      total: plan.steps,
-      variance,
-    })
+    this.learner = new Learner({ resolved, plan }, sample)
     this.watch = new Watch(this.stepper)
   }
 
@@ -113,6 +99,10 @@ export class Training {
     return training
   }
 
+  private get stepper(): Stepper {
+    return this.learner.stepper
+  }
+
   /** Steps taken so far. */
   get step(): number {
     return this.stepper.step
@@ -124,17 +114,11 @@ export class Training {
 
   /** One step on the stream's next rows [rows, columns], which stay the caller's. A report where a line was written. */
   async take(rows: Tensor2D): Promise<StepReport | undefined> {
-    const { step, plan, stepper, resolved, fidelity } = this
+    const { step, plan, learner, stepper, resolved, fidelity } = this
     const last = step + 1 === plan.steps
     const probes = fidelity !== undefined && (last || (step + 1) % fidelity.every === 0)
-    const batch = split(rows, plan, this.scale)
-    let report: StepReport | undefined
-    try {
-      const measure = last || probes || step % resolved.training.logEvery === 0
-      report = stepper.take(batch, { measure, count: step >= plan.steps - plan.densitySteps })
-    } finally {
-      tf.dispose([batch.input, batch.target])
-    }
+    const measure = last || probes || step % resolved.training.logEvery === 0
+    const report = learner.take(rows, { measure, count: step >= plan.steps - plan.densitySteps })
     if (report) {
       if (probes) this.measured = await this.probe(fidelity.probe)
       const { rate, loss, terms, fvu, l0, dead, gradientNorm } = report
@@ -154,11 +138,7 @@ export class Training {
 
   /** The model's loss with the SAE in place, as it would be saved now. */
   private async probe(probe: FidelityProbe) {
-    const { plan, resolved, stepper } = this
-    const sae = makeSae({
-      ...savedForm(stepper.weights(), stepper.state, resolved, this.scale),
-      metadata: { hook_name: plan.inputSites.join(',') },
-    })
+    const sae = makeSae({ ...this.learner.saved(), metadata: { hook_name: this.plan.inputSites.join(',') } })
     try {
       return await probe.measure(sae)
     } finally {
@@ -178,14 +158,13 @@ export class Training {
 
   /** Writes the SAE, measures it, and removes the checkpoints. */
   async finish(): Promise<TrainSummary> {
-    const { plan, resolved, stepper, capture, context } = this
+    const { plan, resolved, learner, stepper, capture, context } = this
     const tokens = plan.steps * plan.batchTokens
     // Cut between its last step and here, and resumed: the last look is not in a checkpoint.
     if (this.fidelity && Object.keys(this.measured).length === 0) this.measured = await this.probe(this.fidelity.probe)
-    const weights = stepper.weights()
+    const saved = learner.saved()
     // Weights and moments give way to what saving and measuring take.
-    stepper.dispose()
-    const saved = savedForm(weights, stepper.state, resolved, this.scale)
+    learner.dispose()
     await saveSae(context.directory, {
       ...saved,
       density: Float64Array.from(stepper.firing.fired, count => count / (plan.densitySteps * plan.batchTokens)),
@@ -197,7 +176,7 @@ export class Training {
           schema: 1,
           architecture: resolved.architecture.name,
           settings: resolved.own,
-          training: { ...resolved.training, ...plan.identity, inputScaleFactor: this.scale },
+          training: { ...resolved.training, ...plan.identity, ...scaleFactors(learner) },
           steps: plan.steps,
           tokens,
         },
@@ -223,7 +202,7 @@ export class Training {
   }
 
   dispose(): void {
-    this.stepper.dispose()
+    this.learner.dispose()
   }
 }
 
@@ -233,29 +212,18 @@ export interface Fidelity {
   readonly probe: FidelityProbe
 }
 
-/** A training before it has seen a row. */
-export interface Planned {
-  readonly resolved: ResolvedTraining
-  readonly plan: TrainingPlan
-}
-
 /** Settings and plan of a config for a capture; throws a `UserError` where they do not fit. */
 export function planTraining(context: StageContext, capture: ActivationSource, config: TrainConfig): Planned {
   const resolved = resolveTraining(config)
   return { resolved, plan: makePlan(resolved, config, capture, context.seed) }
 }
 
-/** The trained SAE as it is saved: for rows as captured, decoder norms folded where asked for and possible. Disposes `weights`. */
-function savedForm(
-  weights: Params,
-  state: State,
-  { architecture, own, training }: ResolvedTraining,
-  scale: number,
-): Saved {
-  const saved = unscale(architecture.save(weights, own, state), scale)
-  tf.dispose(weights)
-  const fold = training.foldDecoderNorm && !saved.architecture.startsWith('topk')
-  return fold ? foldDecoderNorms(saved) : saved
+/** What rows were multiplied by in training, as it is recorded. */
+function scaleFactors({ scales, plan }: Learner): Record<string, number> {
+  return {
+    inputScaleFactor: scales.input,
+    ...(plan.targetSites.length > 0 ? { targetScaleFactor: scales.target } : {}),
+  }
 }
 
 /** Quality of the saved SAE on the rows kept back, or on the first of the capture. Disposes its tensors. */
@@ -268,7 +236,7 @@ async function measure(saved: Saved, capture: ActivationSource, plan: TrainingPl
   for (let row = start; row < end; row += plan.batchTokens) {
     const rows = await stream.inOrder(row, Math.min(plan.batchTokens, end - row))
     const tensor = rowsTensor(rows, stream.columns)
-    const { input, target } = split(tensor, plan, 1)
+    const { input, target } = split(tensor, plan, unscaled)
     meter.add(input, target)
     tf.dispose([tensor, input, target])
   }

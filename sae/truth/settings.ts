@@ -96,7 +96,7 @@ function trainingOf(name: string, config: Filled, preset: TruthPreset): TrainCon
   const settings = Object.entries(config.settings).filter(([key]) => own.includes(key) || !others.has(key))
   const given = {
     ...{ architecture: name, latents, tokens: samples, batchTokens: batchSamples, learningRate },
-    ...{ ...schedule, deadAfterTokens: deadAfterSteps * batchSamples },
+    ...{ ...schedule, deadAfterTokens: deadAfterSteps * batchSamples, inputScale: 'none' },
     ...(own.includes('k') ? { k } : {}),
     ...(own.includes('widths') ? { widths: widths.filter(width => width < latents), auxPerLevel: true } : {}),
     ...Object.fromEntries(settings),

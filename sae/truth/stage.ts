@@ -18,12 +18,14 @@ import { tf } from '../../engine/tf.ts'
 import { saveSae } from '../formats/saelens.ts'
 import { makeSae } from '../make.ts'
 import { newestCheckpoint, writeCheckpoint } from '../training/checkpoint.ts'
+import { resolveTraining, type TrainConfig } from '../training/config.ts'
+import { Learner } from '../training/learner.ts'
+import { makePlan } from '../training/plan.ts'
 import { type TruthPresetName, truthPresets, type WorldConfig } from './config.ts'
 import { publishedRows } from './published.ts'
 import { TruthMeter, type TruthQuality, truthDefinitions } from './quality.ts'
 import { resolveTruth, type TruthConfig } from './settings.ts'
 import { joinSnapshots, partSnapshots } from './snapshots.ts'
-import { Trainee } from './trainee.ts'
 import { type Dictionary, makeDictionary, makeWorld, type World } from './world.ts'
 
 /** A finished SAE and how it did; `samples` are those it learned from. */
@@ -50,24 +52,23 @@ export async function truthStage(context: StageContext, config: TruthConfig): Pr
   const plan = resolveTruth(config)
   const world = makeWorld(plan.world, context.seed, await dictionaryOf(context, plan.world))
   const sampler = new Sampler(world.tables)
-  const trainees: Trainee[] = []
+  const learners: Learner[] = []
   try {
     const { rows, sample } = await startRows(sampler, context.seed)
     rows.dispose()
-    for (const training of plan.trainings)
-      trainees.push(new Trainee(training, plan.samples, plan.world.width, context.seed, sample))
-    await learn(context, config, plan, world, sampler, trainees)
+    for (const training of plan.trainings) learners.push(learnerOf(training, plan, context.seed, sample))
+    await learn(context, config, plan, world, sampler, learners)
     const results: TruthResult[] = []
-    for (const trainee of trainees) {
-      const { name, stepper } = trainee
+    for (const learner of learners) {
+      const { name, stepper } = learner
       context.progress.note(`Measuring ${name} on ${plan.finalSamples} samples.`)
-      const density = Float64Array.from(stepper.firing.fired, n => n / (trainee.plan.densitySteps * plan.batchSamples))
-      const metadata = { hook_name: '', truth: { schema: 1, preset: config.preset, ...trainee.identity } }
-      const saved = trainee.saved()
+      const density = Float64Array.from(stepper.firing.fired, n => n / (learner.plan.densitySteps * plan.batchSamples))
+      const metadata = { hook_name: '', truth: { schema: 1, preset: config.preset, ...learner.identity } }
+      const saved = learner.saved()
       await mkdir(join(context.directory, name), { recursive: true })
       await saveSae(join(context.directory, name), { ...saved, density, metadata })
       tf.dispose(Object.values(saved.params))
-      const quality = await measure(context.seed, world, sampler, trainee, plan.finalSamples, context.signal)
+      const quality = await measure(context.seed, world, sampler, learner, plan.finalSamples, context.signal)
       results.push({ architecture: name, samples: plan.steps * plan.batchSamples, ...quality })
     }
     const summary: TruthSummary = {
@@ -82,9 +83,21 @@ export async function truthStage(context: StageContext, config: TruthConfig): Pr
     await rm(join(context.directory, 'checkpoints'), { recursive: true, force: true })
     return summary
   } finally {
-    for (const trainee of trainees) trainee.dispose()
+    for (const learner of learners) learner.dispose()
     sampler.dispose()
   }
+}
+
+/** Fresh weights for a world's samples, of which `plan.samples` are learned from. */
+function learnerOf(
+  config: TrainConfig,
+  { samples, world }: Pick<ReturnType<typeof resolveTruth>, 'samples' | 'world'>,
+  seed: number,
+  sample: Float32Array,
+): Learner {
+  const resolved = resolveTraining(config)
+  const nowhere = { rows: samples, sites: [{ name: 'truth', width: world.width }], readRange: () => Promise.reject() }
+  return new Learner({ resolved, plan: makePlan(resolved, config, nowhere, seed) }, sample)
 }
 
 /** The steps of all SAEs, from the newest checkpoint on. */
@@ -94,23 +107,23 @@ async function learn(
   plan: ReturnType<typeof resolveTruth>,
   world: World,
   sampler: Sampler,
-  trainees: readonly Trainee[],
+  learners: readonly Learner[],
 ): Promise<void> {
   const { steps, batchSamples, evaluateSteps, checkpointSteps } = plan
   const folder = join(directory, 'checkpoints')
-  const identities = trainees.map(({ identity }) => identity)
+  const identities = learners.map(({ identity }) => identity)
   const curve = { evaluateSteps, evaluationSamples: config.evaluationSamples }
   const key = hashValue({ world: plan.world, seed, identities, curve })
   const found = await newestCheckpoint(folder, key, progress)
-  const latents = trainees.map(trainee => trainee.plan.shape.latents)
+  const latents = learners.map(learner => learner.plan.shape.latents)
   if (found)
     partSnapshots(found.snapshot, latents).forEach((part, i) => {
-      trainees[i]!.stepper.restore(part)
+      learners[i]!.stepper.restore(part)
     })
   metrics.truncate(found?.metricsLines ?? 0)
   const checkpoint = async () => {
     const snapshots = []
-    for (const { stepper } of trainees) snapshots.push(await stepper.snapshot())
+    for (const { stepper } of learners) snapshots.push(await stepper.snapshot())
     await writeCheckpoint(folder, key, { snapshot: joinSnapshots(snapshots), metricsLines: metrics.lines }, 2)
   }
 
@@ -121,17 +134,17 @@ async function learn(
     const done = (step + 1) * batchSamples
     const shows = step % 20 === 0 || step + 1 === steps
     const notes: string[] = []
-    for (const trainee of trainees) {
-      const report = trainee.take(rows, { measure: shows, count: step >= steps - trainee.plan.densitySteps })
-      if (report) notes.push(`${trainee.name} FVU ${report.fvu.toFixed(3)} dead ${report.dead}`)
+    for (const learner of learners) {
+      const report = learner.take(rows, { measure: shows, count: step >= steps - learner.plan.densitySteps })
+      if (report) notes.push(`${learner.name} FVU ${report.fvu.toFixed(3)} dead ${report.dead}`)
     }
     rows.dispose()
     if (notes.length > 0) progress.update(done, notes.join(', '))
     if ((step + 1) % evaluateSteps === 0 || step + 1 === steps)
-      for (const trainee of trainees) {
-        const quality = await measure(seed, world, sampler, trainee, config.evaluationSamples)
-        metrics.append({ step: step + 1, samples: done, architecture: trainee.name, ...quality })
-        progress.note(`${done} samples, ${trainee.name}: ${shortly(quality)}`)
+      for (const learner of learners) {
+        const quality = await measure(seed, world, sampler, learner, config.evaluationSamples)
+        metrics.append({ step: step + 1, samples: done, architecture: learner.name, ...quality })
+        progress.note(`${done} samples, ${learner.name}: ${shortly(quality)}`)
       }
     await breathe()
     const last = step + 1 === steps
@@ -159,11 +172,11 @@ async function measure(
   seed: number,
   { tables }: World,
   sampler: Sampler,
-  trainee: Trainee,
+  learner: Learner,
   count: number,
   signal?: AbortSignal,
 ): Promise<TruthQuality> {
-  const sae = makeSae({ ...trainee.saved(), metadata: { hook_name: '' } })
+  const sae = makeSae({ ...learner.saved(), metadata: { hook_name: '' } })
   try {
     const directions = tf.tensor2d(tables.directions, [tables.features, tables.width])
     const meter = new TruthMeter(sae, directions)
