@@ -105,6 +105,19 @@ export async function inheritedRun(store: RunStore, run: FinishedRun, role: stri
   return found && unchangedRunOfInput(store, found.of, found.input)
 }
 
+/** Ids of the runs that this one was made from, directly or further back, and that are not there any more. */
+export async function missingAncestors(store: RunStore, run: FinishedRun): Promise<string[]> {
+  const gone = new Set<string>()
+  const follow = ({ inputs }: Ancestry) => {
+    for (const { input, from, circle } of inputs) {
+      if (from) follow(from)
+      else if (input.run !== undefined && !circle) gone.add(input.run)
+    }
+  }
+  follow(await ancestry(store, run))
+  return [...gone]
+}
+
 /** Runs of the store that were made from this one, directly. */
 export async function descendants(store: RunStore, id: string): Promise<FinishedRun[]> {
   const { runs } = await store.list()

@@ -10,7 +10,6 @@ import type { TokenDataset } from '../../datasets/document.ts'
 import type { Tokenizer } from '../../datasets/tokenizer/index.ts'
 import type { Model } from '../../model/model.ts'
 import { readRunManifest } from '../../runs/folder.ts'
-import { inherited } from '../../runs/lineage.ts'
 import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import { contentHash } from '../../runs/seal.ts'
 import type { RunStore } from '../../runs/store.ts'
@@ -74,7 +73,11 @@ export async function findRun(
   role: string,
   stages: readonly string[],
 ): Promise<Found & { run: FinishedRun }> {
-  const run = await store.finished(reference, stages)
+  return runAsInput(await store.finished(reference, stages), role)
+}
+
+/** A finished run as an input. */
+export function runAsInput(run: FinishedRun, role: string): Found & { run: FinishedRun } {
   const { directory, manifest } = run
   return { run, directory, input: { role, run: manifest.id, path: directory, sha256: contentHash(manifest) } }
 }
@@ -84,45 +87,6 @@ export async function findSae(store: RunStore, reference: string): Promise<Found
   const path = resolve(reference)
   if ((await exists(join(path, 'cfg.json'))) && !(await readRunManifest(path))) return hashed('sae', path)
   return findRun(store, reference, 'sae', ['train', 'import'])
-}
-
-/**
- * The model that an SAE's activations came from, unless one is named. A model that changed since, or none to be found,
- * is a `UserError`.
- */
-export async function modelOf(store: RunStore, sae: Found, named: string | undefined): Promise<Found> {
-  if (named !== undefined) return findModel(named)
-  const origin = sae.run && (await inherited(store, sae.run, 'model'))
-  if (!origin?.input.path)
-    throw new UserError(`It is not recorded which model the SAE ${nameOf(sae)} belongs to.`, {
-      fix: 'Name it with --model.',
-    })
-  const found = await findModel(origin.input.path)
-  if (found.input.sha256 !== origin.input.sha256)
-    throw new UserError(`The model ${origin.input.path} has changed since the SAE ${nameOf(sae)} was made from it.`, {
-      fix: 'Put the old files back, or name the model to use with --model.',
-    })
-  return found
-}
-
-/** The dataset, with its settings, that an SAE's activations came from, unless one is named. */
-export async function datasetOf(
-  store: RunStore,
-  sae: Found,
-  named: DatasetConfig | undefined,
-): Promise<Found & { config: DatasetConfig }> {
-  if (named !== undefined) return { ...(await findDataset(named.path)), config: named }
-  const origin = sae.run && (await inherited(store, sae.run, 'dataset'))
-  if (!origin?.input.path)
-    throw new UserError(`It is not recorded on which text the SAE ${nameOf(sae)} was made.`, {
-      fix: 'Name it with --dataset.path.',
-    })
-  const found = await findDataset(origin.input.path)
-  if (found.input.sha256 !== origin.input.sha256)
-    throw new UserError(`The text ${origin.input.path} has changed since the SAE ${nameOf(sae)} was made from it.`, {
-      fix: 'Put the old text back, or name the text to use with --dataset.path.',
-    })
-  return { ...found, config: { ...(origin.config as DatasetConfig), path: origin.input.path } }
 }
 
 /** How messages call an input. */

@@ -1,8 +1,8 @@
 /** The stage report: one HTML page about an SAE and its features. */
 import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
-import { inheritedRun } from '../../runs/lineage.ts'
 import { findRun, findSae, nameOf } from './inputs.ts'
+import { captureOf } from './origin.ts'
 import { readingRuns } from './reading.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
@@ -24,23 +24,23 @@ export default defineStage({
     const validate = settings.evidence && (await findRun(store, settings.evidence, 'evidence', ['validate']))
     const label = settings.labels && (await findRun(store, settings.labels, 'labels', ['label']))
     const train = sae.run?.manifest.stage === 'train' ? sae.run : undefined
-    const capture = sae.run && (await inheritedRun(store, sae.run, 'capture'))
+    const capture = await captureOf(store, sae)
     const found = [sae, ...(validate ? [validate] : []), ...(label ? [label] : [])]
     return {
       // The page names the runs, so their names are part of what its bytes depend on.
       config: { ...settings, shows: found.map(nameOf) },
-      inputs: found.map(({ input }) => input),
+      inputs: [...found, ...(capture ? [capture] : [])].map(({ input }) => input),
       async work(context) {
         const { report } = await import('../../dashboard/report/report.ts')
         const shown = [
-          ...(capture ? [[capture, ['capture.json']] as const] : []),
+          ...(capture ? [[capture.run, ['capture.json']] as const] : []),
           ...(train ? [[train, ['metrics.jsonl']] as const] : []),
           ...(validate ? [[validate.run, ['evidence.json']] as const] : []),
           ...(label ? [[label.run, ['features.jsonl', 'examples.parquet']] as const] : []),
         ]
         const inputs = {
           title: settings.title ?? nameOf(sae),
-          capture,
+          capture: capture?.run,
           train,
           validate: validate ? validate.run : undefined,
           label: label ? label.run : undefined,

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readRunManifest } from '../../runs/folder.ts'
-import { inheritedRun } from '../../runs/lineage.ts'
 import { readVerified } from '../../runs/read.ts'
+import type { FinishedRun } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { type Found, findSae } from './inputs.ts'
@@ -43,15 +43,13 @@ async function opening(found: Pick<Found, 'directory' | 'run' | 'footprint'>, op
   }
 }
 
-/**
- * Mean activation [width] at a site over all tokens that the SAE's capture was sampled from; undefined where the SAE has
- * no capture or it has no such site.
- */
-export async function captureMean(store: RunStore, sae: Found, site: string): Promise<Float32Array | undefined> {
-  const capture = sae.run && (await inheritedRun(store, sae.run, 'capture'))
-  if (!capture) return undefined
+/** Mean activation [width] at a site over all tokens that a capture was sampled from; undefined where it has no such site. */
+export async function captureMean(
+  { run }: { readonly run: FinishedRun },
+  site: string,
+): Promise<Float32Array | undefined> {
   const { readCaptureManifest } = await import('../../datasets/shards/index.ts')
-  const manifest = await readVerified(capture, ['capture.json'], () => readCaptureManifest(capture.directory))
+  const manifest = await readVerified(run, ['capture.json'], () => readCaptureManifest(run.directory))
   const found = manifest.sites.find(({ name }) => name === site)
   return found && Float32Array.from(found.statistics.populationMean)
 }

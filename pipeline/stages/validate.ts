@@ -5,7 +5,8 @@ import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
 import { readEvidence } from '../../validation/evidence.ts'
 import { GatesConfig, judgeGates } from '../../validation/judging/gates.ts'
-import { datasetOf, findSae, hashing, loadModelAndText, modelOf } from './inputs.ts'
+import { findSae, hashing, loadModelAndText } from './inputs.ts'
+import { captureOf, datasetOf, modelOf } from './origin.ts'
 import { reading } from './reading.ts'
 import { captureMean, loadSaeOf } from './sae.ts'
 import { defineStage, ownConfig } from './stage.ts'
@@ -28,14 +29,16 @@ export default defineStage({
     const sae = await findSae(store, String(config.sae))
     const model = await hashing(session, () => modelOf(store, sae, config.model as string | undefined))
     const text = await hashing(session, () => datasetOf(store, sae, config.dataset as DatasetConfig | undefined))
+    const capture = await captureOf(store, sae)
     return {
       config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
-      inputs: [sae.input, model.input, text.input],
+      // The capture gives the mean that ablations put in place, where there is one.
+      inputs: [sae, model, text, ...(capture ? [capture] : [])].map(({ input }) => input),
       async work(context) {
         const { validate } = await import('../../validation/validate.ts')
         const loaded = await loadModelAndText(model, text, context)
         const trained = await loadSaeOf(sae)
-        const mean = await captureMean(store, sae, trained.metadata.hook_name)
+        const mean = capture && (await captureMean(capture, trained.metadata.hook_name))
         try {
           return await validate(context, {
             model: loaded.model,
