@@ -10,6 +10,8 @@ export interface Imported {
   readonly config: Readonly<Record<string, unknown>>
   readonly params: Readonly<Record<string, Numbers>>
   readonly metadata: SaeMetadata
+  /** What the user should know of how the file was read, a sentence each. */
+  readonly notices?: readonly string[]
 }
 
 /** A tensor of the file; a `UserError` where it is missing. */
@@ -21,8 +23,14 @@ export function required(tensors: ReadonlyMap<string, Numbers>, name: string, pa
   )
 }
 
+/** A number that a file gives as text (`"4"`), or the value as it is. */
+export function asNumber(value: unknown): unknown {
+  return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+}
+
 /** How many latents a TopK keeps; a whole number from 1 to the size of the dictionary. */
-export function checkK(k: unknown, latents: number, path: string): number {
+export function checkK(said: unknown, latents: number, path: string): number {
+  const k = asNumber(said)
   if (Number.isInteger(k) && (k as number) >= 1 && (k as number) <= latents) return k as number
   throw new UserError(`k of ${path} must be a whole number from 1 to ${latents}, the size of the dictionary.`)
 }

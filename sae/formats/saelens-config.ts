@@ -8,6 +8,9 @@ import { quote } from '../../core/quote.ts'
 import { activationOf } from '../inference.ts'
 import type { SaeMetadata } from '../sae.ts'
 import { objectOf } from './bounded-file.ts'
+import { asNumber } from './parts.ts'
+import { harmlessKeys, readKeys } from './saelens-keys.ts'
+import { mustKnowKeys } from './said.ts'
 
 type Json = Record<string, unknown>
 
@@ -47,49 +50,69 @@ export function saelensConfig(sae: {
   }
 }
 
-/** A cfg.json of any version. */
-export function readConfig(raw: Json): SaelensConfig {
-  const old = !('metadata' in raw)
+/** A cfg.json of any version. `path` is the file, for messages. */
+export function readConfig(raw: Json, path: string): SaelensConfig {
+  mustKnowKeys(raw, { read: readKeys, harmless: harmlessKeys }, path)
+  const flatOnly = !('metadata' in raw)
   const { metadata: described, architecture: named, ...flat } = raw
-  if (!old && (described === null || typeof described !== 'object' || Array.isArray(described)))
-    throw new UserError('metadata in cfg.json must be an object.')
+  if (!flatOnly && (described === null || typeof described !== 'object' || Array.isArray(described)))
+    throw new UserError(`metadata in ${path} must be an object.`)
   const metadata = objectOf(described)
   const config: Json = { apply_b_dec_to_input: true, ...flat }
-  const activation = flat.activation_fn_str ?? flat.activation_fn
-  const kwargs = objectOf(flat.activation_fn_kwargs)
   const trained = named === 'batchtopk' || named === 'matryoshka_batchtopk'
-  let architecture = trained ? 'jumprelu' : String(named ?? 'standard')
-  if (old && architecture === 'standard' && activation === 'topk') architecture = 'topk'
-  if (old && architecture === 'topk') config.k ??= kwargs.k
-  if (activation !== undefined && !['relu', 'topk'].includes(String(activation)))
-    throw new UserError(`The activation function ${quote(String(activation))} is not known.`, {
-      fix: 'Known are relu and topk.',
-    })
+  const architecture = architectureOf(trained ? 'jumprelu' : String(named ?? 'standard'), flat, flatOnly, path)
+  if (flatOnly && architecture === 'topk') config.k ??= objectOf(flat.activation_fn_kwargs).k
+  config.k = asNumber(config.k)
   if (flat.reshape_activations !== undefined && !['none', 'hook_z'].includes(String(flat.reshape_activations)))
     throw new UserError(`reshape_activations ${quote(String(flat.reshape_activations))} is not known.`)
+  for (const key of ['apply_b_dec_to_input', 'rescale_acts_by_decoder_norm'])
+    if (config[key] !== undefined && typeof config[key] !== 'boolean')
+      throw new UserError(`${key} in ${path} must be true or false; it is ${quote(String(config[key]))}.`)
   if (activationOf(architecture) === 'topk' && !(Number.isInteger(config.k) && (config.k as number) > 0))
     throw new UserError(
       `A ${architecture} SAE needs k in cfg.json, a whole number of at least 1; it is ${quote(String(config.k))}.`,
     )
-  // As a boolean it said whether rows were scaled to a mean norm, and that the scale is in the weights.
-  if (flat.normalize_activations === true) config.normalize_activations = 'expected_average_only_in'
-  if (flat.normalize_activations === false || flat.normalize_activations === null) config.normalize_activations = 'none'
-  const normalised = config.normalize_activations ?? 'none'
-  if (!normalisations.includes(String(normalised)))
-    throw new UserError(`The activation normalisation ${quote(String(normalised))} is not known.`, {
-      fix: `Known are ${normalisations.join(', ')}.`,
-    })
-  const from = old ? flat : metadata
-  const hook = from.hook_name ?? flat.hook_point ?? flat.hook_name
+  config.normalize_activations = normalisationOf(flat.normalize_activations)
+  const hook = flatOnly ? (flat.hook_name ?? flat.hook_point) : (metadata.hook_name ?? metadata.hook_point)
   return {
     architecture,
     config,
     trained: trained || named === 'jumprelu',
     metadata: {
-      ...(old ? oldMetadata(flat) : metadata),
-      hook_name: hook === undefined ? '' : String(hook),
+      ...(flatOnly ? oldMetadata(flat) : metadata),
+      hook_name: String(hook ?? flat.hook_point ?? flat.hook_name ?? ''),
     },
   }
+}
+
+/** The architecture a file means: before version 6 a TopK was a standard SAE whose activation function is topk. */
+function architectureOf(named: string, flat: Json, old: boolean, path: string): string {
+  const activation = flat.activation_fn_str ?? flat.activation_fn ?? undefined
+  if (activation !== undefined && !['relu', 'topk'].includes(String(activation)))
+    throw new UserError(`The activation function ${quote(String(activation))} is not known.`, {
+      fix: 'Known are relu and topk.',
+    })
+  if (activation !== 'topk') return named
+  mustKnowKeys(
+    objectOf(flat.activation_fn_kwargs),
+    { read: ['k'], only: { signed: [false] } },
+    `activation_fn_kwargs of ${path}`,
+  )
+  if (old && named === 'standard') return 'topk'
+  if (named === 'topk') return named
+  throw new UserError(`${path} says that a ${quote(named)} SAE has the activation function topk.`, {
+    fix: 'Where it is a TopK, set architecture to topk and k beside it.',
+  })
+}
+
+/** As a boolean it said whether rows were scaled to a mean norm, and that the scale is in the weights. */
+function normalisationOf(said: unknown): string {
+  const normalised = said === true ? 'expected_average_only_in' : said || 'none'
+  if (!normalisations.includes(String(normalised)))
+    throw new UserError(`The activation normalisation ${quote(String(normalised))} is not known.`, {
+      fix: `Known are ${normalisations.join(', ')}.`,
+    })
+  return String(normalised)
 }
 
 /** What a flat cfg.json says of the model, under the names that version 6 gives it. */

@@ -14,7 +14,10 @@ import { mustBeFile, readConfigFile } from './bounded-file.ts'
 import { type Numbers, scaleRows } from './numbers.ts'
 import { checkK } from './parts.ts'
 import { readConfig, type SaelensConfig, saelensConfig } from './saelens-config.ts'
+import { countingTensors } from './saelens-keys.ts'
+import { readScale, scaledInput } from './saelens-scale.ts'
 import { finishTraining } from './saelens-training.ts'
+import { mustBeFinite, mustKnowTensors } from './said.ts'
 
 /** What a saved SAE is made of; tensors stay the caller's. */
 export interface SavedSae {
@@ -42,16 +45,22 @@ export async function saveSae(directory: string, sae: SavedSae): Promise<void> {
 
 /** Opens an SAE that SAELens or this project saved. Every malformed directory is a `UserError`. */
 export async function loadSae(directory: string): Promise<Sae> {
-  const raw = await readConfigFile(join(directory, 'cfg.json'), 'SAE config')
-  const parsed = readConfig(raw)
+  const configPath = join(directory, 'cfg.json')
+  const raw = await readConfigFile(configPath, 'SAE config')
+  const parsed = readConfig(raw, configPath)
   const { architecture, config, metadata } = parsed
   const path = join(directory, 'sae_weights.safetensors')
   await mustBeFile(path, 'safetensors file')
+  const scale = await readScale(directory)
   const file = await openSafetensors(path)
   try {
-    const hash = hashValue({ config: raw, weights: await sha256File(path) })
-    const params = await readParams(file, path, parsed)
-    return makeSae({ architecture, config, metadata, params, hash })
+    const hash = hashValue({
+      config: raw,
+      weights: await sha256File(path),
+      ...(scale === undefined ? {} : { scale }),
+    })
+    const { params, ...changed } = await readParams(file, path, parsed, scale)
+    return makeSae({ architecture, config: { ...config, ...changed.config }, metadata, params, hash })
   } finally {
     await file.close()
   }
@@ -78,32 +87,57 @@ async function readParams(
   file: SafetensorsFile,
   path: string,
   { architecture, config, trained }: SaelensConfig,
-): Promise<Record<string, Tensor>> {
-  const read = async (name: string): Promise<Numbers> => ({ shape: file.shape(name), data: await file.read(name) })
+  scale: number | undefined,
+): Promise<{ params: Record<string, Tensor>; config: Record<string, unknown> }> {
+  const read = async (name: string): Promise<Numbers> => {
+    const data = await file.read(name)
+    mustBeFinite(name, data, path)
+    return { shape: file.shape(name), data }
+  }
   let found: Record<string, { shape: number[]; data?: Float32Array }> = {}
   const unfinished = trained && (file.has('log_threshold') || file.has('topk_threshold'))
-  for (const name of file.names) found[name] = unfinished ? await read(name) : { shape: file.shape(name) }
+  const whole = unfinished || scale !== undefined
+  const used = file.names.filter(name => !countingTensors.includes(name))
+  for (const name of used) found[name] = whole ? await read(name) : { shape: file.shape(name) }
   if (unfinished) found = finishTraining(found as Record<string, Numbers>, config, path)
+  for (const name of Object.keys(found)) found[name] = flattened(name, found[name]!)
   const sizes = checkShapes(architecture, found)
-  const { width, latents } = sizes
-  for (const [key, size] of Object.entries({ d_in: width, d_sae: latents }))
+  const { width, latents, outputs } = sizes
+  const needed = Object.keys(tensorShapes(architecture, sizes, found))
+  mustKnowTensors(Object.keys(found), [...needed, 'scaling_factor'], path)
+  for (const [key, size] of Object.entries({ d_in: width, d_sae: latents, d_out: outputs }))
     if (config[key] !== undefined && config[key] !== size)
       throw new UserError(
         `cfg.json says ${key} is ${quote(String(config[key]))}, but the weights in ${path} have ${size}.`,
       )
   if (activationOf(architecture) === 'topk') checkK(config.k, latents, path)
-  const scale = found.scaling_factor && scalingFactor(await read('scaling_factor'), latents, config, path)
+  const factor = found.scaling_factor && scalingFactor(await read('scaling_factor'), latents, config, path)
+  if (config.finetuning_scaling_factor && !found.scaling_factor)
+    throw new UserError(`cfg.json says finetuning_scaling_factor is used, but ${path} has no scaling_factor.`)
+  const changed =
+    scale === undefined
+      ? { params: found, config: {} }
+      : scaledInput({ architecture, config, params: found as Record<string, Numbers> }, scale, path)
   const params: Record<string, Tensor> = {}
   try {
-    for (const name of Object.keys(tensorShapes(architecture, sizes, found))) {
-      const { shape, data = (await read(name)).data } = found[name]!
-      params[name] = tf.tensor(scale && name === 'W_dec' ? scaleRows({ shape, data }, scale) : data, shape)
+    for (const name of needed) {
+      const { shape, data = (await read(name)).data } = changed.params[name]! as {
+        shape: number[]
+        data?: Float32Array
+      }
+      params[name] = tf.tensor(factor && name === 'W_dec' ? scaleRows({ shape, data }, factor) : data, shape)
     }
-    return params
+    return { params, config: changed.config }
   } catch (error) {
     tf.dispose(Object.values(params))
     throw error
   }
+}
+
+/** A vector that is kept as a matrix of one row, as [width]. */
+function flattened<T extends { shape: number[] }>(name: string, numbers: T): T {
+  const isVector = !name.startsWith('W_') && numbers.shape.length === 2 && numbers.shape[0] === 1
+  return isVector ? { ...numbers, shape: [numbers.shape[1]!] } : numbers
 }
 
 /**
