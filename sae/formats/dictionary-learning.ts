@@ -1,62 +1,100 @@
 /** dictionary_learning directories: `ae.pt`, a state dict, and `config.json`, whose `dict_class` says how to read it. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
 import { inBlock, isSiteName } from '../../core/sites.ts'
 import { objectOf, readConfigFile } from './bounded-file.ts'
-import type { Numbers } from './numbers.ts'
-import { checkK, type Imported, matrix, required, vector } from './parts.ts'
+import type { Layout } from './layout.ts'
+import { asNumber, checkK, type Imported, matrix, type Tensors, vector } from './parts.ts'
+import { mustKnowKeys } from './said.ts'
 import { readStateDict } from './torch.ts'
 
 type Json = Record<string, unknown>
 
-/** Reads a directory that dictionary_learning's trainers wrote. */
-export async function readDictionaryLearning(directory: string): Promise<Imported> {
-  const config = await readConfigFile(join(directory, 'config.json'), 'dictionary_learning config')
+/** Settings of training that config.json keeps beside what is read. */
+const trainingKeys = [
+  ...['trainer_class', 'lr', 'steps', 'seed', 'device', 'wandb_name', 'warmup_steps', 'decay_start', 'auxk_alpha'],
+  ...['top_k_aux', 'threshold_beta', 'threshold_start_step', 'k_anneal_steps', 'bandwidth', 'target_l0', 'l1_penalty'],
+  ...['sparsity_penalty', 'initial_sparsity_penalty', 'sparsity_warmup_steps', 'sparsity_function', 'anneal_start'],
+  ...['anneal_end', 'p_start', 'p_end', 'n_sparsity_updates', 'sparsity_queue_length', 'resample_steps'],
+  // Biases and threshold are multiplied by the norm factor before they are saved.
+  ...['group_fractions', 'group_weights', 'group_sizes', 'norm_factor', 'layer', 'lm_name', 'submodule_name'],
+]
+
+/** Known by `ae.pt`. */
+export const dictionaryLearning: Layout = {
+  name: 'dictionary_learning',
+  find: names => names.filter(name => name === 'ae.pt'),
+  read: readDictionaryLearning,
+}
+
+/** Reads `ae.pt` and the `config.json` beside it, which dictionary_learning's trainers write. */
+async function readDictionaryLearning(path: string): Promise<Imported> {
+  const configPath = join(dirname(path), 'config.json')
+  const config = await readConfigFile(configPath, 'dictionary_learning config')
+  if (config.trainer === undefined || config.trainer === null)
+    throw new UserError(`${configPath} has no trainer, under which dictionary_learning keeps what kind an SAE is.`, {
+      fix: 'Put dict_class, activation_dim and dict_size under "trainer".',
+    })
+  mustKnowKeys(config, { read: ['trainer', 'buffer'] }, configPath)
   const trainer = objectOf(config.trainer)
-  const path = join(directory, 'ae.pt')
+  mustKnowKeys(
+    trainer,
+    { read: ['dict_class', 'activation_dim', 'dict_size', 'k'], harmless: trainingKeys },
+    `trainer in ${configPath}`,
+  )
   const tensors = await readStateDict(path)
   const kind = String(trainer.dict_class ?? '')
-  const sizes = { width: size(trainer, 'activation_dim', path), latents: size(trainer, 'dict_size', path) }
   const read = Object.hasOwn(readers, kind) ? readers[kind] : undefined
   if (!read)
-    throw new UserError(
-      `${directory} is a ${quote(kind) || 'nameless class'} of dictionary_learning, which is not known.`,
-      {
-        fix: `Known are ${Object.keys(readers).join(', ')}.`,
-      },
-    )
-  const groups = tensors.get('group_sizes')
+    throw new UserError(`${path} is a ${quote(kind) || 'nameless class'} of dictionary_learning, which is not known.`, {
+      fix: `Known are ${Object.keys(readers).join(', ')}, by dict_class in config.json.`,
+    })
+  const sizes = {
+    width: size(trainer, 'activation_dim', path),
+    latents: size(trainer, 'dict_size', path),
+    k: trainer.k ?? undefined,
+  }
+  const { k, groups, ...sae } = read(tensors, sizes, path)
+  tensors.mustBeTaken(path)
+  const buffer = objectOf(config.buffer)
   const { lm_name: model } = trainer
-  const context = objectOf(config.buffer).ctx_len
   return {
-    ...read(tensors, sizes, path),
+    ...sae,
     metadata: {
-      hook_name: siteOf(trainer),
+      hook_name: siteOf(trainer, buffer.io),
       ...(typeof model === 'string' && model !== '' ? { model_name: model } : {}),
-      ...(Number.isInteger(context) ? { context_size: context as number } : {}),
+      ...(Number.isInteger(buffer.ctx_len) ? { context_size: buffer.ctx_len as number } : {}),
       imported_from: {
         format: 'dictionary_learning',
         dict_class: kind,
-        ...(tensors.has('k') ? { k: wholeK(tensors, sizes, path) } : {}),
-        ...(groups ? { group_sizes: [...groups.data] } : {}),
+        ...(k === undefined ? {} : { k }),
+        ...(groups ? { group_sizes: groups } : {}),
       },
     },
   }
 }
 
-/** The site by the name that trainers give a submodule, else the layer's output, which is what they mostly train on. */
-function siteOf({ submodule_name: name, layer }: Json): string {
+/**
+ * The site by the name that trainers give a submodule; where they give none the layer's output, which is what they mostly
+ * train on. A module's input, or input and output, is left for the user to say.
+ */
+function siteOf({ submodule_name: name, layer }: Json, io: unknown): string {
   const named = typeof name === 'string' ? name : ''
   if (isSiteName(named)) return named
-  const number = /resid_post_layer_(\d+)/.exec(named)?.[1] ?? layer
+  if (io !== undefined && io !== null && io !== 'out') return ''
+  const number = named === '' ? layer : /^resid_post_layer_(\d+)$/.exec(named)?.[1]
   return Number.isInteger(Number(number ?? Number.NaN)) ? inBlock(Number(number), 'hook_resid_post') : ''
 }
 
-/** The buffer `k`, which must be one whole number that the dictionary can give. */
-function wholeK(tensors: Tensors, { latents }: Sizes, path: string): number {
-  const { data } = required(tensors, 'k', path)
-  return checkK(data.length === 1 ? data[0] : undefined, latents, path)
+/** k by the file's buffer, or by config.json where the file is older than that buffer; where both are there they agree. */
+function wholeK(tensors: Tensors, { latents, k: said }: Sizes, path: string): number {
+  const kept = tensors.get('k')
+  if (!kept) return checkK(said, latents, path)
+  const k = checkK(kept.data.length === 1 ? kept.data[0] : undefined, latents, path)
+  if (said !== undefined && asNumber(said) !== k)
+    throw new UserError(`${path} has k ${k}, but the config.json beside it says ${quote(String(said))}.`)
+  return k
 }
 
 function size(trainer: Json, key: string, path: string): number {
@@ -65,9 +103,13 @@ function size(trainer: Json, key: string, path: string): number {
   throw new UserError(`The config.json beside ${path} does not say ${key}.`)
 }
 
-type Tensors = Map<string, Numbers>
-type Sizes = { width: number; latents: number }
-type Read = (tensors: Tensors, sizes: Sizes, path: string) => Omit<Imported, 'metadata'>
+type Sizes = { width: number; latents: number; k: unknown }
+/** What a class's reader gives: the SAE, and what only this library's own files need to be written again. */
+type Read = (
+  tensors: Tensors,
+  sizes: Sizes,
+  path: string,
+) => Omit<Imported, 'metadata'> & { k?: number; groups?: number[] }
 
 /** Weights of the classes made of `nn.Linear`s, which keep [latents, width] and [width, latents]. */
 function linear(tensors: Tensors, { width, latents }: Sizes, path: string) {
@@ -90,10 +132,38 @@ function direct(tensors: Tensors, { width, latents }: Sizes, path: string) {
 const onInput = { apply_b_dec_to_input: true, normalize_activations: 'none' }
 const notOnInput = { ...onInput, apply_b_dec_to_input: false }
 
-const filled = (tensors: Tensors, latents: number, path: string): Numbers => ({
-  shape: [latents],
-  data: new Float32Array(latents).fill(vector(tensors, 'threshold', 1, path).data[0]!),
-})
+/**
+ * An SAE trained with batch top-k: at inference a JumpReLU whose latents share a threshold. Where none was estimated (it is
+ * −1) the library lets every positive latent pass, and where the file is older than thresholds, k are kept a batch.
+ */
+function batch(tensors: Tensors, sizes: Sizes, path: string, params: Imported['params']): ReturnType<Read> {
+  const k = wholeK(tensors, sizes, path)
+  if (!tensors.has('threshold'))
+    return {
+      architecture: 'topk',
+      config: { ...onInput, k },
+      params,
+      k,
+      notices: [`${path} has no threshold, which newer files have; its latents are the ${k} largest of each row.`],
+    }
+  const threshold = vector(tensors, 'threshold', 1, path).data[0]!
+  return {
+    architecture: 'jumprelu',
+    config: onInput,
+    params: {
+      ...params,
+      threshold: { shape: [sizes.latents], data: new Float32Array(sizes.latents).fill(threshold) },
+    },
+    k,
+    ...(threshold < 0
+      ? {
+          notices: [
+            `The threshold in ${path} is ${threshold}: it was never estimated, so that every positive latent counts, as in dictionary_learning itself. Training set k to ${k}.`,
+          ],
+        }
+      : {}),
+  }
+}
 
 const readers: Record<string, Read> = {
   AutoEncoder: (tensors, sizes, path) => ({
@@ -130,28 +200,32 @@ const readers: Record<string, Read> = {
     config: notOnInput,
     params: { ...direct(tensors, sizes, path), threshold: vector(tensors, 'threshold', sizes.latents, path) },
   }),
-  AutoEncoderTopK: (tensors, sizes, path) => ({
-    architecture: 'topk',
-    config: { ...onInput, k: wholeK(tensors, sizes, path) },
-    params: {
+  AutoEncoderTopK: (tensors, sizes, path) => {
+    const k = wholeK(tensors, sizes, path)
+    // The threshold is for use_threshold=True alone; without it, as by default, k latents are kept.
+    tensors.get('threshold')
+    return {
+      architecture: 'topk',
+      config: { ...onInput, k },
+      params: {
+        ...linear(tensors, sizes, path),
+        b_enc: vector(tensors, 'encoder.bias', sizes.latents, path),
+        b_dec: vector(tensors, 'b_dec', sizes.width, path),
+      },
+      k,
+    }
+  },
+  BatchTopKSAE: (tensors, sizes, path) =>
+    batch(tensors, sizes, path, {
       ...linear(tensors, sizes, path),
       b_enc: vector(tensors, 'encoder.bias', sizes.latents, path),
       b_dec: vector(tensors, 'b_dec', sizes.width, path),
-    },
-  }),
-  BatchTopKSAE: (tensors, sizes, path) => ({
-    architecture: 'jumprelu',
-    config: onInput,
-    params: {
-      ...linear(tensors, sizes, path),
-      b_enc: vector(tensors, 'encoder.bias', sizes.latents, path),
-      b_dec: vector(tensors, 'b_dec', sizes.width, path),
-      threshold: filled(tensors, sizes.latents, path),
-    },
-  }),
-  MatryoshkaBatchTopKSAE: (tensors, sizes, path) => ({
-    architecture: 'jumprelu',
-    config: onInput,
-    params: { ...direct(tensors, sizes, path), threshold: filled(tensors, sizes.latents, path) },
-  }),
+    }),
+  MatryoshkaBatchTopKSAE: (tensors, sizes, path) => {
+    const groups = tensors.get('group_sizes')
+    return {
+      ...batch(tensors, sizes, path, direct(tensors, sizes, path)),
+      ...(groups ? { groups: [...groups.data] } : {}),
+    }
+  },
 }

@@ -1,67 +1,107 @@
-/** Opening an SAE of any known library: which format a directory holds, and the SAE in it. */
+/** Opening an SAE of any known library: which layout a directory holds, and the SAE in it. */
 import { readdir, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import { hashPath } from '../../core/hash.ts'
 import { tf } from '../../engine/tf.ts'
 import { makeSae } from '../make.ts'
 import type { Sae, SaeMetadata } from '../sae.ts'
-import { readDictionaryLearning } from './dictionary-learning.ts'
-import { readGemmaScope } from './gemma-scope.ts'
-import type { Imported } from './parts.ts'
-import { loadSae } from './saelens.ts'
-import { readSparsify } from './sparsify.ts'
+import { dictionaryLearning } from './dictionary-learning.ts'
+import { gemmaScope } from './gemma-scope.ts'
+import type { Layout } from './layout.ts'
+import { isSaelens, loadSae } from './saelens.ts'
+import { mustBeFinite } from './said.ts'
+import { sparsify } from './sparsify.ts'
 
-/** The file by which each format is known. */
-const marks = {
-  saelens: 'sae_weights.safetensors',
-  dictionary_learning: 'ae.pt',
-  sparsify: 'sae.safetensors',
-  'gemma-scope': 'params.npz',
-} as const
+/** The layouts that are read besides SAELens's, which is our own. */
+const layouts: readonly Layout[] = [dictionaryLearning, sparsify, gemmaScope]
 
-export type SaeFormat = keyof typeof marks
-export const saeFormats = Object.keys(marks) as [SaeFormat, ...SaeFormat[]]
+/** The formats that are written as well as read. */
+export const saeFormats = ['saelens', 'dictionary_learning', 'sparsify', 'gemma-scope'] as const
+export type SaeFormat = (typeof saeFormats)[number]
 
 /** Folders below the given one that are searched. */
 const depth = 4
 
-/** Where an SAE lies in or below `path`, and in which format. A `UserError` where there is none or more than one. */
-export async function findSae(path: string): Promise<{ directory: string; format: SaeFormat }> {
+/** Where an SAE lies. */
+export interface FoundSae {
+  /** The layout's name. */
+  readonly format: string
+  /** The folder of its files, and the main one of them. */
+  readonly directory: string
+  readonly file: string
+  /** The file or folder that holds all of it and, but for what lies beside it there, nothing else. */
+  readonly source: string
+}
+
+/**
+ * The SAE in or below `path`, or the one whose main file it is. A `UserError` where there is none or more than one.
+ */
+export async function findSae(path: string): Promise<FoundSae> {
   const info = await stat(path).catch(error => {
     throw readError(path, 'SAE', error)
   })
-  const root = info.isDirectory() ? path : dirname(path)
-  const found: { directory: string; format: SaeFormat }[] = []
-  const walk = async (folder: string, left: number) => {
+  const inFolder = (folder: string, names: readonly string[]): FoundSae[] => [
+    ...saelensIn(folder, names),
+    ...layouts.flatMap(({ name, find, alone }) =>
+      find(names).map(file => ({
+        format: name,
+        directory: folder,
+        file: join(folder, file),
+        source: alone ? join(folder, file) : folder,
+      })),
+    ),
+  ]
+  const walk = async (folder: string, left: number): Promise<FoundSae[]> => {
     const entries = await readdir(folder, { withFileTypes: true })
-    const here: SaeFormat[] = []
     // Download caches keep links to files; what else has the name is refused when it is read.
-    for (const format of saeFormats)
-      for (const entry of entries) if (entry.name === marks[format] && !entry.isDirectory()) here.push(format)
-    if (here.length > 0) for (const format of here) found.push({ directory: folder, format })
-    else if (left > 0)
-      for (const entry of entries) if (entry.isDirectory()) await walk(join(folder, entry.name), left - 1)
+    const here = inFolder(
+      folder,
+      entries.filter(entry => !entry.isDirectory()).map(({ name }) => name),
+    )
+    if (here.length > 0 || left === 0) return here
+    const below: FoundSae[] = []
+    for (const entry of entries)
+      if (entry.isDirectory()) below.push(...(await walk(join(folder, entry.name), left - 1)))
+    return below
   }
-  await walk(root, depth)
-  if (found.length === 1) return found[0]!
-  throw new UserError(
-    found.length === 0
-      ? `There is no SAE in ${path}: none of ${Object.values(marks).join(', ')} is there.`
-      : `${path} holds ${found.length} SAEs: ${found
-          .slice(0, 4)
-          .map(({ directory }) => directory)
-          .join(', ')}.`,
-    { fix: found.length === 0 ? 'Name the directory the library saved it in.' : 'Name one of them.' },
-  )
+  const beside = async () => inFolder(dirname(path), await readdir(dirname(path)))
+  const found = info.isDirectory() ? await walk(path, depth) : await beside()
+  const named = info.isDirectory() ? found : found.filter(({ file }) => basename(file) === basename(path))
+  const chosen = named.length > 0 ? named : found
+  if (chosen.length === 1) return chosen[0]!
+  const shown = chosen.slice(0, 4).map(({ directory, file, source }) => (source === file ? file : directory))
+  throw chosen.length === 0
+    ? new UserError(`There is no SAE in ${path}: no file there is of a layout that is known.`, {
+        fix: `Known are ${knownFiles.join('; ')}.`,
+      })
+    : new UserError(`${path} holds ${chosen.length} SAEs: ${shown.join(', ')}${chosen.length > 4 ? ' …' : ''}.`, {
+        fix: 'Name one of them.',
+      })
 }
 
-/** Opens an SAE of any known format; `metadata` adds to or replaces what the files say of where it belongs. */
+/** The files by which layouts are known, for those who look for theirs. */
+const knownFiles = [
+  'sae_weights.safetensors with cfg.json (SAELens)',
+  'ae.pt with config.json (dictionary_learning)',
+  'sae.safetensors with cfg.json (sparsify)',
+  'params.npz (Gemma Scope)',
+]
+
+function saelensIn(directory: string, names: readonly string[]): FoundSae[] {
+  const file = isSaelens(names)
+  return file === undefined ? [] : [{ format: 'saelens', directory, file: join(directory, file), source: directory }]
+}
+
+/** Opens an SAE of any known layout; `metadata` adds to or replaces what the files say of where it belongs. */
 export async function openSae(path: string, metadata: Partial<SaeMetadata> = {}): Promise<Sae> {
-  const { directory, format } = await findSae(path)
-  if (format === 'saelens') return withMetadata(await loadSae(directory), metadata)
-  const imported = await readers[format](directory)
+  const { directory, file, source, format } = await findSae(path)
+  const layout = layouts.find(({ name }) => name === format)
+  if (!layout) return withMetadata(await loadSae(directory), metadata)
+  const { notices, ...imported } = await layout.read(file)
+  const origin = imported.metadata.imported_from as object
+  for (const [name, { data }] of Object.entries(imported.params)) mustBeFinite(name, data, file)
   const params = Object.fromEntries(
     Object.entries(imported.params).map(([name, { shape, data }]) => [name, tf.tensor(data, shape)]),
   )
@@ -69,8 +109,12 @@ export async function openSae(path: string, metadata: Partial<SaeMetadata> = {})
     return makeSae({
       ...imported,
       params,
-      metadata: { ...imported.metadata, ...metadata } as SaeMetadata,
-      hash: await hashPath(format === 'gemma-scope' ? join(directory, marks[format]) : directory),
+      metadata: {
+        ...imported.metadata,
+        ...(notices ? { imported_from: { ...origin, notices } } : {}),
+        ...metadata,
+      } as SaeMetadata,
+      hash: await hashPath(source),
     })
   } catch (error) {
     tf.dispose(Object.values(params))
@@ -78,14 +122,14 @@ export async function openSae(path: string, metadata: Partial<SaeMetadata> = {})
   }
 }
 
+/** What the user should know of how an SAE's files were read, a sentence each. */
+export function noticesOf({ metadata }: Pick<Sae, 'metadata'>): readonly string[] {
+  const { notices } = (metadata.imported_from ?? {}) as { notices?: unknown }
+  return Array.isArray(notices) ? notices.map(String) : []
+}
+
 function withMetadata(sae: Sae, metadata: Partial<SaeMetadata>): Sae {
   return Object.keys(metadata).length === 0
     ? sae
     : { ...sae, metadata: { ...sae.metadata, ...metadata } as SaeMetadata }
-}
-
-const readers: Record<Exclude<SaeFormat, 'saelens'>, (directory: string) => Promise<Imported>> = {
-  dictionary_learning: readDictionaryLearning,
-  sparsify: readSparsify,
-  'gemma-scope': directory => readGemmaScope(join(directory, marks['gemma-scope'])),
 }

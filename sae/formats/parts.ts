@@ -1,8 +1,11 @@
 /** What an importer gives, and how it takes tensors from a file: by name, in the orientation their shape shows. */
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
+import { openSafetensors } from '../../engine/safetensors.ts'
 import type { SaeMetadata } from '../sae.ts'
+import { mustBeFile } from './bounded-file.ts'
 import { type Numbers, transposed } from './numbers.ts'
+import { mustKnowTensors } from './said.ts'
 
 /** An SAE from another library under SAELens's names: W_enc [width, latents], W_dec [latents, outputs]. */
 export interface Imported {
@@ -12,6 +15,45 @@ export interface Imported {
   readonly metadata: SaeMetadata
   /** What the user should know of how the file was read, a sentence each. */
   readonly notices?: readonly string[]
+}
+
+/** The tensors of a file, and which of them a reader has asked for. */
+export class Tensors extends Map<string, Numbers> {
+  private readonly asked = new Set<string>()
+
+  override get(name: string): Numbers | undefined {
+    this.asked.add(name)
+    return super.get(name)
+  }
+
+  /** Refuses what nobody has asked for; `harmless` are tensors that change neither latents nor reconstructions. */
+  mustBeTaken(path: string, harmless: readonly string[] = []): void {
+    mustKnowTensors(this.keys(), [...this.asked, ...harmless], path)
+  }
+}
+
+/** All tensors of a safetensors file. */
+export async function readTensors(path: string): Promise<Tensors> {
+  await mustBeFile(path, 'safetensors file')
+  const file = await openSafetensors(path)
+  try {
+    const tensors = new Map<string, Numbers>()
+    for (const name of file.names) tensors.set(name, { shape: file.shape(name), data: await file.read(name) })
+    return new Tensors(withoutPrefix(tensors))
+  } finally {
+    await file.close()
+  }
+}
+
+/** What wrappers of modules put before every name: `torch.compile` and data parallel training. */
+const wrappers = ['_orig_mod.', 'module.']
+
+/** Tensors by the names they have without a wrapper's, where every name has one. */
+export function withoutPrefix(tensors: Map<string, Numbers>): Map<string, Numbers> {
+  const names = [...tensors.keys()]
+  const prefix = wrappers.find(wrapper => names.length > 0 && names.every(name => name.startsWith(wrapper)))
+  if (prefix === undefined) return tensors
+  return withoutPrefix(new Map([...tensors].map(([name, numbers]) => [name.slice(prefix.length), numbers])))
 }
 
 /** A tensor of the file; a `UserError` where it is missing. */

@@ -43,6 +43,11 @@ export async function saveSae(directory: string, sae: SavedSae): Promise<void> {
   await writeJson(join(directory, 'cfg.json'), saelensConfig({ ...sae, width, latents, outputs }))
 }
 
+/** The main file of an SAE in SAELens's layout, where a folder with these names holds one. */
+export function isSaelens(names: readonly string[]): string | undefined {
+  return names.find(name => name === 'sae_weights.safetensors')
+}
+
 /** Opens an SAE that SAELens or this project saved. Every malformed directory is a `UserError`. */
 export async function loadSae(directory: string): Promise<Sae> {
   const configPath = join(directory, 'cfg.json')

@@ -1,35 +1,51 @@
 /** sparsify directories: `cfg.json` and `sae.safetensors`; decoder and encoder lie the same way, [latents, width]. */
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
-import { quote } from '../../core/quote.ts'
-import { openSafetensors } from '../../engine/safetensors.ts'
-import { mustBeFile, readConfigFile } from './bounded-file.ts'
-import type { Numbers } from './numbers.ts'
-import { checkK, type Imported, matrix, vector } from './parts.ts'
+import { inBlock } from '../../core/sites.ts'
+import { readConfigFile } from './bounded-file.ts'
+import type { Layout } from './layout.ts'
+import { asNumber, checkK, type Imported, matrix, readTensors, vector } from './parts.ts'
+import { mustKnowKeys } from './said.ts'
+
+/** Known by `sae.safetensors`, in a folder named by the hookpoint. */
+export const sparsify: Layout = {
+  name: 'sparsify',
+  find: names => names.filter(name => name === 'sae.safetensors'),
+  read: readSparsify,
+}
 
 /** Reads a hookpoint's directory that sparsify wrote. */
-export async function readSparsify(directory: string): Promise<Imported> {
-  const config = await readConfigFile(join(directory, 'cfg.json'), 'sparsify config')
-  const path = join(directory, 'sae.safetensors')
-  const tensors = new Map<string, Numbers>()
-  await mustBeFile(path, 'safetensors file')
-  const file = await openSafetensors(path)
-  try {
-    for (const name of file.names) tensors.set(name, { shape: file.shape(name), data: await file.read(name) })
-  } finally {
-    await file.close()
-  }
-  if (config.activation !== undefined && config.activation !== 'topk')
-    throw new UserError(`The sparsify activation ${quote(String(config.activation))} is not known.`, {
-      fix: 'Known is topk.',
-    })
-  const width = config.d_in as number
-  const latents = (config.num_latents as number) || width * (config.expansion_factor as number)
+async function readSparsify(path: string): Promise<Imported> {
+  const directory = dirname(path)
+  const configPath = join(directory, 'cfg.json')
+  const config = await readConfigFile(configPath, 'sparsify config')
+  mustKnowKeys(
+    config,
+    {
+      read: ['d_in', 'num_latents', 'expansion_factor', 'k'],
+      // Both are of training: the weights are saved as they are used.
+      harmless: ['normalize_decoder', 'multi_topk'],
+      // `signed`, of the library's first versions, keeps the k largest by absolute value with their signs.
+      only: { activation: ['topk'], signed: [false], transcode: [true, false], skip_connection: [true, false] },
+    },
+    configPath,
+  )
+  const tensors = await readTensors(path)
+  const width = asNumber(config.d_in) as number
+  const latents = (asNumber(config.num_latents) as number) || Math.round(width * (config.expansion_factor as number))
   if (!Number.isInteger(width) || !Number.isInteger(latents))
-    throw new UserError(`${join(directory, 'cfg.json')} does not say d_in and the number of latents.`)
+    throw new UserError(`${configPath} does not say d_in and the number of latents.`)
   const transcode = config.transcode === true
   const skip = tensors.has('W_skip')
-  return {
+  if (skip !== (config.skip_connection === true) && config.skip_connection !== undefined)
+    throw new UserError(
+      `${configPath} says that skip_connection is ${config.skip_connection}, but ${path} has ${skip ? 'a' : 'no'} W_skip.`,
+    )
+  if (skip && !transcode)
+    throw new UserError(`${path} is an SAE with a skip connection, which is known of transcoders alone.`, {
+      fix: 'Where it predicts a module’s output from its input, set transcode in cfg.json to true.',
+    })
+  const sae: Imported = {
     architecture: transcode ? (skip ? 'topk_skip_transcoder' : 'topk_transcoder') : 'topk',
     config: { k: checkK(config.k, latents, path), apply_b_dec_to_input: !transcode, normalize_activations: 'none' },
     params: {
@@ -40,17 +56,31 @@ export async function readSparsify(directory: string): Promise<Imported> {
       ...(skip ? { W_skip: matrix(tensors, 'W_skip', [width, width], false, path) } : {}),
     },
     metadata: {
-      hook_name: siteOf(basename(directory), transcode),
-      ...(transcode ? { hook_name_out: siteOf(basename(directory), false) } : {}),
+      ...(transcode ? transcoderSites(basename(directory)) : { hook_name: outputOf(basename(directory)) }),
       imported_from: { format: 'sparsify', hookpoint: basename(directory) },
     },
   }
+  tensors.mustBeTaken(path)
+  return sae
 }
 
-/** The site a module path stands for: a block's output, its MLP, or the embedding. */
-function siteOf(hookpoint: string, asInput: boolean): string {
-  const [, layer, part] = /^(?:layers|h|transformer\.h|model\.layers)\.(\d+)(?:\.(mlp))?$/.exec(hookpoint) ?? []
-  if (layer === undefined) return hookpoint === 'embed_tokens' || hookpoint === 'wte' ? 'hook_embed' : ''
-  if (part === 'mlp') return asInput ? `blocks.${layer}.hook_mlp_in` : `blocks.${layer}.hook_mlp_out`
-  return asInput ? `blocks.${layer}.hook_resid_pre` : `blocks.${layer}.hook_resid_post`
+/** Layer and part of a module's path; `mlp` where it is the block's MLP, undefined where it is the block. */
+function moduleOf(hookpoint: string): { layer: string; part: string | undefined } | undefined {
+  const [, layer, part] =
+    /^(?:layers|h|transformer\.h|model\.layers|gpt_neox\.layers)\.(\d+)(?:\.(mlp))?$/.exec(hookpoint) ?? []
+  return layer === undefined ? undefined : { layer, part }
+}
+
+/** The site of a module's output: a block's is the residual after it, an MLP's what it gives before a post-norm. */
+function outputOf(hookpoint: string): string {
+  const found = moduleOf(hookpoint)
+  if (!found) return ['embed_tokens', 'wte', 'embed_in'].includes(hookpoint) ? 'hook_embed' : ''
+  return inBlock(found.layer, found.part === 'mlp' ? 'mlp.hook_out' : 'hook_resid_post')
+}
+
+/** A transcoder reads what its module is called with, which of an MLP is after the norm with its gain and bias. */
+function transcoderSites(hookpoint: string): { hook_name: string; hook_name_out: string } {
+  const found = moduleOf(hookpoint)
+  const input = found ? inBlock(found.layer, found.part === 'mlp' ? 'mlp.hook_in' : 'hook_resid_pre') : ''
+  return { hook_name: input, hook_name_out: outputOf(hookpoint) }
 }

@@ -7,16 +7,17 @@ import { quote } from '../../core/quote.ts'
 import { unzip } from '../../core/zip.ts'
 import { readWholeFile } from './bounded-file.ts'
 import { gather, type Numbers, numberTypes } from './numbers.ts'
+import { Tensors, withoutPrefix } from './parts.ts'
 import { isLegacy, legacyParts } from './torch-legacy.ts'
 import { TensorRecord, type TorchParts, unpickle } from './unpickle.ts'
 
 /** The tensors of a saved state dict as float32, by name. Nothing but tensors is allowed in the file. */
-export async function readStateDict(path: string): Promise<Map<string, Numbers>> {
+export async function readStateDict(path: string): Promise<Tensors> {
   return parseStateDict(await readWholeFile(path, 'PyTorch file'), path)
 }
 
 /** The same, of a file's bytes. */
-export function parseStateDict(file: Uint8Array, path: string): Map<string, Numbers> {
+export function parseStateDict(file: Uint8Array, path: string): Tensors {
   const { tensors, others } = parseTorch(file, path)
   const [other] = others.keys()
   if (other !== undefined)
@@ -30,10 +31,7 @@ export async function readTorch(path: string): Promise<ReturnType<typeof parseTo
 }
 
 /** The same, of a file's bytes. */
-export function parseTorch(
-  file: Uint8Array,
-  path: string,
-): { tensors: Map<string, Numbers>; others: Map<string, unknown> } {
+export function parseTorch(file: Uint8Array, path: string): { tensors: Tensors; others: Map<string, unknown> } {
   const { value, storages } = isLegacy(file) ? legacyParts(file, path) : zippedParts(file, path)
   if (!(value instanceof Map)) throw new UserError(`${path} holds no state dict.`)
   const tensors = new Map<string, Numbers>()
@@ -54,18 +52,7 @@ export function parseTorch(
     if (left < 0) throw new UserError(`The tensors in ${path} take more room than the file.`)
     tensors.set(name, tensor)
   }
-  return { tensors: withoutPrefix(tensors), others }
-}
-
-/** What wrappers of modules put before every name: `torch.compile` and data parallel training. */
-const wrappers = ['_orig_mod.', 'module.']
-
-/** Tensors by the names they have without a wrapper's, where every name has one. */
-export function withoutPrefix(tensors: Map<string, Numbers>): Map<string, Numbers> {
-  const names = [...tensors.keys()]
-  const prefix = wrappers.find(wrapper => names.length > 0 && names.every(name => name.startsWith(wrapper)))
-  if (prefix === undefined) return tensors
-  return withoutPrefix(new Map([...tensors].map(([name, numbers]) => [name.slice(prefix.length), numbers])))
+  return { tensors: new Tensors(withoutPrefix(tensors)), others }
 }
 
 function zippedParts(file: Uint8Array, path: string): TorchParts {
