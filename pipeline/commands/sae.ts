@@ -14,28 +14,33 @@ const short = (value: number) => value.toExponential(2)
 
 export const verify = defineCommand({
   about:
-    'Opens an SAE in the layout of SAELens, dictionary_learning, sparsify or Gemma Scope, encodes and decodes the rows of a reference file, and compares latents and reconstruction with the values in it. Exit code 2 when a difference is beyond the tolerance.',
+    'Opens an SAE in any layout that is known, encodes and decodes the rows of a reference file, and compares latents and reconstruction with the values in it. Exit code 2 when a difference is beyond the tolerance.',
   examples: ['pipeline sae verify --sae ./their-sae --reference expected.safetensors'],
   operands: ['sae'],
   config: z.strictObject({
     sae: z.string().describe('Directory that the library wrote'),
     reference: z.string().describe('Safetensors file with x, latents and reconstruction, a row each'),
-    tolerance: z.number().positive().default(1e-5).describe('Largest absolute difference that passes'),
+    tolerance: z
+      .number()
+      .positive()
+      .default(1e-5)
+      .describe('Largest difference that passes, in units of 1 plus the largest expected value'),
     ...ProcessConfig,
   }),
-  async run(config) {
+  async run(config, session) {
     await startProcessEngine(config)
-    const { verifySae } = await import('../../sae/parity/sae.ts')
+    const { agrees, verifySae } = await import('../../sae/parity/sae.ts')
     const report = await verifySae(config.sae, config.reference)
-    const passed = report.largest <= config.tolerance
+    for (const notice of report.notices) session.progress.note(notice)
+    const passed = agrees(report, config.tolerance)
     const lines = [
       ...columns(
         [
-          [`${report.rows} rows, ${report.architecture}`, 'difference'],
-          ['latents', short(report.latents)],
-          ['reconstruction', short(report.reconstruction)],
+          [`${report.rows} rows, ${report.architecture}`, 'difference', 'largest value'],
+          ['latents', short(report.latents), short(report.scale.latents)],
+          ['reconstruction', short(report.reconstruction), short(report.scale.reconstruction)],
         ],
-        [1],
+        [1, 2],
       ),
       `${passed ? 'Within' : 'Beyond'} the tolerance of ${short(config.tolerance)}.`,
     ]

@@ -52,7 +52,6 @@ export function saelensConfig(sae: {
 
 /** A cfg.json of any version. `path` is the file, for messages. */
 export function readConfig(raw: Json, path: string): SaelensConfig {
-  mustKnowKeys(raw, { read: readKeys, harmless: harmlessKeys }, path)
   const flatOnly = !('metadata' in raw)
   const { metadata: described, architecture: named, ...flat } = raw
   if (!flatOnly && (described === null || typeof described !== 'object' || Array.isArray(described)))
@@ -61,6 +60,8 @@ export function readConfig(raw: Json, path: string): SaelensConfig {
   const config: Json = { apply_b_dec_to_input: true, ...flat }
   const trained = named === 'batchtopk' || named === 'matryoshka_batchtopk'
   const architecture = architectureOf(trained ? 'jumprelu' : String(named ?? 'standard'), flat, flatOnly, path)
+  activationOf(architecture)
+  mustKnowKeys(raw, { read: readKeys, harmless: harmlessKeys }, path)
   if (flatOnly && architecture === 'topk') config.k ??= objectOf(flat.activation_fn_kwargs).k
   config.k = asNumber(config.k)
   if (flat.reshape_activations !== undefined && !['none', 'hook_z'].includes(String(flat.reshape_activations)))

@@ -127,7 +127,122 @@ describe('before version 6, a flat cfg.json', () => {
   })
 })
 
+describe('what a directory says and nobody reads', () => {
+  const six = { architecture: 'standard', metadata: { sae_lens_version: '6.54.0' } }
+  test.each([
+    [
+      'a key that is not known',
+      { ...six, activation_shift: 2 },
+      weights,
+      'activation_shift is 2; that key is not known',
+    ],
+    ['one of a flat config', { ...old, activation_shift: 2 }, weights, 'activation_shift is 2; that key is not known'],
+    ['a tensor', six, { ...weights, threshold: vector(1, 1, 1) }, 'holds threshold, which is not used'],
+    [
+      'another form of TopK',
+      { ...old, activation_fn: 'topk', activation_fn_kwargs: { k: 1, signed: true } },
+      weights,
+      'signed is true',
+    ],
+    [
+      'a TopK that is none',
+      { ...six, activation_fn: 'topk' },
+      weights,
+      'a standard SAE has the activation function topk',
+    ],
+    [
+      'a bias that is taken perhaps',
+      { ...six, apply_b_dec_to_input: 'no' },
+      weights,
+      'must be true or false; it is no',
+    ],
+    ['another width of what it gives', { ...six, d_out: 3 }, weights, 'cfg.json says d_out is 3'],
+    [
+      'a scaling factor that is not there',
+      { ...old, finetuning_scaling_factor: true },
+      weights,
+      'has no scaling_factor',
+    ],
+  ])('is refused by name: %s', async (_, cfg, tensors, sentence) => {
+    const before = tf.memory().numTensors
+    await expect(open(cfg, tensors)).rejects.toThrow(sentence)
+    expect(tf.memory().numTensors).toBe(before)
+  })
+  test('is let pass where it is known to change nothing', async () => {
+    const cfg = { ...six, wandb_project: 'p', l1_coefficient: 5, metadata: { sae_lens_version: '6', anything: [1] } }
+    const counted = { ...weights, n_forward_passes: { shape: [], data: Int32Array.of(7) } }
+    expect(of(await open(cfg, counted))).toEqual([
+      [3, 1, 4],
+      [4, 9],
+    ])
+  })
+})
+
+test('ordinary files are taken: k as text, a site in metadata under its old name, a bias of one row', async () => {
+  const metadata = { sae_lens_version: '6.0', hook_point: 'blocks.2.hook_resid_post' }
+  const oneRow = { ...weights, b_dec: matrix([1, 0]) }
+  const sae = await open({ architecture: 'topk', k: '1', metadata }, oneRow)
+  expect(sae.metadata.hook_name).toBe('blocks.2.hook_resid_post')
+  expect(of(sae)[0]).toEqual([0, 0, 4])
+})
+
+test('weights that are not numbers are refused', async () => {
+  await expect(open(old, { ...weights, b_enc: vector(0, Number.NaN, 0) })).rejects.toThrow('holds NaN (its number 1)')
+})
+
+describe('a checkpoint of training on scaled rows', () => {
+  const scaled = async (cfg: object, scaler: unknown, tensors: Record<string, TensorData> = weights) => {
+    const directory = await write({ normalize_activations: 'expected_average_only_in', metadata: {}, ...cfg }, tensors)
+    await writeFile(join(directory, 'activation_scaler.json'), JSON.stringify(scaler))
+    return openSae(directory)
+  }
+  test('reads rows times the factor beside it, and divides what it gives', async () => {
+    // (4, 1) times 2 is (8, 2): latents 7, 2, 9; they give (7 + 1, 2 + 18) / 2.
+    const sae = await scaled({ architecture: 'standard' }, { scaling_factor: 2 })
+    expect(sae.config.normalize_activations).toBe('none')
+    expect(of(sae)).toEqual([
+      [7, 2, 9],
+      [4, 10],
+    ])
+  })
+  test('has thresholds that are against scaled rows, and decoder norms from before the scale', async () => {
+    // Times decoder norms the latents are 7, 2 and 18.
+    const tensors = { ...weights, topk_threshold: vector(7.5) }
+    const sae = await scaled({ architecture: 'batchtopk', k: 1.5 }, { scaling_factor: 2 }, tensors)
+    expect(of(sae)).toEqual([
+      [0, 0, 18],
+      [0.5, 9],
+    ])
+  })
+  test('chooses latents by decoder norms as it did', async () => {
+    const config = { architecture: 'topk', k: 2, rescale_acts_by_decoder_norm: true }
+    expect(of(await scaled(config, { scaling_factor: 2 }))).toEqual([
+      [7, 0, 18],
+      [4, 9],
+    ])
+  })
+  test('without a factor is as it is', async () => {
+    expect(of(await scaled({ architecture: 'standard' }, { scaling_factor: null }))[0]).toEqual([3, 1, 4])
+  })
+  test.each([
+    [{ scaling_factor: '2' }, 'must be a number above 0; it is 2'],
+    [{ scaling_factor: -1 }, 'must be a number above 0'],
+    [{ scaling_factor: 2, mean: [1] }, 'mean is [1]; that key is not known'],
+  ])('with %o is refused', async (scaler, sentence) => {
+    await expect(scaled({ architecture: 'standard' }, scaler)).rejects.toThrow(sentence)
+  })
+  test('or on whitened ones is refused', async () => {
+    const directory = await write({ architecture: 'standard', metadata: {} })
+    await writeFile(join(directory, 'activation_whitening.safetensors'), '')
+    await expect(openSae(directory)).rejects.toThrow('whitened rows (activation_whitening.safetensors)')
+  })
+})
+
 describe('a checkpoint of training', () => {
+  test('with thresholds in two forms is refused', async () => {
+    const both = { ...weights, log_threshold: vector(0, 0, 0), threshold: vector(1, 1, 1) }
+    await expect(open({ architecture: 'jumprelu', metadata: {} }, both)).rejects.toThrow('in more than one form')
+  })
   test('of JumpReLU before 6.48 has logarithms of its thresholds', async () => {
     const cfg = { architecture: 'jumprelu', metadata: {} }
     const sae = await open(cfg, { ...weights, log_threshold: vector(Math.log(3.5), -9, Math.log(3.5)) })

@@ -1,5 +1,5 @@
 /** SAELens directories: `cfg.json`, `sae_weights.safetensors` and optionally `sparsity.safetensors`. */
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { writeJson } from '../../core/files.ts'
@@ -68,6 +68,18 @@ export async function loadSae(directory: string): Promise<Sae> {
     return makeSae({ architecture, config: { ...config, ...changed.config }, metadata, params, hash })
   } finally {
     await file.close()
+  }
+}
+
+/** Whether a directory can be copied as it is: its config is plain JSON and no scale of its rows lies beside it. */
+export async function isFinished(directory: string): Promise<boolean> {
+  if ((await readScale(directory)) !== undefined) return false
+  try {
+    JSON.parse(await readFile(join(directory, 'cfg.json'), 'utf8'))
+    return true
+  } catch (error) {
+    if (error instanceof SyntaxError) return false
+    throw error
   }
 }
 

@@ -24,9 +24,9 @@ export function mustKnowKeys(config: Readonly<Record<string, unknown>>, known: K
     if (allowed?.includes(value)) continue
     const shown = quote(String(JSON.stringify(value)))
     if (allowed)
-      throw new UserError(`${where} says that ${key} is ${shown}, which is not done here.`, {
-        fix: `It may be ${allowed.map(each => JSON.stringify(each)).join(' or ')}.`,
-      })
+      throw new UserError(
+        `${where} says that ${key} is ${shown}; only ${allowed.map(each => JSON.stringify(each)).join(' and ')} can be read.`,
+      )
     throw new UserError(
       `${where} says that ${quote(key)} is ${shown}; that key is not known, and it may change what the SAE computes.`,
       {

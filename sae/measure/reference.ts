@@ -1,9 +1,9 @@
 /** Reference values of an SAE: rows, and the latents and reconstructions that it gives of them. */
-import { UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
-import { openSafetensors, writeSafetensors } from '../../engine/safetensors.ts'
+import { writeSafetensors } from '../../engine/safetensors.ts'
 import { tf } from '../../engine/tf.ts'
 import type { Sae } from '../sae.ts'
+import { openRows } from './rows.ts'
 
 /** Standard deviation of random rows about the decoder bias: far enough that latents are active and inactive. */
 const deviation = 1
@@ -20,16 +20,9 @@ export async function randomRows(sae: Sae, count: number, seed: number): Promise
 
 /** The first `count` rows [count, width] of a tensor of a safetensors file. */
 export async function rowsOf(path: string, width: number, count: number, tensor = 'x'): Promise<Float32Array> {
-  const file = await openSafetensors(path)
+  const file = await openRows(path)
   try {
-    if (!file.has(tensor))
-      throw new UserError(`${path} has no tensor ${tensor}.`, {
-        fix: `It has ${file.names.slice(0, 12).join(', ') || 'none'}; name the rows with --tensor.`,
-      })
-    const shape = file.shape(tensor)
-    if (shape.length !== 2 || shape[1] !== width || shape[0] === 0)
-      throw new UserError(`${tensor} in ${path} has shape [${shape}]; it must be [rows, ${width}].`)
-    return (await file.read(tensor)).slice(0, count * width)
+    return (await file.rows(tensor, width)).slice(0, count * width)
   } finally {
     await file.close()
   }

@@ -1,45 +1,71 @@
 /** Compares an SAE's latents and reconstruction with values its own library stored. */
+import { UserError } from '../../core/errors.ts'
+import { tf } from '../../engine/tf.ts'
+import { noticesOf, openSae } from '../formats/index.ts'
+import { openRows } from '../measure/rows.ts'
 
-import { hostValues } from '../../engine/host.ts'
-import { openSafetensors } from '../../engine/safetensors.ts'
-import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
-import { openSae } from '../formats/index.ts'
+const compared = ['latents', 'reconstruction'] as const
+type Compared = (typeof compared)[number]
 
 export interface SaeComparison {
   readonly sae: string
   readonly architecture: string
   readonly rows: number
-  /** Largest absolute differences. */
+  /** Largest absolute differences; NaN where a value is none. */
   readonly latents: number
   readonly reconstruction: number
   readonly largest: number
+  /** Largest absolute values of those that are expected. */
+  readonly scale: Readonly<Record<Compared, number>>
+  /** What is to be known of how the SAE's files were read. */
+  readonly notices: readonly string[]
 }
 
-/** `reference` is a safetensors file with `x`, `latents` and `reconstruction`, a row each. */
+/**
+ * Whether both agree: the largest difference is at most `tolerance` times 1 and the largest expected value. Sums in float32
+ * err by a share of what is summed, so that a bound without it would fail correct SAEs of large activations.
+ */
+export function agrees(comparison: SaeComparison, tolerance: number): boolean {
+  return compared.every(name => comparison[name] <= tolerance * (1 + comparison.scale[name]))
+}
+
+/**
+ * `reference` is a safetensors file with `x` [rows, width], `latents` [rows, latents] and `reconstruction` [rows, outputs];
+ * rows may have several axes, such as batch and position.
+ */
 export async function verifySae(sae: string, reference: string): Promise<SaeComparison> {
   const opened = await openSae(sae)
   try {
-    const file = await openSafetensors(reference)
+    const file = await openRows(reference)
     try {
-      const read = async (name: string) => tf.tensor2d(await file.read(name), file.shape(name) as [number, number])
-      const [x, latents, reconstruction] = [await read('x'), await read('latents'), await read('reconstruction')]
-      const apart = (found: Tensor, expected: Tensor) => hostValues(() => found.sub(expected).abs().max())[0]!
-      const ours = tf.tidy(() => ({
-        latents: opened.encodeDense(x),
-        reconstruction: opened.reconstruct(x) as Tensor2D,
-      }))
+      const x = await file.rows('x', opened.width)
+      const latents = await file.rows('latents', opened.latents)
+      const reconstruction = await file.rows('reconstruction', opened.outputs)
+      const rows = x.length / opened.width
+      for (const [name, count] of [
+        ['latents', latents.length / opened.latents],
+        ['reconstruction', reconstruction.length / opened.outputs],
+      ] as const)
+        if (count !== rows) throw new UserError(`${reference} has ${rows} rows of x, but ${count} of ${name}.`)
+      const ours = tf.tidy(() => {
+        const given = tf.tensor2d(x, [rows, opened.width])
+        return { latents: opened.encodeDense(given), reconstruction: opened.reconstruct(given) }
+      })
+      const [ourLatents, ourReconstruction] = [await ours.latents.data(), await ours.reconstruction.data()]
+      tf.dispose([ours.latents, ours.reconstruction])
       const differences = {
-        latents: apart(ours.latents, latents),
-        reconstruction: apart(ours.reconstruction, reconstruction),
+        latents: largestOf(latents, (value, i) => value - ourLatents[i]!),
+        reconstruction: largestOf(reconstruction, (value, i) => value - ourReconstruction[i]!),
       }
-      const rows = x.shape[0]
-      tf.dispose([x, latents, reconstruction, ours.latents, ours.reconstruction])
+      const { architecture } = opened
       return {
         sae,
-        architecture: opened.architecture,
+        architecture,
         rows,
         ...differences,
         largest: Math.max(differences.latents, differences.reconstruction),
+        scale: { latents: largestOf(latents), reconstruction: largestOf(reconstruction) },
+        notices: noticesOf(opened),
       }
     } finally {
       await file.close()
@@ -47,4 +73,9 @@ export async function verifySae(sae: string, reference: string): Promise<SaeComp
   } finally {
     opened.dispose()
   }
+}
+
+/** Largest absolute value of what is made of each number; NaN where one of them is. */
+function largestOf(values: Float32Array, of: (value: number, i: number) => number = value => value): number {
+  return values.reduce((most, value, i) => Math.max(most, Math.abs(of(value, i))), 0)
 }
