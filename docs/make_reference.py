@@ -5,14 +5,15 @@
     python3 make_reference.py MODEL_DIRECTORY reference.safetensors
     pipeline model verify --model MODEL_DIRECTORY --reference reference.safetensors
 
-Besides reference.safetensors it writes reference.json with the token ids (`input_ids`). docs/model.md says what the
-tensors are.
+Besides reference.safetensors it writes reference.json with the token ids (`input_ids`), and with texts and the ids that
+the model's tokenizer.json gives for each (`tokenized`). docs/model.md says what the tensors are.
 """
 import argparse
 import json
 import sys
 from pathlib import Path
 
+import tokenizers
 import torch
 import transformers
 from safetensors.torch import save_file
@@ -20,6 +21,26 @@ from safetensors.torch import save_file
 TEXTS = [
     "When Mary and John went to the store, John gave a drink to Mary. She thanked him and they walked home.",
     "The capital of France is Paris, and in 1889 the Eiffel Tower was opened there; it is 330 metres high.",
+]
+
+# Besides the texts the model runs on: what tokenizers split, normalise and fall back on in ways of their own.
+TOKENIZER_TEXTS = [
+    "",
+    " ",
+    "  two spaces,\ttab\nand line \r\n breaks \n\n",
+    "It's they'RE we'd I'll, 'quoted' \"words\" (and) [brackets] {here}: a/b-c_d; e=f+1.",
+    "0 1 12 123 1234 12345 3.14159 1,000,000 0x1F 2024-05-17",
+    "UPPER lower CamelCase snake_case SCREAMING_CASE iPhone",
+    "naïve café Ångström coöperate; cafe\u0301 with a combining accent; \ufb01 \u2163 \u00bd",
+    "Zażółć gęślą jaźń. Příliš žluťoučký kůň. Größe, Straße, İstanbul.",
+    "Съешь же ещё этих мягких французских булок. Ο ΟΔΥΣΣΕΥΣ, ὀδός.",
+    "这是一个句子。これは文です、カタカナも。 한국어 문장입니다.",
+    "هذه جملة عربية. זה משפט בעברית. यह एक हिन्दी वाक्य है। นี่คือประโยคภาษาไทย",
+    "👍🏽 👨‍👩‍👧 🇫🇷 ☃ \U00020000",
+    "\u00a0no-break\u00a0spaces\u2003and\u3000wide ones\u200b zero\ufeffwidth",
+    "def f(x):\n    return x ** 2  # square\n\n<html>&amp;</html>",
+    "<s> </s> <unk> <pad> <bos> <eos> <|endoftext|> [CLS] [MASK]",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ....... ------- !!!",
 ]
 
 # Where the parts are: layers, attention, its output projection, MLP, its output projection, final norm.
@@ -102,15 +123,31 @@ def record(model, input_ids):
     return tensors
 
 
-def tokens_of(arguments, config):
+def tokens_of(arguments, config, tokenizer):
     """Token ids [batch, position]: of the texts, cut to the shortest, or random ones where there is no tokenizer."""
-    if arguments.random:
+    if arguments.random is not None:
         generator = torch.Generator().manual_seed(arguments.random)
         return torch.randint(config.get_text_config().vocab_size, (2, arguments.length), generator=generator)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
     rows = [tokenizer(text)["input_ids"] for text in arguments.text or TEXTS]
     length = min(arguments.length, *(len(row) for row in rows), sys.maxsize)
     return torch.tensor([row[:length] for row in rows])
+
+
+def tokenized(directory, tokenizer, texts):
+    """The ids of each text without special tokens around it, as tokenizer.json says. transformers builds some tokenizers
+    anew from other settings; where that gives other ids, it is said."""
+    if not texts:
+        return []
+    file = Path(directory, "tokenizer.json")
+    own = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    if not file.exists():
+        return own
+    library = tokenizers.Tokenizer.from_file(str(file))
+    ids = [library.encode(text, add_special_tokens=False).ids for text in texts]
+    differing = sum(a != b for a, b in zip(own, ids))
+    if differing:
+        print(f"note: {type(tokenizer).__name__} of transformers gives other ids than tokenizer.json for {differing} texts")
+    return ids
 
 
 def main():
@@ -128,17 +165,23 @@ def main():
     model = transformers.AutoModelForCausalLM.from_pretrained(
         arguments.model, dtype=torch.float32, attn_implementation="eager"
     ).eval()
-    input_ids = tokens_of(arguments, model.config)
+    tokenizer = None if arguments.random is not None else transformers.AutoTokenizer.from_pretrained(arguments.model)
+    input_ids = tokens_of(arguments, model.config, tokenizer)
+    texts = [*(arguments.text or TEXTS), *TOKENIZER_TEXTS] if tokenizer else []
     tensors = record(model, input_ids)
     save_file(tensors, arguments.reference)
     about = {
         "model": Path(arguments.model).name,
         "input_ids": input_ids.tolist(),
+        "tokenized": [dict(text=text, ids=ids) for text, ids in zip(texts, tokenized(arguments.model, tokenizer, texts))],
         "tensors": {name: list(tensor.shape) for name, tensor in tensors.items()},
         "made_with": {"torch": torch.__version__, "transformers": transformers.__version__, "dtype": "float32"},
     }
     arguments.reference.with_suffix(".json").write_text(json.dumps(about) + "\n")
-    print(f"{len(tensors)} tensors over {input_ids.shape[0]} x {input_ids.shape[1]} tokens in {arguments.reference}")
+    print(
+        f"{len(tensors)} tensors over {input_ids.shape[0]} x {input_ids.shape[1]} tokens and the token ids of "
+        f"{len(texts)} texts in {arguments.reference}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
 import { type TensorData, writeSafetensors } from '../engine/safetensors.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
+import { buildModel } from './build.ts'
 import { generate } from './generate.ts'
 import type { Model } from './model.ts'
-import { smallModel } from './random.fixture.ts'
+import { smallConfigs, smallModel } from './random.fixture.ts'
 import { verifyModel } from './verify.ts'
 
 let folder = ''
@@ -56,7 +57,81 @@ test('a difference beyond the tolerance fails its tensor and the whole', async (
   expect(report.passed).toBe(false)
   expect(report.largest).toBeCloseTo(0.01, 4)
   expect(report.tensors.map(({ passed }) => passed)).toEqual([true, false])
-  expect((await verifyModel(model, path(), 0.02)).passed).toBe(true)
+  expect((await verifyModel(model, path(), { tolerance: { absolute: 0.02, relative: 0 } })).passed).toBe(true)
+})
+
+test('large values may differ by more, small ones and their neighbours may not', async () => {
+  const residual = valueAt('blocks.1.hook_resid_pre')
+  const beside = async (largest: number, difference: number) => {
+    const big = smallModel('gpt2')
+    // Embeddings that large make a residual of that size, as models with a few outlying dimensions have.
+    const embedding = big.weights['transformer.wte.weight']!
+    const size = Float32Array.from(embedding.dataSync())
+    size[8] = largest
+    const grown = tf.tensor(size, embedding.shape)
+    const weights = { ...big.weights, 'transformer.wte.weight': grown }
+    const grownModel = buildModel(smallConfigs.gpt2, weights, { path: 'grown', hash: '' })
+    const value = tf.tidy(() =>
+      grownModel.run(tf.tensor2d(ids, undefined, 'int32') as Tensor2D, { until: 'blocks.0.hook_resid_pre' }).dataSync(),
+    )
+    const data = Float32Array.from(value)
+    data[1]! += difference
+    await write({ 'resid_pre.0': { shape: residual.shape, data } }, { input_ids: ids })
+    const [tensor] = (await verifyModel(grownModel, path())).tensors
+    embedding.dispose()
+    grownModel.dispose()
+    return tensor!
+  }
+  const large = await beside(613, 1.98e-4)
+  expect(large.magnitude).toBeCloseTo(613, 0)
+  expect(large.allowed).toBeCloseTo(1e-4 + 613e-5, 4)
+  expect(large.passed).toBe(true)
+  expect((await beside(613, 0.02)).passed).toBe(false)
+  const small = await beside(1, 1.98e-4)
+  expect(small.magnitude).toBeLessThan(3)
+  expect(small.passed).toBe(false)
+})
+
+test('an infinity among the expected values allows no more than the finite ones', async () => {
+  const scores = valueAt('blocks.1.attn.hook_attn_scores')
+  scores.data[0]! += 0.01
+  await write({ 'blocks.1.attn.hook_attn_scores': scores }, { input_ids: ids })
+  const [tensor] = (await verifyModel(model, path())).tensors
+  expect(tensor!.magnitude).toBeLessThan(1000)
+  expect(tensor!.passed).toBe(false)
+})
+
+describe("the ids of the reference's texts", () => {
+  /** Words are their lengths. */
+  const tokenizer = {
+    encodeAll: async (texts: readonly string[]) =>
+      texts.map(text => Int32Array.from(text.split(' ').filter(Boolean), word => word.length)),
+  }
+  const texts = [
+    { text: 'one three five', ids: [3, 5, 4] },
+    { text: '', ids: [] },
+  ]
+  const verify = async (given: typeof texts, how: Parameters<typeof verifyModel>[2] = { tokenizer }) => {
+    await write({ logits: valueAt('unembed.hook_out') }, { input_ids: ids, tokenized: given })
+    return verifyModel(model, path(), how)
+  }
+
+  test('pass where they are equal', async () =>
+    expect(await verify(texts)).toMatchObject({ passed: true, texts: { given: 2, compared: 2, different: [] } }))
+
+  test.each([
+    [[3, 6, 4], 1],
+    [[3, 5], 2],
+    [[3, 5, 4, 7], 3],
+    [[], 0],
+  ])('fail where one is another, missing or too many: %j', async (expected, token) => {
+    const report = await verify([...texts, { text: 'one three five', ids: expected }])
+    expect(report.passed).toBe(false)
+    expect(report.texts.different).toEqual([{ text: 'one three five', token, expected, actual: [3, 5, 4] }])
+  })
+
+  test('are counted but not compared without a tokenizer', async () =>
+    expect(await verify(texts, {})).toMatchObject({ passed: true, texts: { given: 2, compared: 0, different: [] } }))
 })
 
 test('not a number is never within tolerance, an equal infinity is', async () => {
@@ -66,7 +141,10 @@ test('not a number is never within tolerance, an equal infinity is', async () =>
   expect((await verifyModel(model, path())).largest).toBe(0)
   scores.data[0] = Number.NaN
   await write({ 'blocks.1.attn.hook_attn_scores': scores }, { input_ids: ids })
-  expect(await verifyModel(model, path(), 1e9)).toMatchObject({ passed: false, largest: Infinity })
+  expect(await verifyModel(model, path(), { tolerance: { absolute: 1e9, relative: 0 } })).toMatchObject({
+    passed: false,
+    largest: Infinity,
+  })
 })
 
 test('tokens may be a tensor of the file, and site names its keys', async () => {
@@ -86,7 +164,9 @@ test('what cannot be compared is a sentence', async () => {
   await write({ logits }, { input_ids: [[1, 2], [3]] })
   await expect(verifyModel(model, path())).rejects.toThrow(/rows of different lengths/)
   await write({ logits }, { ids })
-  await expect(verifyModel(model, path())).rejects.toThrow(/reference.json needs the key input_ids/)
+  await expect(verifyModel(model, path())).rejects.toThrow(
+    /has no input_ids, neither as a tensor nor in .*reference.json/,
+  )
 })
 
 test('greedy generation takes the likeliest token each time, stops where told, and leaves nothing', () => {
