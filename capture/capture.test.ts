@@ -184,6 +184,47 @@ describe('a capture of everything', () => {
     expect([few.has(0), few.has(1), few.has(2)]).toEqual([false, true, false])
   })
 
+  test('leaves out special tokens wherever they stand, and its figures are of the others alone', async () => {
+    const special = [0, 5, 9]
+    const strata = ['frequency']
+    const frequencyBands = [0.02]
+    const { directory } = await run(
+      { excludePositions: [], strata, frequencyBands },
+      { dataset: { ...dataset, specialTokens: special } },
+    )
+    const taken = train.flatMap(window => [...window.tokens].map((token, position) => ({ window, token, position })))
+    const expected = taken.filter(({ token }) => !special.includes(token))
+    expect(expected.length).toBeLessThan(taken.length - 200)
+    expect((await rowsOf(directory)).map(({ key }) => key)).toEqual(
+      expected.map(({ window, position }) => `${window.index} ${position}`),
+    )
+    const { sampling, sites, rows } = await manifestOf(directory)
+    expect([rows, sampling.population, sampling.excludeTokens]).toEqual([expected.length, expected.length, special])
+    const values = expected.map(({ window, position }) => residOf(window, position)[0]!)
+    const mean = values.reduce((a, b) => a + b) / values.length
+    expect(sites[0]!.statistics.mean[0]).toBeCloseTo(mean, 9)
+    expect(
+      sites[0]!.statistics.variance[0]! / (values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length),
+    ).toBeCloseTo(1, 9)
+    const share = (token: number) => expected.filter(row => row.token === token).length / expected.length
+    const common = expected.filter(({ token }) => share(token) >= 0.02).length
+    expect(sampling.strata.map(({ values, population }) => [values.frequency, population])).toEqual([
+      ['<0.02', expected.length - common],
+      ['>=0.02', common],
+    ])
+  })
+
+  test('leaves out the ids that the config lists in place of special tokens, or none', async () => {
+    const inputs = { dataset: { ...dataset, specialTokens: [5] } }
+    const tokensOf = async (excludeTokens: number[]) =>
+      new Set((await rowsOf((await run({ excludeTokens }, inputs)).directory)).map(({ token }) => token))
+    expect([(await tokensOf([7])).has(5), (await tokensOf([7])).has(7), (await tokensOf([])).has(7)]).toEqual([
+      true,
+      false,
+      true,
+    ])
+  })
+
   test('leaves no tensor behind', async () => {
     const before = tf.memory().numTensors
     await run({ sites: [resid, 'hook_embed'] })

@@ -20,6 +20,7 @@ import { type ManifestInputs, manifestJson, manifestOf, type Sampling } from './
 import { inclusionProbabilities, planShards, type ShardPlan, selectTokens } from './sampling.ts'
 import { type FinishedShard, finishedShard, removeNotes, writeShard } from './shards.ts'
 import { stratify } from './strata.ts'
+import { encodeWindows } from './windows.ts'
 
 /** Figures of a capture, for `run.json` and the closing table. */
 export interface CaptureSummary {
@@ -86,7 +87,7 @@ function sample(dataset: TokenDataset, config: CaptureConfig, seed: number): Sam
   const selected = selectTokens(strata, probabilities, seed)
   if (selected.length === 0)
     throw new UserError(`No token of ${dataset.name} is left to capture.`, {
-      fix: 'Exclude fewer positions, ask for more tokens, or give more text.',
+      fix: 'Exclude fewer positions or tokens, ask for more tokens, or give more text.',
     })
   return { strata, probabilities, selected }
 }
@@ -132,10 +133,13 @@ async function computeCapture(context: StageContext, work: Work): Promise<Captur
   await computeShards(context, work, missing, shard => {
     finished[shard.number] = shard.finished
   })
+  const { bytes, record } = encodeWindows(work.dataset)
+  await writeAtomic(join(context.directory, record.file), bytes)
   const manifest = manifestOf(
     work,
     finished.map(({ shard }) => shard),
     finished.map(({ moments }) => moments),
+    record,
   )
   await writeAtomic(join(context.directory, 'capture.json'), manifestJson(manifest))
   return manifest

@@ -31,6 +31,10 @@ export const CaptureConfig = z.strictObject({
     .array(z.int().min(0))
     .default([0])
     .describe('Positions of a window that are left out; position 0 is an attention sink'),
+  excludeTokens: z
+    .union([z.literal('special'), z.array(z.int().min(0))])
+    .default('special')
+    .describe('Token ids that are left out wherever they stand; special: BOS, EOS and padding; [] for none'),
   format: z.enum(['arrow', 'parquet']).default('arrow').describe('Training reads arrow; parquet is for other tools'),
   dtype: z.enum(['float32', 'float16']).default('float32').describe('Numbers as stored'),
   shardRows: z.int().min(1).default(16_384).describe('Rows of a shard, about; a shard is held in memory whole'),

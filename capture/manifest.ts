@@ -1,13 +1,13 @@
 /** What a capture says of itself: the content of `capture.json`. */
 import { nameOfPath } from '../core/files.ts'
 import type { TokenDataset } from '../datasets/document.ts'
-import type { CaptureManifest, ShardRecord } from '../datasets/shards/index.ts'
+import type { CaptureManifest, ShardRecord, WindowsRecord } from '../datasets/shards/index.ts'
 import type { Model } from '../model/model.ts'
 import type { CaptureConfig } from './config.ts'
 import type { CapturedSite } from './forward.ts'
 import type { SelectedTokens } from './sampling.ts'
 import { type Moments, mergeMoments, statisticsOf } from './statistics.ts'
-import type { Strata } from './strata.ts'
+import { excludedTokens, type Strata } from './strata.ts'
 
 /** How the tokens of a capture were chosen. */
 export interface Sampling {
@@ -30,6 +30,7 @@ export function manifestOf(
   { model, dataset, config, sites, sampling, seed }: ManifestInputs,
   shards: readonly ShardRecord[],
   moments: readonly (readonly Moments[])[],
+  windowsTable: WindowsRecord,
 ): CaptureManifest {
   const { strata, probabilities, selected } = sampling
   const samples = strata.population.map(() => 0)
@@ -37,7 +38,7 @@ export function manifestOf(
   const windows: Record<string, number> = { train: 0, discovery: 0, validation: 0, outOfDistribution: 0 }
   for (const { split } of dataset.windows) windows[split]!++
   return {
-    schema: 1,
+    schema: 2,
     model: { name: nameOfPath(model.path), hash: model.hash, family: model.config.family },
     weight_processing: 'none',
     tokenizer: { hash: dataset.tokenizerHash },
@@ -49,6 +50,7 @@ export function manifestOf(
       // Where the text lies is no part of what the capture is.
       ...(dataset.config && { config: { ...dataset.config, path: dataset.name } }),
       documents: dataset.documents.length,
+      skipped: [...(dataset.skipped ?? [])],
       windows,
     },
     seed,
@@ -66,6 +68,7 @@ export function manifestOf(
       allocation: config.allocation,
       tokens: config.tokens ?? null,
       excludePositions: [...config.excludePositions],
+      excludeTokens: excludedTokens(dataset, config),
       positionBands: [...config.positionBands],
       frequencyBands: [...config.frequencyBands],
       population: strata.population.reduce((sum, count) => sum + count, 0),
@@ -78,6 +81,7 @@ export function manifestOf(
       })),
     },
     shards: [...shards],
+    windows: windowsTable,
   }
 }
 

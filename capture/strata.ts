@@ -23,21 +23,36 @@ export interface Strata {
 const none = '(none)'
 const mostStrata = 65_535
 
-/** Divides the tokens of the training windows, without the excluded positions, into strata. */
+/** Whether a window's token at a position belongs to the population. */
+type IsTaken = (tokens: Int32Array, position: number) => boolean
+
+/** The ids that a capture leaves out, ascending: those the config lists, or the dataset's special tokens. */
+export function excludedTokens(dataset: TokenDataset, { excludeTokens }: CaptureConfig): number[] {
+  const ids = excludeTokens === 'special' ? (dataset.specialTokens ?? []) : excludeTokens
+  return [...new Set(ids)].sort((a, b) => a - b)
+}
+
+function takenBy(dataset: TokenDataset, config: CaptureConfig): IsTaken {
+  const positions = new Set(config.excludePositions)
+  const ids = new Set(excludedTokens(dataset, config))
+  return (tokens, position) => !positions.has(position) && !ids.has(tokens[position]!)
+}
+
+/** Divides the tokens of the training windows, without the excluded positions and ids, into strata. */
 export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
   const windows = dataset.windows.filter(({ split }) => split === 'train')
   const fields = config.strata
   checkFields(dataset, fields)
-  const excluded = new Set(config.excludePositions)
-  const positionsOf = (window: TokenWindow) =>
-    Uint16Array.from([...window.tokens.keys()].filter(position => !excluded.has(position)))
+  const isTaken = takenBy(dataset, config)
+  const positionsOf = ({ tokens }: TokenWindow) =>
+    Uint16Array.from([...tokens.keys()].filter(position => isTaken(tokens, position)))
 
   // Each field is a small number per token; a stratum is their mixed-radix number, until strata are renumbered below.
   const documentFields = fields.filter(field => field !== 'position' && field !== 'frequency')
   const byDocument = documentGroups(dataset, documentFields)
   const positionBand = bandsOf(config.positionBands)
   const frequencyBand = fields.includes('frequency')
-    ? frequencyBands(windows, excluded, config.frequencyBands)
+    ? frequencyBands(windows, isTaken, config.frequencyBands)
     : undefined
   const bands = { position: config.positionBands.length + 1, frequency: config.frequencyBands.length + 1 }
   const counts = new Map<number, number>()
@@ -114,12 +129,12 @@ function bandsOf(edges: readonly number[]): (value: number) => number {
 }
 
 /** The frequency band of a token id, by its share of all tokens that may be sampled. */
-function frequencyBands(windows: readonly TokenWindow[], excluded: ReadonlySet<number>, edges: readonly number[]) {
+function frequencyBands(windows: readonly TokenWindow[], isTaken: IsTaken, edges: readonly number[]) {
   const counts = new Map<number, number>()
   let total = 0
   for (const { tokens } of windows) {
     tokens.forEach((token, position) => {
-      if (excluded.has(position)) return
+      if (!isTaken(tokens, position)) return
       counts.set(token, (counts.get(token) ?? 0) + 1)
       total++
     })

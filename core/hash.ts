@@ -1,7 +1,7 @@
 /** Content hashes: sha256 in hex, of bytes, files and plain values. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { UserError } from './errors.ts'
@@ -38,18 +38,26 @@ async function sha256OfPlain(path: string): Promise<string> {
   return sha256File(path)
 }
 
-/** sha256 of a file, or of a directory as the sorted list of its files' paths and hashes. */
+/**
+ * sha256 of a file, or of a directory as the sorted list of its files' paths and hashes. Links are followed; one that leads
+ * nowhere stands for itself, and one back into a folder that it lies in is passed over.
+ */
 export async function hashPath(path: string): Promise<string> {
   const info = await stat(path)
   if (!info.isDirectory()) return sha256File(path)
   const lines: string[] = []
-  const walk = async (folder: string, prefix: string) => {
+  const walk = async (folder: string, prefix: string, above: readonly string[]) => {
+    const here = await realpath(folder)
+    if (above.includes(here)) return
     for (const entry of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = prefix + entry.name
-      if (entry.isDirectory()) await walk(join(folder, entry.name), `${name}/`)
-      else lines.push(`${name} ${await sha256OfPlain(join(folder, entry.name))}`)
+      const place = join(folder, entry.name)
+      const found = entry.isSymbolicLink() ? await stat(place).catch(() => undefined) : entry
+      if (!found) lines.push(`${name} -> ${await readlink(place)}`)
+      else if (found.isDirectory()) await walk(place, `${name}/`, [...above, here])
+      else lines.push(`${name} ${await sha256OfPlain(place)}`)
     }
   }
-  await walk(path, '')
+  await walk(path, '', [])
   return sha256(lines.join('\n'))
 }

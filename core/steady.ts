@@ -9,9 +9,13 @@ export type Footprint = ReadonlyMap<string, string>
 /** The footprint of files, and of all files below folders. What is absent is recorded as such. */
 export async function footprintOf(paths: readonly string[]): Promise<Footprint> {
   const found = new Map<string, string>()
-  const visit = async (path: string): Promise<void> => {
+  const visit = async (path: string, above: readonly string[] = []): Promise<void> => {
     const info = await stat(path, { bigint: true }).catch(() => undefined)
-    if (info?.isDirectory()) for (const name of (await readdir(path)).sort()) await visit(join(path, name))
+    const folder = `${info?.dev} ${info?.ino}`
+    // A link may lead back into a folder that it lies in.
+    if (info?.isDirectory() && above.includes(folder)) return
+    if (info?.isDirectory())
+      for (const name of (await readdir(path)).sort()) await visit(join(path, name), [...above, folder])
     // The change time moves with every write and rename, and no program can set it.
     else found.set(path, info ? `${info.dev} ${info.ino} ${info.size} ${info.mtimeNs} ${info.ctimeNs}` : 'absent')
   }

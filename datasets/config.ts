@@ -1,6 +1,9 @@
 /** The settings of a dataset: where text comes from, how it is cut into windows, and what is held out. */
 import { z } from 'zod'
 
+/** Tokens of a window at most: positions are stored in 16 bits. */
+export const longestWindow = 65_536
+
 export const DatasetConfig = z.strictObject({
   path: z.string().min(1).describe("A .txt or .jsonl file, a folder of them, or the built-in dataset 'toyworld'"),
   separator: z
@@ -15,11 +18,24 @@ export const DatasetConfig = z.strictObject({
     .enum(['document', 'concatenate'])
     .default('document')
     .describe('A window holds one document or a piece of it, or pieces of several joined ones, all of equal length'),
-  context: z.int().min(2).max(65_536).optional().describe("Tokens of a window at most; default: the model's context"),
+  context: z
+    .int()
+    .min(2)
+    .max(longestWindow)
+    .optional()
+    .describe(`Tokens of a window at most; default: the model's context, or ${longestWindow} where that is longer`),
   bos: z
     .union([z.literal('auto'), z.boolean()])
     .default('auto')
-    .describe('Put the beginning-of-sequence token in front; auto: where the model has one'),
+    .describe('Put the beginning-of-sequence token in front where it is not there; auto: where the model has one'),
+  maxSkipped: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.05)
+    .describe(
+      'Share of the documents that may be left out because they cannot be used: broken lines, no text, same ids',
+    ),
   documents: z.int().min(1).optional().describe('Use only so many documents, from the first'),
   heldOut: z
     .strictObject({

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from '../core/config.ts'
+import { silent } from '../core/progress.ts'
 import { DatasetConfig, openDataset } from './dataset.ts'
 import type { Split, TokenDataset } from './document.ts'
-import { loadTokenizer, type Tokenizer } from './tokenizer/index.ts'
+import { loadTokenizer, TextRefused, type Tokenizer } from './tokenizer/index.ts'
 import { bosToken, tokenizerJson } from './toyworld/index.ts'
 
 const textOf = (ids: ArrayLike<number>) => String.fromCharCode(...Array.from(ids))
@@ -180,6 +181,47 @@ describe('windows', () => {
     expect([...dataset.windows[1]!.offsets]).toEqual([-1, 0, 1, -1])
   })
 
+  test('have one BOS, also where the tokens bring theirs along', async () => {
+    const lines = [
+      { id: 'a', tokens: [BOS, 5, 6, 7, 8, 9] },
+      { id: 'b', tokens: [2, 3] },
+      { id: 'c', tokens: [BOS] },
+    ]
+    const settings = { maxSkipped: 0.5 }
+    const apart = await jsonl(lines, settings, { context: 4 })
+    expect(apart.windows.map(({ tokens }) => [...tokens])).toEqual([
+      [BOS, 5, 6, 7],
+      [BOS, 8, 9],
+      [BOS, 2, 3],
+    ])
+    expect(apart.windows.map(({ offsets }) => [...offsets])).toEqual([
+      [-1, 1, 2, 3],
+      [-1, 4, 5],
+      [-1, 0, 1],
+    ])
+    expect(apart.skipped).toEqual([{ reason: 'no tokens', count: 1 }])
+    const joined = await jsonl(lines, { ...settings, packing: 'concatenate' }, { context: 3 })
+    expect(joined.windows.map(({ tokens }) => [...tokens])).toEqual([
+      [BOS, 5, 6],
+      [7, 8, 9],
+      [BOS, 2, 3],
+    ])
+    const bare = await jsonl(lines.slice(0, 1), { bos: false }, { context: 6 })
+    expect(bare.windows.map(({ tokens }) => [...tokens])).toEqual([[BOS, 5, 6, 7, 8, 9]])
+  })
+
+  test('are at most 65,536 tokens long, whatever the model reads, and that is said once', async () => {
+    const path = join(folder, 'long.jsonl')
+    await writeFile(path, JSON.stringify({ tokens: Array.from({ length: 70_000 }, (_, i) => 2 + (i % 900)) }))
+    const notes: string[] = []
+    const config = parseConfig(DatasetConfig, { path, heldOut: { fraction: 0 } }, 'dataset')
+    const progress = { ...silent, note: (line: string) => notes.push(line) }
+    const dataset = await openDataset(config, characters, { context: 131_072, bosToken: BOS, progress })
+    expect(dataset.windows.map(({ tokens }) => tokens.length)).toEqual([65_536, 70_000 - 65_535 + 1])
+    expect(dataset.config!.context).toBe(65_536)
+    expect(notes).toEqual(['Windows have at most 65,536 tokens, though the model reads 131,072.'])
+  })
+
   test('joined: the last share of windows is held out by tail', async () => {
     const heldOut = { fraction: 0.2, by: 'tail' }
     const dataset = await open('a'.repeat(399), { packing: 'concatenate', heldOut }, { context: 4 })
@@ -286,6 +328,34 @@ test('the hash tells content, tokenizer and settings apart, but not where the fi
   ].map(dataset => dataset.hash)
   expect(new Set([same.hash, ...others]).size).toBe(others.length + 1)
   expect(await hash('abc')).not.toBe(await hash('abcd'))
+})
+
+test('special tokens are those of model and tokenizer, each once', async () => {
+  const path = join(folder, 'special.txt')
+  await writeFile(path, 'abc')
+  const config = parseConfig(DatasetConfig, { path, heldOut: { fraction: 0 } }, 'dataset')
+  const special = { ...characters, bosToken: 7, eosToken: 9, padToken: 7 }
+  const dataset = await openDataset(config, special, { context: 8, bosToken: BOS, eosToken: 3 })
+  expect(dataset.specialTokens).toEqual([BOS, 3, 7, 9])
+})
+
+test('a text that the tokenizer refuses, or has no tokens for, is left out and counted', async () => {
+  const encodeAll = async (texts: readonly string[]) => {
+    const text = texts.findIndex(text => text.includes('!'))
+    if (text >= 0) throw new TextRefused(text, 'too hard')
+    return (await characters.encodeAll(texts)).map(tokens => tokens.filter(token => token !== 0x3f))
+  }
+  const settings = { separator: '|', maxSkipped: 0.5 }
+  const dataset = await open('a|b!|c|??|d|e!', settings, { tokenizer: { ...characters, encodeAll } })
+  expect(decoded(dataset)).toEqual(['^a', '^c', '^d'])
+  expect(dataset.windows.map(({ documents }) => dataset.documents[documents[1]!]!.text)).toEqual(['a', 'c', 'd'])
+  expect(dataset.skipped).toEqual([
+    { reason: 'a text that the tokenizer refuses', count: 2 },
+    { reason: 'no tokens', count: 1 },
+  ])
+  await expect(open('a|b!|c', { separator: '|' }, { tokenizer: { ...characters, encodeAll } })).rejects.toThrow(
+    /-1 \(2 characters\) was not tokenised.*too hard/,
+  )
 })
 
 test('each document is tokenised once', async () => {

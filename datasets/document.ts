@@ -1,12 +1,13 @@
 /** Documents and the token windows cut from them. */
 
 import type { DatasetConfig } from './config.ts'
+import type { Skipped } from './sources/skipped.ts'
 
 /** A text with its strata and, where known, the concepts it is about. */
 export interface Document {
   readonly id: string
   readonly text?: string
-  /** Token ids without BOS; given instead of, or besides, `text` by sources that tokenise themselves. */
+  /** Token ids; given instead of, or besides, `text` by sources that tokenise themselves. */
   readonly tokens?: Int32Array
   /** Fields to stratify by: source, language, register … */
   readonly strata: Readonly<Record<string, string>>
@@ -46,6 +47,10 @@ export interface TokenDataset {
   readonly config?: DatasetConfig
   /** Concept names over the whole dataset, sorted; strata fields count as concepts `field=value`. */
   readonly concepts: readonly string[]
+  /** Documents that were left out because they cannot be used, by reason. */
+  readonly skipped?: readonly Skipped[]
+  /** Ids of BOS, EOS and padding, ascending; absent for datasets made in memory. */
+  readonly specialTokens?: readonly number[]
 }
 
 /** Whether each of a window's tokens carries a concept; strata concepts are written `field=value`. */

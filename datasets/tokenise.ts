@@ -1,8 +1,9 @@
 /** Documents become token ids, many at a time. */
 import { InterruptedError, UserError } from '../core/errors.ts'
-import { type Progress, silent } from '../core/progress.ts'
+import type { Progress } from '../core/progress.ts'
 import { breathe } from '../core/stage.ts'
 import type { Document } from './document.ts'
+import { DocumentProblem, type SkipLog } from './sources/skipped.ts'
 import { TextRefused, type Tokenizer } from './tokenizer/index.ts'
 import type { TokenisedDocument } from './windows.ts'
 
@@ -11,10 +12,21 @@ const batchTexts = 512
 const batchCharacters = 1 << 18
 
 export interface TokeniseOptions {
+  /** The BOS token of windows, which alone makes no document. */
+  readonly bos: number | null
   /** What the dataset is called in messages. */
   readonly path: string
-  readonly progress?: Progress | undefined
+  /** Takes the documents that the tokenizer has no tokens for. */
+  readonly skipped: SkipLog
+  readonly progress: Progress
   readonly signal?: AbortSignal | undefined
+}
+
+export interface Tokenised {
+  /** The documents that have tokens. */
+  readonly documents: Document[]
+  /** Their tokens, in the same order. */
+  readonly tokenised: TokenisedDocument[]
 }
 
 /**
@@ -22,33 +34,25 @@ export interface TokeniseOptions {
  * not this tokenizer's, and an `InterruptedError` once the signal is aborted.
  */
 export async function tokenise(
-  documents: readonly Document[],
+  all: readonly Document[],
   tokenizer: Tokenizer,
-  { path, progress = silent, signal }: TokeniseOptions,
-): Promise<TokenisedDocument[]> {
-  progress.start('Tokenising', documents.length, 'documents')
-  await checkOwnTokens(documents, tokenizer, path, signal)
+  { bos, path, skipped, progress, signal }: TokeniseOptions,
+): Promise<Tokenised> {
+  progress.start('Tokenising', all.length, 'documents')
+  await checkOwnTokens(all, tokenizer, path, signal)
+  const documents: Document[] = []
   const tokenised: TokenisedDocument[] = []
-  for (let from = 0; from < documents.length; ) {
+  for (let from = 0; from < all.length; ) {
     let to = from
-    for (let characters = 0; to < documents.length && to - from < batchTexts && characters < batchCharacters; to++)
-      if (!documents[to]!.tokens) characters += documents[to]!.text?.length ?? 0
-    const batch = documents.slice(from, to)
-    const texts = batch.filter(({ tokens }) => !tokens)
-    const encoded = await tokenizer
-      .encodeAll(
-        texts.map(({ text }) => text ?? ''),
-        signal,
-      )
-      .catch(error => {
-        throw error instanceof TextRefused ? refused(texts[error.text]!, error, path) : error
-      })
-    let next = 0
-    batch.forEach(({ id, tokens }, i) => {
-      const own = tokens ?? encoded[next++]!
-      if (own.length === 0) throw new UserError(`Document ${id} of ${path} has no tokens.`)
-      tokenised.push({ id, index: from + i, tokens: own })
-    })
+    for (let characters = 0; to < all.length && to - from < batchTexts && characters < batchCharacters; to++)
+      if (!all[to]!.tokens) characters += all[to]!.text?.length ?? 0
+    for (const { document, tokens } of await tokensOf(all.slice(from, to), tokenizer, skipped, signal)) {
+      if (tokens.length === 0 || (tokens.length === 1 && tokens[0] === bos)) skipped.add(withoutTokens(document.id))
+      else {
+        tokenised.push({ id: document.id, index: documents.length, tokens })
+        documents.push(document)
+      }
+    }
     progress.update(to)
     from = to
     await breathe()
@@ -56,14 +60,51 @@ export async function tokenise(
       throw new InterruptedError('Reading the text was interrupted.', { fix: 'Start it again to go on.' })
   }
   progress.finish()
-  return tokenised
+  return { documents, tokenised }
 }
 
-function refused({ id, text = '' }: Document, error: TextRefused, path: string): UserError {
-  return new UserError(`Document ${id} of ${path} (${text.length} characters) was not tokenised. ${error.message}`, {
-    fix: 'Cut the document into smaller ones, or leave it out.',
-    cause: error,
-  })
+interface WithTokens {
+  readonly document: Document
+  readonly tokens: Int32Array
+}
+
+/** Documents with their tokens; those that the library refuses are left out. */
+async function tokensOf(
+  documents: readonly Document[],
+  tokenizer: Tokenizer,
+  skipped: SkipLog,
+  signal: AbortSignal | undefined,
+): Promise<WithTokens[]> {
+  const texts = documents.filter(({ tokens }) => !tokens)
+  try {
+    const encoded = await tokenizer.encodeAll(
+      texts.map(({ text }) => text ?? ''),
+      signal,
+    )
+    let next = 0
+    return documents.map(document => ({ document, tokens: document.tokens ?? encoded[next++]! }))
+  } catch (error) {
+    if (!(error instanceof TextRefused)) throw error
+    const refused = texts[error.text]!
+    skipped.add(
+      new DocumentProblem(
+        'a text that the tokenizer refuses',
+        { name: refused.id },
+        `Document ${refused.id} (${refused.text?.length} characters) was not tokenised. ${error.message}`,
+        { fix: 'Cut it into smaller ones' },
+      ),
+    )
+    const rest = documents.filter(document => document !== refused)
+    return rest.length > 0 ? tokensOf(rest, tokenizer, skipped, signal) : []
+  }
+}
+
+function withoutTokens(id: string): DocumentProblem {
+  return new DocumentProblem(
+    'no tokens',
+    { name: id },
+    `Document ${id} has no tokens: the tokenizer drops all of its text.`,
+  )
 }
 
 /** Refuses tokens beyond the vocabulary, and those of another tokenizer, as the first document with both shows. */

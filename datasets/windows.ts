@@ -1,6 +1,6 @@
 /** Cuts tokenised documents into the windows that a model reads. */
 
-/** A document's tokens (without BOS) and its place in the dataset. */
+/** A document's tokens and its place in the dataset. */
 export interface TokenisedDocument {
   readonly id: string
   readonly index: number
@@ -22,12 +22,17 @@ export interface Packing {
   readonly bos: number | null
 }
 
-/** Each document in windows of at most `context` tokens, every one with BOS in front; named `id`, `id#1`, `id#2` … */
+/** Where a document's tokens begin: after the BOS that it brings along, which takes the place of the one put in front. */
+function beginOf(tokens: Int32Array, bos: number | null): number {
+  return bos !== null && tokens[0] === bos ? 1 : 0
+}
+
+/** Each document in windows of at most `context` tokens, every one with one BOS in front; named `id`, `id#1`, `id#2` … */
 export function packDocument({ id, index, tokens }: TokenisedDocument, { context, bos }: Packing): Piece[] {
   const lead = bos === null ? 0 : 1
   const room = context - lead
   const pieces: Piece[] = []
-  for (let start = 0; start < tokens.length; start += room) {
+  for (let start = beginOf(tokens, bos); start < tokens.length; start += room) {
     const count = Math.min(room, tokens.length - start)
     const piece = new Int32Array(lead + count)
     if (bos !== null) piece[0] = bos
@@ -43,7 +48,7 @@ export function packDocument({ id, index, tokens }: TokenisedDocument, { context
 }
 
 /**
- * All documents joined, BOS in front of each, cut into windows of exactly `context` tokens; what is left at the end is
+ * All documents joined, one BOS in front of each, cut into windows of exactly `context` tokens; what is left at the end is
  * dropped. Named `window-<first>`, `window-<first + 1>` …
  */
 export function packConcatenated(
@@ -52,19 +57,21 @@ export function packConcatenated(
   first = 0,
 ): Piece[] {
   const lead = bos === null ? 0 : 1
-  const total = documents.reduce((sum, { tokens }) => sum + tokens.length + lead, 0)
+  const total = documents.reduce((sum, { tokens }) => sum + tokens.length - beginOf(tokens, bos) + lead, 0)
   const all = { tokens: new Int32Array(total), documents: new Uint32Array(total), offsets: new Int32Array(total) }
   let at = 0
   for (const { index, tokens } of documents) {
-    all.documents.fill(index, at, at + lead + tokens.length)
+    const begin = beginOf(tokens, bos)
+    const count = tokens.length - begin
+    all.documents.fill(index, at, at + lead + count)
     if (bos !== null) {
       all.tokens[at] = bos
       all.offsets[at] = -1
       at++
     }
-    all.tokens.set(tokens, at)
-    for (let i = 0; i < tokens.length; i++) all.offsets[at + i] = i
-    at += tokens.length
+    all.tokens.set(tokens.subarray(begin), at)
+    for (let i = 0; i < count; i++) all.offsets[at + i] = begin + i
+    at += count
   }
   return Array.from({ length: Math.floor(total / context) }, (_, i) => {
     const range = [i * context, (i + 1) * context] as const

@@ -1,9 +1,9 @@
 /** The report stage: one HTML file about an SAE, from the runs that made, tested and labelled it. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readJson, writeAtomic } from '../../core/files.ts'
+import { writeAtomic } from '../../core/files.ts'
 import type { StageContext } from '../../core/stage.ts'
-import { CaptureManifest } from '../../datasets/shards/manifest.ts'
+import { readCaptureManifest } from '../../datasets/shards/index.ts'
 import { readTable } from '../../datasets/tables.ts'
 import { readFeatures } from '../../labels/export.ts'
 import type { Feature } from '../../labels/feature.ts'
@@ -51,7 +51,7 @@ export async function report(context: StageContext, inputs: ReportInputs): Promi
     sections.push({ id: 'training', title: 'Training', html })
   }
   if (capture) {
-    const manifest = CaptureManifest.parse(await readJson(join(capture.directory, 'capture.json'), 'capture manifest'))
+    const manifest = await readCaptureManifest(capture.directory)
     sections.push({ id: 'data', title: 'Data', html: captureHtml(manifest) })
   }
   const runs = [capture, train, validate, label].filter(run => run !== undefined)

@@ -36,8 +36,15 @@ export const ShardRecord = z.strictObject({
   windows: z.tuple([z.int(), z.int()]),
 })
 
+export const WindowsRecord = z.strictObject({
+  file: z.string(),
+  rows: z.int(),
+  bytes: z.int(),
+  sha256: z.string(),
+})
+
 export const CaptureManifest = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal(2),
   model: z.strictObject({ name: z.string(), hash: z.string(), family: z.string() }),
   weight_processing: z.literal('none'),
   tokenizer: z.strictObject({ hash: z.string() }),
@@ -50,6 +57,8 @@ export const CaptureManifest = z.strictObject({
     bos: z.boolean(),
     config: DatasetConfig.optional(),
     documents: z.int(),
+    /** Documents that were left out because they cannot be used, by reason. */
+    skipped: z.array(z.strictObject({ reason: z.string(), count: z.int() })),
     /** Windows of each split; rows come from `train` alone. */
     windows: z.record(z.string(), z.int()),
   }),
@@ -66,15 +75,32 @@ export const CaptureManifest = z.strictObject({
     /** Rows asked for; null for all. */
     tokens: z.int().nullable(),
     excludePositions: z.array(z.int()),
+    /** Token ids that were left out wherever they stand. */
+    excludeTokens: z.array(z.int()),
     positionBands: z.array(z.int()),
     frequencyBands: z.array(z.number()),
     population: z.int(),
     strata: z.array(StratumRecord),
   }),
   shards: z.array(ShardRecord),
+  /** The table that leads from windows back to documents; null in captures of schema 1. */
+  windows: WindowsRecord.nullable(),
 })
 
 export type SiteStatistics = z.infer<typeof SiteStatistics>
 export type StratumRecord = z.infer<typeof StratumRecord>
+export type WindowsRecord = z.infer<typeof WindowsRecord>
 export type ShardRecord = z.infer<typeof ShardRecord>
 export type CaptureManifest = z.infer<typeof CaptureManifest>
+
+/** A manifest of schema 1 in the form of today: it left no token out by id, skipped no document, and has no table of windows. */
+export function upgradeManifest(value: unknown): unknown {
+  const old = value as { dataset?: object; sampling?: object }
+  return {
+    ...old,
+    schema: 2,
+    dataset: { ...old.dataset, skipped: [] },
+    sampling: { ...old.sampling, excludeTokens: [] },
+    windows: null,
+  }
+}

@@ -7,7 +7,7 @@ import { readError, readJson } from '../../core/files.ts'
 import { sha256File } from '../../core/hash.ts'
 import { nearest } from '../../core/nearest.ts'
 import { type Progress, silent } from '../../core/progress.ts'
-import { CaptureManifest, type ShardRecord } from './manifest.ts'
+import { CaptureManifest, type ShardRecord, upgradeManifest } from './manifest.ts'
 import { Shard } from './shard.ts'
 
 /** What is known of each row, beside its activations. */
@@ -66,7 +66,8 @@ export async function openCapture(
         fix: 'Capture again with format arrow.',
       },
     )
-  for (const shard of manifest.shards) await checkSize(directory, shard)
+  for (const shard of manifest.shards) await checkSize(directory, shard, 'shard')
+  if (manifest.windows) await checkSize(directory, manifest.windows, 'table of windows')
   const capture = new OpenCapture(directory, manifest)
   if (verify) await capture.verify(progress)
   return capture
@@ -76,26 +77,28 @@ export async function openCapture(
 export async function readCaptureManifest(directory: string): Promise<CaptureManifest> {
   const value = await readJson(join(directory, 'capture.json'), 'capture')
   const schema = (value as { schema?: unknown } | null)?.schema
-  if (Number.isInteger(schema) && schema !== 1)
-    throw new UserError(`The capture ${directory} has schema ${schema}, but this version reads schema 1.`, {
+  if (Number.isInteger(schema) && schema !== 1 && schema !== 2)
+    throw new UserError(`The capture ${directory} has schema ${schema}, but this version reads schemas 1 and 2.`, {
       fix: 'Read it with the version that wrote it, or capture again.',
     })
-  const manifest = parseConfig(CaptureManifest, value, 'capture.json')
+  const manifest = parseConfig(CaptureManifest, schema === 1 ? upgradeManifest(value) : value, 'capture.json')
   if (manifest.shards.reduce((sum, shard) => sum + shard.rows, 0) !== manifest.rows)
     throw new UserError(`The shards of the capture ${directory} do not add up to its ${manifest.rows} rows.`)
   return manifest
 }
 
-async function checkSize(directory: string, { file, bytes }: ShardRecord): Promise<void> {
+type Sized = Pick<ShardRecord, 'file' | 'bytes'>
+
+async function checkSize(directory: string, { file, bytes }: Sized, what: string): Promise<void> {
   const path = join(directory, file)
   let size: number
   try {
     size = (await stat(path)).size
   } catch (error) {
-    throw readError(path, 'shard', error)
+    throw readError(path, what, error)
   }
   if (size !== bytes)
-    throw new UserError(`The shard ${path} has ${size} bytes, but capture.json says ${bytes}.`, {
+    throw new UserError(`The ${what} ${path} has ${size} bytes, but capture.json says ${bytes}.`, {
       fix: 'Capture again.',
     })
 }
@@ -180,17 +183,22 @@ class OpenCapture implements Capture {
   }
 
   async verify(progress: Progress = silent): Promise<void> {
-    const { shards } = this.manifest
+    const { shards, windows } = this.manifest
     progress.start('Verifying shards', shards.length, 'shards')
-    for (const [i, { file, sha256 }] of shards.entries()) {
-      const path = join(this.directory, file)
-      if ((await sha256File(path)) !== sha256)
-        throw new UserError(`The checksum of the shard ${path} is wrong: its content is not what was captured.`, {
-          fix: 'Capture again, or copy the shard anew.',
-        })
+    for (const [i, shard] of shards.entries()) {
+      await this.verifyFile(shard, 'shard')
       progress.update(i + 1)
     }
+    if (windows) await this.verifyFile(windows, 'table of windows')
     progress.finish()
+  }
+
+  private async verifyFile({ file, sha256 }: Pick<ShardRecord, 'file' | 'sha256'>, what: string): Promise<void> {
+    const path = join(this.directory, file)
+    if ((await sha256File(path)) !== sha256)
+      throw new UserError(`The checksum of the ${what} ${path} is wrong: its content is not what was captured.`, {
+        fix: `Capture again, or copy the ${what} anew.`,
+      })
   }
 
   close(): void {

@@ -53,7 +53,7 @@ async function writeCapture(
   }
   const rows = records.reduce((sum, record) => sum + record.rows, 0)
   const manifest: CaptureManifest = {
-    schema: 1,
+    schema: 2,
     model: { name: 'model', hash: '', family: 'gpt2' },
     weight_processing: 'none',
     tokenizer: { hash: '' },
@@ -64,6 +64,7 @@ async function writeCapture(
       bos: true,
       config: DatasetConfig.parse({ path: 'x' }),
       documents: 1,
+      skipped: [],
       windows: { train: 1 },
     },
     seed: 0,
@@ -81,12 +82,14 @@ async function writeCapture(
       allocation: 'proportional',
       tokens: null,
       excludePositions: [0],
+      excludeTokens: [],
       positionBands: [],
       frequencyBands: [],
       population: rows,
       strata: [],
     },
     shards: records,
+    windows: null,
   }
   await writeJson(join(directory, 'capture.json'), manifest)
   return directory
@@ -246,9 +249,25 @@ describe('a capture that is not as it should be is refused', () => {
   test('a later schema', async () => {
     const directory = await broken(
       'schema',
-      edit(manifest => Object.assign(manifest, { schema: 2 })),
+      edit(manifest => Object.assign(manifest, { schema: 3 })),
     )
-    await expect(openCapture(directory)).rejects.toThrow(/has schema 2, but this version reads schema 1/)
+    await expect(openCapture(directory)).rejects.toThrow(/has schema 3, but this version reads schemas 1 and 2/)
+  })
+
+  test('but one of schema 1 is read as what it is', async () => {
+    const directory = await broken(
+      'old',
+      edit(manifest => {
+        const { dataset, sampling } = manifest as Record<string, Record<string, unknown>>
+        Object.assign(manifest, { schema: 1 })
+        delete manifest.windows
+        delete dataset!.skipped
+        delete sampling!.excludeTokens
+      }),
+    )
+    const { manifest, ...capture } = await openCapture(directory)
+    expect([manifest.schema, manifest.windows, manifest.sampling.excludeTokens]).toEqual([2, null, []])
+    expect(capture).toBeDefined()
   })
 
   test('an unknown key', async () => {

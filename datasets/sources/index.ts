@@ -1,95 +1,104 @@
 /** Where documents come from: files, folders, and the built-in datasets by name. */
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, extname, join } from 'node:path'
-import { UserError } from '../../core/errors.ts'
-import { readError } from '../../core/files.ts'
+import { InterruptedError, UserError } from '../../core/errors.ts'
+import { type Progress, silent } from '../../core/progress.ts'
+import { breathe } from '../../core/stage.ts'
 import type { DatasetConfig } from '../config.ts'
 import type { Document } from '../document.ts'
-import { jsonlDocuments } from './jsonl.ts'
-import { decodeUtf8, textDocuments } from './text.ts'
+import { isJsonl, listFiles, type SourceFile, told } from './files.ts'
+import { jsonlDocuments, type Line } from './jsonl.ts'
+import { DocumentProblem, named, type Place, SkipLog } from './skipped.ts'
+import { readText, textDocuments } from './text.ts'
 
-type BuiltIn = (options: { seed: number; documents: number }) => Promise<Document[]>
+type BuiltIn = () => Promise<(options: { seed: number; index: number }) => Document>
 
-/** Datasets the project makes itself, by the name that stands in `path`. */
+/** Datasets the project makes itself, by the name that stands in `path`: a document by its number. */
 const builtIn: Readonly<Record<string, BuiltIn>> = {
-  toyworld: async options => (await import('../toyworld/index.ts')).toyworldDocuments(options),
+  toyworld: async () => {
+    const { toyworldDocument } = await import('../toyworld/index.ts')
+    return ({ seed, index }) => toyworldDocument(seed, index).document
+  },
 }
 
 /** Documents a built-in dataset makes when the config does not say. */
 export const builtInDocuments = 4000
 
-const textEndings = ['.txt', '.text', '.md']
-const jsonlEndings = ['.jsonl', '.ndjson']
+export interface ReadOptions {
+  readonly progress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ReadDocuments {
+  readonly documents: Document[]
+  /** What was left out, for what is found to be unusable later. */
+  readonly skipped: SkipLog
+  /** Documents there were, those left out included. */
+  readonly seen: number
+}
+
+/** Documents between two looks at the signal. */
+const stride = 256
 
 /**
- * Every document of a dataset, in its order. Throws a `UserError` when there are none, when two have one id, and for
- * whatever is wrong with a file.
+ * Every document of a dataset that can be used, in its order; two of one id are one too many. Throws a `UserError` when
+ * there are none, when more than `maxSkipped` of them cannot be used, and for a file that cannot be read.
  */
-export async function readDocuments(config: DatasetConfig): Promise<Document[]> {
+export async function readDocuments(config: DatasetConfig, options: ReadOptions = {}): Promise<ReadDocuments> {
+  const { progress = silent, signal } = options
   const limit = config.documents ?? Number.POSITIVE_INFINITY
-  const make = Object.hasOwn(builtIn, config.path) ? builtIn[config.path] : undefined
   const documents: Document[] = []
-  if (make) documents.push(...(await make({ seed: config.seed, documents: config.documents ?? builtInDocuments })))
-  else
-    for (const file of await listFiles(config.path)) {
-      if (documents.length >= limit) break
-      for (const document of await fileDocuments(file, config)) {
-        if (documents.length >= limit) break
-        documents.push(document)
-      }
+  const skipped = new SkipLog()
+  const ids = new Set<string>()
+  let seen = 0
+  for await (const { place, document } of linesOf(config, progress)) {
+    if (documents.length >= limit) break
+    seen++
+    if (document instanceof DocumentProblem) skipped.add(document)
+    else if (ids.has(document.id)) skipped.add(sameId(document.id, place, config.path))
+    else {
+      ids.add(document.id)
+      documents.push(document)
     }
+    if (seen % stride === 0) await pause(signal)
+  }
+  skipped.check(seen, config.maxSkipped)
   if (documents.length === 0)
     throw new UserError(`The dataset ${config.path} holds no text.`, { fix: 'Name a file with text in it.' })
-  const ids = new Set<string>()
-  for (const { id } of documents) {
-    if (ids.has(id))
-      throw new UserError(`Two documents of ${config.path} have the id ${JSON.stringify(id)}.`, {
-        fix: 'Make ids different, or name another field with dataset.idField.',
-      })
-    ids.add(id)
-  }
-  return documents
+  return { documents, skipped, seen }
 }
 
-interface SourceFile {
-  readonly path: string
-  /** Path below the dataset's folder without ending: it begins the ids of documents that have no name of their own. */
-  readonly name: string
-  readonly strata: Readonly<Record<string, string>>
+async function pause(signal: AbortSignal | undefined): Promise<void> {
+  await breathe()
+  if (signal?.aborted)
+    throw new InterruptedError('Reading the text was interrupted.', { fix: 'Start it again to go on.' })
 }
 
-async function listFiles(path: string): Promise<SourceFile[]> {
-  let isFolder: boolean
-  try {
-    isFolder = (await stat(path)).isDirectory()
-  } catch (error) {
-    throw readError(path, 'dataset', error)
-  }
-  const endings = [...textEndings, ...jsonlEndings]
-  if (!isFolder) {
-    if (!endings.includes(extname(path)))
-      throw new UserError(
-        `The dataset ${path} ends in ${extname(path) || 'nothing'}, but ${endings.join(', ')} are read.`,
-      )
-    return [{ path, name: basename(path, extname(path)), strata: {} }]
-  }
-  const found = (await readdir(path, { recursive: true })).filter(name => endings.includes(extname(name))).sort()
-  if (found.length === 0) throw new UserError(`The folder ${path} has no file that ends in ${endings.join(', ')}.`)
-  return found.map(file => {
-    const name = file.slice(0, -extname(file).length).replaceAll('\\', '/')
-    return { path: join(path, file), name, strata: { file: name } }
-  })
+function sameId(id: string, place: Place, path: string): DocumentProblem {
+  return new DocumentProblem(
+    'an id that another has',
+    place,
+    `Two documents of ${path} have the id ${JSON.stringify(id)} (the second: ${named(place)}).`,
+    { fix: 'Make ids different, or name another field with dataset.idField' },
+  )
 }
 
-async function fileDocuments({ path, name, strata }: SourceFile, config: DatasetConfig): Promise<Iterable<Document>> {
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    throw readError(path, 'dataset', error)
+async function* linesOf(config: DatasetConfig, progress: Progress): AsyncGenerator<Line> {
+  const make = Object.hasOwn(builtIn, config.path) ? await builtIn[config.path]!() : undefined
+  if (make) {
+    const { seed, documents = builtInDocuments } = config
+    for (let index = 0; index < documents; index++)
+      yield { place: { name: `document ${index}` }, document: make({ seed, index }) }
+    return
   }
-  const text = decodeUtf8(bytes, path)
-  if (jsonlEndings.includes(extname(path))) return jsonlDocuments(text, path, name, config, strata)
+  const { files, leftOut } = await listFiles(config.path)
+  if (leftOut.length > 0) progress.note(`Reading ${files.length} files of ${config.path}.${told(leftOut)}`)
+  for (const file of files) yield* linesOfFile(file, config)
+}
+
+async function* linesOfFile({ path, name, strata }: SourceFile, config: DatasetConfig): AsyncGenerator<Line> {
+  if (isJsonl(path)) {
+    yield* jsonlDocuments(path, name, config, strata)
+    return
+  }
   if (config.strataFields.length > 0)
     throw new UserError(
       `dataset.strataFields is ${config.strataFields.join(', ')}, but the text ${path} has no fields.`,
@@ -97,5 +106,6 @@ async function fileDocuments({ path, name, strata }: SourceFile, config: Dataset
         fix: 'Use a JSONL file, or leave dataset.strataFields out.',
       },
     )
-  return textDocuments(text, name, { separator: config.separator, strata })
+  for (const document of textDocuments(await readText(path), name, { separator: config.separator, strata }))
+    yield { place: { name: document.id === name ? path : `${path} (${document.id})` }, document }
 }

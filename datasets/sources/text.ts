@@ -1,14 +1,34 @@
 /** Documents of a plain text file: the whole of it, or the pieces between separators. */
-import { UserError } from '../../core/errors.ts'
+import { constants } from 'node:buffer'
+import { readFile } from 'node:fs/promises'
+import { codeOf, UserError } from '../../core/errors.ts'
+import { readError } from '../../core/files.ts'
 import type { Document } from '../document.ts'
 
-/** Bytes as text; throws a `UserError` where they are not UTF-8. A byte order mark is dropped. */
-export function decodeUtf8(bytes: Uint8Array, path: string): string {
+/** The text of a file. Throws a `UserError` where it is not UTF-8 or too long to be held. A byte order mark is dropped. */
+export async function readText(path: string): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
   } catch (error) {
-    throw new UserError(`The text ${path} is not UTF-8.`, { fix: 'Convert it to UTF-8.', cause: error })
+    if (isTooLong(error))
+      throw new UserError(
+        `The text ${path} is too long: at most ${constants.MAX_STRING_LENGTH.toLocaleString('en')} characters are read at once.`,
+        { fix: 'Cut it into several files, or into a JSONL file with a document a line, which may be of any size.' },
+      )
+    if (isNotUtf8(error))
+      throw new UserError(`The text ${path} is not UTF-8.`, { fix: 'Convert it to UTF-8.', cause: error })
+    throw readError(path, 'dataset', error)
   }
+}
+
+/** Whether something failed because Node holds no text or file of that size. */
+export function isTooLong(error: unknown): boolean {
+  return ['ERR_STRING_TOO_LONG', 'ERR_FS_FILE_TOO_LARGE', 'ERR_OUT_OF_RANGE'].includes(codeOf(error) ?? '')
+}
+
+/** Whether a decoder met bytes that are no text. */
+export function isNotUtf8(error: unknown): boolean {
+  return codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA'
 }
 
 /**

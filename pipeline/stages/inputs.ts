@@ -19,6 +19,9 @@ import type { Session } from './session.ts'
 /** The name under which the project's own model and language are found. */
 export const builtIn = 'toyworld'
 
+/** Roles of the inputs that are text. */
+const datasetRoles = ['dataset', 'fidelityDataset']
+
 /** An input of a stage, and where its files are. */
 export interface Found {
   readonly input: RunInput
@@ -30,9 +33,9 @@ export interface Found {
 }
 
 /** An input that is no run, hashed now; `name` is its path, or what stands for it. */
-export async function hashed(role: string, directory: string, name = directory): Promise<Found> {
+export async function hashed(role: string, directory: string, name = directory, hash = hashPath): Promise<Found> {
   const footprint = await footprintOf([directory])
-  return { directory, footprint, input: { role, path: name, sha256: await hashPath(directory) } }
+  return { directory, footprint, input: { role, path: name, sha256: await hash(directory) } }
 }
 
 /** A model directory, or the built-in one. */
@@ -56,7 +59,8 @@ export async function findDataset(path: string): Promise<Found> {
   await mustExist(directory, `There is no dataset at ${directory}.`, {
     fix: `Name a .txt or .jsonl file, a folder of them, or '${builtIn}' for the built-in language.`,
   })
-  return hashed('dataset', directory)
+  const { hashSource } = await import('../../datasets/sources/files.ts')
+  return hashed('dataset', directory, directory, hashSource)
 }
 
 /** A file that is an input of the given role. */
@@ -107,9 +111,9 @@ export async function loadModelAndText(
   const tokenizer = await loadTokenizer(model.directory)
   const loaded = await loadModel(model.directory)
   try {
-    const { context, bosToken } = loaded.config
+    const { context, bosToken, eosToken } = loaded.config
     checkTokenizer(loaded, tokenizer)
-    const dataset = await openDataset(text.config, tokenizer, { context, bosToken, progress, signal })
+    const dataset = await openDataset(text.config, tokenizer, { context, bosToken, eosToken, progress, signal })
     await mustBeAsHashed(model)
     await mustBeAsHashed(text)
     return { model: loaded, tokenizer, dataset }
@@ -123,7 +127,8 @@ export async function loadModelAndText(
 export async function hashOfInput(input: RunInput): Promise<string | undefined> {
   if (input.path === undefined) return undefined
   if (input.path === builtIn) return (await (input.role === 'model' ? findModel : findDataset)(builtIn)).input.sha256
-  return (await exists(input.path)) ? hashPath(input.path) : undefined
+  if (!(await exists(input.path))) return undefined
+  return datasetRoles.includes(input.role) ? (await findDataset(input.path)).input.sha256 : hashPath(input.path)
 }
 
 /** Says that a stage waits for its inputs to be hashed, where that takes long. */

@@ -1,0 +1,117 @@
+/** Which files of a dataset's path are read, and which are not. */
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { basename, extname, join, relative } from 'node:path'
+import { codeOf, UserError } from '../../core/errors.ts'
+import { readError } from '../../core/files.ts'
+import { sha256, sha256File } from '../../core/hash.ts'
+
+export interface SourceFile {
+  readonly path: string
+  /** Path below the dataset's folder without ending: it begins the ids of documents that have no name of their own. */
+  readonly name: string
+  readonly strata: Readonly<Record<string, string>>
+}
+
+export interface SourceFiles {
+  /** In the order in which they are read: by path. */
+  readonly files: readonly SourceFile[]
+  /** Paths below the folder that are not read although they are not hidden: other endings, links that lead nowhere. */
+  readonly leftOut: readonly string[]
+}
+
+const textEndings = ['.txt', '.text', '.md']
+const jsonlEndings = ['.jsonl', '.ndjson']
+const endings = [...textEndings, ...jsonlEndings]
+
+/** The ending of a file in small letters. */
+const endingOf = (path: string) => extname(path).toLowerCase()
+
+/** Whether a file has a document a line. */
+export function isJsonl(path: string): boolean {
+  return jsonlEndings.includes(endingOf(path))
+}
+
+/**
+ * The files of a dataset. Of a folder all that end in a known way, whatever the case of the letters, links to files and
+ * folders followed, but nothing hidden (`.git`, `._a.txt`). Throws a `UserError` where there are none.
+ */
+export async function listFiles(path: string): Promise<SourceFiles> {
+  let isFolder: boolean
+  try {
+    isFolder = (await stat(path)).isDirectory()
+  } catch (error) {
+    throw readError(path, 'dataset', error)
+  }
+  if (!isFolder) {
+    if (!endings.includes(endingOf(path)))
+      throw new UserError(
+        `The dataset ${path} ends in ${extname(path) || 'nothing'}, but ${endings.join(', ')} are read.`,
+        { fix: 'Unpack it, or convert it to JSONL.' },
+      )
+    return { files: [{ path, name: basename(path, extname(path)), strata: {} }], leftOut: [] }
+  }
+  const found: string[] = []
+  const leftOut: string[] = []
+  await walk(path, '', [], { found, leftOut })
+  if (found.length === 0)
+    throw new UserError(`The folder ${path} has no file that ends in ${endings.join(', ')}.${told(leftOut)}`, {
+      fix: 'Unpack its files, or convert them to JSONL.',
+    })
+  const files = found.sort().map((file): SourceFile => {
+    const name = file.slice(0, -extname(file).length)
+    return { path: join(path, file), name, strata: { file: name } }
+  })
+  return { files, leftOut: leftOut.sort() }
+}
+
+/** sha256 of a file, or of the paths and contents of those files of a folder that are read. */
+export async function hashSource(path: string): Promise<string> {
+  const { files } = await listFiles(path)
+  if (files.length === 1 && files[0]!.path === path) return sha256File(path)
+  const lines: string[] = []
+  for (const file of files)
+    lines.push(`${relative(path, file.path).replaceAll('\\', '/')} ${await sha256File(file.path)}`)
+  return sha256(lines.join('\n'))
+}
+
+/** ` Not read: 3 .gz, 1 .parquet.`, or nothing; at the end of a sentence. */
+export function told(leftOut: readonly string[]): string {
+  if (leftOut.length === 0) return ''
+  const counts = new Map<string, number>()
+  for (const path of leftOut) {
+    const kind = extname(path) ? endingOf(path) : 'without ending'
+    counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  }
+  const kinds = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${count} ${kind}`)
+  return ` Not read: ${kinds.join(', ')} (${leftOut.slice(0, 3).join(', ')}${leftOut.length > 3 ? ' …' : ''}).`
+}
+
+interface Walk {
+  readonly found: string[]
+  readonly leftOut: string[]
+}
+
+/** `above` holds the real paths of the folders that this one lies in: a link back into one of them is a circle. */
+async function walk(folder: string, prefix: string, above: readonly string[], into: Walk): Promise<void> {
+  let here: string
+  let entries: string[]
+  try {
+    here = await realpath(folder)
+    entries = await readdir(folder)
+  } catch (error) {
+    throw readError(folder, 'dataset', error)
+  }
+  if (above.includes(here)) return
+  for (const entry of entries) {
+    if (entry.startsWith('.')) continue
+    const path = join(folder, entry)
+    const name = prefix + entry
+    const info = await stat(path).catch(error => {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ELOOP') return undefined
+      throw readError(path, 'dataset', error)
+    })
+    if (info?.isDirectory()) await walk(path, `${name}/`, [...above, here], into)
+    else if (info?.isFile() && endings.includes(endingOf(entry))) into.found.push(name)
+    else into.leftOut.push(name)
+  }
+}

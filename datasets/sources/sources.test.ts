@@ -1,0 +1,164 @@
+import { mkdir, mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { parseConfig } from '../../core/config.ts'
+import { InterruptedError } from '../../core/errors.ts'
+import { silent } from '../../core/progress.ts'
+import { DatasetConfig } from '../config.ts'
+import { hashSource } from './files.ts'
+import { type ReadOptions, readDocuments } from './index.ts'
+
+const folders: string[] = []
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sources-'))
+  folders.push(folder)
+})
+afterAll(() => Promise.all(folders.map(path => rm(path, { recursive: true, force: true }))))
+
+const put = async (name: string, content: string | Uint8Array) => {
+  await mkdir(dirname(join(folder, name)), { recursive: true })
+  await writeFile(join(folder, name), content)
+  return join(folder, name)
+}
+const read = (path: string, settings: Record<string, unknown> = {}, options: ReadOptions = {}) =>
+  readDocuments(parseConfig(DatasetConfig, { path, ...settings }, 'dataset'), options)
+const idsIn = async (path: string, settings = {}) => (await read(path, settings)).documents.map(({ id }) => id)
+
+describe('of a folder', () => {
+  test('nothing hidden is read, and endings are known in capitals too', async () => {
+    await put('a.txt', 'one')
+    await put('B.TXT', 'two')
+    await put('c.JSONL', '{"text": "three"}')
+    await put('.hidden.txt', 'no')
+    await put('._a.txt', Uint8Array.of(0, 5, 0x16, 0xff))
+    await put('.git/x.txt', 'no')
+    expect(await idsIn(folder)).toEqual(['B', 'a', 'c-1'])
+  })
+
+  test('links to files and folders are followed, also in a circle', async () => {
+    await put('texts/real.txt', 'one')
+    await put('other/b.txt', 'two')
+    await symlink('../other', join(folder, 'texts/sub'))
+    await symlink('real.txt', join(folder, 'texts/link.txt'))
+    await symlink('.', join(folder, 'texts/loop'))
+    await symlink('../texts', join(folder, 'other/back'))
+    expect(await idsIn(join(folder, 'texts'))).toEqual(['link', 'real', 'sub/b'])
+  })
+
+  test('what is not read is said, and a link that leads nowhere is part of it', async () => {
+    await put('real.txt', 'one')
+    for (const name of ['a.jsonl.gz', 'b.GZ', 'c.parquet', 'LICENSE']) await put(name, 'x')
+    await symlink('nowhere.txt', join(folder, 'broken.txt'))
+    const notes: string[] = []
+    await read(folder, {}, { progress: { ...silent, note: line => notes.push(line) } })
+    expect(notes).toEqual([
+      `Reading 1 files of ${folder}. Not read: 2 .gz, 1 .parquet, 1 .txt, 1 without ending (LICENSE, a.jsonl.gz, b.GZ …).`,
+    ])
+    await rm(join(folder, 'real.txt'))
+    await expect(read(folder)).rejects.toThrow(/has no file that ends in \.txt.* Not read: 2 \.gz/)
+  })
+
+  test('the hash is of what is read alone', async () => {
+    await put('a.txt', 'one')
+    const before = await hashSource(folder)
+    await put('.git/config.txt', 'x')
+    await put('b.gz', 'x')
+    await symlink('nowhere', join(folder, 'gone.txt'))
+    expect(await hashSource(folder)).toBe(before)
+    await put('b.txt', 'two')
+    expect(await hashSource(folder)).not.toBe(before)
+  })
+})
+
+describe('documents that cannot be used', () => {
+  const line = (i: number) => JSON.stringify({ id: `d${i}`, text: `text ${i}`, lang: 'en' })
+  const bad = [
+    '{"text": ',
+    '[1]',
+    '{"id": "n", "text": null, "lang": "en"}',
+    '{"id": "e", "text": " ", "lang": "en"}',
+    '{"id": "s", "text": "a"}',
+    '{"id": "t", "text": "a", "lang": null}',
+    '{"id": "u", "text": "half \\ud83d", "lang": "en"}',
+    '{"id": "d3", "text": "again", "lang": "en"}',
+    '{"id": "v", "tokens": [-1], "lang": "en"}',
+    '{"id": "w", "tokens": [99999999999], "lang": "en"}',
+  ]
+  const reasons = [
+    { reason: 'a line that is not JSON', count: 1 },
+    { reason: 'a line that is not an object', count: 1 },
+    { reason: 'a wrong tokens', count: 2 },
+    { reason: 'an empty text', count: 1 },
+    { reason: 'an id that another has', count: 1 },
+    { reason: 'bytes that are not UTF-8', count: 1 },
+    { reason: 'half a character in text', count: 1 },
+    { reason: 'no lang', count: 2 },
+    { reason: 'no text', count: 1 },
+  ]
+  const lines = [...Array.from({ length: 9 }, (_, i) => line(i)), ...bad]
+  const content = Buffer.concat([
+    Buffer.from(`${lines.join('\n')}\n`),
+    Buffer.from('{"id": "x", "text": "caf\xe9", "lang": "en"}\n', 'latin1'),
+    Buffer.from(line(100)),
+  ])
+
+  test('are left out, counted by reason and named by line', async () => {
+    const path = await put('mixed.jsonl', content)
+    const { documents, skipped, seen } = await read(path, { strataFields: ['lang'], maxSkipped: 0.6 })
+    expect(documents.map(({ id }) => id)).toEqual([...Array.from({ length: 9 }, (_, i) => `d${i}`), 'd100'])
+    expect(documents[3]!.text).toBe('text 3')
+    expect(skipped.counts).toEqual(reasons)
+    expect(seen).toBe(21)
+    expect(skipped.note()).toContain(`1 with no text (${path} line 10, 11, 12, 13, 14 …).`)
+  })
+
+  test('are an error where they are more than the share allows: the first, and how many', async () => {
+    const path = await put('mixed.jsonl', content)
+    const error = await read(path, { strataFields: ['lang'], maxSkipped: 0.5 }).catch(error => error)
+    expect(error.message).toContain(`${path} line 10 is not JSON`)
+    expect(error.message).toContain('Of 21 documents 11 cannot be used')
+    expect(error).toMatchObject({ exitCode: 1, fix: expect.stringContaining('dataset.maxSkipped (0.5)') })
+  })
+
+  test('may be one in twenty where nothing else is said, and none in nineteen', async () => {
+    const good = (count: number) => Array.from({ length: count }, (_, i) => line(i)).join('\n')
+    expect((await read(await put('a.jsonl', `${good(19)}\n{"`))).documents).toHaveLength(19)
+    await expect(read(await put('b.jsonl', `${good(18)}\n{"`))).rejects.toThrow(/b\.jsonl line 19 is not JSON/)
+  })
+
+  test('are looked for in all of the text, whose lines end in any way', async () => {
+    const windows = `\ufeff${[line(0), '', line(1)].join('\r\n')}\r\n`
+    const { documents, seen } = await read(await put('crlf.jsonl', windows))
+    expect([documents.map(({ id }) => id), seen]).toEqual([['d0', 'd1'], 2])
+  })
+})
+
+test('lines of any length are whole', async () => {
+  const texts = [1, 3_000_000, 2, 1_048_576, 5].map((length, i) => String.fromCharCode(97 + i).repeat(length))
+  const path = await put('long.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'))
+  expect((await read(path)).documents.map(({ text }) => text)).toEqual(texts)
+})
+
+test('reading ends once the signal is aborted', async () => {
+  const controller = new AbortController()
+  setTimeout(() => controller.abort(), 20)
+  const endless = read('toyworld', { documents: 1_000_000 }, { signal: controller.signal })
+  await expect(endless).rejects.toThrow(InterruptedError)
+})
+
+test.skipIf(!process.env.PIPELINE_LONG)('a built-in dataset may have 200,000 documents', async () => {
+  expect((await read('toyworld', { documents: 200_000 })).documents).toHaveLength(200_000)
+})
+
+test.skipIf(!process.env.PIPELINE_LONG)('a text that is too long to be held is called so, not broken', async () => {
+  const path = join(folder, 'huge.txt')
+  for (const bytes of [600_000_000, 3_000_000_000]) {
+    const file = await open(path, 'w')
+    await file.truncate(bytes)
+    await file.close()
+    await expect(read(path)).rejects.toThrow(/huge\.txt is too long: at most 536,870,888 characters/)
+  }
+  await rm(path)
+})
