@@ -7,7 +7,7 @@ import type { TokenDataset } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import type { FidelityProbe } from '../sae/training/train.ts'
+import type { FidelityProbe } from '../sae/training/training.ts'
 import { measuredDraw } from './activations.ts'
 import { type Ablations, measureReconstruction } from './reconstruction.ts'
 

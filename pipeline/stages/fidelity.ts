@@ -4,7 +4,7 @@ import type { DatasetConfig } from '../../datasets/config.ts'
 import type { Capture } from '../../datasets/shards/index.ts'
 import type { RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
-import type { FidelityProbe } from '../../sae/training/train.ts'
+import type { FidelityProbe } from '../../sae/training/training.ts'
 import { type Found, loadModelAndText } from './inputs.ts'
 import { datasetOf, modelOf } from './origin.ts'
 

@@ -5,6 +5,7 @@ import { foldDecoderNorms, unscale } from '../saved.ts'
 import { fusedStepper } from '../step/fused/index.ts'
 import { Stepper, type StepReport } from '../step/step.ts'
 import type { ResolvedTraining } from './config.ts'
+import { checkForm, checkReport } from './diverged.ts'
 import type { TrainingPlan } from './plan.ts'
 import { type Scales, split, startFrom } from './prepare.ts'
 
@@ -45,18 +46,31 @@ export class Learner {
     return { architecture: this.name, settings: own, training, plan: this.plan.identity }
   }
 
-  /** One step on rows [rows, columns], which stay the caller's. A report where it was asked to measure. */
+  /**
+   * One step on rows [rows, columns], which stay the caller's. A report where it was asked to measure, which throws a
+   * `DivergedError` where the training has gone astray.
+   */
   take(rows: Tensor2D, options: { measure?: boolean; count?: boolean }): StepReport | undefined {
     const { input, target } = split(rows, this.plan, this.scales)
+    let report: StepReport | undefined
     try {
-      return this.stepper.take({ input, target }, options)
+      report = this.stepper.take({ input, target }, options)
     } finally {
       tf.dispose([input, target])
     }
+    if (report) checkReport(report, { resolved: this.resolved, plan: this.plan, form: () => this.form() })
+    return report
   }
 
-  /** The SAE as it would be saved now: for rows as captured, decoder norms folded where asked for and possible. */
+  /** The SAE as it would be saved now; a `DivergedError` where a weight is not finite. */
   saved(): Saved {
+    const saved = this.form()
+    checkForm(saved, { resolved: this.resolved, plan: this.plan })
+    return saved
+  }
+
+  /** For rows as captured, decoder norms folded where asked for and possible. */
+  private form(): Saved {
     const { architecture, own, training } = this.resolved
     const weights = this.stepper.weights()
     const saved = unscale(architecture.save(weights, own, this.stepper.state), this.scales)

@@ -55,10 +55,7 @@ export function makePlan(
   const inSteps = (value: number) => Math.min(steps, value < 1 ? Math.round(value * steps) : Math.round(value))
   const settings: StepSettings = {
     ...training,
-    learningRate:
-      training.learningRate ??
-      defaultRate(training.rateRule, width / inputSites.length, shape.latents, steps) *
-        (training.rateRule === 'width' ? (architecture.rateFactor ?? 1) : 1),
+    learningRate: training.learningRate ?? defaultRateOf(resolved, { shape, steps }),
     warmUp: inSteps(training.warmUp ?? Math.min(1000, Math.round(0.05 * steps))),
     decay: inSteps(training.decay),
     sparsityWarmUp: inSteps(training.sparsityWarmUp),
@@ -156,6 +153,15 @@ function chooseSites(architecture: Architecture, config: TrainConfig, capture: A
       fix: 'Leave it out, or choose a transcoder.',
     })
   return { inputSites: [site], targetSites: [] as string[] }
+}
+
+/** The learning rate of these settings when none is given. */
+export function defaultRateOf(
+  { architecture, training }: ResolvedTraining,
+  { shape, steps }: Pick<TrainingPlan, 'shape' | 'steps'>,
+): number {
+  const rate = defaultRate(training.rateRule, shape.width / shape.sites, shape.latents, steps)
+  return training.rateRule === 'width' ? rate * (architecture.rateFactor ?? 1) : rate
 }
 
 /**

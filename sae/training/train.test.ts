@@ -12,7 +12,8 @@ import { tf } from '../../engine/tf.ts'
 import { loadSae, loadSparsity } from '../formats/saelens.ts'
 import { TrainConfig, type TrainInput } from './config.ts'
 import { plantedCapture } from './planted.fixture.ts'
-import { type FidelityProbe, trainSae, trainSaes } from './train.ts'
+import { trainSae, trainSaes } from './train.ts'
+import type { FidelityProbe } from './training.ts'
 
 let folder: string
 beforeAll(async () => {

@@ -13,6 +13,7 @@ import type { Sae } from '../sae.ts'
 import type { Stepper, StepReport } from '../step/step.ts'
 import { newestCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ResolvedTraining, resolveTraining, type TrainConfig } from './config.ts'
+import { warningOf } from './diverged.ts'
 import { Learner, type Planned } from './learner.ts'
 import { makePlan, type TrainingPlan } from './plan.ts'
 import { rowsTensor, split, unscaled } from './prepare.ts'
@@ -41,6 +42,8 @@ export interface TrainSummary extends Record<string, unknown> {
   /** Latents that did not fire in the last window of training, and their share. */
   readonly dead: number
   readonly dead_share: number
+  /** Where the SAE is no better than the mean of the rows. */
+  readonly warning?: string
 }
 
 export class Training {
@@ -117,9 +120,14 @@ export class Training {
     const { step, plan, learner, stepper, resolved, fidelity } = this
     const last = step + 1 === plan.steps
     const probes = fidelity !== undefined && (last || (step + 1) % fidelity.every === 0)
-    const measure = last || probes || step % resolved.training.logEvery === 0
-    const report = learner.take(rows, { measure, count: step >= plan.steps - plan.densitySteps })
-    if (report) {
+    const writes = last || probes || step % resolved.training.logEvery === 0
+    const keeps = !last && (step + 1) % resolved.training.checkpointEvery === 0
+    // Weights that go into a checkpoint are looked at, whether or not a line is due.
+    const report = learner.take(rows, {
+      measure: writes || keeps,
+      count: step >= plan.steps - plan.densitySteps,
+    })
+    if (report && writes) {
       if (probes) this.measured = await this.probe(fidelity.probe)
       const { rate, loss, terms, fvu, l0, dead, gradientNorm } = report
       const tokens = (step + 1) * plan.batchTokens
@@ -132,8 +140,8 @@ export class Training {
         ...(probes ? this.measured : {}),
       })
     }
-    if (!last && stepper.step % resolved.training.checkpointEvery === 0) await this.checkpoint()
-    return report
+    if (keeps) await this.checkpoint()
+    return writes ? report : undefined
   }
 
   /** The model's loss with the SAE in place, as it would be saved now. */
@@ -185,6 +193,8 @@ export class Training {
     const quality = await measure(saved, capture, plan)
     await rm(this.folder, { recursive: true, force: true })
     const dead = stepper.firing.fired.filter(count => count === 0).length
+    const warning = warningOf(quality.fvu)
+    if (warning) context.progress.note(warning)
     return {
       architecture: resolved.architecture.name,
       latents: plan.shape.latents,
@@ -197,6 +207,7 @@ export class Training {
       measured_on: plan.validationRows > 0 ? 'validation rows' : 'training rows',
       dead,
       dead_share: dead / plan.shape.latents,
+      ...(warning ? { warning } : {}),
       ...this.measured,
     }
   }

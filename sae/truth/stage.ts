@@ -132,22 +132,23 @@ async function learn(
   for (let step = found?.snapshot.step ?? 0; step < steps; step++) {
     const { rows } = sampler.draw(stream, step * batchSamples, batchSamples)
     const done = (step + 1) * batchSamples
-    const shows = step % 20 === 0 || step + 1 === steps
+    const last = step + 1 === steps
+    const shows = step % 20 === 0 || last
+    const keeps = last || (step + 1) % checkpointSteps === 0
     const notes: string[] = []
     for (const learner of learners) {
-      const report = learner.take(rows, { measure: shows, count: step >= steps - learner.plan.densitySteps })
-      if (report) notes.push(`${learner.name} FVU ${report.fvu.toFixed(3)} dead ${report.dead}`)
+      const report = learner.take(rows, { measure: shows || keeps, count: step >= steps - learner.plan.densitySteps })
+      if (report && shows) notes.push(`${learner.name} FVU ${report.fvu.toFixed(3)} dead ${report.dead}`)
     }
     rows.dispose()
     if (notes.length > 0) progress.update(done, notes.join(', '))
-    if ((step + 1) % evaluateSteps === 0 || step + 1 === steps)
+    if ((step + 1) % evaluateSteps === 0 || last)
       for (const learner of learners) {
         const quality = await measure(seed, world, sampler, learner, config.evaluationSamples)
         metrics.append({ step: step + 1, samples: done, architecture: learner.name, ...quality })
         progress.note(`${done} samples, ${learner.name}: ${shortly(quality)}`)
       }
     await breathe()
-    const last = step + 1 === steps
     if (signal.aborted && !last) {
       await checkpoint()
       throw new InterruptedError(`Training stopped after ${done} of ${steps * batchSamples} samples.`, {
@@ -155,7 +156,7 @@ async function learn(
       })
     }
     // The last one is kept until all is measured, which takes a while, too.
-    if ((step + 1) % checkpointSteps === 0 || last) await checkpoint()
+    if (keeps) await checkpoint()
   }
   progress.finish(`${steps * batchSamples} samples`)
 }
