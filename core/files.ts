@@ -1,5 +1,6 @@
 /** Files that are whole or absent: writes go to a temporary name, are flushed to disk, then renamed. */
 import { randomUUID } from 'node:crypto'
+import { readlinkSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, FaultError, messageOf, UserError } from './errors.ts'
@@ -89,6 +90,7 @@ export async function readJson(path: string, what = 'file'): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
+    if (isLfsPointer(text)) throw lfsPointerError(path, text)
     // The message quotes the file, line breaks and all.
     const why = messageOf(error).replace(/[\p{C}\p{Z}]+/gu, ' ')
     throw new UserError(`The ${what} ${path} is not JSON: ${why}.`, { cause: error })
@@ -98,6 +100,12 @@ export async function readJson(path: string, what = 'file'): Promise<unknown> {
 /** The error for a failed read of `path`. */
 export function readError(path: string, what: string, error: unknown): Error {
   const code = codeOf(error)
+  const target = code === 'ENOENT' ? linkTarget(path) : undefined
+  if (target !== undefined)
+    return new UserError(`The ${what} ${path} is a link to ${target}, and nothing is there.`, {
+      fix: 'Fetch the file again; a cache may have been emptied.',
+      cause: error,
+    })
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return new UserError(`There is no ${what} at ${path}.`, { fix: 'Check the path.', cause: error })
   if (code === 'EISDIR')
@@ -108,6 +116,29 @@ export function readError(path: string, what: string, error: unknown): Error {
       cause: error,
     })
   return error instanceof Error ? error : new Error(messageOf(error))
+}
+
+/** Where a link leads; undefined for what is no link. */
+export function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether this is how a file begins that git holds in the place of a large one. */
+export function isLfsPointer(text: string): boolean {
+  return text.startsWith('version https://git-lfs.github.com/spec/')
+}
+
+/** The error for such a file. */
+export function lfsPointerError(path: string, text: string): UserError {
+  const size = /^size (\d+)$/m.exec(text)?.[1]
+  return new UserError(
+    `${path} is a Git LFS pointer, not the file${size === undefined ? '' : ` of ${size} bytes`} it stands for.`,
+    { fix: 'Run `git lfs pull` in its repository, or fetch the file itself.' },
+  )
 }
 
 /** Flushes a folder's entries, so that a rename in it survives a power cut. Systems without it are left as they are. */

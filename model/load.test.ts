@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -260,6 +260,21 @@ describe('what does not fit is one sentence, and no tensor stays', () => {
     const path = join(folder, 'model.safetensors')
     await writeFile(path, (await readFile(path)).subarray(0, -100))
     await refused(/cut short/)
+  })
+  test('weights that are a Git LFS pointer, or a config that is', async () => {
+    const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:aaaa\nsize 12345\n'
+    await save(gpt2, dataOf(gpt2))
+    await writeFile(join(folder, 'model.safetensors'), pointer)
+    await refused(/model.safetensors is a Git LFS pointer, not the file of 12345 bytes it stands for/)
+    await expect(loadModel(folder)).rejects.toMatchObject({ fix: expect.stringContaining('git lfs pull') })
+    await writeFile(join(folder, 'config.json'), pointer)
+    await refused(/config.json is a Git LFS pointer/)
+  })
+  test('weights that are a link to what is gone', async () => {
+    await save(gpt2, dataOf(gpt2))
+    await rm(join(folder, 'model.safetensors'))
+    await symlink('../blobs/abc', join(folder, 'model.safetensors'))
+    await refused(/model.safetensors is a link to ..\/blobs\/abc, and nothing is there/)
   })
   test('a shard that is missing', async () => {
     await shards(llama, names => [names.slice(0, 5), names.slice(5)])

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../core/config.ts'
 import { UserError } from '../core/errors.ts'
-import { readJson } from '../core/files.ts'
+import { linkTarget, readJson } from '../core/files.ts'
 import { hashValue, sha256File } from '../core/hash.ts'
 import { openSafetensors, type SafetensorsFile } from '../engine/safetensors.ts'
 import { type Tensor, tf } from '../engine/tf.ts'
@@ -66,7 +66,8 @@ async function filesOf(path: string): Promise<{ config: string; weights: string 
   if (inFile && !isConfig) return { config, weights: path }
   for (const candidate of ['model.safetensors', 'model.safetensors.index.json']) {
     const weights = join(directory, candidate)
-    if (await exists(weights)) return { config, weights }
+    // A link that leads nowhere is the file that was meant, and opening it says so.
+    if ((await exists(weights)) || linkTarget(weights) !== undefined) return { config, weights }
   }
   throw new UserError(`${directory} has neither model.safetensors nor model.safetensors.index.json.`, {
     fix: 'Only safetensors weights can be read; convert others with save_pretrained(safe_serialization=True).',
