@@ -78,12 +78,18 @@ export async function openProtocol(folder: string): Promise<Protocol | undefined
       const meter = new QualityMeter(sae)
       eachBatch(held, tokens => {
         const x = tf.tidy(() => inner(model.run(tokens, { until: site }) as Tensor3D))
-        meter.add(x)
+        meter.measure(sae, x)
         x.dispose()
       })
-      const { fvu, l0, dead_share } = meter.result()
+      const { fvu, l0, dead } = meter.figures()
       const spliced = crossEntropy(model, held, value => sae.reconstruct(value))
-      return { fvu, l0, dead: dead_share, ceRecovered: (meanAblatedLoss - spliced) / (meanAblatedLoss - cleanLoss) }
+      if (fvu === null || l0 === null || dead === null) throw new Error('The held-out rows do not vary.')
+      return {
+        fvu,
+        l0,
+        dead: dead / sae.latents,
+        ceRecovered: (meanAblatedLoss - spliced) / (meanAblatedLoss - cleanLoss),
+      }
     },
     close() {
       rows.close()

@@ -25,7 +25,9 @@ afterAll(() => model.dispose())
 
 test('a probe gives what validation measures on the same windows, the second time as the first', async () => {
   const sae = fakeSae()
-  const full = await measureReconstruction(model, sae, discovery, options.mean, 'capture', {
+  const full = await measureReconstruction(model, sae, discovery, {
+    mean: options.mean,
+    meanFrom: 'capture',
     batchTokens: 4096,
     signal,
   })

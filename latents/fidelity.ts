@@ -49,7 +49,9 @@ export function fidelityProbe(model: Model, dataset: TokenDataset, options: Fide
   let ablations: Ablations | undefined
   return {
     async measure(sae: Sae) {
-      const result = await measureReconstruction(model, sae, windows, mean, 'capture', {
+      const result = await measureReconstruction(model, sae, windows, {
+        mean,
+        meanFrom: 'capture',
         batchTokens,
         signal,
         ablations,

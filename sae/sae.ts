@@ -19,6 +19,11 @@ export interface SaeMetadata {
   readonly [key: string]: unknown
 }
 
+/** Whether an SAE predicts what it reads; a transcoder predicts another site. */
+export function reconstructs({ width, outputs, metadata }: Pick<Sae, 'width' | 'outputs' | 'metadata'>): boolean {
+  return width === outputs && [undefined, null, '', metadata.hook_name].includes(metadata.hook_name_out as string)
+}
+
 /** A trained SAE. Weights are tensors that `dispose` frees. */
 export interface Sae {
   readonly architecture: string

@@ -49,9 +49,9 @@ export interface ValidateSummary {
   readonly failed: number
   readonly inconclusive: number
   readonly notRun: number
-  readonly fvu: number
-  readonly l0: number
-  readonly dead: number
+  readonly fvu: number | null
+  readonly l0: number | null
+  readonly dead: number | null
   readonly ceClean: number
   readonly ceSpliced: number
   readonly ceRecoveredMean: number | null
@@ -224,7 +224,8 @@ async function reconstruct(
   const mean =
     captureMean ??
     (await siteMean(model, sae.metadata.hook_name, discoveryWindows, { batchTokens: config.batchTokens, signal }))
-  const found = await measureReconstruction(model, sae, windows, mean, captureMean ? 'capture' : 'discovery', options)
+  const meanFrom = captureMean ? 'capture' : 'discovery'
+  const found = await measureReconstruction(model, sae, windows, { ...options, mean, meanFrom })
   progress.finish()
   return { ...found, density: Array.from(found.density) }
 }

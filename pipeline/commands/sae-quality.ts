@@ -1,7 +1,10 @@
 /** `pipeline sae quality`: how well an SAE reconstructs rows of a file, and how sparsely. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { UserError } from '../../core/errors.ts'
 import { columns } from '../../core/text.ts'
+import type { RowQuality, Spread } from '../../sae/measure/row-quality.ts'
+import { reconstructs, type Sae } from '../../sae/sae.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
 import { findAnySae, openAnySae } from '../stages/sae.ts'
@@ -14,7 +17,8 @@ export default defineCommand({
   config: z.strictObject({
     sae: z.string().describe('Run or directory of the SAE'),
     rows: z.string().describe('Safetensors file with the rows of a site'),
-    tensor: z.string().default('x').describe('Tensor of that file, [rows, width]'),
+    tensor: z.string().default('x').describe('Tensor of that file, [rows, width] or [batch, position, width]'),
+    target: z.string().optional().describe('Tensor of that file that a transcoder has to predict, row by row'),
     ...ProcessConfig,
     ...StoreConfig,
   }),
@@ -25,32 +29,46 @@ export default defineCommand({
     const { rowsOf } = await import('../../sae/measure/reference.ts')
     const { measureRows } = await import('../../sae/measure/row-quality.ts')
     const sae = await openAnySae(found)
+    const path = resolve(config.rows)
+    const tensorOf = async (tensor: string, width: number) => {
+      const rows = await rowsOf(path, { width, tensor })
+      return tf.tensor2d(rows, [rows.length / width, width])
+    }
     try {
-      const rows = await rowsOf(resolve(config.rows), sae.width, Number.POSITIVE_INFINITY, config.tensor)
-      const x = tf.tensor2d(rows, [rows.length / sae.width, sae.width])
-      const quality = measureRows(sae, x)
-      x.dispose()
-      const spread = (name: string, { mean, p99 }: { mean: number; p99: number }) => [
-        name,
-        mean.toPrecision(6),
-        p99.toPrecision(6),
-      ]
-      const lines = [
-        `${quality.rows} rows, ${sae.architecture}, ${sae.latents} latents`,
-        `FVU ${quality.fvu.toPrecision(6)}, cosine similarity ${quality.cosine_similarity.toPrecision(6)}, ${quality.dead} dead latents`,
-        ...columns(
-          [
-            ['', 'mean', '99th percentile'],
-            spread('error of a row', quality.row_error),
-            spread('relative error of a row', quality.row_relative_error),
-            spread('latents a row (L0)', quality.row_l0),
-          ],
-          [1, 2],
-        ),
-      ]
-      return { text: lines.join('\n'), json: { ...quality } }
+      if (config.target === undefined && !reconstructs(sae))
+        throw new UserError(`This ${sae.architecture} predicts another site than it reads.`, {
+          fix: 'Name the tensor of what it has to predict with --target.',
+        })
+      const x = await tensorOf(config.tensor, sae.width)
+      const target = config.target === undefined ? x : await tensorOf(config.target, sae.outputs)
+      if (target.shape[0] !== x.shape[0])
+        throw new UserError(
+          `${config.tensor} in ${path} has ${x.shape[0]} rows, and ${config.target} has ${target.shape[0]}.`,
+          { fix: 'Give a row to predict for each row that is read.' },
+        )
+      const quality = measureRows(sae, x, target)
+      tf.dispose([x, target])
+      return { text: qualityText(sae, quality), json: quality }
     } finally {
       sae.dispose()
     }
   },
 })
+
+function qualityText({ architecture, latents }: Sae, quality: RowQuality): string {
+  const short = (value: number | null) => value?.toPrecision(6) ?? 'none'
+  const spread = (name: string, { mean, p99 }: Spread) => [name, short(mean), short(p99)]
+  return [
+    `${quality.rows} rows, ${architecture}, ${latents} latents`,
+    `FVU ${quality.fvu === null ? 'none, since the rows do not vary' : short(quality.fvu)}, cosine similarity ${short(quality.cosine)}, ${quality.dead} dead latents`,
+    ...columns(
+      [
+        ['', 'mean', '99th percentile'],
+        spread('error of a row', quality.rowError),
+        spread('relative error of a row', quality.rowRelativeError),
+        spread('latents a row (L0)', quality.rowL0),
+      ],
+      [1, 2],
+    ),
+  ].join('\n')
+}

@@ -35,7 +35,7 @@ export default defineCommand({
       const rows =
         config.rows === 'random'
           ? await randomRows(sae, config.count, config.seed)
-          : await rowsOf(resolve(config.rows), sae.width, config.count, config.tensor)
+          : await rowsOf(resolve(config.rows), { width: sae.width, tensor: config.tensor, count: config.count })
       const path = resolve(config.output)
       const written = await writeReference(path, sae, rows)
       return {

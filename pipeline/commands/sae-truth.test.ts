@@ -5,12 +5,12 @@ const result = {
   architecture: 'batchtopk',
   samples: 20_480_000,
   measured: 1000,
-  ...{ f1: 0.5, mcc: 0.25, uniqueness: 1, explained_variance: 0.75, precision: 0.5, recall: 0.5 },
-  ...{ l0: 24.987, shrinkage: 0.9, dead: 3, true_l0: 34 },
+  ...{ f1: 0.5, mcc: 0.25, uniqueness: 1, explainedVariance: 0.75, precision: 0.5, recall: 0.5 },
+  ...{ l0: 24.987, shrinkage: 0.9, dead: 3, trueL0: 34 },
 }
 
 test('a row says how many samples are behind it; published rows stand under those of their own benchmark only', () => {
-  const summary = { samples: 1, true_l0: 34, definitions: 'sae-truth-1', results: [result] } as const
+  const summary = { samples: 1, trueL0: 34, definitions: 'sae-truth-2', results: [result] } as const
   expect(truthTable({ ...summary, preset: 'small' })).toMatchInlineSnapshot(`
     "SAE        samples      F1     MCC  unique      EV     L0  dead
     batchtopk   20.48M  0.5000  0.2500  1.0000  0.7500  24.99     3"

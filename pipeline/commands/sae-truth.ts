@@ -19,17 +19,17 @@ const command = stageCommand(stage, {
 /** A row for each SAE, and the published ones below. */
 export function truthTable({ preset, results }: TruthSummary): string {
   const millions = (samples: number) => `${(samples / 1e6).toLocaleString('en', { maximumFractionDigits: 2 })}M`
-  const ours = results.map(({ architecture, samples, f1, mcc, uniqueness, explained_variance, l0, dead }) => [
+  const ours = results.map(({ architecture, samples, f1, mcc, uniqueness, explainedVariance, l0, dead }) => [
     architecture,
     millions(samples),
-    ...[f1, mcc, uniqueness, explained_variance].map(value => value.toFixed(4)),
-    l0.toFixed(2),
+    ...[f1, mcc, uniqueness, explainedVariance].map(value => value?.toFixed(4) ?? 'none'),
+    l0?.toFixed(2) ?? 'none',
     String(dead),
   ])
-  const theirs = publishedRows.map(({ name, samples, f1, mcc, uniqueness, explained_variance }) => [
+  const theirs = publishedRows.map(({ name, samples, f1, mcc, uniqueness, explainedVariance }) => [
     `${name}, published`,
     millions(samples),
-    ...[f1, mcc, uniqueness, explained_variance].map(value => value.toFixed(4)),
+    ...[f1, mcc, uniqueness, explainedVariance].map(value => value.toFixed(4)),
     '25',
     '',
   ])

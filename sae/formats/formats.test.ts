@@ -59,14 +59,14 @@ test.skipIf(!published)('the published SAE of feature-routing has every publishe
   await file.close()
   const measured = measureRows(sae, x)
   const { published: expected } = JSON.parse(await readFile(sharedData('goldens', 'feature-routing.sae.json')!, 'utf8'))
-  const found: Record<string, number> = {
-    abs_recon_err_mean: measured.row_error.mean,
-    abs_recon_err_p99: measured.row_error.p99,
-    rel_recon_err_mean: measured.row_relative_error.mean,
-    rel_recon_err_p99: measured.row_relative_error.p99,
+  const found: Record<string, number | null> = {
+    abs_recon_err_mean: measured.rowError.mean,
+    abs_recon_err_p99: measured.rowError.p99,
+    rel_recon_err_mean: measured.rowRelativeError.mean,
+    rel_recon_err_p99: measured.rowRelativeError.p99,
     fvu: measured.fvu,
-    l0_mean: measured.row_l0.mean,
-    l0_p99: measured.row_l0.p99,
+    l0_mean: measured.rowL0.mean,
+    l0_p99: measured.rowL0.p99,
     d_dict: sae.latents,
     dead_features: measured.dead,
   }
@@ -76,7 +76,7 @@ test.skipIf(!published)('the published SAE of feature-routing has every publishe
     expect(Math.abs(found[name]! - (value as number)), name).toBeLessThanOrEqual(2e-6 * (value as number))
   // The published count takes latents over 1e-6; there are none between that and 0.
   expect(tf.tidy(() => sae.encodeDense(x).greater(1e-6).cast('float32').sum(1).mean().dataSync()[0])).toBeCloseTo(
-    measured.l0,
+    measured.l0!,
     4,
   )
   x.dispose()

@@ -1,99 +1,153 @@
 /**
- * How well an SAE reconstructs and how sparse it is, under named definitions (sums over rows t, x̄ the mean of all rows):
+ * How well an SAE reconstructs and how sparse it is: figures over rows t, with x̄ the mean of all rows.
  *
- *   fvu                          Σ‖x − x̂‖² / Σ‖x − x̄‖²
- *   explained_variance           1 − fvu
- *   mse                          mean over rows of ‖x − x̂‖² (summed over width)
- *   cosine_similarity            mean of x·x̂ / (‖x‖‖x̂‖)
- *   l2_ratio                     mean of ‖x̂‖ / ‖x‖
- *   relative_reconstruction_bias Σ‖x̂‖² / Σ x·x̂   (1 is unbiased; Rajamanoharan et al. 2404.16014, eq. 10)
- *   l0, l1                       mean number, mean sum of the latents that are not 0
- *   dead_share                   share of latents that fire on none of the rows
- *   density                      share of rows on which each latent fires
+ * Sums are taken on the host in float64, and the variance by Welford's updates, so that neither the engine nor a large mean
+ * costs precision. A figure that has no value is null: the mean of no rows, the share of a variance that is 0.
  */
-import { type Tensor2D, tf } from '../../engine/tf.ts'
-import type { Sae } from '../sae.ts'
+import { UserError } from '../../core/errors.ts'
+import { onHost } from '../../engine/host.ts'
+import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
+import type { Sae, SparseLatents } from '../sae.ts'
 
-/** Which definitions the figures follow; it changes when one of them does. */
-export const qualityDefinitions = 'sae-quality-1'
+/** What each figure is, by name. */
+export const qualityDefinitions = {
+  fvu: 'Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ the mean of all rows; none where the rows do not vary',
+  explainedVariance: '1 − fvu',
+  mse: 'mean over rows of ‖x − x̂‖², summed over width',
+  msePerDimension: 'mse / width',
+  cosine: 'mean over rows of ⟨x, x̂⟩ / (‖x‖ ‖x̂‖), 0 where either is 0',
+  l2Ratio: 'mean of ‖x̂‖ / ‖x‖ over rows that are not 0',
+  relativeBias: 'Σ‖x̂‖² / Σ⟨x, x̂⟩, 1 where unbiased (Rajamanoharan et al. 2024, arXiv:2404.16014, eq. 10)',
+  l0: 'mean over rows of the number of latents that are not 0',
+  l1: 'mean over rows of the sum of |latents|',
+  dead: 'latents that fire on none of the rows',
+} as const
 
-export interface Quality {
-  readonly definitions: typeof qualityDefinitions
+/** Version of these definitions; it changes when one of them does. */
+export const qualityVersion = 'sae-quality-2'
+
+/** The figures of `qualityDefinitions`; null where there is no value. */
+export type Quality = Readonly<Record<keyof typeof qualityDefinitions, number | null>> & {
+  readonly definitions: typeof qualityVersion
   readonly rows: number
-  readonly fvu: number
-  readonly explained_variance: number
-  readonly mse: number
-  readonly cosine_similarity: number
-  readonly l2_ratio: number
-  readonly relative_reconstruction_bias: number
-  readonly l0: number
-  readonly l1: number
-  readonly dead_share: number
 }
 
-/** Entries of a dense latent matrix that are made at once; more rows are worked through in pieces. */
-const pieceEntries = 1 << 24
+/** What a figure of a single row is made of. */
+export interface RowSums {
+  /** ‖x − x̂‖². */
+  readonly error: number
+  /** ‖x‖². */
+  readonly square: number
+  /** Latents that are not 0. */
+  readonly active: number
+}
 
-/** Adds up quality over batches of rows, in double precision. */
+/** What fired in a batch of rows. */
+export interface Firing {
+  /** Latents that are not 0, and the sum of their sizes, of each row. */
+  readonly active: ArrayLike<number>
+  readonly sizes: ArrayLike<number>
+  /** Rows on which each latent is not 0. */
+  readonly fired: ArrayLike<number>
+}
+
+/** What fired, by sparse latents. */
+export function firingOf({ rows, latents, offsets, indices, values }: SparseLatents): Firing {
+  const [active, sizes, fired] = [new Float64Array(rows), new Float64Array(rows), new Float64Array(latents)]
+  for (let row = 0; row < rows; row++) {
+    active[row] = offsets[row + 1]! - offsets[row]!
+    for (let e = offsets[row]!; e < offsets[row + 1]!; e++) {
+      fired[indices[e]!]!++
+      sizes[row]! += Math.abs(values[e]!)
+    }
+  }
+  return { active, sizes, fired }
+}
+
+/** What fired, by dense latents [rows, latents]; counted where they are. */
+function denseFiring(latents: Tensor2D): Firing {
+  const on = tf.notEqual(latents, 0).cast('float32')
+  return { active: host(on.sum(1)), sizes: host(latents.abs().sum(1)), fired: host(on.sum(0)) }
+}
+
+const host = (tensor: Tensor) => tensor.dataSync<'float32'>() as Float32Array
+
+/** Sizes of what is measured: the width of the reconstruction, and the latents. */
+export interface MeterSize {
+  readonly outputs: number
+  readonly latents: number
+}
+
+/** Adds up quality over batches of rows. */
 export class QualityMeter {
-  private readonly sae: Sae
   private rows = 0
-  private readonly total: Float64Array
+  private readonly mean: Float64Array
   private readonly fired: Float64Array
-  private readonly sums = { squares: 0, error: 0, guess: 0, product: 0, cosine: 0, ratio: 0, l0: 0, l1: 0 }
+  private readonly onRow: ((row: RowSums) => void) | undefined
+  private readonly sums = { spread: 0, error: 0, guess: 0, product: 0, cosine: 0, ratio: 0, nonzero: 0, l0: 0, l1: 0 }
 
-  constructor(sae: Sae) {
-    this.sae = sae
-    this.total = new Float64Array(sae.outputs)
-    this.fired = new Float64Array(sae.latents)
+  /** `onRow` is told of every row as it is added. */
+  constructor({ outputs, latents }: MeterSize, onRow?: (row: RowSums) => void) {
+    this.mean = new Float64Array(outputs)
+    this.fired = new Float64Array(latents)
+    this.onRow = onRow
   }
 
-  /** Measures rows, which stay the caller's; `target` is what the SAE predicts, where that is not its input. */
-  add(input: Tensor2D, target: Tensor2D = input): void {
-    const rows = input.shape[0]
-    const piece = Math.max(1, Math.floor(pieceEntries / this.sae.latents))
-    if (rows <= piece) this.addPiece(input, target)
-    else
-      for (let start = 0; start < rows; start += piece) {
-        const some = (all: Tensor2D) => all.slice<Tensor2D>([start, 0], [Math.min(piece, rows - start), -1])
-        const [inputs, targets] = [some(input), some(target)]
-        this.addPiece(inputs, targets)
-        tf.dispose([inputs, targets])
+  /**
+   * Adds rows and their reconstructions, both [rows, outputs], and what fired in them. Throws a `UserError` where a value is
+   * no finite number.
+   */
+  add(target: Float32Array, guess: Float32Array, firing: Firing): void {
+    const { mean, sums, fired } = this
+    const width = mean.length
+    for (let row = 0, start = 0; start < target.length; row++, start += width) {
+      const inverse = 1 / ++this.rows
+      let [spread, error, xx, yy, xy] = [0, 0, 0, 0, 0]
+      for (let i = 0; i < width; i++) {
+        const x = target[start + i]!
+        const y = guess[start + i]!
+        const delta = x - mean[i]!
+        const centre = mean[i]! + delta * inverse
+        mean[i] = centre
+        spread += delta * (x - centre)
+        error += (x - y) * (x - y)
+        xx += x * x
+        yy += y * y
+        xy += x * y
       }
+      if (!Number.isFinite(error)) throw notFinite(xx)
+      sums.spread += spread
+      sums.error += error
+      sums.guess += yy
+      sums.product += xy
+      if (xx > 0) {
+        sums.nonzero++
+        sums.ratio += Math.sqrt(yy / xx)
+        if (yy > 0) sums.cosine += xy / Math.sqrt(xx * yy)
+      }
+      this.onRow?.({ error, square: xx, active: firing.active[row]! })
+    }
+    for (let i = 0; i < fired.length; i++) fired[i]! += firing.fired[i]!
+    for (let row = 0; row < firing.active.length; row++) {
+      sums.l0 += firing.active[row]!
+      sums.l1 += firing.sizes[row]!
+    }
   }
 
-  private addPiece(input: Tensor2D, target: Tensor2D): void {
+  /**
+   * Encodes rows, which stay the caller's, and adds them; `target` is what the SAE predicts where that is not its input.
+   */
+  measure(sae: Sae, input: Tensor2D, target: Tensor2D = input): void {
     const rows = input.shape[0]
-    const [totals, fired, parts] = tf.tidy(() => {
-      const latents = this.sae.encodeDense(input)
-      const guess = this.sae.decode(latents, input)
-      const on = tf.notEqual(latents, 0).cast('float32')
-      const [inner, ours, theirs] = [target.mul(guess).sum(1), guess.square().sum(1), target.square().sum(1)]
-      const norms = tf.sqrt(ours.mul(theirs))
-      return [
-        target.sum(0),
-        on.sum(0),
-        // A value a row: they are added up here, in double precision, since engines differ in how well they add.
-        tf.stack([
-          theirs,
-          target.sub(guess).square().sum(1),
-          ours,
-          inner,
-          tf.divNoNan(inner, norms),
-          tf.divNoNan(ours.sqrt(), theirs.sqrt()),
-          on.sum(1),
-          latents.abs().sum(1),
-        ]),
-      ]
-    })
-    add(this.total, totals!.dataSync())
-    add(this.fired, fired!.dataSync())
-    const names = Object.keys(this.sums) as (keyof typeof this.sums)[]
-    const values = parts!.dataSync()
-    for (const [i, name] of names.entries())
-      for (let row = 0; row < rows; row++) this.sums[name] += values[i * rows + row]!
-    this.rows += rows
-    tf.dispose([totals!, fired!, parts!])
+    const piece = Math.max(1, Math.floor(pieceEntries / sae.latents))
+    for (let start = 0; start < rows; start += piece)
+      onHost(() => {
+        const some = (all: Tensor2D) => all.slice<Tensor2D>([start, 0], [Math.min(piece, rows - start), -1])
+        const inputs = some(input)
+        const latents = sae.encodeDense(inputs)
+        const guess = sae.decode(latents, inputs)
+        this.add(host(some(target)), host(guess), denseFiring(latents))
+      })
   }
 
   /** Share of the rows so far on which each latent fired. */
@@ -101,28 +155,45 @@ export class QualityMeter {
     return this.fired.map(count => count / Math.max(1, this.rows))
   }
 
+  /** Mean of the rows so far. */
+  meanRow(): Float64Array {
+    return this.mean.slice()
+  }
+
   /** The figures over all rows so far. */
-  result(): Quality {
+  figures(): Quality {
     const { rows, sums } = this
-    let meanSquare = 0
-    for (const value of this.total) meanSquare += value * value
-    const fvu = sums.error / (sums.squares - meanSquare / rows)
+    const fvu = ratio(sums.error, sums.spread)
     return {
-      definitions: qualityDefinitions,
+      definitions: qualityVersion,
       rows,
       fvu,
-      explained_variance: 1 - fvu,
-      mse: sums.error / rows,
-      cosine_similarity: sums.cosine / rows,
-      l2_ratio: sums.ratio / rows,
-      relative_reconstruction_bias: sums.guess / sums.product,
-      l0: sums.l0 / rows,
-      l1: sums.l1 / rows,
-      dead_share: this.fired.filter(count => count === 0).length / this.fired.length,
+      explainedVariance: fvu === null ? null : 1 - fvu,
+      mse: ratio(sums.error, rows),
+      msePerDimension: ratio(sums.error, rows * this.mean.length),
+      cosine: ratio(sums.cosine, rows),
+      l2Ratio: ratio(sums.ratio, sums.nonzero),
+      relativeBias: ratio(sums.guess, sums.product),
+      l0: ratio(sums.l0, rows),
+      l1: ratio(sums.l1, rows),
+      dead: rows === 0 ? null : this.fired.reduce((dead, count) => dead + (count === 0 ? 1 : 0), 0),
     }
   }
 }
 
-function add(sum: Float64Array, values: ArrayLike<number>): void {
-  for (let i = 0; i < sum.length; i++) sum[i]! += values[i]!
+/** Entries of a dense latent matrix that are made at once (64 MiB); more rows are worked through in pieces. */
+const pieceEntries = 1 << 24
+
+function ratio(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole
+}
+
+function notFinite(square: number): UserError {
+  return Number.isFinite(square)
+    ? new UserError('The SAE gives reconstructions that are not finite numbers.', {
+        fix: 'Check its weights for NaN and infinity; where training diverged, lower learningRate.',
+      })
+    : new UserError('The rows that the SAE is measured on are not all finite numbers.', {
+        fix: 'Leave out the rows that hold NaN or infinity.',
+      })
 }

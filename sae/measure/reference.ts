@@ -1,8 +1,9 @@
 /** Reference values of an SAE: rows, and the latents and reconstructions that it gives of them. */
+import { UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
 import { writeSafetensors } from '../../engine/safetensors.ts'
 import { tf } from '../../engine/tf.ts'
-import type { Sae } from '../sae.ts'
+import { reconstructs, type Sae } from '../sae.ts'
 import { openRows } from './rows.ts'
 
 /** Standard deviation of random rows about the decoder bias: far enough that latents are active and inactive. */
@@ -10,7 +11,7 @@ const deviation = 1
 
 /** Rows [count, width] drawn about the decoder bias, where the rows that an SAE was trained on lie; zero for transcoders. */
 export async function randomRows(sae: Sae, count: number, seed: number): Promise<Float32Array> {
-  const bias = sae.outputs === sae.width ? ((await sae.params.b_dec!.data()) as Float32Array) : undefined
+  const bias = reconstructs(sae) ? ((await sae.params.b_dec!.data()) as Float32Array) : undefined
   const random = new Random(seed, 'sae-reference')
   return Float32Array.from(
     { length: count * sae.width },
@@ -18,11 +19,29 @@ export async function randomRows(sae: Sae, count: number, seed: number): Promise
   )
 }
 
-/** The first `count` rows [count, width] of a tensor of a safetensors file. */
-export async function rowsOf(path: string, width: number, count: number, tensor = 'x'): Promise<Float32Array> {
+/** Which rows of a safetensors file are meant. */
+export interface RowsOptions {
+  readonly width: number
+  /** Default: `x`. */
+  readonly tensor?: string
+  /** Rows from the first on, at most; default: all. */
+  readonly count?: number
+}
+
+/** Rows [count, width] of a tensor of a safetensors file; a `UserError` where a value is no finite number. */
+export async function rowsOf(
+  path: string,
+  { width, tensor = 'x', count = Number.POSITIVE_INFINITY }: RowsOptions,
+): Promise<Float32Array> {
   const file = await openRows(path)
   try {
-    return (await file.rows(tensor, width)).slice(0, count * width)
+    const rows = (await file.rows(tensor, width)).slice(0, count * width)
+    const wrong = rows.findIndex(value => !Number.isFinite(value))
+    if (wrong >= 0)
+      throw new UserError(`Row ${Math.floor(wrong / width)} of ${tensor} in ${path} holds ${rows[wrong]}.`, {
+        fix: 'Leave out rows that are not all finite numbers.',
+      })
+    return rows
   } finally {
     await file.close()
   }

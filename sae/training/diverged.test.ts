@@ -74,7 +74,7 @@ describe('a training that goes astray', () => {
     const notes: string[] = []
     const job = (label: string, input: TrainInput) => ({
       ...{ label, context: contextIn(notes), config: parsed(input) },
-      finished: async ({ fvu }: TrainSummary) => void finished.push(`${label} ${fvu < 1}`),
+      finished: async ({ fvu }: TrainSummary) => void finished.push(`${label} ${fvu! < 1}`),
     })
     const jobs = [
       job('wild', { learningRate: 1e38 }),

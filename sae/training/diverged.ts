@@ -85,7 +85,7 @@ function brokenLatents({ architecture, params }: Saved): string | undefined {
 }
 
 /** What to say of a finished SAE that explains nothing; undefined where it does. */
-export function warningOf(fvu: number): string | undefined {
-  if (!(fvu >= 1)) return undefined
+export function warningOf(fvu: number | null): string | undefined {
+  if (fvu === null || fvu < 1) return undefined
   return `The SAE is no better than the mean of the rows: it leaves ${fvu.toPrecision(3)} of their variance unexplained. Train longer or with a lower learningRate, or let more latents fire.`
 }

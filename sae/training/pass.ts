@@ -178,7 +178,7 @@ async function openTraining(job: Member, capture: TrainingCapture, sample: Float
 }
 
 function shortly({ fvu, l0, dead }: TrainSummary): string {
-  return `FVU ${fvu.toFixed(4)}, L0 ${l0.toFixed(1)}, ${dead} dead latents`
+  return `FVU ${fvu?.toFixed(4) ?? 'none'}, L0 ${l0?.toFixed(1) ?? 'none'}, ${dead} dead latents`
 }
 
 /** The figures of one SAE, or the range of those of several. */

@@ -75,7 +75,7 @@ describe.each(architectureNames)('%s', architecture => {
     const [usual, small] = [await train(architecture, capture), await train(architecture, times(2 ** -14))]
     expect(small.summary.l0).toBe(usual.summary.l0)
     expect(small.summary.dead).toBe(usual.summary.dead)
-    expect(small.summary.fvu).toBeCloseTo(usual.summary.fvu, 6)
+    expect(small.summary.fvu).toBeCloseTo(usual.summary.fvu!, 6)
     const [theirs, ours] = [await weightsOf(usual.directory), await weightsOf(small.directory)]
     for (const [name, values] of Object.entries(theirs)) {
       const unit = /^(b_|threshold)/.test(name) ? 2 ** -14 : 1
@@ -90,7 +90,7 @@ describe.each(['topk', 'jumprelu', 'standard'])('%s', architecture => {
     expect(summary.fvu).toBeLessThan(0.6)
     for (const unit of [100, 1e-2, 1e-4, 1e-12]) {
       const other = await train(architecture, times(unit))
-      expect(Math.abs(other.summary.fvu / summary.fvu - 1), `times ${unit}`).toBeLessThan(0.03)
+      expect(Math.abs(other.summary.fvu! / summary.fvu! - 1), `times ${unit}`).toBeLessThan(0.03)
       expect(Math.abs(other.summary.dead - summary.dead), `times ${unit}`).toBeLessThanOrEqual(1)
     }
   })
@@ -98,12 +98,12 @@ describe.each(['topk', 'jumprelu', 'standard'])('%s', architecture => {
 
 test('without it, biases of small activations jump and little is explained', async () => {
   const [usual, small] = [await train('topk', capture), await train('topk', times(1e-4), { inputScale: 'none' })]
-  expect(small.summary.fvu).toBeGreaterThan(2 * usual.summary.fvu)
+  expect(small.summary.fvu).toBeGreaterThan(2 * usual.summary.fvu!)
 })
 
 test('a transcoder learns the same where what it predicts has another unit than what it reads', async () => {
   const [usual, other] = [await train('transcoder', capture), await train('transcoder', inUnits({ b: 2 ** -10 }))]
-  expect(other.summary.fvu).toBeCloseTo(usual.summary.fvu, 6)
+  expect(other.summary.fvu).toBeCloseTo(usual.summary.fvu!, 6)
   const [theirs, ours] = [await weightsOf(usual.directory), await weightsOf(other.directory)]
   expect(ours.W_enc).toEqual(theirs.W_enc)
   expect(ours.b_dec).toEqual(theirs.b_dec!.map(value => value * 2 ** -10))

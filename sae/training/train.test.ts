@@ -50,7 +50,7 @@ describe('a training run', () => {
   test('learns planted features: little is left unexplained and no more than k latents fire', async () => {
     const context = contextIn()
     const summary = await train(context, { ...small, epochs: 20, learningRate: 0.01, validationRows: 500 })
-    expect(summary.measured_on).toBe('validation rows')
+    expect(summary.measuredOn).toBe('validation rows')
     expect(summary.fvu).toBeLessThan(0.15)
     expect(summary.l0).toBeLessThanOrEqual(2)
     expect(Object.keys((context.metrics as ReturnType<typeof memoryMetrics>).records[0]!)).toEqual(

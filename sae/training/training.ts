@@ -35,13 +35,14 @@ export interface TrainSummary extends Record<string, unknown> {
   readonly steps: number
   readonly tokens: number
   /** Of the saved SAE: on the rows kept back for validation, else on rows it learned from. */
-  readonly fvu: number
-  readonly l0: number
-  readonly explained_variance: number
-  readonly measured_on: 'validation rows' | 'training rows'
+  readonly fvu: number | null
+  readonly l0: number | null
+  readonly explainedVariance: number | null
+  readonly cosine: number | null
+  readonly measuredOn: 'validation rows' | 'training rows'
   /** Latents that did not fire in the last window of training, and their share. */
   readonly dead: number
-  readonly dead_share: number
+  readonly deadShare: number
   /** Where the SAE is no better than the mean of the rows. */
   readonly warning?: string
 }
@@ -201,12 +202,12 @@ export class Training {
       steps: plan.steps,
       tokens,
       fvu: quality.fvu,
-      explained_variance: quality.explained_variance,
+      explainedVariance: quality.explainedVariance,
       l0: quality.l0,
-      cosine_similarity: quality.cosine_similarity,
-      measured_on: plan.validationRows > 0 ? 'validation rows' : 'training rows',
+      cosine: quality.cosine,
+      measuredOn: plan.validationRows > 0 ? 'validation rows' : 'training rows',
       dead,
-      dead_share: dead / plan.shape.latents,
+      deadShare: dead / plan.shape.latents,
       ...(warning ? { warning } : {}),
       ...this.measured,
     }
@@ -248,9 +249,9 @@ async function measure(saved: Saved, capture: ActivationSource, plan: TrainingPl
     const rows = await stream.inOrder(row, Math.min(plan.batchTokens, end - row))
     const tensor = rowsTensor(rows, stream.columns)
     const { input, target } = split(tensor, plan, unscaled)
-    meter.add(input, target)
+    meter.measure(sae, input, target)
     tf.dispose([tensor, input, target])
   }
   tf.dispose(Object.values(saved.params))
-  return meter.result()
+  return meter.figures()
 }

@@ -15,13 +15,13 @@ interface PublishedFigures {
   readonly f1: number
   readonly mcc: number
   readonly uniqueness: number
-  readonly explained_variance: number
+  readonly explainedVariance: number
 }
 
 type Four = readonly [f1: number, mcc: number, uniqueness: number, explainedVariance: number]
 
-function figures([f1, mcc, uniqueness, explained_variance]: Four): PublishedFigures {
-  return { f1, mcc, uniqueness, explained_variance }
+function figures([f1, mcc, uniqueness, explainedVariance]: Four): PublishedFigures {
+  return { f1, mcc, uniqueness, explainedVariance }
 }
 
 function row(name: string, mean: Four, deviation: Four): PublishedRow {

@@ -109,10 +109,10 @@ describe('figures of an SAE against known features', () => {
     expect(result.mcc).toBeCloseTo(1, 6)
     expect(result.uniqueness).toBe(1)
     expect(result.l0).toBe(3 / 4)
-    expect(result.true_l0).toBe(3 / 4)
+    expect(result.trueL0).toBe(3 / 4)
     expect(result.dead).toBe(0)
     // Only the last sample is wrong, by 1; around the mean (1/2, 0) the squares are 1/4 + 5/4 + 1/4 + 5/4 = 3.
-    expect(result.explained_variance).toBeCloseTo(1 - 1 / 3, 6)
+    expect(result.explainedVariance).toBeCloseTo(1 - 1 / 3, 6)
     // Norm ratios 1, 1 and 0 of the three samples that are not 0.
     expect(result.shrinkage).toBeCloseTo(2 / 3, 6)
     directions.dispose()

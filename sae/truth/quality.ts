@@ -6,35 +6,36 @@
  *   uniqueness          number of different best(j), over the number of latents
  *   precision, recall   of "latent j fires" as a test for "feature best(j) fires", 0 where undefined; mean over latents
  *   f1                  2 precision · recall / (precision + recall) of each latent, 0 where undefined; mean over latents
- *   explained_variance  1 − Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ the mean of all samples
- *   shrinkage           mean of ‖x̂‖ / ‖x‖ over samples with ‖x‖ > 1e-6
- *   l0, true_l0         mean number of latents, of features, that fire in a sample
- *   dead                latents that fire in no sample
+ *   shrinkage           mean of ‖x̂‖ / ‖x‖ over samples that are not 0
+ *   trueL0              mean number of features that fire in a sample
+ *   explainedVariance, l0 and dead are those of measure/quality.ts
  *
  * Chanin and Garriga-Alonso 2026, arXiv:2602.14687, §4.
  */
 import { UserError } from '../../core/errors.ts'
-import { hostValues } from '../../engine/host.ts'
+import { hostValues, onHost } from '../../engine/host.ts'
 import type { Fired } from '../../engine/ops/truth/tables.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { assignLargest } from '../measure/assignment.ts'
-import type { Sae } from '../sae.ts'
+import { firingOf, QualityMeter } from '../measure/quality.ts'
+import type { Sae, SparseLatents } from '../sae.ts'
+import { compressRows } from '../sparse.ts'
 
 /** Which definitions the figures follow; it changes when one of them does. */
-export const truthDefinitions = 'sae-truth-1'
+export const truthDefinitions = 'sae-truth-2'
 
 export interface TruthQuality {
   readonly measured: number
   readonly f1: number
   readonly mcc: number
   readonly uniqueness: number
-  readonly explained_variance: number
+  readonly explainedVariance: number | null
   readonly precision: number
   readonly recall: number
-  readonly l0: number
-  readonly shrinkage: number
-  readonly dead: number
-  readonly true_l0: number
+  readonly l0: number | null
+  readonly shrinkage: number | null
+  readonly dead: number | null
+  readonly trueL0: number
 }
 
 export interface Matched {
@@ -73,11 +74,9 @@ export function matchFeatures(decoder: Tensor2D, directions: Tensor2D): Matched 
 export class TruthMeter {
   private readonly sae: Sae
   private readonly matched: Matched
+  private readonly quality: QualityMeter
   private samples = 0
-  private valid = 0
   private entries = 0
-  private readonly total: Float64Array
-  private readonly sums = { squares: 0, error: 0, ratio: 0 }
   private readonly fired: Float64Array
   private readonly hits: Float64Array
   private readonly truth: Float64Array
@@ -88,7 +87,7 @@ export class TruthMeter {
     const decoder = sae.decoder()
     this.matched = matchFeatures(decoder, directions)
     decoder.dispose()
-    this.total = new Float64Array(sae.outputs)
+    this.quality = new QualityMeter(sae)
     this.fired = new Float64Array(sae.latents)
     this.hits = new Float64Array(sae.latents)
     this.truth = new Float64Array(directions.shape[0])
@@ -96,29 +95,21 @@ export class TruthMeter {
 
   /** Measures samples, which stay the caller's, and what fired in them. */
   add(rows: Tensor2D, truth: Fired): void {
-    const latents = this.sae.encodeDense(rows)
-    const numbers = hostValues(() => {
-      const guess = this.sae.decode(latents, rows)
-      const norms = tf.sqrt(rows.square().sum(1))
-      const valid = tf.greater(norms, 1e-6).cast('float32')
-      const ratios = tf.divNoNan(tf.sqrt(guess.square().sum(1)), norms).mul(valid)
-      const sums = [rows.square().sum(), rows.sub(guess).square().sum(), ratios.sum(), valid.sum()]
-      return tf.concat([tf.stack(sums), rows.sum(0)])
+    const latents = onHost(() => {
+      const dense = this.sae.encodeDense(rows)
+      const guess = this.sae.decode(dense, rows)
+      const host = (tensor: Tensor2D) => tensor.dataSync<'float32'>() as Float32Array
+      const sparse = compressRows(host(dense), rows.shape[0], this.sae.latents)
+      this.quality.add(host(rows), host(guess), firingOf(sparse))
+      return sparse
     })
-    this.sums.squares += numbers[0]!
-    this.sums.error += numbers[1]!
-    this.sums.ratio += numbers[2]!
-    this.valid += numbers[3]!
-    for (let i = 0; i < this.total.length; i++) this.total[i]! += numbers[4 + i]!
-    this.count(latents.dataSync() as Float32Array, truth)
+    this.count(latents, truth)
     this.samples += rows.shape[0]
-    latents.dispose()
   }
 
   /** Which latents fired beside their feature. */
-  private count(latents: Float32Array, { offsets, features }: Fired): void {
+  private count(latents: SparseLatents, { offsets, features }: Fired): void {
     const { best } = this.matched
-    const size = best.length
     const present = new Uint8Array(this.truth.length)
     for (let r = 0; r + 1 < offsets.length; r++) {
       const own = features.subarray(offsets[r]!, offsets[r + 1]!)
@@ -126,10 +117,9 @@ export class TruthMeter {
         present[feature] = 1
         this.truth[feature]!++
       }
-      for (let j = 0; j < size; j++) {
-        if (latents[r * size + j] === 0) continue
-        this.fired[j]!++
-        this.hits[j]! += present[best[j]!]!
+      for (const latent of latents.indices.subarray(latents.offsets[r]!, latents.offsets[r + 1]!)) {
+        this.fired[latent]!++
+        this.hits[latent]! += present[best[latent]!]!
       }
       for (const feature of own) present[feature] = 0
     }
@@ -138,7 +128,7 @@ export class TruthMeter {
 
   /** The figures over all samples so far. */
   result(): TruthQuality {
-    const { sums, samples, fired, hits, truth } = this
+    const { samples, fired, hits, truth } = this
     const { mcc, uniqueness, best } = this.matched
     const share = (part: number, whole: number) => (whole > 0 ? part / whole : 0)
     const scores = { precision: 0, recall: 0, f1: 0 }
@@ -149,20 +139,19 @@ export class TruthMeter {
       scores.recall += recall / best.length
       scores.f1 += share(2 * precision * recall, precision + recall) / best.length
     }
-    let meanSquare = 0
-    for (const value of this.total) meanSquare += value * value
+    const { explainedVariance, l0, l2Ratio: shrinkage, dead } = this.quality.figures()
     return {
       measured: samples,
       f1: scores.f1,
       mcc,
       uniqueness,
-      explained_variance: 1 - sums.error / (sums.squares - meanSquare / samples),
+      explainedVariance,
       precision: scores.precision,
       recall: scores.recall,
-      l0: fired.reduce((sum, count) => sum + count, 0) / samples,
-      shrinkage: share(sums.ratio, this.valid),
-      dead: fired.filter(count => count === 0).length,
-      true_l0: this.entries / samples,
+      l0,
+      shrinkage,
+      dead,
+      trueL0: share(this.entries, samples),
     }
   }
 }

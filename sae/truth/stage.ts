@@ -37,7 +37,7 @@ export interface TruthResult extends TruthQuality {
 export interface TruthSummary extends Record<string, unknown> {
   readonly preset: TruthPresetName
   readonly samples: number
-  readonly true_l0: number
+  readonly trueL0: number
   readonly definitions: typeof truthDefinitions
   readonly results: readonly TruthResult[]
 }
@@ -74,7 +74,7 @@ export async function truthStage(context: StageContext, config: TruthConfig): Pr
     const summary: TruthSummary = {
       preset: config.preset,
       samples: plan.steps * plan.batchSamples,
-      true_l0: results[0]!.true_l0,
+      trueL0: results[0]!.trueL0,
       definitions: truthDefinitions,
       results,
     }
@@ -161,11 +161,11 @@ async function learn(
   progress.finish(`${steps * batchSamples} samples`)
 }
 
-function shortly({ f1, mcc, uniqueness, explained_variance, l0 }: TruthQuality): string {
-  const figures = { F1: f1, MCC: mcc, unique: uniqueness, EV: explained_variance }
+function shortly({ f1, mcc, uniqueness, explainedVariance, l0 }: TruthQuality): string {
+  const figures = { F1: f1, MCC: mcc, unique: uniqueness, EV: explainedVariance }
   return `${Object.entries(figures)
-    .map(([name, value]) => `${name} ${value.toFixed(4)}`)
-    .join('  ')}  L0 ${l0.toFixed(2)}`
+    .map(([name, value]) => `${name} ${value?.toFixed(4) ?? 'none'}`)
+    .join('  ')}  L0 ${l0?.toFixed(2) ?? 'none'}`
 }
 
 /** Figures of an SAE as it is now, on the first `count` samples of a stream that none learns from. */
