@@ -1,4 +1,6 @@
 /** "Did you mean": the known names closest to one that is not known. */
+import { UserError } from './errors.ts'
+import { quote } from './quote.ts'
 
 /** Number of single-character edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */
 export function editDistance(a: string, b: string): number {
@@ -29,4 +31,21 @@ export function nearest(name: string, names: readonly string[], count = 3): stri
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ candidate }) => candidate)
+}
+
+/** Refuses names of a setting that are not among the known ones. `what` is what each should be: `the dataset toyworld has no concept`. */
+export function mustKnow(
+  names: readonly string[],
+  known: readonly string[],
+  { key, what }: { key: string; what: string },
+) {
+  const unknown = names.find(name => !known.includes(name))
+  if (unknown === undefined) return
+  const near = nearest(unknown, known).map(quote)
+  throw new UserError(`${key} names ${quote(unknown)}, but ${what} of that name.`, {
+    fix:
+      near.length === 0
+        ? `It has none: leave ${key} out.`
+        : `Did you mean ${near.join(', ')}?${known.length > near.length ? ` There are ${known.length}.` : ''}`,
+  })
 }

@@ -1,8 +1,14 @@
 /** Columns of a table as Arrow arrays, and back to plain values. */
 import * as arrow from 'apache-arrow'
 
-/** Types a column may have, and the values it takes; `null` is allowed in every one. */
-export type Column =
+/** A column: its type and values, `null` where there is no value. */
+export type Column = ColumnValues & {
+  /** Declares the column nullable even where every value of this table is there, so that all such tables are alike. */
+  readonly nullable?: boolean
+}
+
+/** Types a column may have, and the values it takes. */
+export type ColumnValues =
   | { readonly type: 'int32' | 'uint32' | 'float32' | 'float64'; readonly values: ArrayLike<number | null> }
   | { readonly type: 'int64'; readonly values: ArrayLike<number | bigint | null> }
   | { readonly type: 'boolean'; readonly values: ArrayLike<boolean | number | null> }
@@ -11,19 +17,19 @@ export type Column =
   | { readonly type: 'list<string>'; readonly values: ArrayLike<ArrayLike<string> | null> }
 
 /**
- * A column as an Arrow array. Its buffers are always fresh: apache-arrow's stream writer merges neighbouring views of
+ * A column as an Arrow array; throws for a NaN, which readers take for a number: a missing value is null. Its buffers are always fresh: apache-arrow's stream writer merges neighbouring views of
  * one buffer, and writes a buffer that two columns share only once.
  */
-export function toArrow(column: Column): arrow.Data {
+export function toArrow(column: ColumnValues, name: string): arrow.Data {
   switch (column.type) {
     case 'int32':
-      return numbers(new arrow.Int32(), Int32Array, column.values)
+      return numbers(new arrow.Int32(), Int32Array, column.values, name)
     case 'uint32':
-      return numbers(new arrow.Uint32(), Uint32Array, column.values)
+      return numbers(new arrow.Uint32(), Uint32Array, column.values, name)
     case 'float32':
-      return numbers(new arrow.Float32(), Float32Array, column.values)
+      return numbers(new arrow.Float32(), Float32Array, column.values, name)
     case 'float64':
-      return numbers(new arrow.Float64(), Float64Array, column.values)
+      return numbers(new arrow.Float64(), Float64Array, column.values, name)
     case 'int64': {
       const { length } = column.values
       const data = BigInt64Array.from(Array.from({ length }, (_, i) => BigInt(column.values[i] ?? 0)))
@@ -39,7 +45,7 @@ export function toArrow(column: Column): arrow.Data {
     case 'list<float32>':
     case 'list<int32>':
     case 'list<string>':
-      return lists(column)
+      return lists(column, name)
   }
 }
 
@@ -58,7 +64,14 @@ function plain(value: unknown): unknown {
 
 type NumberArray = Int32ArrayConstructor | Uint32ArrayConstructor | Float32ArrayConstructor | Float64ArrayConstructor
 
-function numbers(type: arrow.DataType, ArrayType: NumberArray, values: ArrayLike<number | null>): arrow.Data {
+function numbers(
+  type: arrow.DataType,
+  ArrayType: NumberArray,
+  values: ArrayLike<number | null>,
+  name: string,
+): arrow.Data {
+  for (let i = 0; i < values.length; i++)
+    if (Number.isNaN(values[i])) throw new Error(`The column ${name} holds NaN at ${i}; a missing value is null.`)
   if (values instanceof ArrayType)
     return arrow.makeData({ type: type as arrow.Float32, data: values.slice() as Float32Array })
   const { length } = values
@@ -76,7 +89,7 @@ function strings(values: ArrayLike<string | null>): arrow.Data {
   return arrow.makeData({ type: new arrow.Utf8(), length, valueOffsets, data, ...nullsOf(values) })
 }
 
-function lists(column: Extract<Column, { type: `list<${string}>` }>): arrow.Data {
+function lists(column: Extract<ColumnValues, { type: `list<${string}>` }>, name: string): arrow.Data {
   const values = column.values as ArrayLike<ArrayLike<number | string> | null>
   const { length } = values
   const valueOffsets = offsetsOf(length, i => values[i]?.length ?? 0)
@@ -85,7 +98,7 @@ function lists(column: Extract<Column, { type: `list<${string}>` }>): arrow.Data
     const list = values[i]
     if (list) for (let j = 0; j < list.length; j++) flat[valueOffsets[i]! + j] = list[j]!
   }
-  const child = toArrow({ type: column.type.slice(5, -1), values: flat } as Column)
+  const child = toArrow({ type: column.type.slice(5, -1), values: flat } as ColumnValues, name)
   const type = new arrow.List(new arrow.Field('item', child.type, child.nullCount > 0))
   return arrow.makeData({ type, length, valueOffsets, child, ...nullsOf(values) })
 }

@@ -2,10 +2,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as arrow from 'apache-arrow'
 import fc from 'fast-check'
+import * as parquet from 'parquet-wasm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256File } from '../core/hash.ts'
-import { type Column, readTable, readTableInfo, writeTable } from './tables.ts'
+import { type Column, encodeTable, readTable, readTableInfo, writeTable } from './tables.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -18,7 +20,7 @@ const everyType: Record<string, Column> = {
   document: { type: 'uint32', values: [0, 4_294_967_295, 7] },
   count: { type: 'int64', values: [1, 9_007_199_254_740_991, -5n] },
   density: { type: 'float32', values: Float32Array.of(0.5, -0.25, 3) },
-  p: { type: 'float64', values: [0.1, 1e-300, Number.NaN] },
+  p: { type: 'float64', values: [0.1, 1e-300, Number.NEGATIVE_INFINITY] },
   dead: { type: 'boolean', values: [true, false, 1] },
   label: { type: 'string', values: ['Paris ☕', '', 'café'] },
   bins: { type: 'list<float32>', values: [Float32Array.of(1, 2), [], [0.5]] },
@@ -35,7 +37,7 @@ describe('a table', () => {
       document: [0, 4_294_967_295, 7],
       count: [1, 9_007_199_254_740_991, -5],
       density: [0.5, -0.25, 3],
-      p: [0.1, 1e-300, Number.NaN],
+      p: [0.1, 1e-300, Number.NEGATIVE_INFINITY],
       dead: [true, false, true],
       label: ['Paris ☕', '', 'café'],
       bins: [[1, 2], [], [0.5]],
@@ -67,6 +69,23 @@ describe('a table', () => {
     }
   })
 
+  test.each<[string, Column]>([
+    ['number', { type: 'float64', values: [1, Number.NaN] }],
+    ['typed array', { type: 'float32', values: Float32Array.of(Number.NaN) }],
+    ['list', { type: 'list<float32>', values: [[1], [2, Number.NaN]] }],
+  ])('refuses NaN for a missing value: %s', (_, column) => {
+    expect(() => encodeTable({ effect: column })).toThrow(/The column effect holds NaN at \d; a missing value is null/)
+  })
+
+  test('declares a nullable column so whether or not a value is missing', async () => {
+    const fieldsOf = (values: (number | null)[]) => {
+      const bytes = encodeTable({ q: { type: 'float64', values, nullable: true }, n: { type: 'int32', values: [1] } })
+      return arrow.tableFromIPC(parquet.readParquet(bytes).intoIPCStream()).schema.fields.map(field => field.nullable)
+    }
+    expect(fieldsOf([1])).toEqual([true, false])
+    expect(fieldsOf([null])).toEqual([true, false])
+  })
+
   test('may be empty', async () => {
     const path = join(folder, 'empty.parquet')
     await writeTable(path, { latent: { type: 'int32', values: [] }, bins: { type: 'list<float32>', values: [] } })
@@ -96,7 +115,7 @@ describe('a table', () => {
   test('holds whatever numbers, texts and lists it is given', async () => {
     const path = join(folder, 'property.parquet')
     const row = fc.record({
-      float: fc.double(),
+      float: fc.double({ noNaN: true }),
       text: fc.option(fc.string({ unit: 'grapheme' })),
       list: fc.option(fc.array(fc.integer({ min: -2_147_483_648, max: 2_147_483_647 }))),
     })

@@ -66,9 +66,11 @@ export function encodeTable(columns: Readonly<Record<string, Column>>, options: 
     if (column.values.length !== rows)
       throw new Error(`Column ${name} has ${column.values.length} values, but the table has ${rows} rows.`)
   }
-  const data = entries.map(([, column]) => toArrow(column))
+  const data = entries.map(([name, column]) => toArrow(column, name))
   return encodeArrow(
-    entries.map(([name], i) => new arrow.Field(name, data[i]!.type, data[i]!.nullCount > 0)),
+    entries.map(
+      ([name, column], i) => new arrow.Field(name, data[i]!.type, column.nullable === true || data[i]!.nullCount > 0),
+    ),
     data,
     rows,
     options,

@@ -27,7 +27,7 @@ export const LabelConfig = z.strictObject({
     .min(0)
     .max(1)
     .default(0.5)
-    .describe('A rule that describes a latent worse than this is not a label'),
+    .describe('A rule whose F1 on text that did not choose it is less than this is no label'),
   concepts: z.array(z.string()).optional().describe('Concepts tried as labels (default: all the dataset has)'),
 })
 

@@ -1,10 +1,7 @@
-/** Labels for other programs: the finished features of a label run as JSONL, JSON or CSV. */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { UserError } from '../core/errors.ts'
-import { readError, writeAtomic } from '../core/files.ts'
-import type { Feature } from './feature.ts'
-import { labelsSchema, writeJsonLines } from './files.ts'
+/** Labels for other programs: the finished features of a label run as JSON lines, JSON or CSV. */
+import { visible, visibleJson } from '../core/visible.ts'
+import { type Feature, isLabelled, labelsSchema } from './feature.ts'
+import { jsonLines, readFeatures } from './files.ts'
 
 /** Forms that labels can be exported in. */
 export const labelFormats = ['jsonl', 'json', 'csv'] as const
@@ -18,66 +15,47 @@ export interface LabelSelection {
   readonly labelledOnly?: boolean
 }
 
-/** Reads features.jsonl of a label run; throws a `UserError` for a missing or foreign file. */
-export async function readFeatures(directory: string): Promise<Feature[]> {
-  const path = join(directory, 'features.jsonl')
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw readError(path, 'label file', error)
-  }
-  return text
-    .split('\n')
-    .filter(line => line !== '')
-    .map((line, index) => {
-      const { schema, ...feature } = parseLine(line, path, index)
-      if (schema !== labelsSchema)
-        throw new UserError(
-          `${path} line ${index + 1} has schema ${String(schema)}, but this version reads ${labelsSchema}.`,
-          {
-            fix: 'Label the SAE again, or use the version that wrote the file.',
-          },
-        )
-      return feature as unknown as Feature
-    })
-}
-
-function parseLine(line: string, path: string, index: number): Record<string, unknown> {
-  try {
-    return JSON.parse(line)
-  } catch (cause) {
-    throw new UserError(`${path} line ${index + 1} is not JSON.`, { fix: 'Label the SAE again.', cause })
-  }
-}
-
-/** Writes the selected features of a label run to `path`; returns how many. */
+/** The selected features of a label run as text of the form asked for, and how many they are. */
 export async function exportLabels(
   directory: string,
-  path: string,
   format: LabelFormat,
-  selection: LabelSelection = {},
-): Promise<number> {
+  { verdicts, labelledOnly }: LabelSelection = {},
+): Promise<{ readonly text: string; readonly features: number }> {
   const features = (await readFeatures(directory)).filter(
     feature =>
-      (!selection.verdicts || selection.verdicts.includes(feature.evidence?.verdict ?? 'not-run')) &&
-      (!selection.labelledOnly || !['none', 'promotes'].includes(feature.labelKind)),
+      (!verdicts || verdicts.includes(feature.evidence?.verdict ?? 'not-run')) &&
+      (!labelledOnly || isLabelled(feature)),
   )
-  if (format === 'jsonl') await writeJsonLines(path, features)
-  else if (format === 'json')
-    await writeAtomic(path, `${JSON.stringify({ schema: labelsSchema, features }, null, 2)}\n`)
-  else await writeAtomic(path, csvOf(features))
-  return features.length
+  const text = { jsonl: jsonLines, json: jsonOf, csv: csvOf }[format](features)
+  return { text, features: features.length }
 }
 
-const csvColumns: Record<string, (feature: Feature) => string | number | null | undefined> = {
+const jsonOf = (features: readonly Feature[]) => `${JSON.stringify({ schema: labelsSchema, features }, null, 2)}\n`
+
+/** What a cell holds: a number, a text, a list as JSON, or nothing. */
+type Cell = number | string | readonly unknown[] | null | undefined
+
+const csvColumns: Readonly<Record<string, (feature: Feature) => Cell>> = {
   latent: ({ latent }) => latent,
   label: ({ label }) => label,
   label_kind: ({ labelKind }) => labelKind,
   label_f1: ({ labelF1 }) => labelF1,
+  label_precision: ({ labelPrecision }) => labelPrecision,
+  label_recall: ({ labelRecall }) => labelRecall,
+  label_base_rate: ({ labelBaseRate }) => labelBaseRate,
+  rule_kind: ({ rule }) => rule?.kind,
+  rule_tokens: ({ rule }) => rule?.tokens,
+  rule_token_ids: ({ rule }) => rule?.tokenIds,
+  rule_concept: ({ rule }) => rule?.concept,
   density: ({ density }) => density,
+  mean_activation: ({ meanActivation }) => meanActivation,
   max_activation: ({ maxActivation }) => maxActivation,
   verdict: ({ evidence }) => evidence?.verdict ?? 'not-run',
+  intervention: ({ evidence }) => evidence?.intervention,
+  dose: ({ evidence }) => evidence?.dose,
+  concept: ({ evidence }) => evidence?.concept,
+  documents: ({ evidence }) => evidence?.documents,
+  effect_metric: ({ evidence }) => evidence?.metric,
   effect: ({ evidence }) => evidence?.effect,
   effect_low: ({ evidence }) => evidence?.effectLow,
   effect_high: ({ evidence }) => evidence?.effectHigh,
@@ -85,19 +63,37 @@ const csvColumns: Record<string, (feature: Feature) => string | number | null | 
   p: ({ evidence }) => evidence?.p,
   q: ({ evidence }) => evidence?.q,
   stability: ({ stability }) => stability,
-  promoted: ({ promoted }) => promoted.map(({ token }) => token).join(' '),
-  suppressed: ({ suppressed }) => suppressed.map(({ token }) => token).join(' '),
+  promoted_tokens: ({ promoted }) => promoted.map(({ token }) => token),
+  promoted_effects: ({ promoted }) => promoted.map(({ effect }) => effect),
+  suppressed_tokens: ({ suppressed }) => suppressed.map(({ token }) => token),
+  suppressed_effects: ({ suppressed }) => suppressed.map(({ effect }) => effect),
+  sae_hash: ({ hashes }) => hashes.sae,
+  model_hash: ({ hashes }) => hashes.model,
+  dataset_hash: ({ hashes }) => hashes.dataset,
 }
 
-/** RFC 4180: a header line, fields quoted where they hold a comma, quote or line break. */
+/**
+ * RFC 4180: a header line, fields quoted where they hold a comma, quote or line break. A list is a JSON array in its cell, a
+ * missing value an empty cell. Control characters are written out, and a text that a spreadsheet would take for a formula
+ * has an apostrophe before it.
+ */
 function csvOf(features: readonly Feature[]): string {
-  const field = (value: string | number | null | undefined) => {
-    const text = value === null || value === undefined ? '' : String(value)
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  }
   const lines = [
     Object.keys(csvColumns),
-    ...features.map(feature => Object.values(csvColumns).map(pick => field(pick(feature)))),
+    ...features.map(feature => Object.values(csvColumns).map(pick => csvField(pick(feature)))),
   ]
   return lines.map(line => `${line.join(',')}\r\n`).join('')
+}
+
+function csvField(cell: Cell): string {
+  const text = csvText(cell)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+function csvText(cell: Cell): string {
+  if (cell === null || cell === undefined) return ''
+  if (typeof cell === 'number') return String(cell)
+  if (typeof cell !== 'string') return visibleJson(cell)
+  const text = visible(cell)
+  return /^[=+\-@\t\r]/.test(cell) ? `'${text}` : text
 }

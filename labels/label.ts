@@ -1,5 +1,7 @@
 /** The label stage: what each latent is about, on held-out text, with scores, examples and its evidence. */
 import { join } from 'node:path'
+import { mustKnow } from '../core/nearest.ts'
+import { quote } from '../core/quote.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { Split, TokenDataset } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
@@ -7,46 +9,65 @@ import type { Tokenizer } from '../datasets/tokenizer/index.ts'
 import { encodeWindows, throwIfInterrupted } from '../latents/activations.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
-import type { EvidenceSummary } from '../validation/evidence.ts'
+import { type Evidence, evidenceByLatent } from '../validation/evidence.ts'
+import { mustBelong } from './belongs.ts'
 import type { LabelConfig } from './config.ts'
-import { activationSummary, labelText } from './describe.ts'
+import { activationSummary, labelOf, ruleRecord } from './describe.ts'
 import { examplesOf } from './examples.ts'
-import type { Feature } from './feature.ts'
+import { type Feature, isLabelled } from './feature.ts'
 import { writeExamples, writeFeatures, writeJsonLines } from './files.ts'
 import { logitEffects } from './logits.ts'
 import { bestRule, ruleFacts, scoreRule } from './rules.ts'
 
-/** What `label` works on; `evidence` by latent, from `evidenceByLatent`. */
+/** Evidence to join, and what messages call it and what it is about. */
+export interface JoinedEvidence {
+  readonly evidence: Evidence
+  readonly name?: string
+  readonly names?: Partial<Record<'sae' | 'model' | 'dataset', string>>
+}
+
+/** What `label` works on. */
 export interface LabelInputs {
   readonly model: Model
   readonly sae: Sae
   readonly dataset: TokenDataset
   readonly tokenizer: Pick<Tokenizer, 'token' | 'vocabulary'>
-  readonly evidence: ReadonlyMap<number, EvidenceSummary>
-  /** |cosine| of each latent with its partner in another SAE. */
-  readonly stability?: Float32Array | undefined
+  readonly evidence?: JoinedEvidence | undefined
+  /** |cosine| of each latent with its partner in another SAE, null without one. */
+  readonly stability?: readonly (number | null)[] | undefined
   readonly config: LabelConfig
+  /** What messages call the SAE, model and text. */
+  readonly names?: JoinedEvidence['names']
 }
 
 /** Figures of a label run. */
 export interface LabelSummary {
-  readonly [key: string]: number
+  readonly [key: string]: number | null
   readonly latents: number
+  /** Latents that fire on discovery text; for each of them a rule is found. */
   readonly alive: number
+  /** Latents whose rule is a label, and those whose rule scores less than `minimumF1`. */
   readonly labelled: number
+  readonly belowMinimumF1: number
   readonly labelledByConcept: number
-  /** Mean F1 of the rule labels on the half that did not choose them. */
-  readonly meanF1: number
+  /** Mean F1 of all rules, and of those that are labels, on the half that did not choose them; null where there is none. */
+  readonly meanRuleF1: number | null
+  readonly meanF1: number | null
   readonly validated: number
   readonly tokens: number
 }
 
 /**
  * Describes every latent. Rules and examples come from the discovery half of the held-out windows, scores from the
- * validation half. Writes features.parquet, examples.parquet and features.jsonl into the context's directory.
+ * validation half. Writes features.parquet, examples.parquet and features.jsonl into the context's directory. Throws a
+ * `UserError` for evidence about another SAE, model or text, and for concepts that the dataset does not have.
  */
 export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
-  const { model, sae, dataset, tokenizer, evidence, stability, config } = inputs
+  const { model, sae, dataset, tokenizer, stability, config } = inputs
+  const hashes = { sae: sae.hash, model: model.hash, dataset: dataset.hash }
+  const evidence = joined(inputs, hashes)
+  const concepts = config.concepts ?? dataset.concepts
+  mustKnow(concepts, dataset.concepts, { key: 'concepts', what: `the dataset ${quote(dataset.name)} has no concept` })
   const { progress } = context
   const collect = async (split: Split) => {
     const windows = drawWindows(dataset, { split, purpose: 'label', seed: context.seed, tokens: config.tokens })
@@ -61,7 +82,6 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   }
   const discovery = await collect('discovery')
   const validation = await collect('validation')
-  const concepts = config.concepts ?? dataset.concepts
   const discoveryFacts = ruleFacts(discovery, dataset, concepts)
   const validationFacts = ruleFacts(validation, dataset, concepts)
 
@@ -83,9 +103,11 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   for (let latent = 0; latent < sae.latents; latent++) {
     const found = bestRule(discoveryFacts, latent)
     const score = found && scoreRule(validationFacts, latent, found.rule)
+    const rule = found ? ruleRecord(found.rule, tokenText) : null
     features.push({
       latent,
-      ...labelText(found?.rule, found?.score, effects[latent]!, tokenText, config.minimumF1),
+      ...labelOf(rule, score, config.minimumF1),
+      rule,
       labelPrecision: score?.precision ?? null,
       labelRecall: score?.recall ?? null,
       labelF1: score?.f1 ?? null,
@@ -93,8 +115,9 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
       ...activationSummary(discovery, latent, config.histogramBins),
       promoted: named(effects[latent]!.promoted),
       suppressed: named(effects[latent]!.suppressed),
-      ...(stability ? { stability: stability[latent]! } : {}),
+      stability: stability?.[latent] ?? null,
       evidence: evidence.get(latent) ?? null,
+      hashes,
     })
     examples.push(
       examplesOf(
@@ -117,15 +140,28 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   return summaryOf(features, discovery.tokens + validation.tokens)
 }
 
+/** The evidence by latent, once it is known to belong. */
+function joined({ evidence: given, names = {} }: LabelInputs, hashes: Feature['hashes']) {
+  if (!given) return new Map<number, never>()
+  const { evidence, name, names: theirs = {} } = given
+  const what = `the evidence${name === undefined ? '' : ` of ${name}`}`
+  mustBelong({ what, hashes: evidence.hashes, names: theirs }, { what: 'what is to be labelled', hashes, names })
+  return evidenceByLatent(evidence)
+}
+
 function summaryOf(features: readonly Feature[], tokens: number): LabelSummary {
-  const alive = features.filter(({ density }) => density > 0)
-  const ruled = features.filter(({ labelKind }) => !['none', 'promotes'].includes(labelKind))
+  const ruled = features.filter(({ rule }) => rule !== null)
+  const labelled = ruled.filter(isLabelled)
+  const meanF1 = (of: readonly Feature[]) =>
+    of.length > 0 ? of.reduce((sum, { labelF1 }) => sum + labelF1!, 0) / of.length : null
   return {
     latents: features.length,
-    alive: alive.length,
-    labelled: ruled.length,
-    labelledByConcept: ruled.filter(({ labelKind }) => labelKind === 'concept').length,
-    meanF1: ruled.length > 0 ? ruled.reduce((sum, { labelF1 }) => sum + (labelF1 ?? 0), 0) / ruled.length : 0,
+    alive: features.filter(({ density }) => density > 0).length,
+    labelled: labelled.length,
+    belowMinimumF1: ruled.length - labelled.length,
+    labelledByConcept: labelled.filter(({ labelKind }) => labelKind === 'concept').length,
+    meanRuleF1: meanF1(ruled),
+    meanF1: meanF1(labelled),
     validated: features.filter(({ evidence }) => evidence?.verdict === 'pass').length,
     tokens,
   }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -10,9 +10,11 @@ import { type Tensor2D, tf } from '../engine/tf.ts'
 import { encodeWindows } from '../latents/activations.ts'
 import { oneHotDataset, oneHotModel, oneHotSae } from '../latents/one-hot.fixture.ts'
 import { LabelConfig } from './config.ts'
+import { inWords, labelOf } from './describe.ts'
+import { evidenceOf } from './evidence.fixture.ts'
 import { examplesOf } from './examples.ts'
-import { exportLabels, readFeatures } from './export.ts'
-import { label } from './label.ts'
+import { readFeatures } from './files.ts'
+import { type LabelInputs, label } from './label.ts'
 import { logitEffects } from './logits.ts'
 import { bestRule, ruleFacts, scoreRule } from './rules.ts'
 
@@ -87,23 +89,10 @@ test('logit effects are the decoder times the unembedding, less the mean over th
 
 describe('the stage', () => {
   const tokenizer = { vocabulary: 6, token: (id: number) => `t${id}` }
-  const evidence = new Map([
-    [
-      1,
-      {
-        verdict: 'pass',
-        metric: 'loss',
-        effect: 0.5,
-        effectLow: 0.4,
-        effectHigh: 0.6,
-        controlRelativeEffect: 0.3,
-        p: 0.01,
-        q: 0.02,
-      },
-    ],
-  ])
+  const hashes = { sae: 'one-hot-sae', model: 'one-hot-model', dataset: 'one-hot-text' }
+  const found = evidenceOf([{ feature: 1, effect: 0.5 }], hashes)
 
-  async function run(stability?: Float32Array) {
+  async function run(more: Partial<LabelInputs> = {}) {
     const directory = await mkdtemp(join(tmpdir(), 'labels-'))
     folders.push(directory)
     const summary = await label(
@@ -113,9 +102,9 @@ describe('the stage', () => {
         sae: oneHotSae(),
         dataset,
         tokenizer,
-        evidence,
-        stability,
+        evidence: { evidence: found, name: 'run42-validate' },
         config: LabelConfig.parse({ sae: 'fake', logits: 2 }),
+        ...more,
       },
     )
     return { directory, summary }
@@ -127,22 +116,100 @@ describe('the stage', () => {
     expect(tf.memory().numTensors).toBe(before)
     expect(summary).toMatchObject({ latents: 6, alive: 3, validated: 1 })
     const features = await readFeatures(directory)
-    expect(features[3]).toMatchObject({ latent: 3, label: '“t3”', labelKind: 'token', labelF1: 1 })
-    expect(features[1]!.evidence).toEqual(evidence.get(1))
-    const table = await readTable(join(directory, 'features.parquet'))
+    expect(features[3]).toMatchObject({
+      ...{ latent: 3, label: '“t3”', labelKind: 'token', labelF1: 1, hashes },
+      rule: { kind: 'token', tokens: ['t3'], tokenIds: [3], concept: null },
+    })
+    expect(features[1]!.evidence).toMatchObject({ verdict: 'pass', intervention: 'ablate', documents: 12, effect: 0.5 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 2 })
     expect(table.label).toEqual(features.map(feature => feature.label))
-    const examples = await readTable(join(directory, 'examples.parquet'))
+    const examples = await readTable(join(directory, 'examples.parquet'), { schema: 2 })
     expect(examples.latent).toEqual([...(examples.latent as number[])].sort((a, b) => a - b))
   })
 
-  test('joins the stability of each latent where it is given, and has no such column where it is not', async () => {
-    const cosines = Float32Array.of(0.5, 0.25, 1, 0, 0.75, 0.125)
-    const { directory } = await run(cosines)
-    const { stability } = await readTable(join(directory, 'features.parquet'), { columns: ['stability'] })
-    expect(stability).toEqual([...cosines])
-    expect((await readFeatures(directory)).map(feature => feature.stability)).toEqual([...cosines])
-    const plain = await readTable(join((await run()).directory, 'features.parquet'))
-    expect(plain).not.toHaveProperty('stability')
+  test('leaves null what there is none of, in the table and in the lines', async () => {
+    const { directory } = await run()
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 2 })
+    const untested = Object.entries(table).flatMap(([name, values]) => (values[3] === null ? [name] : []))
+    expect(untested).toEqual([
+      ...['rule_concept', 'intervention', 'dose', 'concept', 'documents', 'effect_metric', 'effect', 'effect_low'],
+      ...['effect_high', 'control_relative_effect', 'p', 'q', 'stability'],
+    ])
+    // Latent 5 never fires: no rule, no score, no mean.
+    const silent = Object.fromEntries(Object.entries(table).map(([name, values]) => [name, values[5]]))
+    expect(silent).toMatchObject({
+      ...{ label: null, label_kind: 'none', label_f1: null, rule_kind: null, rule_tokens: null, rule_token_ids: null },
+      ...{ density: 0, mean_activation: null, max_activation: 0, verdict: 'not-run' },
+    })
+    expect((await readFeatures(directory))[5]).toMatchObject({ rule: null, labelF1: null, meanActivation: null })
+  })
+
+  test('says of steering that it is steering, at which dose, about which concept and on how many documents', async () => {
+    const evidence = evidenceOf([{ feature: 1, primary: 'steer', concept: 'small' }], hashes)
+    const { directory } = await run({ evidence: { evidence } })
+    const { evidence: found } = (await readFeatures(directory))[1]!
+    expect(found).toMatchObject({ intervention: 'steer', dose: 1, concept: 'small', documents: 12 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 2 })
+    expect(['intervention', 'dose', 'concept', 'documents'].map(name => table[name]![1])).toEqual([
+      'steer',
+      1,
+      'small',
+      12,
+    ])
+  })
+
+  test.each([
+    ['sae', 'SAE'],
+    ['model', 'model'],
+    ['dataset', 'text'],
+  ] as const)('refuses evidence about another %s, and names both', async (part, word) => {
+    const evidence = evidenceOf([{ feature: 1 }], { ...hashes, [part]: 'f00dfeedf00dfeed' })
+    const joined = run({
+      evidence: { evidence, name: 'run42-validate', names: { [part]: 'theirs' } },
+      names: { [part]: 'ours' },
+    })
+    await expect(joined).rejects.toThrow(
+      `The evidence of run42-validate is about another ${word} than what is to be labelled: theirs (hash f00dfeedf00d), not ours (hash one-hot-`,
+    )
+  })
+
+  test('refuses concepts that the dataset does not have, with the nearest names', async () => {
+    const config = LabelConfig.parse({ sae: 'fake', logits: 2, concepts: ['smal'] })
+    const error = await run({ config }).catch(error => error)
+    expect(error.message).toBe('concepts names smal, but the dataset one-hot has no concept of that name.')
+    expect(error.fix).toMatch(/^Did you mean small/)
+  })
+
+  test.each([0, 0.5])(
+    'keeps a rule that fails on validation text as data and gives no label, at minimumF1 %d',
+    async minimumF1 => {
+      // Token 3 is in discovery text alone, so its rule has F1 0 on the other half.
+      const text = oneHotDataset([
+        [0, 1, 2, 3],
+        [0, 3, 1],
+        [0, 2, 2, 4],
+        [0, 4, 1],
+      ])
+      const config = LabelConfig.parse({ sae: 'fake', logits: 2, minimumF1 })
+      const { directory, summary } = await run({ dataset: text, config })
+      const features = await readFeatures(directory)
+      expect(features[3]).toMatchObject({
+        ...{ label: null, labelKind: 'none', labelF1: 0, labelRecall: 0 },
+        rule: { kind: 'token', tokens: ['t3'] },
+      })
+      expect(features[1]).toMatchObject({ label: '“t1”', labelF1: 1 })
+      expect(summary).toMatchObject({ alive: 3, labelled: 2, belowMinimumF1: 1, meanF1: 1, meanRuleF1: 2 / 3 })
+    },
+  )
+
+  test('joins the stability of each latent where it is given; without it, and without a partner, it is null', async () => {
+    const stability = [0.5, 0.25, 1, null, 0.75, 0.125]
+    const { directory } = await run({ stability })
+    const table = await readTable(join(directory, 'features.parquet'), { columns: ['stability'], schema: 2 })
+    expect(table.stability).toEqual(stability)
+    expect((await readFeatures(directory)).map(feature => feature.stability)).toEqual(stability)
+    const plain = await readTable(join((await run()).directory, 'features.parquet'), { schema: 2 })
+    expect(plain.stability).toEqual(stability.map(() => null))
   })
 
   test('writes the same bytes again', async () => {
@@ -150,19 +217,27 @@ describe('the stage', () => {
     for (const name of ['features.parquet', 'examples.parquet', 'features.jsonl'])
       expect(await readFile(join(a.directory, name))).toEqual(await readFile(join(b.directory, name)))
   })
+})
 
-  test('exports the features with a verdict as CSV', async () => {
-    const { directory } = await run()
-    const path = join(directory, 'out.csv')
-    expect(await exportLabels(directory, path, 'csv', { verdicts: ['pass'] })).toBe(1)
-    const [header, line] = (await readFile(path, 'utf8')).split('\r\n')
-    expect(header).toMatch(/^latent,label,/)
-    expect(line).toMatch(/^1,“t1”,token,/)
+describe('a rule is a label', () => {
+  const rule = { kind: 'token', tokens: ['a'], tokenIds: [1], concept: null } as const
+  const scored = (f1: number) => ({ precision: f1, recall: f1, f1, baseRate: 0.1 })
+
+  test.each([
+    [0.5, 0.5, '“a”'],
+    [0.49, 0.5, null],
+    [0.01, 0, '“a”'],
+    [0, 0, null],
+  ])('with F1 %d on validation text and a bar of %d: %s', (f1, bar, label) => {
+    const rules = { ...rule, tokens: [...rule.tokens], tokenIds: [...rule.tokenIds] }
+    expect(labelOf(rules, scored(f1), bar)).toEqual({ label, labelKind: label === null ? 'none' : 'token' })
   })
 
-  test('refuses a label file of another schema', async () => {
-    const { directory } = await run()
-    await writeFile(join(directory, 'features.jsonl'), '{"schema":99,"latent":0}\n')
-    await expect(readFeatures(directory)).rejects.toThrow('line 1 has schema 99, but this version reads 1.')
+  test('in words is short, however many and long the tokens, and steers no terminal', () => {
+    const tokens = ['\u202ea', 'b\n', 'c', 'd', 'e', 'f', 'W'.repeat(1000)]
+    expect(inWords({ kind: 'token', tokens, tokenIds: [], concept: null })).toBe(
+      '“\\u202ea”, “b\\n”, “c”, “d” or 3 more',
+    )
+    expect(inWords({ kind: 'token', tokens: tokens.slice(6), tokenIds: [], concept: null }).length).toBeLessThan(70)
   })
 })

@@ -21,6 +21,8 @@ export interface Outcome {
   readonly text: string
   /** For programs: printed instead of the text under `--json`. */
   readonly json: unknown
+  /** What the command was asked to write to stdout; the text, or under `--json` the object, then goes to stderr. */
+  readonly data?: string
   readonly exitCode?: number
 }
 

@@ -2,6 +2,7 @@
 import { codeOf, FaultError, UserError } from '../core/errors.ts'
 import { writeError } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
+import { visibleJson, visibleLines } from '../core/visible.ts'
 import { type Invocation, readCommand, TextAsked } from './command.ts'
 import { type CommandEntry, commands } from './commands/index.ts'
 import { helpText } from './help.ts'
@@ -23,7 +24,12 @@ export async function main(args: readonly string[]): Promise<number> {
     const progress = terminalProgress({ screen: process.stderr, color, seconds: () => performance.now() / 1000 })
     const signal = interruptSignal(line => progress.note(line))
     const outcome = await invocation.run({ progress, signal, now: () => new Date(), columns: width })
-    await print(invocation.json ? `${JSON.stringify(outcome.json)}\n` : outcome.text && `${outcome.text}\n`)
+    const told = invocation.json ? visibleJson(outcome.json) : visibleLines(outcome.text)
+    if (outcome.data === undefined) await print(told && `${told}\n`)
+    else {
+      await print(outcome.data)
+      progress.note(told)
+    }
     return outcome.exitCode ?? 0
   } catch (error) {
     if (error instanceof TextAsked) {
@@ -80,12 +86,12 @@ async function complain(thrown: unknown, json: boolean): Promise<number> {
   const exitCode = error ? error.exitCode : bugCode
   const message = error ? error.message : thrown instanceof Error ? thrown.message : String(thrown)
   const fix = error?.fix
-  if (error) process.stderr.write(`pipeline: ${message}\n${fix ? `  fix: ${fix}\n` : ''}`)
+  if (error) process.stderr.write(visibleLines(`pipeline: ${message}\n${fix ? `  fix: ${fix}\n` : ''}`))
   else {
     const stack = thrown instanceof Error ? (thrown.stack ?? message) : message
     process.stderr.write(`pipeline: this is a bug, not your mistake. Please report what follows.\n${stack}\n`)
   }
-  if (json) await print(`${JSON.stringify({ error: { message, ...(fix ? { fix } : {}), exitCode } })}\n`)
+  if (json) await print(`${visibleJson({ error: { message, ...(fix ? { fix } : {}), exitCode } })}\n`)
   return exitCode
 }
 

@@ -1,6 +1,7 @@
 /** Progress for people: a bar with rate and time left on a terminal, a plain line now and then elsewhere. */
 import type { Progress } from '../core/progress.ts'
 import { duration, shortCount } from '../core/text.ts'
+import { visible, visibleLines } from '../core/visible.ts'
 
 /** Where progress is written; `process.stderr` is one. */
 export interface Screen {
@@ -59,14 +60,14 @@ export function terminalProgress({ screen, color, seconds }: TerminalOptions): P
     start(name, total, unit) {
       clear()
       const now = seconds()
-      task = { name, total, unit, begun: now, shown: 0, done: 0, note: '', samples: [] }
+      task = { name: visible(name), total, unit, begun: now, shown: 0, done: 0, note: '', samples: [] }
       if (bar) show()
     },
     update(done, note) {
       if (!task) return
       const now = seconds()
       task.done = done
-      if (note !== undefined) task.note = note
+      if (note !== undefined) task.note = visible(note)
       task.samples.push({ at: now, done })
       while (task.samples.length > 2 && now - task.samples[0]!.at > rateSeconds) task.samples.shift()
       show()
@@ -75,13 +76,17 @@ export function terminalProgress({ screen, color, seconds }: TerminalOptions): P
       if (!task) return
       clear()
       const took = seconds() - task.begun
-      const parts = [task.name, summary ?? `${shortCount(task.total ?? task.done)} ${task.unit}`, duration(took)]
+      const parts = [
+        task.name,
+        (summary && visible(summary)) ?? `${shortCount(task.total ?? task.done)} ${task.unit}`,
+        duration(took),
+      ]
       screen.write(`${parts.join('  ')}\n`)
       task = undefined
     },
     note(line) {
       clear()
-      screen.write(`${line}\n`)
+      screen.write(`${visibleLines(line)}\n`)
       if (bar && task) {
         task.shown = 0
         show()

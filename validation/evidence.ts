@@ -121,7 +121,7 @@ export type InterventionEvidence = z.infer<typeof InterventionEvidence>
 
 export const Selectivity = z.strictObject({
   concept: z.string(),
-  discoveryAuroc: z.number(),
+  discoveryAuroc: number,
   auroc: number,
   low: number,
   high: number,
@@ -181,9 +181,13 @@ export const FeatureEvidence = z.strictObject({
 })
 export type FeatureEvidence = z.infer<typeof FeatureEvidence>
 
+/** What a finding is about, by content. */
+export const Hashes = z.strictObject({ model: z.string(), sae: z.string(), dataset: z.string() })
+export type Hashes = z.infer<typeof Hashes>
+
 export const Evidence = z.strictObject({
   schema: z.literal(2),
-  hashes: z.strictObject({ model: z.string(), sae: z.string(), dataset: z.string() }),
+  hashes: Hashes,
   site: z.string(),
   weightProcessing: z.literal('none'),
   seed: z.number(),
@@ -212,34 +216,47 @@ export async function readEvidence(path: string): Promise<Evidence> {
   )
 }
 
-/** What other stages show of a latent's evidence. */
-export interface EvidenceSummary {
-  readonly verdict: string
-  readonly metric: string
-  readonly effect: number | null
-  readonly effectLow: number | null
-  readonly effectHigh: number | null
-  readonly controlRelativeEffect: number | null
-  readonly p: number | null
-  readonly q: number | null
-}
+/** What other stages show of a latent's evidence: the primary intervention and what it did to the target. */
+export const EvidenceSummary = z.strictObject({
+  verdict: Verdict,
+  intervention: z.enum(['ablate', 'steer']),
+  /** Strength of steering, in units of the latent's p99 activation; null for ablation. */
+  dose: number,
+  /** The claimed concept; null where the claim is about what follows the latent's own activations. */
+  concept: z.string().nullable(),
+  /** Documents that the effect is a mean over. */
+  documents: z.int().min(0),
+  metric: z.string(),
+  effect: number,
+  effectLow: number,
+  effectHigh: number,
+  /** The effect less that of other latents at equal norm. */
+  controlRelativeEffect: number,
+  p: number,
+  q: number,
+})
+export type EvidenceSummary = z.infer<typeof EvidenceSummary>
 
-/** The primary intervention's figures by latent; the control-relative effect is against other latents. */
+/** The primary intervention's figures by latent. */
 export function evidenceByLatent(evidence: Evidence): Map<number, EvidenceSummary> {
   return new Map(
-    evidence.features.map(feature => {
-      const primary = feature[feature.claim.primary]
+    evidence.features.map(({ claim, verdict, ...feature }) => {
+      const primary = feature[claim.primary]
       const effect = primary?.metrics.target.effect
+      const foreign = primary?.metrics.target.controls.find(({ control }) => control === 'foreign')
       return [
-        feature.claim.feature,
+        claim.feature,
         {
-          verdict: feature.verdict,
-          metric: feature.claim.metric,
+          verdict,
+          intervention: claim.primary,
+          dose: claim.primary === 'steer' ? claim.dose : null,
+          concept: claim.concept,
+          documents: effect?.documents ?? 0,
+          metric: claim.metric,
           effect: effect?.mean ?? null,
           effectLow: effect?.low ?? null,
           effectHigh: effect?.high ?? null,
-          controlRelativeEffect:
-            primary?.metrics.target.controls.find(({ control }) => control === 'foreign')?.difference ?? null,
+          controlRelativeEffect: foreign?.difference ?? null,
           p: primary?.test.p ?? null,
           q: primary?.test.q ?? null,
         },

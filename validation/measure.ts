@@ -1,5 +1,7 @@
 /** Measures a planned latent: a row per (feature, intervention, dose, control, document), and its activations beside labels. */
 
+import { UserError } from '../core/errors.ts'
+import { quote } from '../core/quote.ts'
 import { Random } from '../core/random.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import { type Activations, activationsIn, firstPosition } from '../latents/activations.ts'
@@ -97,14 +99,20 @@ function measureDocument(
   }
   const main = intervention === 'ablate' ? 0 : dose
   if (intervention === 'ablate')
-    add({ direction: 0, change: changeTo(0) }, { dose: 0, control: 'feature', controlId: -1 })
+    add({ direction: 0, change: changeTo(0) }, { dose: 0, control: 'feature', controlId: null })
   else
     for (const step of doses)
-      add({ direction: 0, change: changeTo(step * unit) }, { dose: step, control: 'feature', controlId: -1 })
+      add({ direction: 0, change: changeTo(step * unit) }, { dose: step, control: 'feature', controlId: null })
   bankControls.forEach((label, i) => {
     add({ direction: i + 1, change: changeTo(main * unit) }, { dose: main, ...label })
   })
   const effects = measureEdits(model, site, { window, positions, edits, bank, weights: target.weights, batchTokens })
+  for (const { norm, target, loss, kl } of effects)
+    if (![norm, target, loss, kl].every(Number.isFinite))
+      throw new UserError(
+        `Editing latent ${feature} (${intervention}) in ${quote(window.id)} makes the model's predictions not finite.`,
+        { fix: 'Check the weights of model and SAE for NaN and infinity, or take smaller doses.' },
+      )
   const rows = effects.map((effect, i) => ({
     feature,
     intervention,
@@ -116,7 +124,10 @@ function measureDocument(
   if (intervention === 'steer') return rows
   const sham = shamDifference(model, site, window, direction.length)
   const nothing = { positions: positions.length, norm: 0, target: sham, loss: sham, kl: sham }
-  return [{ feature, intervention, dose: 0, control: 'sham', controlId: -1, document: window.id, ...nothing }, ...rows]
+  return [
+    { feature, intervention, dose: 0, control: 'sham', controlId: null, document: window.id, ...nothing },
+    ...rows,
+  ]
 }
 
 /** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */

@@ -17,8 +17,8 @@ export interface EffectRow {
   readonly dose: number
   /** `feature`, `sham`, or a kind of control. */
   readonly control: 'feature' | 'sham' | ControlKind
-  /** Which control of its kind (a latent's number for foreign ones); −1 for the feature. */
-  readonly controlId: number
+  /** Which control of its kind (a latent's number for foreign ones); null for the feature and the sham. */
+  readonly controlId: number | null
   /** The window's id. */
   readonly document: string
   /** Edited positions. */

@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { readTable, writeTable } from '../datasets/tables.ts'
 import type { EffectRow, SelectivityRow } from './rows.ts'
 
+/** Version of effects.parquet; readers refuse others. */
+const effectsSchema = 2
+
 const effectColumns = {
   feature: 'int32',
   intervention: 'string',
@@ -24,14 +27,14 @@ const nameOf = (key: string) => (key === 'controlId' ? 'control_id' : key)
 export async function writeEffects(directory: string, rows: readonly EffectRow[]): Promise<void> {
   const columns = Object.entries(effectColumns).map(([key, type]) => [
     nameOf(key),
-    { type, values: rows.map(row => row[key as keyof EffectRow]) },
+    { type, values: rows.map(row => row[key as keyof EffectRow]), nullable: key === 'controlId' },
   ])
-  await writeTable(join(directory, 'effects.parquet'), Object.fromEntries(columns))
+  await writeTable(join(directory, 'effects.parquet'), Object.fromEntries(columns), { schema: effectsSchema })
 }
 
 /** Reads effects.parquet back. */
 export async function readEffects(directory: string): Promise<EffectRow[]> {
-  const table = await readTable(join(directory, 'effects.parquet'))
+  const table = await readTable(join(directory, 'effects.parquet'), { schema: effectsSchema })
   const keys = Object.keys(effectColumns)
   return (table.feature ?? []).map(
     (_, i) => Object.fromEntries(keys.map(key => [key, table[nameOf(key)]![i]])) as unknown as EffectRow,

@@ -8,6 +8,8 @@
 import { join } from 'node:path'
 import { UserError } from '../core/errors.ts'
 import { removePartials, writeJson } from '../core/files.ts'
+import { mustKnow } from '../core/nearest.ts'
+import { quote } from '../core/quote.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
@@ -189,7 +191,16 @@ async function measureAll(
   return measured
 }
 
-function checkInputs({ model, sae, config }: ValidateInputs): void {
+function checkInputs({ model, sae, dataset, config }: ValidateInputs): void {
+  mustKnow(config.concepts ?? [], dataset.concepts, {
+    key: 'concepts',
+    what: `the dataset ${quote(dataset.name)} has no concept`,
+  })
+  const fields = [...new Set(dataset.documents.flatMap(({ strata }) => Object.keys(strata)))].sort()
+  mustKnow(config.robustness ?? [], fields, {
+    key: 'robustness',
+    what: `no document of the dataset ${quote(dataset.name)} has a stratum`,
+  })
   if (sae.outputs !== sae.width)
     throw new UserError(`This SAE predicts ${sae.outputs} values from ${sae.width}: it has no place to be put back.`, {
       fix: 'Validate an SAE that reconstructs the site it reads.',

@@ -1,5 +1,5 @@
 /** The features part of the report: a card a latent, with label, evidence, logit effects and highlighted examples. */
-import type { Feature } from '../../labels/feature.ts'
+import { type Feature, isLabelled } from '../../labels/feature.ts'
 import { histogram } from '../charts/charts.ts'
 import { short } from '../charts/scale.ts'
 import { escapeHtml } from '../html.ts'
@@ -30,19 +30,19 @@ export function chooseFeatures(features: readonly Feature[], count: number): Fea
 
 /** A feature's card. */
 export function featureCard(feature: Feature, examples: readonly ShownExample[]): string {
-  const { latent, label, labelKind, evidence } = feature
+  const { latent, label, evidence } = feature
   const verdict = evidence ? ` <span class="pill ${evidence.verdict}">${escapeHtml(evidence.verdict)}</span>` : ''
   const facts = [
     `fires on ${short(feature.density * 100)} % of tokens`,
     `mean ${short(feature.meanActivation)}, largest ${short(feature.maxActivation)}`,
-    ...(feature.labelF1 !== null && labelKind !== 'promotes' && labelKind !== 'none'
+    ...(feature.rule !== null
       ? [
-          `label: F1 ${short(feature.labelF1)} (precision ${short(feature.labelPrecision)}, recall ${short(feature.labelRecall)}, base rate ${short(feature.labelBaseRate)})`,
+          `${isLabelled(feature) ? 'label' : 'best rule, too weak for a label'}: F1 ${short(feature.labelF1)} (precision ${short(feature.labelPrecision)}, recall ${short(feature.labelRecall)}, base rate ${short(feature.labelBaseRate)})`,
         ]
       : []),
     ...(evidence?.effect !== null && evidence?.effect !== undefined
       ? [
-          `ablation ${short(evidence.effect)} [${short(evidence.effectLow)}, ${short(evidence.effectHigh)}] ${escapeHtml(evidence.metric)}, q ${short(evidence.q)}`,
+          `${evidence.intervention === 'steer' ? `steering at dose ${short(evidence.dose)}` : 'ablation'} ${short(evidence.effect)} [${short(evidence.effectLow)}, ${short(evidence.effectHigh)}] ${escapeHtml(evidence.metric)} over ${evidence.documents} documents, q ${short(evidence.q)}`,
         ]
       : []),
   ]
@@ -50,7 +50,7 @@ export function featureCard(feature: Feature, examples: readonly ShownExample[])
   const bands = examples.filter(({ group }) => group !== 'top')
   const scale = feature.maxActivation || 1
   return `<article class="feature" id="latent-${latent}">
-<header><h3>Latent ${latent}</h3><span>${escapeHtml(label) || '<span class="soft">no label</span>'}</span>${verdict}</header>
+<header><h3>Latent ${latent}</h3><span>${(label && escapeHtml(label)) || '<span class="soft">no label</span>'}</span>${verdict}</header>
 <div class="facts">${facts.join(' · ')}</div>
 ${tokenRow('promotes', feature.promoted)}${tokenRow('suppresses', feature.suppressed)}
 ${top

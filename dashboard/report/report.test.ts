@@ -1,29 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { Feature } from '../../labels/feature.ts'
+import { featureOf as feature, testedAs } from '../../labels/evidence.fixture.ts'
 import { forestPlot, histogram, lineChart } from '../charts/charts.ts'
 import { linearScale, logScale, roundTicks, short } from '../charts/scale.ts'
 import { escapeHtml } from '../html.ts'
 import { chooseFeatures, densityHistogram, featureCard } from './features.ts'
 import { page, table } from './page.ts'
 import { trainingCharts } from './training.ts'
-
-const feature = (latent: number, more: Partial<Feature> = {}): Feature => ({
-  latent,
-  label: `“w${latent}”`,
-  labelKind: 'token',
-  labelPrecision: 0.9,
-  labelRecall: 0.8,
-  labelF1: 0.85,
-  labelBaseRate: 0.01,
-  density: 0.02,
-  meanActivation: 1,
-  maxActivation: 4,
-  histogram: [3, 1],
-  promoted: [{ token: '<b>', effect: 2 }],
-  suppressed: [],
-  evidence: null,
-  ...more,
-})
 
 describe('scales', () => {
   test('put ticks at round values inside the range', () => {
@@ -116,19 +98,10 @@ describe('charts', () => {
 
 describe('features', () => {
   test('those tested come first, then those a rule describes, best first', () => {
-    const tested = {
-      verdict: 'fail',
-      metric: 'target',
-      effect: 0,
-      effectLow: 0,
-      effectHigh: 0,
-      controlRelativeEffect: 0,
-      p: 1,
-      q: 1,
-    }
+    const tested = testedAs()
     const chosen = chooseFeatures(
       [
-        feature(1, { labelKind: 'promotes', labelF1: 0.9 }),
+        feature(1, { labelKind: 'none', label: null, labelF1: 0.9 }),
         feature(2, { labelF1: 0.7 }),
         feature(3, { labelF1: 0.8 }),
         feature(4, { evidence: tested }),

@@ -5,9 +5,11 @@ import { writeAtomic } from '../../core/files.ts'
 import type { StageContext } from '../../core/stage.ts'
 import { readCaptureManifest } from '../../datasets/shards/index.ts'
 import { readTable } from '../../datasets/tables.ts'
-import { readFeatures } from '../../labels/export.ts'
-import type { Feature } from '../../labels/feature.ts'
+import { mustBelong } from '../../labels/belongs.ts'
+import { type Feature, isLabelled, labelsSchema } from '../../labels/feature.ts'
+import { readFeatures } from '../../labels/files.ts'
 import type { RunManifest } from '../../runs/run.ts'
+import type { Evidence } from '../../validation/evidence.ts'
 import { short } from '../charts/scale.ts'
 import { escapeHtml } from '../html.ts'
 import { captureHtml } from './capture.ts'
@@ -24,6 +26,8 @@ export interface ReportedRun {
 
 export interface ReportInputs {
   readonly title: string
+  /** The SAE that everything is about. */
+  readonly sae: { readonly name: string; readonly hash: string }
   readonly capture?: ReportedRun | undefined
   readonly train?: ReportedRun | undefined
   readonly validate?: ReportedRun | undefined
@@ -37,7 +41,8 @@ export async function report(context: StageContext, inputs: ReportInputs): Promi
   const { capture, train, validate, label } = inputs
   const features = label ? await readFeatures(label.directory) : []
   const evidence = validate && (await readEvidence(validate.directory))
-  const names = new Map(features.map(feature => [feature.latent, feature.label]))
+  checkBelonging(inputs, evidence, features)
+  const names = new Map(features.flatMap(({ latent, label }) => (label === null ? [] : [[latent, label] as const])))
   const sections: Section[] = []
   if (evidence) sections.push({ id: 'evidence', title: 'Evidence', html: validationHtml(evidence, names) })
   if (label)
@@ -65,6 +70,23 @@ export async function report(context: StageContext, inputs: ReportInputs): Promi
   }
 }
 
+/** Refuses evidence and labels of another SAE, and evidence about another model or text than the labels are. */
+function checkBelonging(
+  { sae, validate, label }: ReportInputs,
+  evidence: Evidence | undefined,
+  features: readonly Feature[],
+) {
+  const namesOf = (run: ReportedRun) =>
+    Object.fromEntries(run.manifest.inputs.map(({ role, run, path }) => [role, run ?? path ?? role]))
+  const evidenceIs = validate &&
+    evidence && { what: `the evidence of ${validate.manifest.id}`, hashes: evidence.hashes, names: namesOf(validate) }
+  const labelsAre = label &&
+    features[0] && { what: `the labelling ${label.manifest.id}`, hashes: features[0].hashes, names: namesOf(label) }
+  const report = { what: 'the report', hashes: { sae: sae.hash }, names: { sae: sae.name } }
+  for (const found of [evidenceIs, labelsAre]) if (found) mustBelong(found, report)
+  if (evidenceIs && labelsAre) mustBelong(evidenceIs, labelsAre)
+}
+
 /** The figures a reader wants first. */
 function lead({ train, validate, label }: ReportInputs, features: readonly Feature[]): string {
   const figures: { name: string; value: string; note?: string }[] = []
@@ -78,7 +100,7 @@ function lead({ train, validate, label }: ReportInputs, features: readonly Featu
   add(train, 'dead', 'dead latents')
   for (const [key, name, note] of leadFigures) add(validate, key, name, note)
   if (label) {
-    const ruled = features.filter(({ labelKind }) => !['none', 'promotes'].includes(labelKind)).length
+    const ruled = features.filter(isLabelled).length
     figures.push({ name: 'labelled by a rule', value: short(ruled), note: `of ${features.length}` })
   }
   const site = train?.manifest.config.site
@@ -102,7 +124,7 @@ ${cards.join('\n')}`
 }
 
 async function examplesByLatent(directory: string, latents: ReadonlySet<number>): Promise<Map<number, ShownExample[]>> {
-  const rows = await readTable(join(directory, 'examples.parquet'))
+  const rows = await readTable(join(directory, 'examples.parquet'), { schema: labelsSchema })
   const byLatent = new Map<number, ShownExample[]>()
   const column = <T>(name: string) => rows[name] as T[]
   const latent = column<number>('latent')

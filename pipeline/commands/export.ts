@@ -1,6 +1,7 @@
 /** `pipeline export …`: results for other programs. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { isStdout, writeTo } from '../../core/destination.ts'
 import { labelFormats } from '../../labels/export.ts'
 import type { SaeFormat } from '../../sae/formats/index.ts'
 import { defineCommand } from '../command.ts'
@@ -19,7 +20,7 @@ export const labels = defineCommand({
   ],
   config: z.strictObject({
     run: z.string().describe('Id or directory of the label run'),
-    to: z.string().describe('File to write'),
+    to: z.string().min(1).describe('File to write; - is standard output'),
     format: z.enum(labelFormats).default('jsonl').describe('Form of the file'),
     verdicts: z.array(z.enum(verdicts)).optional().describe('Only features with these verdicts'),
     labelledOnly: z.boolean().default(false).describe('Only features that a rule describes'),
@@ -28,14 +29,17 @@ export const labels = defineCommand({
   async run(config) {
     const { exportLabels } = await import('../../labels/export.ts')
     const found = await findRun(openStore(config), config.run, 'labels', ['label'])
-    const to = resolve(config.to)
     const selection = {
       labelledOnly: config.labelledOnly,
       ...(config.verdicts ? { verdicts: config.verdicts } : {}),
     }
-    const write = () => exportLabels(found.directory, to, config.format, selection)
-    const features = await reading(found, ['features.jsonl'], write)
-    return { text: `${features} features of ${found.run.manifest.id} are in ${to}.`, json: { features, path: to } }
+    const read = () => exportLabels(found.directory, config.format, selection)
+    const { text: data, features } = await reading(found, ['features.jsonl'], read)
+    const told = `${features} features of ${found.run.manifest.id} are in`
+    if (isStdout(config.to)) return { text: `${told} the output.`, json: { features, path: '-' }, data }
+    const to = resolve(config.to)
+    await writeTo(to, data)
+    return { text: `${told} ${to}.`, json: { features, path: to } }
   },
 })
 

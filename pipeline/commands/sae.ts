@@ -112,11 +112,11 @@ export const compare = defineCommand({
       const { match, stability, null: permuted, ...figures } = comparison
       const output = config.output === undefined ? undefined : resolve(config.output)
       if (output !== undefined) await writeStability(output, comparison, { a: a.hash, b: b.hash })
-      const largest = permuted.length > 0 ? Math.max(...permuted) : Number.NaN
+      const largest = permuted.length > 0 ? Math.max(...permuted).toFixed(4) : '–'
       const lines = columns([
         ['mean cosine of matches (MCC)', figures.mcc.toFixed(4)],
         [`share with cosine ≥ ${figures.threshold}`, figures.shared.toFixed(4)],
-        ['largest share by permutation', largest.toFixed(4)],
+        ['largest share by permutation', largest],
         ['p', figures.p.toFixed(4)],
         ...(figures.exact ? [] : [['no matching has a larger mean than', figures.mccBound.toFixed(4)]]),
         ['matching', figures.exact ? 'exact' : 'by auction, since there are more than 16,384 latents'],
@@ -127,8 +127,9 @@ export const compare = defineCommand({
         json: {
           ...figures,
           null: permuted,
-          match: [...match],
-          stability: [...stability],
+          // As in the table: a latent without a partner has neither match nor cosine.
+          match: Array.from(match, j => (j < 0 ? null : j)),
+          stability: Array.from(stability, (cosine, i) => (match[i]! < 0 ? null : cosine)),
           ...(output === undefined ? {} : { output }),
         },
       }

@@ -98,6 +98,11 @@ export function nameOf({ input }: Found): string {
   return input.run ?? input.path ?? input.role
 }
 
+/** What messages call the inputs of a run, by role. */
+export function namesOf(inputs: readonly RunInput[]): Record<string, string> {
+  return Object.fromEntries(inputs.map(input => [input.role, input.run ?? input.path ?? input.role]))
+}
+
 /** Loads a model with its tokenizer and a dataset tokenised by it. The caller disposes the model. */
 export async function loadModelAndText(
   model: Found,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
-import { findFile, findRun, findSae, hashing, loadModelAndText } from './inputs.ts'
+import { findFile, findRun, findSae, hashing, loadModelAndText, nameOf, namesOf } from './inputs.ts'
 import { datasetOf, modelOf } from './origin.ts'
 import { reading } from './reading.ts'
 import { loadSaeOf } from './sae.ts'
@@ -37,12 +37,14 @@ export default defineStage({
       async work(context) {
         const { label } = await import('../../labels/label.ts')
         const { readStability } = await import('../../sae/measure/stability.ts')
-        const { evidenceByLatent, readEvidence } = await import('../../validation/evidence.ts')
-        const found = evidence
-          ? evidenceByLatent(
-              await reading(evidence, ['evidence.json'], () => readEvidence(join(evidence.directory, 'evidence.json'))),
-            )
-          : undefined
+        const { readEvidence } = await import('../../validation/evidence.ts')
+        const found = evidence && {
+          evidence: await reading(evidence, ['evidence.json'], () =>
+            readEvidence(join(evidence.directory, 'evidence.json')),
+          ),
+          name: nameOf(evidence),
+          names: namesOf(evidence.run.manifest.inputs),
+        }
         const loaded = await loadModelAndText(model, text, context)
         const trained = await loadSaeOf(sae)
         try {
@@ -50,8 +52,9 @@ export default defineStage({
           return await label(context, {
             ...loaded,
             sae: trained,
-            evidence: found || new Map(),
+            evidence: found || undefined,
             stability: cosines,
+            names: namesOf([sae.input, model.input, text.input]),
             config: settings,
           })
         } finally {

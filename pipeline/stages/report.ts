@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
 import { findRun, findSae, nameOf } from './inputs.ts'
 import { captureOf } from './origin.ts'
-import { readingRuns } from './reading.ts'
+import { reading, readingRuns } from './reading.ts'
+import { saeFiles } from './sae.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
@@ -32,6 +33,8 @@ export default defineStage({
       inputs: [...found, ...(capture ? [capture] : [])].map(({ input }) => input),
       async work(context) {
         const { report } = await import('../../dashboard/report/report.ts')
+        const { hashSae } = await import('../../sae/formats/saelens.ts')
+        const saeHash = await reading(sae, saeFiles, () => hashSae(sae.directory))
         const shown = [
           ...(capture ? [[capture.run, ['capture.json']] as const] : []),
           ...(train ? [[train, ['metrics.jsonl']] as const] : []),
@@ -40,6 +43,7 @@ export default defineStage({
         ]
         const inputs = {
           title: settings.title ?? nameOf(sae),
+          sae: { name: nameOf(sae), hash: saeHash },
           capture: capture?.run,
           train,
           validate: validate ? validate.run : undefined,

@@ -10,7 +10,7 @@ import { type Found, findSae } from './inputs.ts'
 import { reading } from './reading.ts'
 
 /** What an SAE's run holds of it. */
-const saeFiles = ['cfg.json', 'sae_weights.safetensors']
+export const saeFiles = ['cfg.json', 'sae_weights.safetensors']
 
 /** The SAE of a train or import run, or of an SAELens directory; the caller disposes it. */
 export async function loadSaeOf(found: Found): Promise<Sae> {

@@ -1,5 +1,5 @@
 /** Exporting an SAE to any known format: one writer each. */
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { writeError } from '../../core/files.ts'
@@ -22,6 +22,15 @@ const writers: Record<SaeFormat, (directory: string, sae: Portable) => Promise<v
  * there with all its files or not at all, and equal SAEs give equal bytes. A `UserError` says what a format cannot hold.
  */
 export async function exportSae(to: string, sae: Portable, format: SaeFormat): Promise<string[]> {
+  if (
+    await lstat(to).then(
+      info => info.isSymbolicLink(),
+      () => false,
+    )
+  )
+    throw new UserError(`${to} is a link, but the SAE becomes a new directory.`, {
+      fix: 'Name a directory that does not exist yet.',
+    })
   const before = await readdir(to).catch(error => (error.code === 'ENOTDIR' ? [to] : []))
   if (before.length > 0)
     throw new UserError(`${to} is not empty.`, { fix: 'Name a directory that does not exist yet.' })

@@ -59,11 +59,7 @@ export async function loadSae(directory: string): Promise<Sae> {
   const scale = await readScale(directory)
   const file = await openSafetensors(path)
   try {
-    const hash = hashValue({
-      config: raw,
-      weights: await sha256File(path),
-      ...(scale === undefined ? {} : { scale }),
-    })
+    const hash = await hashOf(raw, path, scale)
     const { params, ...changed } = await readParams(file, path, parsed, scale)
     return makeSae({ architecture, config: { ...config, ...changed.config }, metadata, params, hash })
   } finally {
@@ -81,6 +77,18 @@ export async function isFinished(directory: string): Promise<boolean> {
     if (error instanceof SyntaxError) return false
     throw error
   }
+}
+
+/** The hash that `loadSae` gives an SAE, without opening it. */
+export async function hashSae(directory: string): Promise<string> {
+  const raw = await readConfigFile(join(directory, 'cfg.json'), 'SAE config')
+  const path = join(directory, 'sae_weights.safetensors')
+  await mustBeFile(path, 'safetensors file')
+  return hashOf(raw, path, await readScale(directory))
+}
+
+async function hashOf(config: unknown, path: string, scale: number | undefined): Promise<string> {
+  return hashValue({ config, weights: await sha256File(path), ...(scale === undefined ? {} : { scale }) })
 }
 
 /** log10 densities of a saved SAE, or undefined where it has none. */

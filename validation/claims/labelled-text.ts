@@ -1,5 +1,4 @@
 /** The held-out text of a validation: which windows are read, what latents do on them, and what their tokens carry. */
-import { UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import { onHost } from '../../engine/host.ts'
@@ -44,11 +43,6 @@ export function readLabelledText(
   validation: Activations,
 ): LabelledText {
   const concepts = config.claims === 'firing' ? [] : (config.concepts ?? dataset.concepts)
-  for (const concept of concepts)
-    if (!dataset.concepts.includes(concept))
-      throw new UserError(`The dataset ${dataset.name} has no concept ${concept}.`, {
-        fix: `It has ${dataset.concepts.slice(0, 8).join(', ')}${dataset.concepts.length > 8 ? ' …' : ''}.`,
-      })
   const discoveryLabels = labelWindows(dataset, discovery.windows, concepts)
   const validationLabels = labelWindows(dataset, validation.windows, concepts)
   // All concepts, so that a concept's siblings count as its rest even where they are not claimed.

@@ -29,7 +29,7 @@ function group(rows: readonly EffectRow[], intervention: Intervention, dose: num
   const place = new Map(feature.map(({ document }, i) => [document, i]))
   const kinds = new Map<string, Map<number, EffectRow[]>>()
   for (const row of own) {
-    if (row.control === 'feature') continue
+    if (row.control === 'feature' || row.controlId === null) continue
     const kind = kinds.get(row.control) ?? new Map<number, EffectRow[]>()
     const control = kind.get(row.controlId) ?? []
     control[place.get(row.document)!] = row

@@ -120,7 +120,7 @@ function analyseSelectivity(
   const known = Number.isFinite(interval.estimate)
   return {
     concept: claim.concept,
-    discoveryAuroc: claim.discovery.auroc ?? 0,
+    discoveryAuroc: claim.discovery.auroc,
     auroc: finite(interval.estimate),
     low: finite(interval.low),
     high: finite(interval.high),
