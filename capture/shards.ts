@@ -141,7 +141,7 @@ function notFinite(plan: ShardPlan, site: string, row: number, computed: Float32
   const wrong = computed.find(value => !Number.isFinite(value))
   if (wrong === undefined)
     return new UserError(
-      `An activation ${place} is larger than float16 can hold (${Math.max(...computed.map(Math.abs))}).`,
+      `An activation ${place} is larger than float16 can hold (${computed.reduce((most, value) => Math.max(most, Math.abs(value)), 0)}).`,
       {
         fix: 'Capture with dtype float32.',
       },

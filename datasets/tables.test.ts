@@ -135,7 +135,7 @@ describe('a table', () => {
         expect(read.text).toEqual(rows.map(r => r.text))
         expect(read.list).toEqual(rows.map(r => r.list))
       }),
-      { numRuns: 40 },
+      { numRuns: 40, seed: 1 },
     )
   })
 

@@ -101,7 +101,7 @@ const visible = (token: string) =>
 export function densityHistogram(features: readonly Feature[]): string {
   const alive = features.filter(({ density }) => density > 0).map(({ density }) => Math.log10(density))
   const dead = features.length - alive.length
-  const low = Math.min(-3, Math.floor(Math.min(...alive, 0)))
+  const low = Math.floor(alive.reduce((least, value) => Math.min(least, value), -3))
   const bins = -low * 5
   const counts = new Array<number>(bins).fill(0)
   for (const value of alive) counts[Math.min(bins - 1, Math.floor((value - low) * 5))]!++

@@ -64,11 +64,6 @@ class Table {
     return at === 0 ? 0 : this.view.getInt32(at, true)
   }
 
-  long(number: number): number {
-    const at = this.field(number)
-    return at === 0 ? 0 : Number(this.view.getBigInt64(at, true))
-  }
-
   table(number: number): Table {
     const at = this.field(number)
     if (at === 0) throw new RangeError(`field ${number} is missing`)
@@ -114,15 +109,16 @@ export function readLayout(size: number, read: (offset: number, length: number) 
     const footer = Table.root(read(size - 10 - footerLength, footerLength))
     const columns = footer.table(1).tables(1).map(columnOf)
     const blocks = footer.vector(3, 24).map(at => ({
-      offset: Number(footer.view.getBigInt64(at, true)),
+      offset: size64(footer.view, at, 'the place of a batch'),
       header: footer.view.getInt32(at + 8, true),
-      body: Number(footer.view.getBigInt64(at + 16, true)),
+      body: size64(footer.view, at + 16, 'the size of a batch'),
     }))
     const starts = [0]
     const offsets: number[][] = columns.map(() => [])
     for (const { offset, header, body } of blocks) {
-      if (offset + header + body > size) throw new RangeError('a batch ends after the file')
+      if (header < 0 || offset + header + body > size) throw new RangeError('a batch ends after the file')
       const batch = batchOf(read(offset, header))
+      if (batch.rows > size) throw new RangeError('a batch has more rows than the file has bytes')
       starts.push(starts[starts.length - 1]! + batch.rows)
       let buffer = 0
       columns.forEach(({ width, bytes, list }, i) => {
@@ -147,8 +143,10 @@ export function readLayout(size: number, read: (offset: number, length: number) 
 function columnOf(field: Table) {
   const name = field.text(0)
   const list = field.byte(2) === fixedSizeListType
-  const value = list ? field.tables(5)[0]! : field
+  const value = list ? field.tables(5)[0] : field
+  if (!value) throw new RangeError(`column ${name} is a list of nothing`)
   const width = list ? field.table(3).int(0) : 1
+  if (width < 1) throw new RangeError(`column ${name} has rows of ${width} values`)
   const type = valueType(value)
   if (type === undefined) throw new Error(`its column ${name} has a type that shards do not have`)
   return { name, type, width, list, bytes: type.endsWith('16') ? 2 : 4 }
@@ -171,8 +169,16 @@ function batchOf(bytes: Uint8Array) {
   const { view } = batch
   if (batch.vector(1, 16).some(at => view.getBigInt64(at + 8, true) !== 0n)) throw new Error('it has missing values')
   const buffers = batch.vector(2, 16).map(at => ({
-    offset: Number(view.getBigInt64(at, true)),
-    length: Number(view.getBigInt64(at + 8, true)),
+    offset: size64(view, at, 'the place of a column'),
+    length: size64(view, at + 8, 'the size of a column'),
   }))
-  return { rows: batch.long(0), buffers }
+  const rows = batch.field(0)
+  return { rows: rows === 0 ? 0 : size64(view, rows, 'the number of rows'), buffers }
+}
+
+/** A 64-bit size or place, which is neither negative nor beyond what a number holds. */
+function size64(view: DataView, at: number, what: string): number {
+  const value = view.getBigInt64(at, true)
+  if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`${what} is ${value}`)
+  return Number(value)
 }

@@ -20,26 +20,26 @@ export const StratumRecord = z.strictObject({
   /** The stratum's value of each field, e.g. { language: 'en', position: '16-63' }. */
   values: z.record(z.string(), z.string()),
   /** Tokens that could have been taken. */
-  population: z.int(),
+  population: z.int().min(0),
   /** Tokens that were. */
-  sample: z.int(),
+  sample: z.int().min(0),
   /** Inclusion probability of each; the rows' weight is 1 / probability. */
   probability: z.number(),
 })
 
 export const ShardRecord = z.strictObject({
   file: z.string(),
-  rows: z.int(),
-  bytes: z.int(),
+  rows: z.int().min(0),
+  bytes: z.int().min(0),
   sha256: z.string(),
   /** Windows whose tokens it holds: indices from the first up to, not including, the second. */
-  windows: z.tuple([z.int(), z.int()]),
+  windows: z.tuple([z.int().min(0), z.int().min(0)]),
 })
 
 export const WindowsRecord = z.strictObject({
   file: z.string(),
-  rows: z.int(),
-  bytes: z.int(),
+  rows: z.int().min(0),
+  bytes: z.int().min(0),
   sha256: z.string(),
 })
 
@@ -56,19 +56,19 @@ export const CaptureManifest = z.strictObject({
     /** Whether windows begin with (or, joined, hold) a BOS token. */
     bos: z.boolean(),
     config: DatasetConfig.optional(),
-    documents: z.int(),
+    documents: z.int().min(0),
     /** Documents that were left out because they cannot be used, by reason. */
-    skipped: z.array(z.strictObject({ reason: z.string(), count: z.int() })),
+    skipped: z.array(z.strictObject({ reason: z.string(), count: z.int().min(0) })),
     /** Windows of each split; rows come from `train` alone. */
-    windows: z.record(z.string(), z.int()),
+    windows: z.record(z.string(), z.int().min(0)),
   }),
   seed: z.number(),
   format: z.enum(['arrow', 'parquet']),
   dtype: z.enum(['float32', 'float16']),
-  rows: z.int(),
+  rows: z.int().min(0),
   /** Rows of each record batch but a shard's last. */
-  batchRows: z.int(),
-  sites: z.array(z.strictObject({ name: z.string(), width: z.int(), statistics: SiteStatistics })),
+  batchRows: z.int().min(1),
+  sites: z.array(z.strictObject({ name: z.string(), width: z.int().min(1), statistics: SiteStatistics })),
   sampling: z.strictObject({
     fields: z.array(z.string()),
     allocation: z.enum(['proportional', 'equal']),

@@ -8,6 +8,7 @@ import { sha256File } from '../../core/hash.ts'
 import { nearest } from '../../core/nearest.ts'
 import { type Progress, silent } from '../../core/progress.ts'
 import { CaptureManifest, type ShardRecord, upgradeManifest } from './manifest.ts'
+import { mustMatch } from './match.ts'
 import { Shard } from './shard.ts'
 
 /** What is known of each row, beside its activations. */
@@ -84,6 +85,10 @@ export async function readCaptureManifest(directory: string): Promise<CaptureMan
   const manifest = parseConfig(CaptureManifest, schema === 1 ? upgradeManifest(value) : value, 'capture.json')
   if (manifest.shards.reduce((sum, shard) => sum + shard.rows, 0) !== manifest.rows)
     throw new UserError(`The shards of the capture ${directory} do not add up to its ${manifest.rows} rows.`)
+  // What is allocated for rows is bounded by what the files hold.
+  for (const { file, rows, bytes } of manifest.shards)
+    if (rows > bytes)
+      throw new UserError(`The shard ${file} of ${directory} has ${bytes} bytes, too few for ${rows} rows.`)
   return manifest
 }
 
@@ -267,9 +272,11 @@ class OpenCapture implements Capture {
     }
     const record = this.manifest.shards[index]!
     const shard = new Shard(join(this.directory, record.file))
-    if (shard.rows !== record.rows) {
+    try {
+      mustMatch(shard, this.manifest, record)
+    } catch (error) {
       shard.close()
-      throw new UserError(`The shard ${shard.path} has ${shard.rows} rows, but capture.json says ${record.rows}.`)
+      throw error
     }
     this.open.set(index, shard)
     return shard

@@ -160,7 +160,7 @@ export class RowStream {
       while (end < sorted.length && sorted[end] === sorted[end - 1]! + 1) end++
       const start = sorted[i]! * blockRows
       const count = Math.min(this.rows, (sorted[end - 1]! + 1) * blockRows) - start
-      ranges.push(...this.place(data, row, start, count))
+      for (const range of this.place(data, row, start, count)) ranges.push(range)
       row += count
       i = end
     }
