@@ -20,7 +20,13 @@ const everything = [
 
 const rooms: Readonly<Record<string, Room>> = {
   core: { imports: [] },
-  statistics: { imports: ['core'] },
+  statistics: {
+    imports: ['core'],
+    order: [
+      ...['check.ts', 'descriptive.ts', 'distributions', 'intervals', 'tests', 'effects', 'association'],
+      ...['multiplicity', 'power', 'drift'],
+    ],
+  },
   engine: { imports: ['core'] },
   runs: { imports: ['core'] },
   datasets: { imports: ['core', 'engine'] },

@@ -1,8 +1,8 @@
 /** From raw values to evidence: a pure function, so that `recompute` can hold a file of evidence to its tables. */
 import { Random } from '../../core/random.ts'
-import { aurocInterval, deLong, scoreTable } from '../../statistics/auroc.ts'
-import { benjaminiHochberg } from '../../statistics/multiplicity.ts'
-import { rankP } from '../../statistics/permutation.ts'
+import { aurocInterval, deLong, scoreTable } from '../../statistics/association/auroc.ts'
+import { benjaminiHochberg } from '../../statistics/multiplicity/false-discovery.ts'
+import { rankP } from '../../statistics/tests/permutation.ts'
 import type { Claim, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
 import type { Measured, SelectivityRow } from '../rows.ts'
 import {

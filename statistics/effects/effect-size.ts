@@ -1,5 +1,5 @@
 /** Standardised effect sizes: how large a difference is in units of the spread between documents. */
-import { mean, standardDeviation, variance } from './descriptive.ts'
+import { mean, standardDeviation, variance } from '../descriptive.ts'
 
 /** Cohen's d of two independent groups: (x̄ − ȳ) / s_pooled. */
 export function cohenD(x: ArrayLike<number>, y: ArrayLike<number>): number {

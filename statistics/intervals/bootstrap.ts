@@ -5,9 +5,9 @@
  *   BCa: the same at Φ(z0 + (z0 + z_α) / (1 − a·(z0 + z_α))), z0 from the share of draws below the estimate,
  *        a from the jackknife over clusters
  */
-import type { Random } from '../core/random.ts'
-import { mean, quantileOfSorted } from './descriptive.ts'
-import { normalCdf, normalQuantile } from './normal.ts'
+import type { Random } from '../../core/random.ts'
+import { mean, quantileOfSorted } from '../descriptive.ts'
+import { normalCdf, normalQuantile } from '../distributions/normal.ts'
 
 /** An interval with how it was made; `method` is `percentile` where BCa was asked for but had no footing. */
 export interface Interval {

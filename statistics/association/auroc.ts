@@ -4,9 +4,10 @@
  * Variance by DeLong, DeLong and Clarke-Pearson (1988), which takes tokens as independent; tokens of one document are
  * not, so the interval to report resamples documents.
  */
-import { type BootstrapOptions, bootstrap, type Interval } from './bootstrap.ts'
-import { mean, midranks, variance } from './descriptive.ts'
-import { normalQuantile } from './normal.ts'
+
+import { mean, midranks, variance } from '../descriptive.ts'
+import { normalQuantile } from '../distributions/normal.ts'
+import { type BootstrapOptions, bootstrap, type Interval } from '../intervals/bootstrap.ts'
 
 /** AUROC of scores with labels 0 or 1; NaN where one class is absent. */
 export function auroc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {

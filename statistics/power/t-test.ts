@@ -1,5 +1,5 @@
 /** Power of t-tests on means, exact by the noncentral t: what a number of documents can and cannot show. */
-import { noncentralStudentCdf, studentQuantile } from './student.ts'
+import { noncentralStudentCdf, studentQuantile } from '../distributions/student.ts'
 
 /** Power of a two-sided t-test with `df` degrees of freedom at noncentrality δ. */
 function powerAt(

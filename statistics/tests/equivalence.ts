@@ -2,8 +2,8 @@
  * Equivalence by two one-sided tests (Schuirmann 1987): evidence that an effect is smaller than a margin, which the
  * absence of significance is not.
  */
-import { mean, standardDeviation } from './descriptive.ts'
-import { studentCdf } from './student.ts'
+import { mean, standardDeviation } from '../descriptive.ts'
+import { studentCdf } from '../distributions/student.ts'
 
 export interface Equivalence {
   /** The larger of the two one-sided p-values: below α the mean lies within ±margin. */

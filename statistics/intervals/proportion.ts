@@ -1,5 +1,5 @@
 /** Intervals for proportions. */
-import { normalQuantile } from './normal.ts'
+import { normalQuantile } from '../distributions/normal.ts'
 
 /** Wilson's score interval for `successes` of `n`; [0, 1] when n is 0. */
 export function wilson(successes: number, n: number, level = 0.95): [low: number, high: number] {

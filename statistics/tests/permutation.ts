@@ -1,5 +1,5 @@
 /** Permutation tests: sign flips of paired differences, and the rank of an effect among its controls. */
-import type { Random } from '../core/random.ts'
+import type { Random } from '../../core/random.ts'
 
 /** Which effects count as at least as extreme as the observed one. */
 export type Alternative = 'two-sided' | 'greater' | 'less'
