@@ -6,7 +6,9 @@ import * as arrow from 'apache-arrow'
 import fc from 'fast-check'
 import * as parquet from 'parquet-wasm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { UserError } from '../core/errors.ts'
 import { sha256File } from '../core/hash.ts'
+import { Random } from '../core/random.ts'
 import { type Column, encodeTable, readTable, readTableInfo, writeTable } from './tables.ts'
 
 let folder: string
@@ -173,6 +175,28 @@ describe('a table that cannot be read says why', () => {
     await expect(readTable(path)).rejects.toThrow(/is not a whole Parquet file/)
   })
 
+  const withFooter = (text: string) => {
+    const [field, data] = [
+      new arrow.Field('a', new arrow.Int32()),
+      arrow.makeData({ type: new arrow.Int32(), data: Int32Array.of(1) }),
+    ]
+    const schema = new arrow.Schema([field])
+    const struct = arrow.makeData({ type: new arrow.Struct([field]), length: 1, nullCount: 0, children: [data] })
+    const stream = arrow.tableToIPC(new arrow.Table(schema, new arrow.RecordBatch(schema, struct)), 'stream')
+    const properties = new parquet.WriterPropertiesBuilder().setKeyValueMetadata(new Map([['pipeline', text]])).build()
+    return parquet.writeParquet(parquet.Table.fromIPCStream(stream), properties)
+  }
+
+  test.each(['{"schema":q}', '', 'null', '[]', '{"schema":"1"}', '{"schema":1.5}', '{"schema":1,"a":2}'])(
+    'whose metadata is %j',
+    async text => {
+      const path = join(folder, 'footer.parquet')
+      await writeFile(path, withFooter(text))
+      for (const read of [readTable, readTableInfo])
+        await expect(read(path)).rejects.toThrow('is damaged: its metadata is not what pipeline writes')
+    },
+  )
+
   test('of a later schema', async () => {
     const path = join(folder, 'later.parquet')
     await writeTable(path, everyType, { schema: 2 })
@@ -183,6 +207,54 @@ describe('a table that cannot be read says why', () => {
     const path = join(folder, 'column.parquet')
     await writeTable(path, { latent: { type: 'int32', values: [1] } })
     await expect(readTable(path, { columns: ['laten'] })).rejects.toThrow(/has no column laten; it has latent/)
+  })
+})
+
+describe('damaged anywhere', () => {
+  /** One damage of a kind that makes the decoder panic, or answer, or say what is wrong. */
+  function damage(bytes: Uint8Array, random: Random): Uint8Array {
+    const at = 4 + random.int(bytes.length - 12)
+    const length = 1 + random.int(63)
+    switch (random.int(3)) {
+      case 0: {
+        const copy = Uint8Array.from(bytes)
+        copy[bytes.length - 9 - random.int(Math.min(3000, bytes.length - 13))]! ^= 1 << random.int(8)
+        return copy
+      }
+      case 1:
+        return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)])
+      default:
+        return Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.max(0, at - length), at), bytes.subarray(at)])
+    }
+  }
+
+  test('a table is read or refused in one line, and the next whole one is read', async () => {
+    const [whole, path] = [join(folder, 'whole.parquet'), join(folder, 'damaged.parquet')]
+    await writeTable(whole, everyType, { rowGroupRows: 2 })
+    const bytes = await readFile(whole)
+    const random = new Random(3, 'damage')
+    let refused = 0
+    for (let i = 0; i < 60; i++) {
+      await writeFile(path, damage(bytes, random))
+      try {
+        await readTable(path)
+      } catch (error) {
+        refused++
+        expect(error).toBeInstanceOf(UserError)
+        expect((error as Error).message).toMatch(/^The table [^\n]*\.$/)
+      }
+    }
+    expect(refused).toBeGreaterThan(30)
+    expect((await readTable(whole)).latent).toEqual([1, -2, 3])
+  }, 60_000)
+
+  test('one of several that are read at once spoils no other', async () => {
+    const [whole, path] = [join(folder, 'whole.parquet'), join(folder, 'zeroed.parquet')]
+    await writeTable(whole, everyType)
+    const bytes = await readFile(whole)
+    await writeFile(path, bytes.fill(0xff, 40, bytes.length - 8))
+    const results = await Promise.allSettled([whole, path, whole, path, whole].map(file => readTable(file)))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'])
   })
 })
 

@@ -9,10 +9,13 @@
 import { readFile } from 'node:fs/promises'
 import * as arrow from 'apache-arrow'
 import * as parquet from 'parquet-wasm'
+import { z } from 'zod'
 import { messageOf, UserError } from '../core/errors.ts'
 import { readError, writeAtomic } from '../core/files.ts'
 import { canonicalJson } from '../core/hash.ts'
+import { quote } from '../core/quote.ts'
 import { type Column, fromArrow, toArrow } from './columns.ts'
+import { type OpenedParquet, type ParquetFooter, withParquet } from './parquet-reader.ts'
 
 export type { Column } from './columns.ts'
 
@@ -107,81 +110,101 @@ export function encodeArrow(
  * values as null. Throws a `UserError` for a file that is absent, not Parquet, or of another schema version.
  */
 export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Record<string, unknown[]>> {
-  const bytes = await readBytes(path)
-  const info = await infoOf(path, bytes)
-  const known = options.schema ?? 1
-  if (info.schema !== known)
-    throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${known}.`, {
-      fix: 'Read it with the version that wrote it, or make it again with this one.',
-    })
-  for (const name of options.columns ?? []) {
-    if (!info.columns.includes(name))
-      throw new UserError(`The table ${path} has no column ${name}; it has ${info.columns.join(', ')}.`)
-  }
-  const table = decode(path, () =>
-    parquet.readParquet(bytes, {
-      batchSize: 65_536,
-      ...(options.columns && { columns: [...options.columns] }),
-      ...(options.rowGroups && { rowGroups: [...options.rowGroups] }),
-      ...(options.offset !== undefined && { offset: options.offset }),
-      ...(options.limit !== undefined && { limit: options.limit }),
-    }),
-  )
-  const columns = arrow.tableFromIPC(table.intoIPCStream())
-  const names = options.columns ?? columns.schema.fields.map(field => field.name)
-  return Object.fromEntries(names.map(name => [name, fromArrow(columns.getChild(name)!)]))
+  return openTable(path, async (info, read) => {
+    const known = options.schema ?? 1
+    if (info.schema !== known)
+      throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${known}.`, {
+        fix: 'Read it with the version that wrote it, or make it again with this one.',
+      })
+    for (const name of options.columns ?? []) {
+      if (!info.columns.includes(name))
+        throw new UserError(`The table ${path} has no column ${name}; it has ${info.columns.join(', ')}.`)
+    }
+    const { columns, rowGroups, offset, limit } = options
+    try {
+      const stream = await read({
+        batchSize: 65_536,
+        ...(columns && { columns }),
+        ...(rowGroups && { rowGroups }),
+        ...(offset !== undefined && { offset }),
+        ...(limit !== undefined && { limit }),
+      })
+      const table = arrow.tableFromIPC(stream)
+      const names = columns ?? table.schema.fields.map(field => field.name)
+      return Object.fromEntries(names.map(name => [name, fromArrow(table.getChild(name)!)]))
+    } catch (error) {
+      throw new UserError(`The table ${path} cannot be read: ${oneLine(error)}.`, {
+        fix: 'Make it again.',
+        cause: error,
+      })
+    }
+  })
 }
 
 /** Reads a table's footer: rows, row groups, columns, schema version and metadata. */
 export async function readTableInfo(path: string): Promise<TableInfo> {
-  return infoOf(path, await readBytes(path))
+  return openTable(path, async info => info)
 }
 
-async function infoOf(path: string, bytes: Uint8Array): Promise<TableInfo> {
-  const fail = (why: string) =>
-    new UserError(`The table ${path} is not a whole Parquet file: ${why}.`, { fix: 'Make it again.' })
+/** What our tables hold under the key `pipeline`. */
+const OwnMetadata = z.object({ schema: z.int() }).catchall(z.string())
+
+async function openTable<T>(
+  path: string,
+  use: (info: TableInfo, read: OpenedParquet['read']) => Promise<T>,
+): Promise<T> {
+  const bytes = await readBytes(path)
+  const fail = (why: string, cause?: unknown) =>
+    new UserError(`The table ${path} is not a whole Parquet file: ${why}.`, { fix: 'Make it again.', cause })
   const magic = (at: number) => Buffer.from(bytes.subarray(at, at + 4)).toString('latin1')
   if (bytes.length < 12 || magic(0) !== 'PAR1' || magic(bytes.length - 4) !== 'PAR1')
     throw fail('its marks are missing')
-  let file: parquet.ParquetFile
   try {
-    file = await parquet.ParquetFile.fromFile(new Blob([bytes as Uint8Array<ArrayBuffer>]))
+    return await withParquet(bytes, ({ footer, read }) => use(infoOf(path, footer), read))
   } catch (error) {
-    throw fail(messageOf(error))
+    throw error instanceof UserError ? error : fail(oneLine(error), error)
   }
-  const footer = file.metadata()
-  const text = footer.fileMetadata().keyValueMetadata().get('pipeline') as string | undefined
+}
+
+function infoOf(path: string, footer: ParquetFooter): TableInfo {
+  const text = footer.metadata.get('pipeline')
   if (text === undefined)
     throw new UserError(`The table ${path} was not written by pipeline: its metadata has no key pipeline.`)
-  const { schema, ...metadata } = JSON.parse(text) as { schema: number } & Record<string, string>
-  const groups = footer.rowGroups()
-  const fields = arrow.tableFromIPC(file.schema().intoIPCStream()).schema.fields
-  const info = {
-    rows: footer.fileMetadata().numRows(),
-    rowGroups: groups.map(group => group.numRows()),
-    columns: fields.map(field => field.name),
+  const { schema, ...metadata } = ownMetadata(path, text)
+  return {
+    rows: footer.rows,
+    rowGroups: footer.rowGroups,
+    columns: arrow.tableFromIPC(footer.schema).schema.fields.map(field => field.name),
     schema,
     metadata,
   }
-  file.free()
-  return info
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+function ownMetadata(path: string, text: string): { schema: number } & Record<string, string> {
   try {
-    return await readFile(path)
-  } catch (error) {
-    throw readError(path, 'table', error)
+    return OwnMetadata.parse(JSON.parse(text)) as { schema: number } & Record<string, string>
+  } catch (cause) {
+    throw new UserError(`The table ${path} is damaged: its metadata is not what pipeline writes (${quote(text)}).`, {
+      fix: 'Make it again.',
+      cause,
+    })
   }
 }
 
-function decode<T>(path: string, read: () => T): T {
+/** What a decoder says, which may go over lines. */
+function oneLine(error: unknown): string {
+  return messageOf(error)
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .replace(/\.$/, '')
+    .slice(0, 300)
+}
+
+/** The file's bytes in memory of their own, so that they can be handed to another thread. */
+async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    return read()
+    const bytes = (await readFile(path)) as Uint8Array<ArrayBuffer>
+    return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
   } catch (error) {
-    throw new UserError(`The table ${path} cannot be read: ${messageOf(error)}.`, {
-      fix: 'Make it again.',
-      cause: error,
-    })
+    throw readError(path, 'table', error)
   }
 }
