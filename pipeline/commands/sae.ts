@@ -2,10 +2,11 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { columns, shortPath } from '../../core/text.ts'
+import type { Comparison, Places } from '../../sae/measure/compare.ts'
+import type { Sae } from '../../sae/sae.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
-import { findSae } from '../stages/inputs.ts'
-import { openAnySae } from '../stages/sae.ts'
+import { findAnySae, openAnySae } from '../stages/sae.ts'
 
 /** Exit code of a comparison that found a difference. */
 const failedCode = 2
@@ -101,32 +102,25 @@ export const compare = defineCommand({
     ...ProcessConfig,
     ...StoreConfig,
   }),
-  async run(config) {
+  async run(config, { signal }) {
     await startProcessEngine(config)
-    const { compareSaes } = await import('../../sae/measure/compare.ts')
+    const { compareSaes, placesOf } = await import('../../sae/measure/compare.ts')
     const { writeStability } = await import('../../sae/measure/stability.ts')
     const store = openStore(config)
-    const [a, b] = [await openAnySae(await findSae(store, config.a)), await openAnySae(await findSae(store, config.b))]
+    const saes: Sae[] = []
     try {
-      const comparison = compareSaes(a, b, config)
-      const { match, stability, null: permuted, ...figures } = comparison
+      for (const name of [config.a, config.b]) saes.push(await openAnySae(await findAnySae(store, name)))
+      const [a, b] = saes as [Sae, Sae]
+      const places = placesOf(a, b)
+      const comparison = await compareSaes(a, b, { ...config, signal })
       const output = config.output === undefined ? undefined : resolve(config.output)
-      if (output !== undefined) await writeStability(output, comparison, { a: a.hash, b: b.hash })
-      const largest = permuted.length > 0 ? Math.max(...permuted).toFixed(4) : '–'
-      const lines = columns([
-        ['mean cosine of matches (MCC)', figures.mcc.toFixed(4)],
-        [`share with cosine ≥ ${figures.threshold}`, figures.shared.toFixed(4)],
-        ['largest share by permutation', largest],
-        ['p', figures.p.toFixed(4)],
-        ...(figures.exact ? [] : [['no matching has a larger mean than', figures.mccBound.toFixed(4)]]),
-        ['matching', figures.exact ? 'exact' : 'by auction, since there are more than 16,384 latents'],
-        ...(output === undefined ? [] : [['stability of each latent', shortPath(output)]]),
-      ])
+      if (output !== undefined) await writeStability(output, comparison, { a: a.hash, b: b.hash, places })
+      const { match, stability, ...figures } = comparison
       return {
-        text: lines.join('\n'),
+        text: comparisonText(comparison, places, output),
         json: {
           ...figures,
-          null: permuted,
+          ...places,
           // As in the table: a latent without a partner has neither match nor cosine.
           match: Array.from(match, j => (j < 0 ? null : j)),
           stability: Array.from(stability, (cosine, i) => (match[i]! < 0 ? null : cosine)),
@@ -134,8 +128,27 @@ export const compare = defineCommand({
         },
       }
     } finally {
-      a.dispose()
-      b.dispose()
+      for (const sae of saes) sae.dispose()
     }
   },
 })
+
+function comparisonText(comparison: Comparison, { notices }: Places, output: string | undefined): string {
+  const { mcc, mccBound, shared, threshold, null: permuted, p, exact, zeroRows } = comparison
+  const zeros = zeroRows.flatMap((count, i) =>
+    count === 0 ? [] : [`${count} decoder rows of the ${['first', 'second'][i]} SAE are 0: they match nothing.`],
+  )
+  return [
+    ...notices,
+    ...zeros,
+    ...columns([
+      ['mean cosine of matches (MCC)', mcc.toFixed(4)],
+      [`share with cosine ≥ ${threshold}`, shared.toFixed(4)],
+      ['largest share by permutation', permuted.length > 0 ? Math.max(...permuted).toFixed(4) : 'not drawn'],
+      ['p', p?.toFixed(4) ?? 'none'],
+      ...(exact ? [] : [['no matching has a larger mean than', mccBound.toFixed(4)]]),
+      ['matching', exact ? 'exact' : 'by auction, since there are more than 16,384 latents'],
+      ...(output === undefined ? [] : [['stability of each latent', shortPath(output)]]),
+    ]),
+  ].join('\n')
+}

@@ -1,20 +1,37 @@
 /** One-to-one matching of rows and columns with the largest sum of values. */
 
-/**
- * Exact matching by shortest augmenting paths (Jonker and Volgenant 1987) over a matrix of values [n, m], row by row: the
- * column of each row, −1 where there are fewer columns than rows. Columns that are free and best for one row are taken
- * first, so that only contested rows cost a search.
- */
+/** Work in pieces, between which its caller may let signals in. */
+export type Pieces<T> = Generator<void, T, void>
+
+/** Does work in pieces without a pause. */
+export function atOnce<T>(pieces: Pieces<T>): T {
+  let piece = pieces.next()
+  while (!piece.done) piece = pieces.next()
+  return piece.value
+}
+
+/** The exact matching, at once: the column of each row, −1 where there are fewer columns than rows. */
 export function assignLargest(values: Float32Array, n: number, m: number): Int32Array {
+  return atOnce(largestMatching(values, n, m))
+}
+
+/**
+ * Exact matching by shortest augmenting paths (Jonker and Volgenant 1987) over a matrix of finite values [n, m], row by row.
+ * Columns that are free and best for one row are taken first, so that only contested rows cost a search: a piece of work,
+ * of at most n steps.
+ */
+export function* largestMatching(values: Float32Array, n: number, m: number): Pieces<Int32Array> {
   if (n > m) {
     const turned = new Float32Array(values.length)
     for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) turned[j * n + i] = values[i * m + j]!
     const rows = new Int32Array(n).fill(-1)
-    assignLargest(turned, m, n).forEach((i, j) => {
+    const columns = yield* largestMatching(turned, m, n)
+    columns.forEach((i, j) => {
       rows[i] = j
     })
     return rows
   }
+  requireFinite(values)
   // Costs are −value. u and v are the dual prices: cost − u − v is never negative, and 0 along the matching.
   const columnOf = new Int32Array(n).fill(-1)
   const rowOf = new Int32Array(m).fill(-1)
@@ -41,6 +58,8 @@ export function assignLargest(values: Float32Array, n: number, m: number): Int32
     let reached = 0
     let end = -1
     while (end < 0) {
+      // Each round settles a column, and the last one that is left is free.
+      if (visited.length >= m) throw new Error('A row found no free column.')
       let next = -1
       let least = Number.POSITIVE_INFINITY
       const base = row * m
@@ -69,16 +88,22 @@ export function assignLargest(values: Float32Array, n: number, m: number): Int32
       u[rowOf[j]!]! += reached - distance[j]!
       v[j]! -= reached - distance[j]!
     }
-    for (let j = end; ; ) {
-      const i = from[j]!
-      const before = columnOf[i]!
-      rowOf[j] = i
-      columnOf[i] = j
-      if (i === start) break
+    for (let j = end, row = -1; row !== start; ) {
+      row = from[j]!
+      const before = columnOf[row]!
+      rowOf[j] = row
+      columnOf[row] = j
       j = before
     }
+    yield
   }
   return columnOf
+}
+
+/** A value that is no number is smaller and larger than none, and a search for the best would never end. */
+function requireFinite(values: Float32Array): void {
+  const wrong = values.findIndex(value => !Number.isFinite(value))
+  if (wrong >= 0) throw new Error(`A matching needs finite values, and value ${wrong} is ${values[wrong]}.`)
 }
 
 /** The nearest columns of each row: `count` of them a row, by falling value. */
@@ -94,6 +119,14 @@ export interface Bounded {
   readonly upper: number
 }
 
+/** The matching by auction, at once. */
+export function assignBounded(nearest: Nearest, n: number, m: number, step?: number): Bounded {
+  return atOnce(boundedMatching(nearest, n, m, step))
+}
+
+/** Bids between pauses. */
+const bidsAtOnce = 4096
+
 /**
  * Matching by auction (Bertsekas 1988) where only the nearest columns of each row are known; n rows, at least as many
  * columns m, values of 0 or more. Rows bid for columns in steps of `step` beyond what the second best is worth to them; a
@@ -104,7 +137,12 @@ export interface Bounded {
  * Σu + Σv (linear programming duality). For a pair that is not listed that holds since u is at least the smallest value
  * listed. Where no row gives up, the matching is within n · `step` of the best there is.
  */
-export function assignBounded({ index, value, count }: Nearest, n: number, m: number, step = 1e-4): Bounded {
+export function* boundedMatching({ index, value, count }: Nearest, n: number, m: number, step = 1e-4): Pieces<Bounded> {
+  requireFinite(value)
+  const top = value.reduce((largest, each) => Math.max(largest, each), 0)
+  if (step < top * 2 ** -40) throw new Error(`A step of ${step} is lost in values of ${top}.`)
+  // A bid raises a price by a step at least, and no price rises above what the dearest column is worth.
+  let bids = m * (Math.ceil(top / step) + 2)
   const match = new Int32Array(n).fill(-1)
   const rowOf = new Int32Array(m).fill(-1)
   const prices = new Float64Array(m)
@@ -124,6 +162,8 @@ export function assignBounded({ index, value, count }: Nearest, n: number, m: nu
         best = index[e]!
       } else if (worth > second) second = worth
     }
+    if (--bids < 0) throw new Error('The auction does not end.')
+    if (bids % bidsAtOnce === 0) yield
     if (best < 0) {
       gaveUp.push(row)
       continue

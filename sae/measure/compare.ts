@@ -6,13 +6,17 @@
  *   null     the same share when the coordinates of B's rows are permuted: what matching alone finds in rows of that shape
  *
  * The matching is exact for up to 16,384 latents. Beyond, it is an auction among the 32 nearest of each latent, and
- * `mccBound` says how large the mean could be at most (assignment.ts).
+ * `mccBound` says how large the mean could be at most (assignment.ts). A decoder row of zeros has no direction: it is matched
+ * with none and counts as a cosine of 0.
  */
-import { UserError } from '../../core/errors.ts'
+import { InterruptedError, UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
+import { breathe } from '../../core/stage.ts'
+import { hostValues } from '../../engine/host.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Sae } from '../sae.ts'
-import { assignBounded, assignLargest, type Nearest } from './assignment.ts'
+import type { Pieces } from './assignment.ts'
+import { exactLatents, matchRows, zeroRows } from './matching.ts'
 
 export interface Comparison {
   readonly mcc: number
@@ -22,16 +26,15 @@ export interface Comparison {
   readonly threshold: number
   /** Shares found in permuted rows, one a draw. */
   readonly null: readonly number[]
-  /** Share of draws, the real one counted in, that share at least as much. */
-  readonly p: number
+  /** Share of draws, the real one counted in, that share at least as much; null without draws. */
+  readonly p: number | null
   readonly exact: boolean
-  /** For each latent of A: its match in B (−1 where B has fewer) and their |cosine|. */
+  /** Decoder rows of A and of B that are 0 throughout. */
+  readonly zeroRows: readonly [number, number]
+  /** For each latent of A: its match in B (−1 where it has none) and their |cosine|. */
   readonly match: Int32Array
   readonly stability: Float32Array
 }
-
-/** Latents above which the matching is no longer exact. */
-export const exactLatents = 16_384
 
 export interface CompareOptions {
   readonly threshold?: number
@@ -40,40 +43,89 @@ export interface CompareOptions {
   readonly seed?: number
   /** Latents up to which the matching is exact; default 16,384. */
   readonly exactUpTo?: number
+  /** Where it is aborted, the comparison ends with an `InterruptedError`. */
+  readonly signal?: AbortSignal
+}
+
+/** Where two SAEs write, and what a reader of their comparison has to know. */
+export interface Places {
+  /** Site that each predicts, and its model; null where that is not known. */
+  readonly sites: readonly [string | null, string | null]
+  readonly models: readonly [string | null, string | null]
+  /** Sentences: one where sites differ, one where models do. */
+  readonly notices: readonly string[]
+}
+
+/** What is known of the places of two SAEs. Equal directions mean the same only at one site of one model. */
+export function placesOf(a: Pick<Sae, 'metadata'>, b: Pick<Sae, 'metadata'>): Places {
+  const sites = [siteOf(a), siteOf(b)] as const
+  const models = [textOf(a.metadata.model_name), textOf(b.metadata.model_name)] as const
+  const differ = ([first, second]: readonly (string | null)[], what: string, why: string) =>
+    first === second
+      ? []
+      : [`The SAEs are of different ${what}, ${first ?? 'unknown'} and ${second ?? 'unknown'}: ${why}`]
+  return {
+    sites,
+    models,
+    notices: [
+      ...differ(sites, 'sites', 'a direction of one need not mean the same at the other.'),
+      ...differ(
+        models,
+        'models',
+        'coordinates of one mean nothing in the other, and cosines of matches are of chance.',
+      ),
+    ],
+  }
+}
+
+function siteOf({ metadata }: Pick<Sae, 'metadata'>): string | null {
+  const site = textOf(metadata.hook_name_out) ?? textOf(metadata.hook_name)
+  const head = metadata.hook_head_index
+  return site !== null && typeof head === 'number' ? `${site}, head ${head}` : site
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
 }
 
 /** Compares the decoders of two SAEs of equal output width. */
-export function compareSaes(a: Sae, b: Sae, options: CompareOptions = {}): Comparison {
+export async function compareSaes(a: Sae, b: Sae, options: CompareOptions = {}): Promise<Comparison> {
   if (a.outputs !== b.outputs)
     throw new UserError(`The SAEs write to different widths: ${a.outputs} and ${b.outputs}.`, {
       fix: 'Compare SAEs of one site.',
     })
-  const [rowsA, rowsB] = [a.decoder(), b.decoder()]
+  const rows: Tensor2D[] = []
   try {
-    return compareRows(rowsA, rowsB, options)
+    for (const sae of [a, b]) rows.push(sae.decoder())
+    return await compareRows(rows[0]!, rows[1]!, options)
   } finally {
-    tf.dispose([rowsA, rowsB])
+    tf.dispose(rows)
   }
 }
 
-/** Compares two sets of directions [latents, width]. */
-export function compareRows(
+/** Compares two sets of directions [latents, width]; a `UserError` where one of them holds a number that is not finite. */
+export async function compareRows(
   a: Tensor2D,
   b: Tensor2D,
-  { threshold = 0.7, draws = 19, seed = 0, exactUpTo = exactLatents }: CompareOptions = {},
-): Comparison {
-  const real = matchRows(a, b, exactUpTo)
+  { threshold = 0.7, draws = 19, seed = 0, exactUpTo = exactLatents, signal }: CompareOptions = {},
+): Promise<Comparison> {
+  requireFinite(a, 'first')
+  requireFinite(b, 'second')
+  const real = await inPieces(matchRows(a, b, exactUpTo), signal)
   const share = (found: { stability: Float32Array }) =>
     found.stability.reduce((count, value) => count + (value >= threshold ? 1 : 0), 0) / found.stability.length
   const shared = share(real)
   const random = new Random(seed, 'compare')
-  const nulls = Array.from({ length: draws }, () => {
+  const nulls: number[] = []
+  for (let draw = 0; draw < draws; draw++) {
     const order = random.shuffle(Int32Array.from({ length: b.shape[1] }, (_, i) => i))
     const permuted = tf.tidy(() => tf.gather(b, tf.tensor1d(order, 'int32'), 1))
-    const found = share(matchRows(a, permuted, exactUpTo))
-    permuted.dispose()
-    return found
-  })
+    try {
+      nulls.push(share(await inPieces(matchRows(a, permuted, exactUpTo), signal)))
+    } finally {
+      permuted.dispose()
+    }
+  }
   const pairs = Math.min(a.shape[0], b.shape[0])
   const mcc = real.stability.reduce((sum, value) => sum + value, 0) / pairs
   return {
@@ -82,83 +134,40 @@ export function compareRows(
     shared,
     threshold,
     null: nulls,
-    p: (1 + nulls.filter(value => value >= shared).length) / (1 + draws),
+    p: draws === 0 ? null : (1 + nulls.filter(value => value >= shared).length) / (1 + draws),
     exact: real.upper === undefined,
+    zeroRows: [zeroRows(a).length, zeroRows(b).length],
     match: real.match,
     stability: real.stability,
   }
 }
 
-/**
- * The best one-to-one matching of rows by |cosine|, and the |cosine| of each row with its partner. Where there are more than
- * `exactUpTo` rows it is approximate, and `upper` is a sum of |cosines| that no matching exceeds.
- */
-export function matchRows(
-  a: Tensor2D,
-  b: Tensor2D,
-  exactUpTo = exactLatents,
-): { match: Int32Array; stability: Float32Array; upper?: number } {
-  const [n, m] = [a.shape[0], b.shape[0]]
-  const { match, upper } =
-    Math.max(n, m) <= exactUpTo ? { match: assignLargest(cosines(a, b), n, m), upper: undefined } : matchNearest(a, b)
-  const stability = new Float32Array(n)
-  const pairs = tf.tidy(() => {
-    const rows = unit(a)
-    const partners = tf.gather(
-      unit(b),
-      tf.tensor1d(
-        match.map(j => Math.max(0, j)),
-        'int32',
-      ),
-    )
-    return rows.mul(partners).sum(1).abs()
-  })
-  pairs.dataSync().forEach((value: number, i: number) => {
-    stability[i] = match[i]! < 0 ? 0 : Math.min(1, value)
-  })
-  pairs.dispose()
-  return { match, stability, ...(upper === undefined ? {} : { upper }) }
+/** Refuses directions that are none: nothing is nearer to NaN than anything else. */
+function requireFinite(rows: Tensor2D, which: string): void {
+  const sums = hostValues(() => rows.abs().max(1))
+  const wrong = [...sums.keys()].filter(row => !Number.isFinite(sums[row]))
+  if (wrong.length === 0) return
+  throw new UserError(
+    `The decoder row of latent ${wrong[0]} of the ${which} SAE is not finite${wrong.length > 1 ? `, nor are those of ${wrong.length - 1} more` : ''}.`,
+    { fix: 'Compare SAEs whose training did not diverge.' },
+  )
 }
 
-function matchNearest(a: Tensor2D, b: Tensor2D): { match: Int32Array; upper: number } {
-  const [n, m] = [a.shape[0], b.shape[0]]
-  if (n <= m) return assignBounded(nearest(a, b), n, m)
-  const { match: turned, upper } = assignBounded(nearest(b, a), m, n)
-  const match = new Int32Array(n).fill(-1)
-  turned.forEach((i, j) => {
-    match[i] = j
-  })
-  return { match, upper }
-}
+/** Milliseconds of work between looks at signals. */
+const pause = 100
 
-function unit(rows: Tensor2D): Tensor2D {
-  return tf.divNoNan(rows, tf.sqrt(rows.square().sum(1, true))) as Tensor2D
-}
-
-/** |cosine| of every pair, row by row. */
-function cosines(a: Tensor2D, b: Tensor2D): Float32Array {
-  const product = tf.tidy(() => tf.matMul(unit(a), unit(b), false, true).abs())
-  const values = product.dataSync() as Float32Array
-  product.dispose()
-  return values
-}
-
-/** The nearest partners of each row of A, in pieces, where all pairs would not fit into memory. */
-function nearest(a: Tensor2D, b: Tensor2D, count = 32, piece = 1024): Nearest {
-  const kept = Math.min(count, b.shape[0])
-  const index = new Int32Array(a.shape[0] * kept)
-  const value = new Float32Array(index.length)
-  const columns = tf.tidy(() => unit(b))
-  for (let start = 0; start < a.shape[0]; start += piece) {
-    const [values, indices] = tf.tidy(() => {
-      const rows = a.slice([start, 0], [Math.min(piece, a.shape[0] - start), a.shape[1]])
-      const found = tf.topk(tf.matMul(unit(rows), columns, false, true).abs(), kept)
-      return [found.values, found.indices]
-    })
-    value.set(values!.dataSync(), start * kept)
-    index.set(indices!.dataSync(), start * kept)
-    tf.dispose([values!, indices!])
+/** Does work in pieces and lets signals in between them. */
+async function inPieces<T>(pieces: Pieces<T>, signal: AbortSignal | undefined): Promise<T> {
+  let last = Number.NEGATIVE_INFINITY
+  for (;;) {
+    const piece = pieces.next()
+    if (piece.done) return piece.value
+    if (performance.now() - last < pause) continue
+    await breathe()
+    last = performance.now()
+    if (!signal?.aborted) continue
+    // Frees the tensors that the work holds.
+    pieces.return(undefined as never)
+    throw new InterruptedError('The comparison was interrupted.', { fix: 'Start the same command again.' })
   }
-  columns.dispose()
-  return { index, value, count: kept }
 }

@@ -19,6 +19,7 @@ const comparison: Comparison = {
   threshold: 0.7,
   null: [],
   p: 1,
+  zeroRows: [0, 0],
   exact: false,
   match: Int32Array.of(1, -1, 0),
   stability: Float32Array.of(0.875, 0, 0.25),

@@ -9,16 +9,23 @@
 import { writeTo } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
 import { encodeTable, readTable, readTableInfo } from '../../datasets/tables.ts'
-import type { Comparison } from './compare.ts'
+import type { Comparison, Places } from './compare.ts'
 
 /** Version of the table; readers refuse others. */
 export const stabilitySchema = 2
 
-/** Writes the table. `hashes` are those of the two SAEs, kept in its metadata with the figures of the comparison. */
+/** What the table says of the two SAEs: their hashes, and their places where these were looked at. */
+export interface Compared {
+  readonly a: string
+  readonly b: string
+  readonly places?: Places
+}
+
+/** Writes the table; what was compared is kept in its metadata, with the figures of the comparison. */
 export async function writeStability(
   path: string,
   { match, stability, threshold, mcc, mccBound, shared, exact }: Comparison,
-  hashes: { readonly a: string; readonly b: string },
+  { a, b, places }: Compared,
 ): Promise<void> {
   const partnered = (latent: number, value: number) => (match[latent]! < 0 ? null : value)
   const bytes = encodeTable(
@@ -31,7 +38,9 @@ export async function writeStability(
     {
       schema: stabilitySchema,
       metadata: {
-        ...hashes,
+        a,
+        b,
+        ...(places ? { sites: JSON.stringify(places.sites), models: JSON.stringify(places.models) } : {}),
         threshold: String(threshold),
         mcc: String(mcc),
         mccBound: String(mccBound),
