@@ -3,16 +3,28 @@
 /** Exit code of a run that was interrupted and can be resumed. */
 export const interruptedCode = 4
 
+/** SIGINT and SIGTERM, caught. */
+export interface Interrupts {
+  /** Aborts on the first of them. */
+  readonly signal: AbortSignal
+  /** Tells the person that the work will stop. */
+  tell(line: string): void
+}
+
 /**
- * A signal that aborts on the first SIGINT or SIGTERM. A second SIGINT ends the process; since every file is whole or
- * absent at any moment, that too leaves a resumable run.
+ * Catches SIGINT and SIGTERM from now on. A second SIGINT ends the process; since every file is whole or absent at any
+ * moment, that too leaves a resumable run.
  */
-export function interruptSignal(tell: (line: string) => void): AbortSignal {
+export function catchInterrupts(): Interrupts {
   const controller = new AbortController()
+  const interrupts: Interrupts = {
+    signal: controller.signal,
+    tell: line => process.stderr.write(`${line}\n`),
+  }
   process.on('SIGINT', () => {
     if (controller.signal.aborted) process.exit(interruptedCode)
     // A stage that `pipeline run` started leaves the telling to it.
-    if (!process.channel) tell('Stopping where it can go on later. Ctrl-C again stops at once.')
+    if (!process.channel) interrupts.tell('Stopping where it can go on later. Ctrl-C again stops at once.')
     controller.abort()
   })
   process.on('SIGTERM', () => controller.abort())
@@ -21,5 +33,5 @@ export function interruptSignal(tell: (line: string) => void): AbortSignal {
     process.on('disconnect', () => process.exit(interruptedCode))
     process.channel.unref()
   }
-  return controller.signal
+  return interrupts
 }

@@ -25,14 +25,12 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.restoreAllMocks()
-  process.removeAllListeners('SIGINT')
-  process.removeAllListeners('SIGTERM')
   rmSync(folder, { recursive: true, force: true })
 })
 
 /** What a command line printed, and its exit code. */
 async function run(...args: string[]) {
-  const code = await main(args)
+  const code = await main(args, { signal: new AbortController().signal, tell() {} })
   return { code, ...printed }
 }
 

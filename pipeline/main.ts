@@ -1,20 +1,20 @@
 /** From arguments to an exit code: finds the command, runs it, and says what went wrong in a sentence. */
-import { codeOf, FaultError, UserError } from '../core/errors.ts'
+import { codeOf, FaultError, InterruptedError, UserError } from '../core/errors.ts'
 import { writeError } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
 import { visibleJson, visibleLines } from '../core/visible.ts'
 import { type Invocation, readCommand, TextAsked } from './command.ts'
 import { type CommandEntry, commands } from './commands/index.ts'
 import { helpText } from './help.ts'
-import { interruptSignal } from './interrupt.ts'
+import type { Interrupts } from './interrupt.ts'
 import { packageVersion } from './stages/version.ts'
 import { terminalProgress } from './terminal.ts'
 
 /** Exit code of a bug: anything thrown that is not for the user to mend. */
 const bugCode = 70
 
-/** Runs the command line `args` and gives its exit code (docs/cli.md lists them). */
-export async function main(args: readonly string[]): Promise<number> {
+/** Runs the command line `args` until it is done or interrupted, and gives its exit code (docs/cli.md lists them). */
+export async function main(args: readonly string[], interrupts: Interrupts): Promise<number> {
   const width = process.stdout.columns ?? Number(process.env.COLUMNS || 80)
   const json = args.includes('--json')
   let invocation: Invocation
@@ -22,7 +22,9 @@ export async function main(args: readonly string[]): Promise<number> {
     invocation = await find(args, width)
     const color = process.stderr.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
     const progress = terminalProgress({ screen: process.stderr, color, seconds: () => performance.now() / 1000 })
-    const signal = interruptSignal(line => progress.note(line))
+    interrupts.tell = line => progress.note(line)
+    const { signal } = interrupts
+    if (signal.aborted) throw new InterruptedError('Stopped before the work began.')
     const outcome = await invocation.run({ progress, signal, now: () => new Date(), columns: width })
     const told = invocation.json ? visibleJson(outcome.json) : visibleLines(outcome.text)
     if (outcome.data === undefined) await print(told && `${told}\n`)

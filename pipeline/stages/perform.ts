@@ -51,6 +51,8 @@ export async function performStage(
     const slots = runs.filter(run => 'open' in run)
     if (slots.length > 0) {
       await engine?.start(slots, session)
+      if (session.signal.aborted)
+        throw new InterruptedError('Stopped before the work began.', { fix: 'Start the same command again to go on.' })
       await together.work(
         slots.map(slot => {
           const index = runs.indexOf(slot)
