@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
 import { tf } from '../engine/tf.ts'
-import { sharedData } from '../tests/shared-data.ts'
+import { sharedCase, sharedData } from '../tests/shared-data.ts'
 import { loadModel } from './load.ts'
 import { verifyModel } from './verify.ts'
 
@@ -35,4 +36,21 @@ describe.each(cases)('$name by its $config', ({ name, config }) => {
     expect(tf.memory().numTensors).toBe(tensors)
     model.dispose()
   })
+})
+
+describe('configs that can be read in more ways than one', () => {
+  const cases = ['v-toptheta', 'v-thetain-scaling', 'v-tied-both'].map(
+    name => [name, sharedCase('capture', 'models', name)] as const,
+  )
+  test.skipIf(cases.some(([, path]) => !path)).each(cases)('%s is what transformers makes of it', async (_, path) => {
+    const model = await loadModel(path!)
+    const report = await verifyModel(model, join(path!, 'ref.safetensors'))
+    model.dispose()
+    expect(report.tensors.filter(({ passed }) => !passed)).toEqual([])
+  })
+
+  const bidirectional = sharedCase('capture', 'models', 'gemma3-bidir')
+  test.skipIf(!bidirectional)('attention in both directions is refused by the name of its key', () =>
+    expect(loadModel(bidirectional!)).rejects.toThrow('the key use_bidirectional_attention (true)'),
+  )
 })
