@@ -90,7 +90,7 @@ export async function readJson(path: string, what = 'file'): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
-    if (isLfsPointer(text)) throw lfsPointerError(path, text)
+    refuseLfsPointer(path, text)
     // The message quotes the file, line breaks and all.
     const why = messageOf(error).replace(/[\p{C}\p{Z}]+/gu, ' ')
     throw new UserError(`The ${what} ${path} is not JSON: ${why}.`, { cause: error })
@@ -127,15 +127,15 @@ export function linkTarget(path: string): string | undefined {
   }
 }
 
-/** Whether this is how a file begins that git holds in the place of a large one. */
-export function isLfsPointer(text: string): boolean {
-  return text.startsWith('version https://git-lfs.github.com/spec/')
-}
+/** The files that git holds in the place of large ones are shorter. */
+export const longestLfsPointer = 1024
 
-/** The error for such a file. */
-export function lfsPointerError(path: string, text: string): UserError {
+/** Throws a `UserError` where a file begins as those do that git holds in the place of large ones. */
+export function refuseLfsPointer(path: string, start: Uint8Array | string): void {
+  const text = typeof start === 'string' ? start : Buffer.from(start).toString('latin1')
+  if (!text.startsWith('version https://git-lfs.github.com/spec/')) return
   const size = /^size (\d+)$/m.exec(text)?.[1]
-  return new UserError(
+  throw new UserError(
     `${path} is a Git LFS pointer, not the file${size === undefined ? '' : ` of ${size} bytes`} it stands for.`,
     { fix: 'Run `git lfs pull` in its repository, or fetch the file itself.' },
   )

@@ -33,6 +33,10 @@ describe('refused in one sentence is an archive', () => {
     refused(zipOf({ a: Buffer.alloc(2 ** 26) }, { deflate, size: 100 }), 'a is longer than its 100 bytes')
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 27)
   })
+  test('that is a Git LFS pointer, which is called one', () => {
+    const pointer = Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:aaaa\nsize 12345\n')
+    refused(pointer, 'x.zip is a Git LFS pointer, not the file of 12345 bytes it stands for')
+  })
   test('whose member is shorter than it says', () => {
     refused(zipOf({ a: 'hello' }, { deflate, size: 9 }), 'a has 5 bytes instead of 9')
   })

@@ -5,6 +5,7 @@
  */
 import { inflateRawSync } from 'node:zlib'
 import { codeOf, UserError } from './errors.ts'
+import { longestLfsPointer, refuseLfsPointer } from './files.ts'
 import { quote } from './quote.ts'
 
 /** A member of an archive, as the directory describes it. */
@@ -39,6 +40,7 @@ const deflated = 8
 
 /** The members of an archive, in the directory's order. Every malformed archive is a `UserError` that names its path. */
 export function zipEntries(source: ZipSource): ZipEntry[] {
+  refuseLfsPointer(source.path, source.read(0, Math.min(source.size, longestLfsPointer)))
   const { count, start, end } = findDirectory(source)
   const bytes = within(source, start, end - start, 'its directory')
   const view = viewOf(bytes)

@@ -7,7 +7,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { UserError } from '../core/errors.ts'
-import { isLfsPointer, lfsPointerError, readError, writeAtomic } from '../core/files.ts'
+import { longestLfsPointer, readError, refuseLfsPointer, writeAtomic } from '../core/files.ts'
 import { parseHeader, type TensorEntry } from './safetensors-header.ts'
 
 /** An open safetensors file. Every `name` that it does not hold is a `UserError`. */
@@ -32,9 +32,6 @@ export interface SafetensorsFile {
   close(): Promise<void>
 }
 
-/** Git LFS pointers are shorter. */
-const longestPointer = 1024
-
 /** Opens a file and checks its header; a `UserError` says in one sentence what is wrong with it. */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   let file: FileHandle
@@ -51,8 +48,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     if (size < 8) throw broken(path, `it has ${size} bytes, and the header length alone takes 8`)
     const lengthBytes = await readBytes(file, 0, 8, path)
     const headerBytes = new DataView(lengthBytes).getBigUint64(0, true)
-    const start = Buffer.from(await readBytes(file, 0, Math.min(size, longestPointer), path)).toString('latin1')
-    if (isLfsPointer(start)) throw lfsPointerError(path, start)
+    refuseLfsPointer(path, new Uint8Array(await readBytes(file, 0, Math.min(size, longestLfsPointer), path)))
     if (headerBytes > BigInt(size - 8))
       throw broken(path, `its header claims ${headerBytes} bytes, but the file has ${size}`)
     const header = new Uint8Array(await readBytes(file, 8, Number(headerBytes), path))
