@@ -34,9 +34,9 @@ async function readPythonJson(path: string, what: string): Promise<unknown> {
   }
 }
 
-/** The bytes of a file. Node reads no more than 2 GiB at once; weights have more. */
-export async function readWholeFile(path: string, what: string): Promise<Uint8Array> {
-  const size = await mustBeFile(path, what)
+/** The bytes of a file, of which there are `most` at most. Node reads no more than 2 GiB at once; weights have more. */
+export async function readWholeFile(path: string, what: string, most = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
+  const size = await mustBeFile(path, what, most)
   const file = await open(path).catch(error => {
     throw readError(path, what, error)
   })

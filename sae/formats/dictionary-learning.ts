@@ -4,6 +4,7 @@ import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
 import { inBlock, isSiteName } from '../../core/sites.ts'
 import { objectOf, readConfigFile } from './bounded-file.ts'
+import { crosscoderKeys, readBatchCrosscoder, readCrosscoder } from './dictionary-learning-crosscoders.ts'
 import type { Layout } from './layout.ts'
 import { asNumber, checkK, type Imported, matrix, type Tensors, vector } from './parts.ts'
 import { mustKnowKeys } from './said.ts'
@@ -40,7 +41,10 @@ async function readDictionaryLearning(path: string): Promise<Imported> {
   const trainer = objectOf(config.trainer)
   mustKnowKeys(
     trainer,
-    { read: ['dict_class', 'activation_dim', 'dict_size', 'k'], harmless: trainingKeys },
+    {
+      read: ['dict_class', 'activation_dim', 'dict_size', 'k', ...crosscoderKeys.read],
+      harmless: [...trainingKeys, ...crosscoderKeys.harmless],
+    },
     `trainer in ${configPath}`,
   )
   const tensors = await readStateDict(path)
@@ -54,6 +58,7 @@ async function readDictionaryLearning(path: string): Promise<Imported> {
     width: size(trainer, 'activation_dim', path),
     latents: size(trainer, 'dict_size', path),
     k: trainer.k ?? undefined,
+    settings: trainer,
   }
   const { k, groups, ...sae } = read(tensors, sizes, path)
   tensors.mustBeTaken(path)
@@ -62,7 +67,7 @@ async function readDictionaryLearning(path: string): Promise<Imported> {
   return {
     ...sae,
     metadata: {
-      hook_name: siteOf(trainer, buffer.io),
+      hook_name: kind.endsWith('CrossCoder') ? '' : siteOf(trainer, buffer.io),
       ...(typeof model === 'string' && model !== '' ? { model_name: model } : {}),
       ...(Number.isInteger(buffer.ctx_len) ? { context_size: buffer.ctx_len as number } : {}),
       imported_from: {
@@ -103,7 +108,7 @@ function size(trainer: Json, key: string, path: string): number {
   throw new UserError(`The config.json beside ${path} does not say ${key}.`)
 }
 
-type Sizes = { width: number; latents: number; k: unknown }
+type Sizes = { width: number; latents: number; k: unknown; settings: Json }
 /** What a class's reader gives: the SAE, and what only this library's own files need to be written again. */
 type Read = (
   tensors: Tensors,
@@ -228,4 +233,6 @@ const readers: Record<string, Read> = {
       ...(groups ? { groups: [...groups.data] } : {}),
     }
   },
+  CrossCoder: (tensors, _, path) => readCrosscoder(tensors, path),
+  BatchTopKCrossCoder: (tensors, { settings }, path) => readBatchCrosscoder(tensors, settings, path),
 }

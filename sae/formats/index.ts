@@ -7,15 +7,32 @@ import { hashPath } from '../../core/hash.ts'
 import { tf } from '../../engine/tf.ts'
 import { makeSae } from '../make.ts'
 import type { Sae, SaeMetadata } from '../sae.ts'
+import { circuitTracer, circuitTracerClt } from './circuit-tracer.ts'
+import { crosscoder } from './crosscoder.ts'
 import { dictionaryLearning } from './dictionary-learning.ts'
 import { gemmaScope } from './gemma-scope.ts'
+import { gemmaScope2 } from './gemma-scope-2.ts'
+import { gemmaScope2Clt } from './gemma-scope-2-clt.ts'
 import type { Layout } from './layout.ts'
+import { llamaScope } from './llama-scope.ts'
+import { openai } from './openai.ts'
 import { isSaelens, loadSae } from './saelens.ts'
 import { mustBeFinite } from './said.ts'
 import { sparsify } from './sparsify.ts'
 
 /** The layouts that are read besides SAELens's, which is our own. */
-const layouts: readonly Layout[] = [dictionaryLearning, sparsify, gemmaScope]
+const layouts: readonly Layout[] = [
+  dictionaryLearning,
+  sparsify,
+  gemmaScope,
+  gemmaScope2,
+  gemmaScope2Clt,
+  llamaScope,
+  openai,
+  crosscoder,
+  circuitTracer,
+  circuitTracerClt,
+]
 
 /** The formats that are written as well as read. */
 export const saeFormats = ['saelens', 'dictionary_learning', 'sparsify', 'gemma-scope'] as const
@@ -87,6 +104,11 @@ const knownFiles = [
   'ae.pt with config.json (dictionary_learning)',
   'sae.safetensors with cfg.json (sparsify)',
   'params.npz (Gemma Scope)',
+  'params.safetensors, or params_layer_0.safetensors and so on, with config.json (Gemma Scope 2)',
+  'hyperparams.json with checkpoints/final.safetensors (Llama Scope)',
+  'autoencoder.pt or 0.pt (OpenAI)',
+  'cc_weights.pt with cfg.json (crosscoders)',
+  'layer_0.safetensors, or W_enc_0.safetensors with W_dec_0.safetensors and so on (circuit-tracer)',
 ]
 
 function saelensIn(directory: string, names: readonly string[]): FoundSae[] {
