@@ -1,11 +1,11 @@
 /** Doing a stage: the store says whether there is work, the engine does it, and its runs are closed or left resumable. */
 import { FaultError, InterruptedError, SpoiltError, UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
-import { resolveSettings } from '../../engine/settings.ts'
 import type { OpenRun } from '../../runs/open-run.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { openStore } from './common.ts'
+import { type DecidedEngine, decideEngine } from './engine.ts'
 import type { Session } from './session.ts'
 import type { Gate, MemberJob, Prepared, PreparedTogether, Stage, StageConfig } from './stage.ts'
 import { machineFacts, packageVersion } from './version.ts'
@@ -44,13 +44,16 @@ export async function performStage(
   const store = openStore(config)
   const several = await stage.prepareMany?.(config, store, session)
   const together = several ?? alone(await stage.prepare(config, store, session), config)
-  const engine = await decideEngine(stage, config)
+  const engine = await decideEngine(stage, config, together.members, store)
   const runs: (Slot | FinishedSlot)[] = []
   try {
     for (const member of together.members) runs.push(await open(stage, config, member, engine, store, session))
     const slots = runs.filter(run => 'open' in run)
     if (slots.length > 0) {
-      await engine?.start(slots, session)
+      await engine?.start(
+        slots.map(({ open }) => open),
+        session,
+      )
       if (session.signal.aborted)
         throw new InterruptedError('Stopped before the work began.', { fix: 'Start the same command again to go on.' })
       await together.work(
@@ -94,31 +97,6 @@ interface FinishedSlot {
   readonly state: StageResult['state']
   readonly done: FinishedRun
   readonly seconds: number
-}
-
-/** The engine that a stage is done on: what it will be is known before it is started. */
-interface DecidedEngine {
-  /** What keys depend on. */
-  readonly facts: { readonly name: string; readonly precision: string }
-  start(slots: readonly Slot[], session: Session): Promise<void>
-}
-
-async function decideEngine(stage: Stage, config: StageConfig): Promise<DecidedEngine | undefined> {
-  if (stage.needsEngine === false) return undefined
-  const engine = await import('../../engine/engine.ts')
-  const { name } = engine.decideEngine(resolveSettings({ engine: config.engine }).engine)
-  return {
-    facts: { name, precision: name === 'wasm' ? 'float32' : config.precision },
-    async start(slots, { progress }) {
-      const { reason, notice, ...facts } = await engine.startEngine({
-        engine: config.engine,
-        precision: config.precision,
-        ...(config.threads === undefined ? {} : { threads: config.threads }),
-      })
-      if (notice) progress.note(notice)
-      for (const { open } of slots) await open.describe({ ...facts, reason })
-    },
-  }
 }
 
 /** A single run as the only one of several. */
