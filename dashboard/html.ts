@@ -1,6 +1,15 @@
-/** Text within HTML. */
+/** Text within HTML. Nothing that comes from outside reaches a page but through here. */
+import { clip, visible } from '../core/visible.ts'
 
-/** Text made safe for HTML and for attribute values. */
+/** Characters of a name or text of data that a page shows at most. */
+const most = 120
+
+/** Text made safe for HTML and for attribute values; control and bidirectional characters are written out. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+  return visible(text).replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+}
+
+/** The same for text whose length nobody vouches for: a longer one is cut, and its length said. */
+export function shown(text: string, length = most): string {
+  return escapeHtml(clip(text, length))
 }

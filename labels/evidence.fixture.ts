@@ -82,7 +82,16 @@ function interventionOf(mean: number, primary: 'ablate' | 'steer'): Intervention
     p: 0.01,
   } as const
   const control = {
-    ...{ control: 'foreign', count: 19, mean: 0, deviation: 0.1, difference: mean, low: mean - 0.1, high: mean + 0.1 },
+    ...{
+      control: 'foreign',
+      count: 19,
+      mean: 0,
+      deviation: 0.1,
+      spread: { low: -0.3, high: 0.15 },
+      difference: mean,
+      low: mean - 0.1,
+      high: mean + 0.1,
+    },
     ...{ percentile: 1, z: 5, p: 0.05, critical: 0.2 },
   }
   const metric = { effect, controls: [control] }

@@ -50,7 +50,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   dashboard: {
     imports: ['core', 'statistics', 'datasets', 'runs', 'labels', 'validation/evidence.ts'],
-    order: ['html.ts', 'charts', 'report'],
+    order: ['html.ts', 'charts', 'read', 'report'],
   },
   pipeline: {
     imports: everything,

@@ -14,6 +14,7 @@ export const definitions: Readonly<Record<string, string>> = {
   loss: 'mean change of next-token cross-entropy from the first edited position on, nats',
   kl: 'mean KL(clean ‖ edited) of the next-token distribution from the first edited position on, nats',
   difference: 'mean over documents of the latent’s effect less the mean effect of the controls on the same document',
+  spread: 'quantiles α/2 and 1 − α/2 of the mean effects of the controls of one kind',
   p: '(1 + #{controls with |mean effect| ≥ the latent’s}) / (controls + 1)',
   q: 'Benjamini–Hochberg over the latents tested, of the larger p of the required kinds of control',
   interval: 'bootstrap over documents, BCa from ten documents on, percentile below',
@@ -82,6 +83,8 @@ export const Comparison = z.strictObject({
   /** Mean and standard deviation of the controls' mean effects. */
   mean: number,
   deviation: number,
+  /** Quantiles α/2 and 1 − α/2 of the controls' mean effects. */
+  spread: z.strictObject({ low: number, high: number }),
   difference: number,
   low: number,
   high: number,

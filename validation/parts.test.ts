@@ -274,6 +274,7 @@ describe('verdicts', () => {
       count: 99,
       mean: 0,
       deviation: 0.1,
+      spread: { low: 0, high: 0 },
       difference: change.difference ?? -0.5,
       low: -0.6,
       high: -0.4,

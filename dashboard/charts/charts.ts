@@ -1,5 +1,6 @@
 /** Charts as SVG text: lines, bars, and estimates with intervals. Colours come from the page's style sheet. */
-import { escapeHtml } from '../html.ts'
+import { visible } from '../../core/visible.ts'
+import { escapeHtml, shown } from '../html.ts'
 import { linearScale, logScale, type Scale, short } from './scale.ts'
 
 const chartWidth = 640
@@ -113,8 +114,9 @@ export function forestPlot(text: ChartText, estimates: readonly Estimate[]): str
       estimate.controlLow === undefined || estimate.controlHigh === undefined
         ? ''
         : `<rect class="control" x="${at(x.place(estimate.controlLow))}" width="${at(Math.max(1, x.place(estimate.controlHigh) - x.place(estimate.controlLow)))}" y="${at(y - 8)}" height="16"/>`
-    const name = estimate.name.length > 22 ? `${estimate.name.slice(0, 21)}…` : estimate.name
-    return `<text class="label" x="${left - 8}" y="${at(y + 4)}" text-anchor="end">${escapeHtml(name)}<title>${escapeHtml(estimate.name)}</title></text>${control}<line class="interval ${estimate.state}" x1="${at(x.place(estimate.low))}" x2="${at(x.place(estimate.high))}" y1="${at(y)}" y2="${at(y)}"/><circle class="estimate ${estimate.state}" cx="${at(x.place(estimate.value))}" cy="${at(y)}" r="4"><title>${escapeHtml(estimate.name)}: ${short(estimate.value)} [${short(estimate.low)}, ${short(estimate.high)}] ${estimate.state}</title></circle>`
+    const letters = [...visible(estimate.name)]
+    const name = letters.length > 22 ? `${letters.slice(0, 21).join('')}…` : letters.join('')
+    return `<text class="label" x="${left - 8}" y="${at(y + 4)}" text-anchor="end">${escapeHtml(name)}<title>${shown(estimate.name)}</title></text>${control}<line class="interval ${estimate.state}" x1="${at(x.place(estimate.low))}" x2="${at(x.place(estimate.high))}" y1="${at(y)}" y2="${at(y)}"/><circle class="estimate ${estimate.state}" cx="${at(x.place(estimate.value))}" cy="${at(y)}" r="4"><title>${shown(estimate.name)}: ${short(estimate.value)} [${short(estimate.low)}, ${short(estimate.high)}] ${estimate.state}</title></circle>`
   })
   const zero = `<line class="zero" x1="${at(x.place(0))}" x2="${at(x.place(0))}" y1="${topMargin}" y2="${height - bottomMargin}"/>`
   const ticks = x.ticks.map(
@@ -154,10 +156,10 @@ function frame({ text, height, x, y, marks, legend = [], tickText = short }: Mar
 }
 
 const svg = (height: number, content: string, title: string) =>
-  `<svg viewBox="0 0 ${chartWidth} ${height}" role="img" aria-label="${escapeHtml(title)}">${content}</svg>`
+  `<svg viewBox="0 0 ${chartWidth} ${height}" role="img" aria-label="${shown(title, 200)}">${content}</svg>`
 
 const figure = (title: string, content: string, legend = '') =>
-  `<figure><figcaption>${escapeHtml(title)}${legend ? `<span class="legend">${legend}</span>` : ''}</figcaption>${content}</figure>`
+  `<figure><figcaption>${shown(title, 200)}${legend ? `<span class="legend">${legend}</span>` : ''}</figcaption>${content}</figure>`
 
 const empty = ({ title }: ChartText) => figure(title, '<p class="nothing">Nothing was recorded.</p>')
 

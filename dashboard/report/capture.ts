@@ -1,7 +1,7 @@
 /** The data part of the report: what was sampled from what, by stratum. */
 import type { CaptureManifest } from '../../datasets/shards/manifest.ts'
 import { short } from '../charts/scale.ts'
-import { escapeHtml } from '../html.ts'
+import { escapeHtml, shown } from '../html.ts'
 import { table } from './page.ts'
 
 /** Strata shown; the rest are counted. */
@@ -18,7 +18,7 @@ export function captureHtml(manifest: CaptureManifest): string {
   const rows = strata
     .slice(0, mostStrata)
     .map(({ values, population, sample, probability }) => [
-      escapeHtml(name(values)),
+      shown(name(values)),
       short(population),
       short(sample),
       short(probability),
@@ -32,7 +32,7 @@ export function captureHtml(manifest: CaptureManifest): string {
     String(width),
     short(statistics.norm),
   ])
-  return `<p>${short(manifest.rows)} of ${short(sampling.population)} tokens of <b>${escapeHtml(dataset.name)}</b> (${short(dataset.documents)} documents), ${escapeHtml(sampling.allocation)} allocation, stored as ${manifest.dtype}. Positions left out: ${sampling.excludePositions.join(', ') || 'none'}.</p>
+  return `<p>${short(manifest.rows)} of ${short(sampling.population)} tokens of <b>${shown(dataset.name)}</b> (${short(dataset.documents)} documents), ${escapeHtml(sampling.allocation)} allocation, stored as ${manifest.dtype}. Positions left out: ${sampling.excludePositions.join(', ') || 'none'}.</p>
 ${table(['Site', '#Width', '#Mean norm'], siteRows)}
 <h3 style="margin:14px 0 6px">Strata</h3>
 ${table(['Stratum', '#Population', '#Sample', '#Probability'], rows)}${more}`

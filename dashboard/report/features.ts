@@ -1,67 +1,83 @@
 /** The features part of the report: a card a latent, with label, evidence, logit effects and highlighted examples. */
+import { clip, visible } from '../../core/visible.ts'
 import { type Feature, isLabelled } from '../../labels/feature.ts'
 import { histogram } from '../charts/charts.ts'
 import { short } from '../charts/scale.ts'
-import { escapeHtml } from '../html.ts'
-
-/** One example as examples.parquet holds it. */
-export interface ShownExample {
-  readonly group: string
-  readonly window: string
-  readonly position: number
-  readonly start: number
-  readonly activation: number
-  readonly tokens: readonly string[]
-  readonly activations: readonly number[]
-}
+import { escapeHtml, shown } from '../html.ts'
+import type { ShownExample } from '../read/examples.ts'
+import { pill } from './page.ts'
 
 /** How many top examples stand open; the rest fold away. */
 const openExamples = 4
 
+/** Characters of a token, and of a feature's label, that a page shows at most. */
+const tokenLength = 60
+const labelLength = 200
+
+/** Tokens of an example, and promoted or suppressed tokens, that a page shows at most. */
+const mostTokens = 400
+const mostPromoted = 40
+
 /** Latents to show: those tested first, then those whose label fits best, at most `count`. */
 export function chooseFeatures(features: readonly Feature[], count: number): Feature[] {
   const rank = ({ evidence, labelKind }: Feature) =>
-    evidence ? 0 : labelKind === 'concept' ? 1 : labelKind === 'token' || labelKind === 'previous-token' ? 2 : 3
+    evidence ? 0 : labelKind === 'concept' ? 1 : labelKind === 'none' ? 3 : 2
   return features
-    .filter(({ density }) => density > 0)
+    .filter(({ density, evidence }) => density > 0 || evidence)
     .sort((a, b) => rank(a) - rank(b) || (b.labelF1 ?? 0) - (a.labelF1 ?? 0) || a.latent - b.latent)
     .slice(0, count)
 }
 
+/** An effect as what it is: `ablation`, `steering at dose 1`. */
+export const interventionText = (intervention: 'ablate' | 'steer', dose: number | null): string =>
+  intervention === 'ablate' ? 'ablation' : `steering at dose ${short(dose)}`
+
+/** `1 document`, `12 documents`. */
+export const documentsText = (count: number): string => `${count} ${count === 1 ? 'document' : 'documents'}`
+
 /** A feature's card. */
 export function featureCard(feature: Feature, examples: readonly ShownExample[]): string {
   const { latent, label, evidence } = feature
-  const verdict = evidence ? ` <span class="pill ${evidence.verdict}">${escapeHtml(evidence.verdict)}</span>` : ''
-  const facts = [
-    `fires on ${short(feature.density * 100)} % of tokens`,
-    `mean ${short(feature.meanActivation)}, largest ${short(feature.maxActivation)}`,
-    ...(feature.rule !== null
-      ? [
-          `${isLabelled(feature) ? 'label' : 'best rule, too weak for a label'}: F1 ${short(feature.labelF1)} (precision ${short(feature.labelPrecision)}, recall ${short(feature.labelRecall)}, base rate ${short(feature.labelBaseRate)})`,
-        ]
-      : []),
-    ...(evidence?.effect !== null && evidence?.effect !== undefined
-      ? [
-          `${evidence.intervention === 'steer' ? `steering at dose ${short(evidence.dose)}` : 'ablation'} ${short(evidence.effect)} [${short(evidence.effectLow)}, ${short(evidence.effectHigh)}] ${escapeHtml(evidence.metric)} over ${evidence.documents} documents, q ${short(evidence.q)}`,
-        ]
-      : []),
-  ]
   const top = examples.filter(({ group }) => group === 'top')
   const bands = examples.filter(({ group }) => group !== 'top')
   const scale = feature.maxActivation || 1
+  const folded = [...top.slice(openExamples), ...bands]
+  const name = label === null ? '<span class="soft">no label</span>' : shown(label, labelLength)
   return `<article class="feature" id="latent-${latent}">
-<header><h3>Latent ${latent}</h3><span>${(label && escapeHtml(label)) || '<span class="soft">no label</span>'}</span>${verdict}</header>
-<div class="facts">${facts.join(' · ')}</div>
+<header><h3>Latent ${latent}</h3><span>${name}</span>${evidence ? ` ${pill(evidence.verdict)}` : ''}</header>
+<div class="facts">${factsOf(feature).join(' · ')}</div>
 ${tokenRow('promotes', feature.promoted)}${tokenRow('suppresses', feature.suppressed)}
 ${top
   .slice(0, openExamples)
   .map(example => exampleLine(example, scale))
   .join('\n')}
-<details><summary>Distribution, ${top.length - Math.min(top.length, openExamples)} more strong and ${bands.length} weaker examples</summary>
+<details><summary>Distribution, ${Math.max(0, top.length - openExamples)} more strong and ${bands.length} weaker examples</summary>
 ${activationHistogram(feature)}
-${[...top.slice(openExamples), ...bands].map(example => exampleLine(example, scale)).join('\n')}
+${folded.map(example => exampleLine(example, scale)).join('\n')}
 </details>
 </article>`
+}
+
+/** What is known of a latent in a line; each part is HTML. */
+function factsOf(feature: Feature): string[] {
+  const { evidence } = feature
+  const facts = [
+    feature.density > 0
+      ? `fires on ${short(feature.density * 100)} % of tokens, mean ${short(feature.meanActivation)}, largest ${short(feature.maxActivation)}`
+      : 'never fired on the tokens read for labels',
+  ]
+  if (feature.rule)
+    facts.push(
+      `${isLabelled(feature) ? 'label' : 'no label: its best rule has'} F1 ${short(feature.labelF1)} (precision ${short(feature.labelPrecision)}, recall ${short(feature.labelRecall)}, base rate ${short(feature.labelBaseRate)})`,
+    )
+  if (feature.stability !== null) facts.push(`|cosine| in the other SAE ${short(feature.stability)}`)
+  if (evidence && evidence.effect !== null) {
+    const about = evidence.concept === null ? '' : ` for ${shown(evidence.concept)}`
+    facts.push(
+      `${interventionText(evidence.intervention, evidence.dose)}${about}: ${escapeHtml(evidence.metric)} ${short(evidence.effect)} [${short(evidence.effectLow)}, ${short(evidence.effectHigh)}] over ${documentsText(evidence.documents)}, q ${short(evidence.q)}`,
+    )
+  }
+  return facts
 }
 
 function activationHistogram({ histogram: counts, maxActivation }: Feature): string {
@@ -73,7 +89,9 @@ function activationHistogram({ histogram: counts, maxActivation }: Feature): str
 
 function tokenRow(name: string, tokens: readonly { token: string; effect: number }[]): string {
   if (tokens.length === 0) return ''
-  const parts = tokens.map(({ token, effect }) => `<span title="${short(effect)}">${visible(token)}</span>`)
+  const parts = tokens
+    .slice(0, mostPromoted)
+    .map(({ token, effect }) => `<span title="${short(effect)}">${tokenText(token, true)}</span>`)
   return `<div class="tokens"><small>${name}</small>${parts.join('')}</div>`
 }
 
@@ -82,30 +100,33 @@ function exampleLine(
   { tokens, activations, position, start, activation, window }: ShownExample,
   scale: number,
 ): string {
-  const parts = tokens.map((token, i) => {
+  const parts = tokens.slice(0, mostTokens).map((token, i) => {
     const value = activations[i] ?? 0
-    if (value <= 0) return escapeHtml(token)
+    // Each token is isolated, so that one written from right to left does not turn its neighbours.
+    if (value <= 0) return `<bdi>${tokenText(token)}</bdi>`
     const alpha = (0.12 + 0.58 * Math.min(1, value / scale)).toFixed(2)
     const peak = start + i === position ? ' class="peak"' : ''
-    return `<mark${peak} style="--a:${alpha}" title="${short(value)}">${escapeHtml(token)}</mark>`
+    return `<bdi><mark${peak} style="--a:${alpha}" title="${short(value)}">${tokenText(token)}</mark></bdi>`
   })
   const separator = tokens.some(token => /^\s|\s$/.test(token)) ? '' : ' '
-  return `<div class="example"><b title="${escapeHtml(window)}, position ${position}">${short(activation)}</b>${parts.join(separator)}</div>`
+  return `<div class="example"><b title="${shown(window)}, position ${position}">${short(activation)}</b>${parts.join(separator)}</div>`
 }
 
-/** A token with its white space made visible. */
-const visible = (token: string) =>
-  escapeHtml(token.replace(/\n/g, '↵').replace(/\t/g, '⇥').replace(/^ | $/g, '·')) || '∅'
+/** A token as HTML: line breaks as signs, what cannot be seen written out, a long one cut; `alone` also shows its spaces. */
+function tokenText(token: string, alone = false): string {
+  const signs = clip(token, tokenLength).replace(/\n/g, '↵').replace(/\t/g, '⇥')
+  const text = escapeHtml(visible(alone ? signs.replace(/^ | $/g, '·') : signs))
+  return text === '' ? '∅' : text
+}
 
-/** Histogram of the living latents' densities, on a logarithmic axis, with the dead ones counted. */
+/** Histogram of the densities of latents that fired, on a logarithmic axis. */
 export function densityHistogram(features: readonly Feature[]): string {
-  const alive = features.filter(({ density }) => density > 0).map(({ density }) => Math.log10(density))
-  const dead = features.length - alive.length
-  const low = Math.floor(alive.reduce((least, value) => Math.min(least, value), -3))
+  const fired = features.filter(({ density }) => density > 0).map(({ density }) => Math.log10(density))
+  const low = fired.reduce((least, value) => Math.min(least, Math.floor(value)), -3)
   const bins = -low * 5
   const counts = new Array<number>(bins).fill(0)
-  for (const value of alive) counts[Math.min(bins - 1, Math.floor((value - low) * 5))]!++
+  for (const value of fired) counts[Math.min(bins - 1, Math.floor((value - low) * 5))]!++
   const edges = Array.from({ length: bins + 1 }, (_, i) => low + i / 5)
-  const title = `How often latents fire (${alive.length} of ${features.length}; ${dead} never did)`
+  const title = `How often latents fire (the ${fired.length} of ${features.length} that did on the tokens read for labels)`
   return histogram({ title, x: 'share of tokens', y: 'latents' }, edges, counts, { tick: edge => short(10 ** edge) })
 }

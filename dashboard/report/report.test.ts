@@ -90,7 +90,7 @@ describe('charts', () => {
     const svg = trainingCharts(records)
     expect(svg.match(/Loss of the model recovered/g)).not.toBeNull()
     expect(svg.match(/<title>13: 0.5|<title>1,?680: 0.5|<title>3,?347: 0.5/g)).toHaveLength(3)
-    expect(svg).toContain('Density of latents at the end; 4999 did not fire')
+    expect(svg).toContain('Density of latents at the end of training; 4999 without a firing have no place here')
     expect(svg).toContain('<title>−0.5 to 0: 7</title>')
     expect(trainingCharts(records.map(({ tokens, loss }) => ({ tokens, loss })))).not.toContain('recovered')
   })
@@ -109,7 +109,8 @@ describe('features', () => {
       ],
       3,
     )
-    expect(chosen.map(({ latent }) => latent)).toEqual([4, 3, 2])
+    // Latent 5 was tested too, though it is silent here: what its test found is shown.
+    expect(chosen.map(({ latent }) => latent)).toEqual([4, 5, 3])
   })
 
   test('a card shades tokens by activation and escapes text', () => {
@@ -130,8 +131,23 @@ describe('features', () => {
     expect(html).not.toContain('<b>')
   })
 
-  test('the density histogram counts the dead apart', () => {
-    expect(densityHistogram([feature(1), feature(2, { density: 0 })])).toContain('1 of 2; 1 never did')
+  test('a card names the intervention, what it is about and the number of documents', () => {
+    const tested = { effect: 1.43, effectLow: 1, effectHigh: 2, concept: 'a<b' }
+    const steered = featureCard(feature(1, { evidence: testedAs({ ...tested, intervention: 'steer', dose: -1 }) }), [])
+    expect(steered).toContain('steering at dose −1 for a&#60;b: target 1.43 [1, 2] over 12 documents, q 1')
+    expect(steered).not.toContain('ablation')
+    const ablated = featureCard(feature(1, { evidence: testedAs({ ...tested, documents: 1 }) }), [])
+    expect(ablated).toContain('ablation for a&#60;b: target 1.43 [1, 2] over 1 document,')
+  })
+
+  test('a card says that a rule below the bar is no label', () => {
+    const html = featureCard(feature(1, { label: null, labelKind: 'none', labelF1: 0.2 }), [])
+    expect(html).toContain('no label: its best rule has F1 0.2')
+  })
+
+  test('the density histogram says of how many latents it is', () => {
+    const title = densityHistogram([feature(1), feature(2, { density: 0, meanActivation: null })])
+    expect(title).toContain('the 1 of 2 that did on the tokens read for labels')
   })
 })
 
@@ -139,7 +155,7 @@ describe('page', () => {
   test('is one file: no scripts, no links to elsewhere', () => {
     const html = page('A & B', '', [{ id: 'x', title: 'X', html: table(['Name', '#Value'], [['a', '1']]) }])
     expect(html).toContain('<title>A &#38; B</title>')
-    expect(html).toContain('<td class="number">1</td>')
+    expect(html).toContain('<td class="number" data-name="Value"><span>1</span></td>')
     expect(html).not.toMatch(/<script|https?:|src=/)
   })
 

@@ -4,19 +4,19 @@ import { join } from 'node:path'
 import { writeAtomic } from '../../core/files.ts'
 import type { StageContext } from '../../core/stage.ts'
 import { readCaptureManifest } from '../../datasets/shards/index.ts'
-import { readTable } from '../../datasets/tables.ts'
 import { mustBelong } from '../../labels/belongs.ts'
-import { type Feature, isLabelled, labelsSchema } from '../../labels/feature.ts'
+import { type Feature, isLabelled } from '../../labels/feature.ts'
 import { readFeatures } from '../../labels/files.ts'
 import type { RunManifest } from '../../runs/run.ts'
-import type { Evidence } from '../../validation/evidence.ts'
+import { type Evidence, evidenceByLatent, readEvidence } from '../../validation/evidence.ts'
 import { short } from '../charts/scale.ts'
-import { escapeHtml } from '../html.ts'
+import { escapeHtml, shown } from '../html.ts'
+import { readExamples } from '../read/examples.ts'
 import { captureHtml } from './capture.ts'
-import { chooseFeatures, densityHistogram, featureCard, type ShownExample } from './features.ts'
+import { chooseFeatures, densityHistogram, featureCard } from './features.ts'
 import { page, type Section, table, tiles } from './page.ts'
 import { type MetricsRecord, trainingCharts } from './training.ts'
-import { readEvidence, validationHtml } from './validation.ts'
+import { validationHtml } from './validation.ts'
 
 /** A finished run that the report shows. */
 export interface ReportedRun {
@@ -39,35 +39,30 @@ export interface ReportInputs {
 /** Writes report.html into the context's directory. Sections without a run are left out. */
 export async function report(context: StageContext, inputs: ReportInputs): Promise<Record<string, unknown>> {
   const { capture, train, validate, label } = inputs
-  const features = label ? await readFeatures(label.directory) : []
-  const evidence = validate && (await readEvidence(validate.directory))
-  checkBelonging(inputs, evidence, features)
+  const labels = label ? await readFeatures(label.directory) : []
+  const evidence = validate && (await readEvidence(join(validate.directory, 'evidence.json')))
+  checkBelonging(inputs, evidence, labels)
+  const features = withEvidence(labels, evidence)
+  const chosen = chooseFeatures(features, inputs.features)
   const names = new Map(features.flatMap(({ latent, label }) => (label === null ? [] : [[latent, label] as const])))
+  const cards = new Set(chosen.map(({ latent }) => latent))
   const sections: Section[] = []
-  if (evidence) sections.push({ id: 'evidence', title: 'Evidence', html: validationHtml(evidence, names) })
+  if (evidence) sections.push({ id: 'evidence', title: 'Evidence', html: validationHtml(evidence, { names, cards }) })
   if (label)
-    sections.push({
-      id: 'features',
-      title: 'Features',
-      html: await featuresHtml(label.directory, features, inputs.features),
-    })
+    sections.push({ id: 'features', title: 'Features', html: await featuresHtml(label.directory, features, chosen) })
   if (train) {
     const html = trainingCharts(await readMetrics(train.directory))
     sections.push({ id: 'training', title: 'Training', html })
   }
   if (capture) {
-    const manifest = await readCaptureManifest(capture.directory)
-    sections.push({ id: 'data', title: 'Data', html: captureHtml(manifest) })
+    const html = captureHtml(await readCaptureManifest(capture.directory))
+    sections.push({ id: 'data', title: 'Data', html })
   }
   const runs = [capture, train, validate, label].filter(run => run !== undefined)
   sections.push({ id: 'lineage', title: 'Lineage', html: lineageHtml(runs) })
   const html = page(inputs.title, lead(inputs, features), sections)
   await writeAtomic(join(context.directory, 'report.html'), html)
-  return {
-    sections: sections.length,
-    features: Math.min(inputs.features, features.length),
-    bytes: Buffer.byteLength(html),
-  }
+  return { sections: sections.length, features: chosen.length, bytes: Buffer.byteLength(html) }
 }
 
 /** Refuses evidence and labels of another SAE, and evidence about another model or text than the labels are. */
@@ -87,61 +82,74 @@ function checkBelonging(
   if (evidenceIs && labelsAre) mustBelong(evidenceIs, labelsAre)
 }
 
+/** Features with the verdicts of the evidence that the report shows, whichever the labels were joined with. */
+function withEvidence(features: readonly Feature[], evidence: Evidence | undefined): readonly Feature[] {
+  if (!evidence) return features
+  const byLatent = evidenceByLatent(evidence)
+  return features.map(feature => ({ ...feature, evidence: byLatent.get(feature.latent) ?? null }))
+}
+
 /** The figures a reader wants first. */
 function lead({ train, validate, label }: ReportInputs, features: readonly Feature[]): string {
   const figures: { name: string; value: string; note?: string }[] = []
-  const add = (run: ReportedRun | undefined, key: string, name: string, note?: string) => {
+  const add = (run: ReportedRun | undefined, key: string, name: string, note: string) => {
     const value = run?.manifest.summary[key]
-    if (typeof value === 'number') figures.push({ name, value: short(value), ...(note ? { note } : {}) })
+    if (typeof value === 'number') figures.push({ name, value: short(value), note })
   }
-  add(train, 'latents', 'latents')
-  add(train, 'fvu', 'FVU', 'variance unexplained')
-  add(train, 'l0', 'L0', 'latents a token')
-  add(train, 'dead', 'dead latents')
-  for (const [key, name, note] of leadFigures) add(validate, key, name, note)
-  if (label) {
-    const ruled = features.filter(isLabelled).length
-    figures.push({ name: 'labelled by a rule', value: short(ruled), note: `of ${features.length}` })
-  }
+  const heldOut = 'on held-out text'
+  const latents = train?.manifest.summary.latents ?? features.length
+  if (typeof latents === 'number' && latents > 0) figures.push({ name: 'latents', value: short(latents) })
+  if (validate) add(validate, 'fvu', 'FVU', `variance unexplained, ${heldOut}`)
+  else add(train, 'fvu', 'FVU', 'variance unexplained, on rows that it was trained on')
+  if (validate) add(validate, 'l0', 'L0', `latents a token, ${heldOut}`)
+  else add(train, 'l0', 'L0', 'latents a token, on rows that it was trained on')
+  const dead = deadLatents({ train, validate, label }, features)
+  if (dead) figures.push(dead)
+  add(validate, 'ceRecoveredMean', 'CE recovered', `against mean ablation, ${heldOut}`)
+  add(validate, 'latents', 'latents tested', 'causally, with controls')
+  add(validate, 'passed', 'passed', 'beyond every control')
+  if (label)
+    figures.push({
+      name: 'labelled by a rule',
+      value: short(features.filter(isLabelled).length),
+      note: `of ${features.length}`,
+    })
   const site = train?.manifest.config.site
-  return `<p class="lead">Sparse autoencoder${typeof site === 'string' ? ` at <code>${escapeHtml(site)}</code>` : ''}: what it learned, and which of its features have causal evidence.</p>${tiles(figures)}`
+  return `<p class="lead">Sparse autoencoder${typeof site === 'string' ? ` at <code>${shown(site)}</code>` : ''}: what it learned, and which of its features have causal evidence.</p>${tiles(figures)}`
 }
 
-/** Figures of the validate run's summary that stand at the top. */
-const leadFigures: readonly (readonly [string, string, string])[] = [
-  ['ceRecoveredMean', 'CE recovered', 'against mean ablation'],
-  ['latents', 'features tested', 'causally, with controls'],
-  ['passed', 'passed', 'beyond every control'],
-]
+/** How many latents are dead, from the largest text that was read; each stage would count another text. */
+function deadLatents(
+  { train, validate, label }: Pick<ReportInputs, 'train' | 'validate' | 'label'>,
+  features: readonly Feature[],
+) {
+  const text = (run: ReportedRun, key: string) => {
+    const tokens = run.manifest.summary[key]
+    return typeof tokens === 'number' ? `on none of ${short(tokens)} held-out tokens` : 'on no held-out token'
+  }
+  if (label && features.length > 0)
+    return {
+      name: 'dead latents',
+      value: short(features.filter(({ density }) => density === 0).length),
+      note: 'fire on no token that was read for labels',
+    }
+  const run = validate ?? train
+  const dead = run?.manifest.summary.dead
+  if (!run || typeof dead !== 'number') return undefined
+  const note = validate ? `fire ${text(validate, 'tokens')}` : 'had not fired for long when training ended'
+  return { name: 'dead latents', value: short(dead), note }
+}
 
-async function featuresHtml(directory: string, features: readonly Feature[], count: number): Promise<string> {
-  const chosen = chooseFeatures(features, count)
-  const examples = await examplesByLatent(directory, new Set(chosen.map(({ latent }) => latent)))
+async function featuresHtml(
+  directory: string,
+  features: readonly Feature[],
+  chosen: readonly Feature[],
+): Promise<string> {
+  const examples = await readExamples(directory, new Set(chosen.map(({ latent }) => latent)))
   const cards = chosen.map(feature => featureCard(feature, examples.get(feature.latent) ?? []))
   return `<div class="charts">${densityHistogram(features)}</div>
-<p class="soft">${chosen.length} of ${features.length} features: those tested first, then the best described. Shading is the activation as a share of the latent’s largest.</p>
+<p class="soft">${chosen.length} of ${features.length} latents: those tested first, then the best described. Shading is the activation as a share of the latent’s largest.</p>
 ${cards.join('\n')}`
-}
-
-async function examplesByLatent(directory: string, latents: ReadonlySet<number>): Promise<Map<number, ShownExample[]>> {
-  const rows = await readTable(join(directory, 'examples.parquet'), { schema: labelsSchema })
-  const byLatent = new Map<number, ShownExample[]>()
-  const column = <T>(name: string) => rows[name] as T[]
-  const latent = column<number>('latent')
-  for (let i = 0; i < latent.length; i++) {
-    if (!latents.has(latent[i]!)) continue
-    const example: ShownExample = {
-      group: column<string>('group')[i]!,
-      window: column<string>('window')[i]!,
-      position: column<number>('position')[i]!,
-      start: column<number>('start')[i]!,
-      activation: column<number>('activation')[i]!,
-      tokens: column<string[]>('tokens')[i]!,
-      activations: column<number[]>('activations')[i]!,
-    }
-    byLatent.set(latent[i]!, [...(byLatent.get(latent[i]!) ?? []), example])
-  }
-  return byLatent
 }
 
 async function readMetrics(directory: string): Promise<MetricsRecord[]> {
@@ -156,10 +164,10 @@ async function readMetrics(directory: string): Promise<MetricsRecord[]> {
 function lineageHtml(runs: readonly ReportedRun[]): string {
   const rows = runs.map(({ manifest }) => [
     escapeHtml(manifest.stage),
-    `<code>${escapeHtml(manifest.id)}</code>`,
+    `<code>${shown(manifest.id)}</code>`,
     `<code>${manifest.key.slice(0, 12)}</code>`,
     manifest.inputs
-      .map(({ role, run, sha256 }) => `${escapeHtml(role)} <code>${escapeHtml(run ?? sha256.slice(0, 12))}</code>`)
+      .map(({ role, run, sha256 }) => `${escapeHtml(role)} <code>${shown(run ?? sha256.slice(0, 12))}</code>`)
       .join(', '),
     String(manifest.seed),
     escapeHtml(

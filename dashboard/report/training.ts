@@ -21,12 +21,18 @@ export function trainingCharts(records: readonly MetricsRecord[]): string {
     ),
   })
   const parts = [
-    lineChart({ title: 'Fraction of variance unexplained', x: 'tokens seen', y: 'FVU of the batch' }, [series('fvu')], {
-      log: true,
-    }),
+    lineChart(
+      { title: 'Fraction of variance unexplained, on training rows', x: 'tokens seen', y: 'FVU of the batch' },
+      [series('fvu')],
+      {
+        log: true,
+      },
+    ),
     lineChart({ title: 'Loss', x: 'tokens seen', y: 'loss of the batch' }, [series('loss')], { log: true }),
     lineChart({ title: 'Active latents a token (L0)', x: 'tokens seen', y: 'L0' }, [series('l0')]),
-    lineChart({ title: 'Dead latents', x: 'tokens seen', y: 'latents' }, [series('dead', 1)]),
+    lineChart({ title: 'Latents that did not fire for long, while training', x: 'tokens seen', y: 'latents' }, [
+      series('dead', 1),
+    ]),
   ]
   if (measured.length > 0)
     parts.push(
@@ -43,7 +49,7 @@ export function trainingCharts(records: readonly MetricsRecord[]): string {
 /** Latents by half a decade of density; the first count is of those that never fired, which have no place on the axis. */
 function densityChart([silent, ...counts]: readonly number[]): string {
   const edges = Array.from({ length: counts.length + 1 }, (_, i) => (i - counts.length) / 2)
-  const title = `Density of latents at the end${silent ? `; ${silent} did not fire` : ''}`
+  const title = `Density of latents at the end of training${silent ? `; ${silent} without a firing have no place here` : ''}`
   return histogram({ title, x: 'log10 of the share of tokens', y: 'latents' }, edges, counts)
 }
 

@@ -1,170 +1,185 @@
 /** The evidence part of the report: verdicts, effects against controls, dose curves, selectivity and robustness. */
-import { join } from 'node:path'
 import { words } from '../../core/text.ts'
-import { type Evidence, readEvidence as readEvidenceFile } from '../../validation/evidence.ts'
+import type { Evidence, FeatureEvidence } from '../../validation/evidence.ts'
 import { type Estimate, forestPlot, lineChart } from '../charts/charts.ts'
 import { short } from '../charts/scale.ts'
-import { escapeHtml } from '../html.ts'
-import { table } from './page.ts'
+import { shown } from '../html.ts'
+import { documentsText, interventionText } from './features.ts'
+import { leftOut, pill, table } from './page.ts'
 
-type FeatureEvidence = Evidence['features'][number]
 type EffectSummary = FeatureEvidence['doseCurve'][number]['target']
 
-/** The evidence of a validate run. */
-export const readEvidence = (directory: string): Promise<Evidence> => readEvidenceFile(join(directory, 'evidence.json'))
+/** Tested latents in the table and plots, and those with a dose curve and details of their own. */
+const mostTested = 200
+const mostDetailed = 60
+/** Strata of one latent. */
+const mostStrata = 60
 
-/** The whole part; `names` are the features' labels, where there are any. */
-export function validationHtml(evidence: Evidence, names: ReadonlyMap<number, string>): string {
-  const nameOf = ({ claim }: FeatureEvidence) => {
+/** What the part needs to know of the page around it. */
+export interface Surroundings {
+  /** Labels by latent. */
+  readonly names: ReadonlyMap<number, string>
+  /** Latents that have a card on the page. */
+  readonly cards: ReadonlySet<number>
+}
+
+/** A tested latent and how it is called and found on the page. */
+interface Tested {
+  readonly feature: FeatureEvidence
+  readonly name: string
+  /** Where the page says more of it. */
+  readonly anchor: string | undefined
+}
+
+/** The whole part. */
+export function validationHtml(evidence: Evidence, { names, cards }: Surroundings): string {
+  const all = evidence.features.map((feature, i): Tested => {
+    const { claim } = feature
     const name = claim.concept ?? names.get(claim.feature) ?? ''
-    return name ? `${claim.feature} ${name}` : String(claim.feature)
-  }
-  return `${verdictTable(evidence, nameOf)}
-<div class="charts" style="margin-top:14px">${effectPlot(evidence, nameOf)}${differencePlot(evidence, nameOf)}</div>
-<h3 style="margin:18px 0 8px">Dose curves</h3>
-<p class="soft">Steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: bootstrap interval over documents.</p>
-<div class="charts">${evidence.features.map(feature => doseChart(feature, nameOf(feature))).join('')}</div>
-<h3 style="margin:18px 0 8px">Reconstruction</h3>
+    const anchor = cards.has(claim.feature)
+      ? `latent-${claim.feature}`
+      : i < mostDetailed
+        ? `claim-${claim.feature}`
+        : undefined
+    return { feature, name: name ? `${claim.feature} ${name}` : String(claim.feature), anchor }
+  })
+  const tested = all.slice(0, mostTested)
+  const detailed = all.slice(0, mostDetailed)
+  const curves = detailed.filter(({ feature }) => feature.doseCurve.length > 0)
+  return `${verdictTable(tested)}
+${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
+<p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest difference that these documents would have shown.</p>
+<div class="charts">${effectPlot(tested)}${differencePlot(tested)}</div>
+${curves.length > 0 ? '<h3 class="sub">Dose curves</h3><p class="soft">Steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: bootstrap interval over documents.</p>' : ''}
+<div class="charts">${curves.map(doseChart).join('')}</div>
+<h3 class="sub">Reconstruction</h3>
 ${reconstructionHtml(evidence.reconstruction)}
-${evidence.features.map(feature => detailsHtml(feature, nameOf(feature))).join('')}
+<h3 class="sub">Claims</h3>
+${detailed.map(detailsHtml).join('')}
 <details><summary>What the metrics mean</summary>${table(
     ['Name', 'Definition'],
-    Object.entries(evidence.definitions).map(([name, text]) => [
-      `<code>${escapeHtml(name)}</code>`,
-      `<span style="white-space:normal">${escapeHtml(text)}</span>`,
-    ]),
+    Object.entries(evidence.definitions).map(([name, text]) => [`<code>${shown(name)}</code>`, shown(text, 500)]),
   )}</details>`
 }
 
-const pill = (verdict: string) => `<span class="pill ${verdict}">${escapeHtml(verdict)}</span>`
+const primaryOf = (feature: FeatureEvidence) => feature[feature.claim.primary]
+const foreignOf = (feature: FeatureEvidence) =>
+  primaryOf(feature)?.metrics.target.controls.find(({ control }) => control === 'foreign')
 
-function verdictTable({ features }: Evidence, nameOf: (feature: FeatureEvidence) => string): string {
-  const rows = features.map(feature => {
-    const primary = feature[feature.claim.primary]
-    const foreign = primary?.metrics.target.controls.find(({ control }) => control === 'foreign')
+function verdictTable(tested: readonly Tested[]): string {
+  const rows = tested.map(({ feature, name, anchor }) => {
+    const { claim, selectivity, sideEffect } = feature
+    const primary = primaryOf(feature)
+    const effect = primary?.metrics.target.effect
+    const how = `<small>${interventionText(claim.primary, claim.dose)}</small><small>${documentsText(effect?.documents ?? 0)}</small>`
     return [
-      `<a href="#latent-${feature.claim.feature}">${escapeHtml(nameOf(feature))}</a>`,
+      anchor === undefined ? shown(name) : `<a href="#${anchor}">${shown(name)}</a>`,
       pill(feature.verdict),
-      interval(primary?.metrics.target.effect),
-      foreign ? `${short(foreign.difference)} [${short(foreign.low)}, ${short(foreign.high)}]` : '–',
+      how,
+      withInterval(effect?.mean, effect),
+      withInterval(foreignOf(feature)?.difference, foreignOf(feature)),
       short(primary?.test.q),
-      feature.selectivity
-        ? `${short(feature.selectivity.auroc)} [${short(feature.selectivity.low)}, ${short(feature.selectivity.high)}]`
-        : '–',
-      short(feature.sideEffect?.mean),
+      withInterval(selectivity?.auroc, selectivity ?? undefined),
+      short(sideEffect?.mean),
       short(primary?.power.minimumDetectableEffect),
     ]
   })
-  return table(
-    [
-      'Feature',
-      'Verdict',
-      '#Effect, nats',
-      '#Beyond other latents',
-      '#q',
-      '#AUROC',
-      '#Side effect, KL',
-      '#Detectable from',
-    ],
-    rows,
-  )
+  const names = ['Effect, nats', 'Beyond other latents', 'q', 'AUROC', 'Side effect, KL', 'Detectable from']
+  return table(['Feature', 'Verdict', 'Intervention', ...names.map(name => `#${name}`)], rows)
 }
 
-const interval = (effect: EffectSummary | undefined) =>
-  effect ? `${short(effect.mean)} [${short(effect.low)}, ${short(effect.high)}]` : '–'
+/** A value, its interval below it. */
+const withInterval = (
+  value: number | null | undefined,
+  ends: { low: number | null; high: number | null } | undefined,
+) =>
+  value === null || value === undefined || !ends
+    ? '–'
+    : `${short(value)}<small>${short(ends.low)} to ${short(ends.high)}</small>`
 
-/** Estimates whose ends are all known. */
-const complete = (estimates: readonly (Estimate | undefined)[]) => estimates.filter(estimate => estimate !== undefined)
+/** An estimate whose ends are all known, or nothing. */
+function estimate(
+  { feature, name }: Tested,
+  value: number | null | undefined,
+  ends: { low: number | null; high: number | null } | undefined,
+): Estimate[] {
+  if (value === null || value === undefined || !ends || ends.low === null || ends.high === null) return []
+  return [{ name, value, low: ends.low, high: ends.high, state: feature.verdict }]
+}
 
-function effectPlot({ features }: Evidence, nameOf: (feature: FeatureEvidence) => string): string {
-  const estimates = features.map((feature): Estimate | undefined => {
-    const primary = feature[feature.claim.primary]
-    const effect = primary?.metrics.target.effect
-    if (!effect || effect.mean === null || effect.low === null || effect.high === null) return undefined
-    const foreign = primary?.metrics.target.controls.find(({ control }) => control === 'foreign')
-    const known = foreign && foreign.mean !== null && foreign.deviation !== null
+function effectPlot(tested: readonly Tested[]): string {
+  const estimates = tested.flatMap(one => {
+    const effect = primaryOf(one.feature)?.metrics.target.effect
+    const { low, high } = foreignOf(one.feature)?.spread ?? { low: null, high: null }
+    const control = low === null || high === null ? {} : { controlLow: low, controlHigh: high }
+    return estimate(one, effect?.mean, effect).map(found => ({ ...found, ...control }))
+  })
+  const levels = new Set(tested.map(({ feature }) => feature.claim.alpha))
+  const [alpha] = levels
+  const share = levels.size === 1 ? `the middle ${short(100 * (1 - alpha!))} %` : 'the middle'
+  const title = `Effect on the target (grey: ${share} of other latents at equal norm, by quantiles)`
+  return forestPlot({ title, x: 'change of the target, nats', y: '' }, estimates)
+}
+
+function differencePlot(tested: readonly Tested[]): string {
+  const estimates = tested.flatMap(one => estimate(one, foreignOf(one.feature)?.difference, foreignOf(one.feature)))
+  return forestPlot({ title: 'Effect beyond other latents', x: 'difference, nats', y: '' }, estimates)
+}
+
+function doseChart({ feature: { doseCurve }, name }: Tested): string {
+  const line = (pick: (point: FeatureEvidence['doseCurve'][number]) => EffectSummary, label: string, tone: number) => {
+    const points = doseCurve.flatMap(point => {
+      const { mean, low, high } = pick(point)
+      return mean === null ? [] : [{ at: [point.dose, mean] as const, low: low ?? mean, high: high ?? mean }]
+    })
     return {
-      name: nameOf(feature),
-      value: effect.mean,
-      low: effect.low,
-      high: effect.high,
-      state: feature.verdict,
-      ...(known
-        ? {
-            controlLow: foreign.mean! - 1.96 * foreign.deviation!,
-            controlHigh: foreign.mean! + 1.96 * foreign.deviation!,
-          }
-        : {}),
+      name: label,
+      tone,
+      points: points.map(({ at }) => at),
+      low: points.map(({ low }) => low),
+      high: points.map(({ high }) => high),
     }
-  })
-  return forestPlot(
-    {
-      title: 'Effect on the target (grey: 95 % of other latents at equal norm)',
-      x: 'change of the target, nats',
-      y: '',
-    },
-    complete(estimates),
-  )
-}
-
-function differencePlot({ features }: Evidence, nameOf: (feature: FeatureEvidence) => string): string {
-  const estimates = features.map((feature): Estimate | undefined => {
-    const controls = feature[feature.claim.primary]?.metrics.target.controls ?? []
-    const foreign = controls.find(({ control }) => control === 'foreign')
-    if (!foreign || foreign.difference === null || foreign.low === null || foreign.high === null) return undefined
-    return {
-      name: nameOf(feature),
-      value: foreign.difference,
-      low: foreign.low,
-      high: foreign.high,
-      state: feature.verdict,
-    }
-  })
-  return forestPlot({ title: 'Effect beyond other latents', x: 'difference, nats', y: '' }, complete(estimates))
-}
-
-function doseChart({ doseCurve }: FeatureEvidence, name: string): string {
-  const points = doseCurve.filter(({ target }) => target.mean !== null)
-  const line = (pick: (point: (typeof points)[number]) => EffectSummary, label: string, tone: number) => ({
-    name: label,
-    tone,
-    points: points.map(point => [point.dose, pick(point).mean ?? Number.NaN] as const),
-    low: points.map(point => pick(point).low ?? pick(point).mean ?? 0),
-    high: points.map(point => pick(point).high ?? pick(point).mean ?? 0),
-  })
+  }
+  const documents = doseCurve[0]!.target.documents
   return lineChart(
-    { title: name, x: 'dose', y: 'nats' },
+    { title: `${name} (steering, ${documentsText(documents)})`, x: 'dose', y: 'nats' },
     [line(({ target }) => target, 'target', 0), line(({ kl }) => kl, 'KL', 1)],
     { height: 200 },
   )
 }
 
+/** Figures of the reconstruction that stand elsewhere on the page, or are long lists. */
+const elsewhere = ['density', 'dead']
+
 /** Nested figures as one table: `spliced.ce` and so on. */
 function reconstructionHtml(reconstruction: Readonly<Record<string, unknown>>): string {
   const rows: string[][] = []
   const walk = (value: unknown, path: string) => {
-    if (typeof value === 'number' || value === null) rows.push([escapeHtml(words(path)), short(value, 4)])
+    if (elsewhere.includes(path)) return
+    if (typeof value === 'number' || value === null) rows.push([shown(words(path)), short(value, 4)])
     else if (typeof value === 'object' && !Array.isArray(value))
       for (const [key, part] of Object.entries(value)) walk(part, path ? `${path} ${key}` : key)
   }
   walk(reconstruction, '')
-  return table(['Metric', '#Value'], rows)
+  return table(['Metric', '#Value'], rows.slice(0, 100))
 }
 
-function detailsHtml(feature: FeatureEvidence, name: string): string {
+function detailsHtml({ feature, name, anchor }: Tested): string {
   const { claim, robustness, causal, selectivity } = feature
-  const strata = robustness
-    .filter(({ intervention }) => intervention === claim.primary)
+  const found = robustness.filter(({ intervention }) => intervention === claim.primary)
+  const strata = found
+    .slice(0, mostStrata)
     .map(({ field, value, documents, mean, low, high, ratio, ratioLow, ratioHigh }) => [
-      escapeHtml(`${field} ${value}`),
+      shown(`${field} ${value}`),
       String(documents),
-      `${short(mean)} [${short(low)}, ${short(high)}]`,
-      `${short(ratio)} [${short(ratioLow)}, ${short(ratioHigh)}]`,
+      withInterval(mean, { low, high }),
+      withInterval(ratio, { low: ratioLow, high: ratioHigh }),
     ])
   const reasons = [`causal: ${causal.reason}`, ...(selectivity ? [`selectivity: ${selectivity.reason}`] : [])]
-  return `<details><summary>${escapeHtml(name)}: claim, reasons and robustness</summary>
-<p>${escapeHtml(claim.hypothesis)}</p>
-<p class="soft">${escapeHtml(reasons.join('. '))}. Smallest effect of interest ${short(claim.smallestEffect)} nats, α ${short(claim.alpha)}, power ${short(claim.power)}. Sham: ${short(feature.sham)}.</p>
-${strata.length > 0 ? table(['Stratum', '#Documents', '#Effect', '#Ratio to pooled'], strata) : ''}
+  const id = anchor === `claim-${claim.feature}` ? ` id="${anchor}"` : ''
+  return `<details${id}><summary>${shown(name)}: claim, reasons and robustness</summary>
+<p>${shown(claim.hypothesis, 600)}</p>
+<p class="soft">${shown(reasons.join('. '), 1000)}. Smallest effect of interest ${short(claim.smallestEffect)} nats, α ${short(claim.alpha)}, power ${short(claim.power)}. Sham: ${short(feature.sham)}.</p>
+${strata.length > 0 ? table(['Stratum', '#Documents', '#Effect', '#Ratio to pooled'], strata) : ''}${leftOut(found.length - strata.length, 'strata are in evidence.json')}
 </details>`
 }

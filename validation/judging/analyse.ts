@@ -83,6 +83,10 @@ function compare(
     count: controls.length,
     mean: finite(mean(means)),
     deviation: finite(deviation),
+    spread: {
+      low: finite(quantile(means, settings.alpha / 2)),
+      high: finite(quantile(means, 1 - settings.alpha / 2)),
+    },
     difference: finite(interval.estimate),
     low: finite(interval.low),
     high: finite(interval.high),

@@ -1,0 +1,61 @@
+/** Examples of a label run, read from examples.parquet by row groups: only those that hold a latent asked for. */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { UserError } from '../../core/errors.ts'
+import { readTable, readTableInfo } from '../../datasets/tables.ts'
+import { labelsSchema } from '../../labels/feature.ts'
+
+/** One example as examples.parquet holds it. */
+const Example = z.object({
+  latent: z.int(),
+  group: z.string(),
+  window: z.string(),
+  position: z.int(),
+  start: z.int(),
+  activation: z.number(),
+  tokens: z.array(z.string()),
+  activations: z.array(z.number()),
+})
+export type ShownExample = Omit<z.infer<typeof Example>, 'latent'>
+
+const columns = ['latent', 'group', 'window', 'position', 'start', 'activation', 'tokens', 'activations'] as const
+
+/** The examples of each latent asked for, in the table's order. Latents without examples are left out. */
+export async function readExamples(
+  directory: string,
+  latents: ReadonlySet<number>,
+): Promise<Map<number, ShownExample[]>> {
+  const path = join(directory, 'examples.parquet')
+  const byLatent = new Map<number, ShownExample[]>()
+  for (const rowGroup of await groupsWith(path, latents)) {
+    const rows = await readTable(path, { columns, rowGroups: [rowGroup], schema: labelsSchema })
+    for (let i = 0; i < rows.latent!.length; i++) {
+      if (!latents.has(rows.latent![i] as number)) continue
+      const { latent, ...example } = parse(path, i, Object.fromEntries(columns.map(name => [name, rows[name]![i]])))
+      byLatent.set(latent, [...(byLatent.get(latent) ?? []), example])
+    }
+  }
+  return byLatent
+}
+
+/** Row groups in which a latent asked for has a row: one column says so. */
+async function groupsWith(path: string, latents: ReadonlySet<number>): Promise<number[]> {
+  const { rowGroups } = await readTableInfo(path)
+  const { latent } = await readTable(path, { columns: ['latent'], schema: labelsSchema })
+  const found: number[] = []
+  let start = 0
+  rowGroups.forEach((rows, group) => {
+    if (latent!.slice(start, start + rows).some(one => latents.has(one as number))) found.push(group)
+    start += rows
+  })
+  return found
+}
+
+function parse(path: string, row: number, value: unknown): z.infer<typeof Example> {
+  const result = Example.safeParse(value)
+  if (result.success) return result.data
+  const { path: where, message } = result.error.issues[0]!
+  throw new UserError(`${path} is wrong at row ${row}, ${where.join('.')}: ${message}.`, {
+    fix: 'Label the SAE again.',
+  })
+}

@@ -1,0 +1,86 @@
+/** How the report looks: on a screen, light and dark; on a phone; on paper. */
+export const style = `
+:root{--back:#fbfbfa;--card:#fff;--ink:#1d2125;--soft:#626b75;--rule:#dfe2e6;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#23834f;--fail:#c0392b;--open:#a86e00;--mark:36 99 196}
+@media (prefers-color-scheme:dark){:root{--back:#14171a;--card:#1c2024;--ink:#e6e8ea;--soft:#99a3ad;--rule:#32383e;--accent:#78aaf5;--tone1:#f0955e;--tone2:#69c795;--tone3:#c596ea;--pass:#5fca90;--fail:#f07f72;--open:#e5b458;--mark:120 170 245}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+header,main{max-width:1060px;margin:0 auto;padding:0 16px}
+header{padding-top:28px}
+h1{font-size:1.7rem;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
+h2{font-size:1.2rem;margin:36px 0 10px}
+h3{font-size:1rem;margin:0}
+p{margin:6px 0;max-width:72ch}
+.lead,.soft,small{color:var(--soft)}
+nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:12px;padding:8px 0;border-top:1px solid var(--rule);border-bottom:1px solid var(--rule)}
+a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:10px;margin:14px 0}
+.tile{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 12px}
+.tile b{display:block;font-size:1.35rem;font-weight:600;font-variant-numeric:tabular-nums}
+.tile span{display:block;color:var(--soft);font-size:.85rem}
+.tile small{display:block;font-size:.78rem}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:14px}
+.charts>figure:only-child{max-width:640px}
+figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 12px}
+figcaption{font-weight:600;font-size:.9rem;margin-bottom:4px;overflow-wrap:anywhere}
+svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif;overflow:visible}
+svg text{fill:var(--soft)}svg .label{fill:var(--ink)}
+.grid{stroke:var(--rule)}.zero{stroke:var(--soft);stroke-dasharray:3 3}
+.line{fill:none;stroke-width:1.8}.bar{fill:var(--accent)}.band{stroke:none;fill-opacity:.18}
+.tone-0{stroke:var(--accent);fill:var(--accent)}.tone-1{stroke:var(--tone1);fill:var(--tone1)}.tone-2{stroke:var(--tone2);fill:var(--tone2)}.tone-3{stroke:var(--tone3);fill:var(--tone3)}
+path.line{fill:none}path.band{stroke:none}
+.legend{float:right;font-weight:400}.key{margin-left:12px;color:var(--soft)}
+.key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:4px}
+i.tone-0{background:var(--accent)}i.tone-1{background:var(--tone1)}i.tone-2{background:var(--tone2)}i.tone-3{background:var(--tone3)}
+.control{fill:var(--soft);fill-opacity:.2}
+.interval{stroke-width:2.4}
+.interval.pass,.estimate.pass{stroke:var(--pass);fill:var(--pass)}.interval.fail,.estimate.fail{stroke:var(--fail);fill:var(--fail)}
+.interval.inconclusive,.estimate.inconclusive,.interval.not-run,.estimate.not-run{stroke:var(--open);fill:var(--open)}
+.scroll{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:8px;margin:8px 0}
+table{border-collapse:collapse;width:100%;font-size:.9rem}
+th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--rule);vertical-align:top;overflow-wrap:anywhere}
+tr:last-child td{border-bottom:0}
+th{font-weight:600;color:var(--soft);vertical-align:bottom;overflow-wrap:normal}
+.number{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal}
+td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums;white-space:nowrap}
+.pill{display:inline-block;border-radius:99px;padding:0 9px;font-size:.8rem;border:1px solid currentColor;white-space:nowrap}
+.pill.pass{color:var(--pass)}.pill.fail{color:var(--fail)}.pill.inconclusive,.pill.not-run{color:var(--open)}
+.feature{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 14px;margin:12px 0}
+.feature header{padding:0;display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline;max-width:none}
+.feature .facts{color:var(--soft);font-size:.85rem}
+.tokens{display:flex;flex-wrap:wrap;gap:4px;margin:4px 0;font-size:.85rem}
+.tokens span{border:1px solid var(--rule);border-radius:4px;padding:0 5px}
+.example{font:13px/1.75 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere;padding:2px 0;border-top:1px solid var(--rule)}
+.example b{float:right;font-weight:400;color:var(--soft);margin-left:10px}
+mark{color:inherit;border-radius:3px;padding:1px 0;background:rgb(var(--mark)/var(--a))}
+mark.peak{outline:1.5px solid var(--accent)}
+details{margin-top:6px}summary{cursor:pointer;color:var(--soft)}
+code{font:.88em ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
+.sub{margin:18px 0 8px}
+.nothing{color:var(--soft)}
+@media (max-width:760px){
+table.blocks,.blocks tbody,.blocks tr,.blocks td{display:block;width:auto}
+.blocks thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+.blocks tr{padding:8px 12px;border-bottom:1px solid var(--rule)}
+.blocks tr:last-child{border-bottom:0}
+.blocks td,.blocks td.number{display:flex;justify-content:space-between;gap:14px;padding:2px 0;border:0;text-align:right}
+.blocks td::before{content:attr(data-name);color:var(--soft);text-align:left;flex:0 0 38%}
+.blocks td:first-child{display:block;text-align:left;font-weight:600}
+.blocks td:first-child::before{content:none}
+td small{white-space:normal}
+}
+@media print{
+:root{--back:#fff;--card:#fff;--ink:#000;--soft:#4a4f55;--rule:#c9cdd2;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#17693d;--fail:#a52a1d;--open:#7d5200;--mark:36 99 196}
+body{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+header,main{max-width:none;padding:0}
+nav{display:none}
+.scroll{overflow:visible}
+table{font-size:8.5pt}th,td{padding:3px 5px}
+td small{white-space:normal}
+tr,figure,.tile,.feature header{break-inside:avoid}
+thead{display:table-header-group}
+h2,h3{break-after:avoid}
+.charts{grid-template-columns:1fr 1fr}
+details:not([open]){display:none}
+}
+footer{max-width:1060px;margin:40px auto;padding:0 16px;color:var(--soft)}
+`
