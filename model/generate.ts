@@ -1,4 +1,5 @@
 /** Greedy continuation of a text. */
+import { inBlock } from '../core/sites.ts'
 import { type Tensor3D, tf } from '../engine/tf.ts'
 import type { Model } from './model.ts'
 
@@ -19,7 +20,7 @@ export function generate(model: Model, tokens: ArrayLike<number>, options: Gener
   const { layers, context, width } = model.config
   const vocabulary = options.vocabulary ?? model.config.vocabulary
   const result = Array.from(tokens)
-  const site = `blocks.${layers - 1}.hook_resid_post`
+  const site = inBlock(layers - 1, 'hook_resid_post')
   for (let step = 0; step < options.length && result.length < context; step++) {
     const next = tf.tidy(() => {
       const window = tf.tensor2d(Int32Array.from(result), [1, result.length], 'int32')

@@ -166,13 +166,13 @@ async function shards(config: unknown, cut: (names: string[]) => string[][]): Pr
 
 describe('sizes that the weights cannot hold are refused at once', () => {
   const sizes: [string, object, RegExp][] = [
-    ['gpt2', { n_layer: 3e9 }, /asks for 3000000000 layers, but its weights hold 28 tensors/],
+    ['gpt2', { n_layer: 3e9 }, /asks for a number of layers of 3000000000, but its weights hold 28 tensors/],
     ['gpt2', { n_embd: 2 ** 40 }, /asks for a width of 1099511627776/],
-    ['gpt2', { n_positions: 2 ** 40 }, /asks for 1099511627776 positions/],
-    ['llama', { num_hidden_layers: 3e9 }, /asks for 3000000000 layers/],
+    ['gpt2', { n_positions: 2 ** 40 }, /asks for a number of positions of 1099511627776/],
+    ['llama', { num_hidden_layers: 3e9 }, /a number of layers of 3000000000/],
     ['llama', { head_dim: 2 ** 33 }, /asks for a head size of 8589934592/],
     ['llama', { vocab_size: 2 ** 33 }, /asks for a vocabulary of 8589934592/],
-    ['llama', { num_attention_heads: 2 ** 33, num_key_value_heads: 1 }, /asks for 8589934592 heads/],
+    ['llama', { num_attention_heads: 2 ** 33, num_key_value_heads: 1 }, /a number of heads of 8589934592/],
     ['gpt_neox', { hidden_size: 2 ** 40 }, /asks for a width of 1099511627776/],
     ['gpt_neox', { intermediate_size: 2 ** 40 }, /asks for an MLP width of 1099511627776/],
   ]
@@ -180,6 +180,12 @@ describe('sizes that the weights cannot hold are refused at once', () => {
     const config = smallConfigs[family]!
     await save({ ...config, ...size }, dataOf(config))
     await expect(loadModel(folder)).rejects.toThrow(message)
+  })
+
+  test('also where a tensor without elements has such a side', async () => {
+    const none = { shape: [0, 2 ** 40], data: new Float32Array(0) }
+    await save({ ...llama, vocab_size: 2 ** 33 }, { ...dataOf(llama), 'model.dummy': none })
+    await expect(loadModel(folder)).rejects.toThrow(/asks for a vocabulary of 8589934592/)
   })
 
   test('a long context is no size', async () => {
