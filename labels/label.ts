@@ -9,6 +9,7 @@ import type { Tokenizer } from '../datasets/tokenizer/index.ts'
 import { encodeWindows, throwIfInterrupted } from '../latents/activations.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
+import { mustBeOneSided } from '../sae/signed.ts'
 import { type Evidence, evidenceByLatent } from '../validation/evidence.ts'
 import { mustBelong } from './belongs.ts'
 import type { LabelConfig } from './config.ts'
@@ -64,6 +65,7 @@ export interface LabelSummary {
  */
 export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
   const { model, sae, dataset, tokenizer, stability, config } = inputs
+  mustBeOneSided(sae, 'label')
   const hashes = { sae: sae.hash, model: model.hash, dataset: dataset.hash }
   const evidence = joined(inputs, hashes)
   const concepts = config.concepts ?? dataset.concepts

@@ -4,6 +4,7 @@
  *   π = (x − b_dec · apply_b_dec_to_input) W_enc + b_enc
  *   standard   relu(π)                      topk   topK(relu(π), k)
  *   jumprelu   relu(π) · 1[π > threshold]   gated  1[π_gate > 0] · relu((x − b_dec) W_enc e^{r_mag} + b_mag)
+ *   abstopk    π at its k largest |π|       matching_pursuit  as in pursuit.ts, with no encoder but the decoder
  *   x̂ = z W_dec + b_dec, and + x W_skipᵀ for skip transcoders; cross-layer transcoders as in layers.ts
  *
  * Where rows are normalised one by one, x is the normalised row, and x̂ is brought back but for transcoders.
@@ -11,20 +12,25 @@
 import { UserError } from '../core/errors.ts'
 import { quote } from '../core/quote.ts'
 import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import { above, topK } from './layers/activations.ts'
+import { above, absTopK, topK } from './layers/activations.ts'
 import { decodeLayers, decoderOfLayers, layerPreActivations } from './layers/cross-layer.ts'
 import { decoderNorms } from './layers/linear.ts'
+import { type PursuitEnd, pursue } from './layers/pursuit.ts'
 import { normalise } from './normalise.ts'
 
 export type SaeParams = Readonly<Record<string, Tensor>>
 export type SaeConfig = Readonly<Record<string, unknown>>
 
 /** Families of activation that a saved architecture's name stands for. */
-const activations: Record<string, 'relu' | 'topk' | 'jumprelu' | 'gated'> = {
+type Activation = 'relu' | 'topk' | 'abstopk' | 'jumprelu' | 'gated' | 'pursuit'
+
+const activations: Record<string, Activation> = {
   standard: 'relu',
   topk: 'topk',
   jumprelu: 'jumprelu',
   gated: 'gated',
+  abstopk: 'abstopk',
+  matching_pursuit: 'pursuit',
   transcoder: 'relu',
   skip_transcoder: 'relu',
   jumprelu_transcoder: 'jumprelu',
@@ -41,13 +47,23 @@ const activations: Record<string, 'relu' | 'topk' | 'jumprelu' | 'gated'> = {
 export const inferenceArchitectures = Object.keys(activations)
 
 /** The activation of a saved architecture; a `UserError` when it is not known. */
-export function activationOf(architecture: string): 'relu' | 'topk' | 'jumprelu' | 'gated' {
+export function activationOf(architecture: string): Activation {
   const activation = Object.hasOwn(activations, architecture) ? activations[architecture] : undefined
   if (!activation)
     throw new UserError(`The SAE architecture ${quote(architecture)} is not known.`, {
       fix: `Known are ${inferenceArchitectures.join(', ')}.`,
     })
   return activation
+}
+
+/** Whether each row keeps a fixed number `k` of latents, which ranks them by their value or its size. */
+export function choosesK(architecture: string): boolean {
+  return ['topk', 'abstopk'].includes(activationOf(architecture))
+}
+
+/** Whether latents may be negative: they fire where they are not 0. */
+export function hasSignedLatents(architecture: string): boolean {
+  return activationOf(architecture) === 'abstopk'
 }
 
 /** Sizes of an SAE, as its tensors imply them. */
@@ -68,6 +84,8 @@ export function impliedSizes(architecture: string, tensors: Shapes): Sizes | und
     return { width: layers * width, latents: layers * latents, outputs: tensors.W_dec_0?.shape[1] ?? 0 }
   }
   const decoder = tensors.W_dec?.shape
+  if (activationOf(architecture) === 'pursuit')
+    return decoder?.length === 2 ? { width: decoder[1]!, latents: decoder[0]!, outputs: decoder[1]! } : undefined
   if (encoder?.length !== 2 || decoder?.length !== 2) return undefined
   return { width: encoder[0]!, latents: encoder[1]!, outputs: decoder[1]! }
 }
@@ -76,6 +94,7 @@ export function impliedSizes(architecture: string, tensors: Shapes): Sizes | und
 export function tensorShapes(architecture: string, { width, latents, outputs }: Sizes, tensors: Shapes) {
   const shapes: Record<string, number[]> = { b_dec: [outputs] }
   const activation = activationOf(architecture)
+  if (activation === 'pursuit') return { W_dec: [latents, outputs], b_dec: [outputs] }
   if (architecture === 'cross_layer_transcoder') {
     const layers = tensors.W_enc!.shape[0]!
     shapes.W_enc = [layers, width / layers, latents / layers]
@@ -106,9 +125,10 @@ export function encodeRows(architecture: string, params: SaeParams, config: SaeC
     return above(tf.relu(pre), params.threshold as Tensor1D)
   }
   const { rows } = normalise(config.normalize_activations, x)
-  const wEnc = params.W_enc as Tensor2D
   const input = config.apply_b_dec_to_input ? rows.sub<Tensor2D>(params.b_dec!) : rows
   const activation = activationOf(architecture)
+  if (activation === 'pursuit') return pursue(input, params.W_dec as Tensor2D, pursuitEnd(config, x.shape[1])).latents
+  const wEnc = params.W_enc as Tensor2D
   if (activation === 'gated') {
     const shared = tf.matMul(input, wEnc)
     const gate = tf.greater(shared.add(params.b_gate!), 0).cast('float32')
@@ -119,7 +139,16 @@ export function encodeRows(architecture: string, params: SaeParams, config: SaeC
   if (activation === 'jumprelu') return above(tf.relu(pre), params.threshold as Tensor1D)
   if (activation === 'relu') return tf.relu(pre)
   const ranked = config.rescale_acts_by_decoder_norm ? pre.mul<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : pre
-  return topK(tf.relu(ranked), config.k as number)
+  return activation === 'abstopk' ? absTopK(ranked, config.k as number) : topK(tf.relu(ranked), config.k as number)
+}
+
+/** When a row has latents enough, with SAELens's names and defaults. */
+function pursuitEnd(config: SaeConfig, width: number): PursuitEnd {
+  return {
+    most: (config.max_iterations as number | null | undefined) ?? width,
+    threshold: (config.residual_threshold as number | undefined) ?? 0.01,
+    stopOnRepeat: (config.stop_on_duplicate_support as boolean | undefined) ?? true,
+  }
 }
 
 /** Reconstruction [rows, outputs] of latents; `x` is needed for skip connections and normalisations of single rows. */
@@ -132,9 +161,11 @@ export function decodeRows(
 ): Tensor2D {
   if (architecture === 'cross_layer_transcoder')
     return decodeLayers({ wDec: layerDecoders(params), bDec: params.b_dec as Tensor1D }, latents)
-  const rescale = activationOf(architecture) === 'topk' && config.rescale_acts_by_decoder_norm
+  const rescale = choosesK(architecture) && config.rescale_acts_by_decoder_norm
   const z = rescale ? latents.div<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : latents
-  let y = tf.matMul(z, params.W_dec as Tensor2D).add<Tensor2D>(params.b_dec!)
+  let y = tf.matMul(z, params.W_dec as Tensor2D) as Tensor2D
+  // The pursuit's one bias is on both sides or on none.
+  if (activationOf(architecture) !== 'pursuit' || config.apply_b_dec_to_input) y = y.add<Tensor2D>(params.b_dec!)
   // A transcoder gives another site, so that the scale of the rows it read says nothing of what it gives.
   const undone = normalisesRows(config) && !architecture.includes('transcoder')
   if ((undone || params.W_skip) && !x)

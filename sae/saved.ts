@@ -76,7 +76,11 @@ export function unscale(saved: Saved, { input, target }: { input: number; target
     }
     return scaled
   })
-  return replace(saved, params)
+  // A residual is compared with it in the unit of the rows.
+  const { residual_threshold: threshold } = saved.config
+  const config =
+    threshold === undefined ? saved.config : { ...saved.config, residual_threshold: (threshold as number) / input }
+  return { ...replace(saved, params), config }
 }
 
 function replace(saved: Saved, params: Saved['params']): Saved {

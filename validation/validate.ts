@@ -23,6 +23,7 @@ import {
 } from '../latents/reconstruction.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
+import { mustBeOneSided } from '../sae/signed.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { fewValued, readLabelledText, sampleRows, strataOf } from './claims/labelled-text.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
@@ -65,6 +66,7 @@ export interface ValidateSummary {
 export async function validate(context: StageContext, inputs: ValidateInputs): Promise<ValidateSummary> {
   const { directory, seed, metrics } = context
   const { model, sae, dataset, config } = inputs
+  mustBeOneSided(sae, 'validate')
   checkInputs(inputs)
   await removePartials(directory)
   metrics.truncate(0)

@@ -58,9 +58,14 @@ export function moveThreshold(state: State, smallest: number, config: ThresholdS
 
 type ThresholdSettings = { thresholdRate: number; thresholdFrom: number }
 
+/** How many latents a batch of so many rows keeps; a fraction of k is one of a latent a row. */
+export function keptOf(k: number, rows: number): number {
+  return Math.round(k * rows)
+}
+
 /** The batch's latents when `k` of them are kept a row, on average. */
 export function keepOfBatch(pre: Tensor2D, k: number): Tensor2D {
-  return batchTopK(tf.relu(pre), Math.floor(k * pre.shape[0]))
+  return batchTopK(tf.relu(pre), keptOf(k, pre.shape[0]))
 }
 
 /** Saved as JumpReLU with one threshold for all latents. */

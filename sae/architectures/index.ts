@@ -2,11 +2,13 @@
 import { UserError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
 import type { Architecture } from '../architecture.ts'
+import { abstopk } from './abstopk.ts'
 import { batchtopk } from './batchtopk.ts'
 import { crossLayer } from './cross-layer.ts'
 import { crosscoder } from './crosscoder.ts'
 import { gated } from './gated.ts'
 import { jumprelu } from './jumprelu.ts'
+import { matchingPursuit } from './matching-pursuit.ts'
 import { matryoshka } from './matryoshka.ts'
 import { pAnneal } from './p-anneal.ts'
 import { standard } from './standard.ts'
@@ -15,12 +17,14 @@ import { skipTranscoder, transcoder } from './transcoder.ts'
 
 export const architectures = {
   topk,
+  abstopk,
   batchtopk,
   matryoshka,
   jumprelu,
   gated,
   standard,
   'p-anneal': pAnneal,
+  'matching-pursuit': matchingPursuit,
   transcoder,
   'skip-transcoder': skipTranscoder,
   crosscoder,

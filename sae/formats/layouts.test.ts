@@ -158,7 +158,7 @@ describe('sparsify', () => {
     return join(await directoryOf(Object.fromEntries(below)), hookpoint)
   }
   test.each([
-    ['the k largest by absolute value', { signed: true }, {}, 'says that signed is true'],
+    ['signed latents of a transcoder', { signed: true, transcode: true }, {}, 'a transcoder with signed latents'],
     ['the largest of each group', { activation: 'groupmax' }, {}, 'says that activation is "groupmax"'],
     ['a key that is not known', { scale: 2 }, {}, 'scale is 2; that key is not known'],
     ['a tensor that is not used', {}, { 'post_encs.0': array([3], 1, 1, 1) }, 'holds post_encs.0'],
@@ -168,6 +168,13 @@ describe('sparsify', () => {
   ])('with %s is refused', async (_, more, tensors, sentence) => {
     await expect(openSae(await of(more, tensors))).rejects.toThrow(sentence)
   })
+  test('with signed latents keeps the k largest by absolute value', async () =>
+    expect(
+      await latentsOf(await of({ signed: true, k: 1 }, { 'encoder.weight': array([3, 2], -2, 0, 0, 1, 1, 1) })),
+    ).toEqual([
+      [-8, 0, 0],
+      [0, 0, 5],
+    ]))
   test('takes numbers as text, and the number of latents from the expansion', async () => {
     const directory = await of({ k: '2', num_latents: 0, expansion_factor: 1.5, multi_topk: false, signed: false })
     expect(await latentsOf(directory)).toEqual([

@@ -4,7 +4,7 @@
  * their decoder norm.
  */
 import { UserError } from '../../core/errors.ts'
-import { activationOf, normalisesRows } from '../inference.ts'
+import { choosesK, normalisesRows } from '../inference.ts'
 import type { Sae, SaeMetadata } from '../sae.ts'
 import { type Numbers, rowNorms, scaleColumns, scaleRows } from './numbers.ts'
 
@@ -77,7 +77,7 @@ export function withInputBias(sae: Portable, wanted: boolean): Portable {
 
 /** The same SAE with latents chosen by their own value: decoder norms go into the encoder. */
 export function withoutRescaling(sae: Portable): Portable {
-  if (activationOf(sae.architecture) !== 'topk' || !sae.config.rescale_acts_by_decoder_norm) return sae
+  if (!choosesK(sae.architecture) || !sae.config.rescale_acts_by_decoder_norm) return sae
   const { W_enc, b_enc, W_dec } = sae.params as Record<string, Numbers>
   const norms = rowNorms(W_dec!)
   return {

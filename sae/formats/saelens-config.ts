@@ -5,7 +5,7 @@
  */
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
-import { activationOf } from '../inference.ts'
+import { activationOf, choosesK } from '../inference.ts'
 import type { SaeMetadata } from '../sae.ts'
 import { objectOf } from './bounded-file.ts'
 import { asNumber } from './parts.ts'
@@ -69,7 +69,7 @@ export function readConfig(raw: Json, path: string): SaelensConfig {
   for (const key of ['apply_b_dec_to_input', 'rescale_acts_by_decoder_norm'])
     if (config[key] !== undefined && typeof config[key] !== 'boolean')
       throw new UserError(`${key} in ${path} must be true or false; it is ${quote(String(config[key]))}.`)
-  if (activationOf(architecture) === 'topk' && !(Number.isInteger(config.k) && (config.k as number) > 0))
+  if (choosesK(architecture) && !(Number.isInteger(config.k) && (config.k as number) > 0))
     throw new UserError(
       `A ${architecture} SAE needs k in cfg.json, a whole number of at least 1; it is ${quote(String(config.k))}.`,
     )

@@ -7,7 +7,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
-import { activationOf, normalisesRows, type SaeConfig } from '../inference.ts'
+import { choosesK, normalisesRows, type SaeConfig } from '../inference.ts'
 import { readConfigFile } from './bounded-file.ts'
 import { type Numbers, rowNorms, scaleColumns, scaleRows } from './numbers.ts'
 import { required } from './parts.ts'
@@ -55,7 +55,7 @@ export function scaledInput(
   const tensors = new Map(Object.entries(params))
   let [W_enc, W_dec] = [required(tensors, 'W_enc', path), required(tensors, 'W_dec', path)]
   const changed: Record<string, Numbers> = {}
-  const ranked = activationOf(architecture) === 'topk' && config.rescale_acts_by_decoder_norm === true
+  const ranked = choosesK(architecture) && config.rescale_acts_by_decoder_norm === true
   if (ranked) {
     const norms = rowNorms(W_dec)
     const b_enc = required(tensors, 'b_enc', path)

@@ -7,7 +7,7 @@ import { hashValue, sha256File } from '../../core/hash.ts'
 import { quote } from '../../core/quote.ts'
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from '../../engine/safetensors.ts'
 import { type Tensor, tf } from '../../engine/tf.ts'
-import { activationOf, tensorShapes } from '../inference.ts'
+import { choosesK, tensorShapes } from '../inference.ts'
 import { checkShapes, makeSae } from '../make.ts'
 import type { Sae, SaeMetadata } from '../sae.ts'
 import { mustBeFile, readConfigFile } from './bounded-file.ts'
@@ -135,7 +135,7 @@ async function readParams(
       throw new UserError(
         `cfg.json says ${key} is ${quote(String(config[key]))}, but the weights in ${path} have ${size}.`,
       )
-  if (activationOf(architecture) === 'topk') checkK(config.k, latents, path)
+  if (choosesK(architecture)) checkK(config.k, latents, path)
   const factor = found.scaling_factor && scalingFactor(await read('scaling_factor'), latents, config, path)
   if (config.finetuning_scaling_factor && !found.scaling_factor)
     throw new UserError(`cfg.json says finetuning_scaling_factor is used, but ${path} has no scaling_factor.`)

@@ -26,7 +26,7 @@ async function readSparsify(path: string): Promise<Imported> {
       // Both are of training: the weights are saved as they are used.
       harmless: ['normalize_decoder', 'multi_topk'],
       // `signed`, of the library's first versions, keeps the k largest by absolute value with their signs.
-      only: { activation: ['topk'], signed: [false], transcode: [true, false], skip_connection: [true, false] },
+      only: { activation: ['topk'], signed: [true, false], transcode: [true, false], skip_connection: [true, false] },
     },
     configPath,
   )
@@ -45,8 +45,11 @@ async function readSparsify(path: string): Promise<Imported> {
     throw new UserError(`${path} is an SAE with a skip connection, which is known of transcoders alone.`, {
       fix: 'Where it predicts a module’s output from its input, set transcode in cfg.json to true.',
     })
+  const signed = config.signed === true
+  if (signed && transcode)
+    throw new UserError(`${configPath} is of a transcoder with signed latents, which is not known.`)
   const sae: Imported = {
-    architecture: transcode ? (skip ? 'topk_skip_transcoder' : 'topk_transcoder') : 'topk',
+    architecture: signed ? 'abstopk' : transcode ? (skip ? 'topk_skip_transcoder' : 'topk_transcoder') : 'topk',
     config: { k: checkK(config.k, latents, path), apply_b_dec_to_input: !transcode, normalize_activations: 'none' },
     params: {
       W_enc: matrix(tensors, 'encoder.weight', [width, latents], true, path),

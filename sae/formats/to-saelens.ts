@@ -6,7 +6,7 @@ import { writeSafetensors } from '../../engine/safetensors.ts'
 import { mustKnow, type Portable, withInputBias } from './portable.ts'
 import { saelensConfig } from './saelens-config.ts'
 
-const saes = ['standard', 'topk', 'jumprelu', 'gated']
+const saes = ['standard', 'topk', 'jumprelu', 'gated', 'abstopk', 'matching_pursuit']
 const transcoders = ['transcoder', 'skip_transcoder', 'jumprelu_transcoder', 'jumprelu_skip_transcoder']
 
 /** The architectures that SAELens opens for inference; its transcoders never take the decoder bias from the input. */

@@ -62,6 +62,16 @@ export function topK(x: Tensor2D, k: number, allowed?: Tensor1D): Tensor2D {
   })
 }
 
+/** The k largest of each row by absolute value, with their signs, the rest 0; `allowed` as in `topK`. */
+export function absTopK(x: Tensor2D, k: number, allowed?: Tensor1D): Tensor2D {
+  const kept = keep(x, input => {
+    const size = input.abs() as Tensor2D
+    return topMask(allowed ? (tf.where(allowed.toBool(), size, -1) as Tensor2D) : size, Math.min(k, input.shape[1]))
+  })
+  // A negative number times 0 is −0.
+  return kept.add(0)
+}
+
 /** The `count` largest positive entries of the whole matrix, the rest 0. */
 export function batchTopK(x: Tensor2D, count: number): Tensor2D {
   return keep(x, input => topMaskOfAll(input, count))

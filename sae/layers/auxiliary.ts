@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { type Scalar, type Tensor2D, tf } from '../../engine/tf.ts'
 import type { LossContext } from '../architecture.ts'
-import { detach, topK } from './activations.ts'
+import { absTopK, detach, topK } from './activations.ts'
 import { decoderNorms, type LinearParams, spread } from './linear.ts'
 
 /** Settings of the auxiliary loss. */
@@ -47,20 +47,25 @@ export const auxiliarySettings = {
 
 export type AuxiliarySettings = z.output<z.ZodObject<typeof auxiliarySettings>>
 
+/** Dead latents are chosen by their value, which may go through ReLU first, or by its size. */
+type AuxiliaryChoice = { auxRelu: boolean } | { auxChoice: 'size' }
+
 /** The auxiliary loss; undefined while no latent is dead or when it is turned off. `pre` are pre-activations before ReLU. */
 export function auxiliaryLoss(
   { wDec, bDec }: Pick<LinearParams, 'wDec' | 'bDec'>,
   pre: Tensor2D,
   target: Tensor2D,
   reconstruction: Tensor2D,
-  config: AuxiliarySettings & { rescaleByDecoderNorm?: boolean },
+  config: Omit<AuxiliarySettings, 'auxRelu'> & AuxiliaryChoice & { rescaleByDecoderNorm?: boolean },
   { dead, deadCount }: Pick<LossContext, 'dead' | 'deadCount'>,
 ): Scalar | undefined {
   const wanted = config.auxK ?? Math.floor(target.shape[1] / 2)
   if (!dead || deadCount === 0 || config.auxCoefficient === 0 || wanted === 0) return undefined
   const residual = detach(target.sub(reconstruction)) as Tensor2D
   const source = config.auxToEncoder ? pre : detach(pre)
-  let latents = topK(config.auxRelu ? tf.relu(source) : source, Math.min(wanted, deadCount), dead)
+  const most = Math.min(wanted, deadCount)
+  let latents =
+    'auxChoice' in config ? absTopK(source, most, dead) : topK(config.auxRelu ? tf.relu(source) : source, most, dead)
   if (config.rescaleByDecoderNorm) latents = latents.div(decoderNorms(wDec))
   let guess = tf.matMul(latents, wDec) as Tensor2D
   if (config.auxDecoderBias) guess = guess.add(bDec)

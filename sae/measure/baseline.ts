@@ -11,7 +11,8 @@ import type { Sae } from '../sae.ts'
  * encoder column along its decoder row, with the length it had. The original is left as it is.
  */
 export function randomSae(sae: Sae, seed: number): Sae {
-  if (sae.params.W_enc!.rank !== 2) throw new Error('Only SAEs with one encoder have a random control.')
+  const encoder = sae.params.W_enc
+  if (encoder && encoder.rank !== 2) throw new Error('Only SAEs with one encoder have a random control.')
   activationOf(sae.architecture)
   const random = new Random(seed, 'random-decoder')
   const params = tf.tidy(() => {
@@ -24,7 +25,8 @@ export function randomSae(sae: Sae, seed: number): Sae {
     const copies: Record<string, Tensor> = {}
     for (const [name, tensor] of Object.entries(sae.params)) copies[name] = tensor.clone()
     copies.W_dec = unit(sae.outputs).mul(lengths(sae.params.W_dec!, 1).expandDims(1))
-    copies.W_enc = tf.transpose(unit(sae.width)).mul(lengths(sae.params.W_enc!, 0))
+    // Where there is none, the decoder encodes.
+    if (encoder) copies.W_enc = tf.transpose(unit(sae.width)).mul(lengths(encoder, 0))
     return copies
   })
   const { architecture, config, metadata } = sae

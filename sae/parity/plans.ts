@@ -86,6 +86,8 @@ function saelens(description: Json, stored: Lookup): ReplayPlan {
     matryoshka: 'matryoshka',
     'jumprelu-step': 'jumprelu',
     'jumprelu-tanh': 'jumprelu',
+    'batchtopk-fraction': 'batchtopk',
+    matching_pursuit: 'matching-pursuit',
   }
   const recorded = String(description.architecture)
   const name = kinds[recorded] ?? recorded
@@ -99,11 +101,15 @@ function saelens(description: Json, stored: Lookup): ReplayPlan {
     deadAfterTokens: (description.dead_after_steps as number) * rows + 1,
   })
   const gated = name === 'gated'
+  const pursuit = name === 'matching-pursuit'
   const thresholded = name === 'batchtopk' || name === 'matryoshka'
   return {
     ...configure('saelens', name, {
-      k: config.k,
+      k: pursuit ? config.max_iterations : config.k,
+      residualThreshold: config.residual_threshold,
+      stopOnRepeat: config.stop_on_duplicate_support,
       auxCoefficient: config.aux_loss_coefficient,
+      auxDecoderBias: hasBiasFault(String(description.version)) ? undefined : withoutBias(name),
       rescaleByDecoderNorm: config.rescale_acts_by_decoder_norm,
       thresholdRate: config.topk_threshold_lr,
       widths: config.matryoshka_widths,
@@ -122,8 +128,8 @@ function saelens(description: Json, stored: Lookup): ReplayPlan {
     latents: config.d_sae as number,
     total: 1e9,
     weights: straight({
-      wEnc: 'W_enc',
-      ...(gated ? { bGate: 'b_gate', rMag: 'r_mag', bMag: 'b_mag' } : { bEnc: 'b_enc' }),
+      ...(pursuit ? {} : { wEnc: 'W_enc' }),
+      ...(pursuit ? {} : gated ? { bGate: 'b_gate', rMag: 'r_mag', bMag: 'b_mag' } : { bEnc: 'b_enc' }),
       wDec: 'W_dec',
       bDec: 'b_dec',
       ...(name === 'jumprelu' ? { threshold: 'log_threshold' } : {}),
@@ -145,6 +151,17 @@ function saelens(description: Json, stored: Lookup): ReplayPlan {
       ),
     }),
   }
+}
+
+/** Whether this version of SAELens adds the decoder bias to what dead latents explain. */
+function hasBiasFault(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major < 6 || (major === 6 && minor < 36)
+}
+
+/** `false` for the architectures that have the setting. */
+function withoutBias(name: string): false | undefined {
+  return 'auxDecoderBias' in architectureOf(name).config.shape ? false : undefined
 }
 
 function dictionaryLearning(description: Json, stored: Lookup): ReplayPlan {

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../../engine/engine.ts'
 import { canUpdate } from '../../engine/ops/sae/update.ts'
@@ -30,5 +31,28 @@ describe.skipIf(!folder)('twelve recorded steps of the libraries', () => {
     if (canUpdate()) expect(step).toBe('fused')
     expect(largest).toBeLessThan(1e-4)
     expect(tf.memory().numTensors).toBe(before)
+  })
+})
+
+describe('twelve steps that SAELens 6.54 took, recorded by docs/record_sae_steps.py', () => {
+  beforeAll(() => startEngine())
+  const recorded = fileURLToPath(new URL('recorded', import.meta.url))
+  const names = readdirSync(recorded).filter(name => name.endsWith('.safetensors'))
+
+  test.each(names)('%s', async name => {
+    const before = tf.memory().numTensors
+    const { losses, weights, largest } = await verifyTraining(join(recorded, name))
+    expect(losses).toHaveProperty('total')
+    expect(weights).toHaveProperty('W_dec')
+    expect(largest).toBeLessThan(1e-5)
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  test('a fraction of k by the fused step, too', async () => {
+    const { step, largest } = await verifyTraining(join(recorded, 'saelens-batchtopk-fraction.safetensors'), {
+      fused: true,
+    })
+    if (canUpdate()) expect(step).toBe('fused')
+    expect(largest).toBeLessThan(1e-5)
   })
 })

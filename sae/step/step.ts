@@ -129,7 +129,7 @@ export class Stepper {
     if (settings.decoderNorm === 'unit') this.normaliseDecoder()
 
     this.state = this.architecture.observe?.(latents, this.own, context) ?? this.state
-    const counts = hostValues(() => tf.greater(latents, 0).cast('int32').sum(0).cast('int32'))
+    const counts = hostValues(() => tf.notEqual(latents, 0).cast('int32').sum(0).cast('int32'))
     this.firing.add(counts, latents.shape[0], options.count ?? false)
     const report = options.measure ? this.report(batch, terms, latents, reconstruction, clipped.norm, rate) : undefined
     tf.dispose([clipped.gradients, clipped.norm, terms, latents, reconstruction])
@@ -185,7 +185,7 @@ export class Stepper {
         ...Object.values(terms),
         norm.asScalar(),
         target.sub(reconstruction).square().sum().div(spread(target)),
-        tf.greater(latents, 0).cast('float32').sum(1).mean(),
+        tf.notEqual(latents, 0).cast('float32').sum(1).mean(),
       ]),
     )
     const byName = Object.fromEntries(names.map((name, i) => [name, numbers[i]!]))

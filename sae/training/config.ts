@@ -32,6 +32,12 @@ const architectureKeys: Record<string, z.ZodType> = {}
 for (const { config } of Object.values(architectures) as unknown as Architecture[])
   for (const [key, schema] of Object.entries(optional(config.shape as Record<string, z.ZodType>)))
     architectureKeys[key] ??= schema
+// Of the architectures that choose latents over a batch it may be a fraction; each holds it to its own rule.
+architectureKeys.k = z
+  .number()
+  .positive()
+  .optional()
+  .describe('Latents kept a row; a fraction, such as 12.5, where a whole batch shares them [32]')
 
 /** Measuring, while training, what the model's loss is with the SAE in place. */
 const Fidelity = z.strictObject({

@@ -1,6 +1,7 @@
 /** An SAE that learns: weights that fit the data, the steps, and the SAE as it would be saved now. Rows come from outside. */
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Saved } from '../architecture.ts'
+import { choosesK } from '../inference.ts'
 import { foldDecoderNorms, unscale } from '../saved.ts'
 import { fusedStepper } from '../step/fused/index.ts'
 import { Stepper, type StepReport } from '../step/step.ts'
@@ -83,7 +84,7 @@ export class Learner {
   }
 }
 
-/** Whether a saved SAE keeps its latents when decoder norms go into its encoder; what ranks them by value does not. */
+/** Whether a saved SAE keeps its latents when decoder norms go into its encoder; one that ranks them by value does not. */
 function mayFold({ architecture }: Saved): boolean {
-  return !architecture.startsWith('topk')
+  return !choosesK(architecture) && architecture !== 'matching_pursuit'
 }

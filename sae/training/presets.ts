@@ -40,7 +40,7 @@ const sparsifyTopk = {
 
 export const presets = {
   saelens: {
-    of: 'SAELens 6.18',
+    of: 'SAELens 6.18, abstopk and matching-pursuit 6.54',
     training: {
       learningRate: 3e-4,
       schedule: 'constant',
@@ -57,8 +57,10 @@ export const presets = {
     architectures: {
       '*': { reconstruction: 'sum', decoderInitNorm: 0.1, decoderBiasOnInput: true },
       topk: saelensTopk,
+      abstopk: { ...saelensTopk, auxDecoderBias: false },
       batchtopk: { ...saelensTopk, ...saelensThreshold },
       matryoshka: { ...saelensTopk, ...saelensThreshold },
+      'matching-pursuit': { decoderInitNorm: 1, residualThreshold: 0.01, stopOnRepeat: true },
       standard: { l1Coefficient: 1, weightByDecoderNorm: true },
       gated: { l1Coefficient: 1, weightByDecoderNorm: true, detachDecoder: false },
       jumprelu: {

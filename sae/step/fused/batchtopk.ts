@@ -3,7 +3,7 @@ import { type KeptLatents, keepLargest } from '../../../engine/ops/sae/batch.ts'
 import { type ChosenLatents, topKEncode } from '../../../engine/ops/sae/encode.ts'
 import { type Tensor1D, type Tensor2D, tf } from '../../../engine/tf.ts'
 import type { Batch } from '../../architecture.ts'
-import { moveThreshold } from '../../architectures/batchtopk.ts'
+import { keptOf, moveThreshold } from '../../architectures/batchtopk.ts'
 import { TopkStepper } from './topk.ts'
 
 /** The share of the last batch's smallest kept latent below which this batch's are not even looked at, at first. */
@@ -16,7 +16,7 @@ export class BatchTopkStepper extends TopkStepper {
   private smallest = Number.POSITIVE_INFINITY
 
   protected override chooser(k: number, norms: Tensor1D | undefined): ((x: Tensor2D) => ChosenLatents) | undefined {
-    return x => this.chooseOfBatch(x, Math.floor(k * x.shape[0]), Math.ceil(k), norms)
+    return x => this.chooseOfBatch(x, keptOf(k, x.shape[0]), Math.ceil(k), norms)
   }
 
   protected override change(batch: Batch, rate: number, measure: boolean) {
