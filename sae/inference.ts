@@ -63,7 +63,7 @@ export function choosesK(architecture: string): boolean {
 
 /** Whether latents may be negative: they fire where they are not 0. */
 export function hasSignedLatents(architecture: string): boolean {
-  return activationOf(architecture) === 'abstopk'
+  return architecture === 'abstopk'
 }
 
 /** Sizes of an SAE, as its tensors imply them. */

@@ -48,13 +48,9 @@ test('a latent below zero has fired: it counts in L0, in density, and is not dea
   const params = { W_enc: W_enc!, b_enc: b_enc!, W_dec: W_dec!, b_dec: b_dec! }
   const sae = makeSae({ architecture: 'abstopk', config: { k: 1 }, metadata: { hook_name: 's' }, params })
   const meter = new QualityMeter(sae)
-  meter.add(
-    tf.tensor2d([
-      [-2, 1, 0],
-      [-1, 0.5, 0],
-    ]),
-  )
-  expect(meter.result()).toMatchObject({ l0: 1, l1: 1.5, dead_share: 2 / 3 })
+  const rows = tf.tensor2d([-2, 1, 0, -1, 0.5, 0], [2, 3])
+  meter.measure(sae, rows)
+  expect(meter.figures()).toMatchObject({ l0: 1, l1: 1.5, dead: 2 })
   expect([...meter.density()]).toEqual([1, 0, 0])
   const sparse = sae.encode(tf.tensor2d([[-2, 1, 0]]))
   expect([[...sparse.indices], [...sparse.values]]).toEqual([[0], [-2]])
