@@ -70,7 +70,7 @@ async function readCrosscoder(path: string): Promise<Imported> {
       },
     },
     notices: [
-      `${path} reads rows of ${models} models side by side, each times √${width} / its mean norm; these factors are not in the file, and rows are to be given that way.`,
+      `${basename(path)} reads rows of ${models} models side by side, each times √${width} / its mean norm; these factors are not in the file, and rows are to be given that way.`,
     ],
   }
   tensors.mustBeTaken(path)

@@ -5,6 +5,7 @@
  *   f · 1[f n > threshold]                BatchTopKCrossCoder, n by its code normalisation: a sum over sites of decoder norms,
  *                                         their norm over all sites, a mixture of both, or 1
  */
+import { basename } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { asNumber, checkK, type Imported, required, type Tensors, vector } from './parts.ts'
 import { cube, siteNorms, wideDecoder, wideEncoder } from './sites.ts'
@@ -47,7 +48,7 @@ export function readBatchCrosscoder(tensors: Tensors, settings: Settings, path: 
     ...(threshold < 0
       ? {
           notices: [
-            `The threshold in ${path} is ${threshold}: it was never estimated, so that every positive latent counts. Training set k to ${k}.`,
+            `The threshold in ${basename(path)} is ${threshold}: it was never estimated, so that every positive latent counts. Training set k to ${k}.`,
           ],
         }
       : {}),

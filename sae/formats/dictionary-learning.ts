@@ -1,5 +1,5 @@
 /** dictionary_learning directories: `ae.pt`, a state dict, and `config.json`, whose `dict_class` says how to read it. */
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
 import { inBlock, isSiteName } from '../../core/sites.ts'
@@ -149,7 +149,9 @@ function batch(tensors: Tensors, sizes: Sizes, path: string, params: Imported['p
       config: { ...onInput, k },
       params,
       k,
-      notices: [`${path} has no threshold, which newer files have; its latents are the ${k} largest of each row.`],
+      notices: [
+        `${basename(path)} has no threshold, which newer files have; its latents are the ${k} largest of each row.`,
+      ],
     }
   const threshold = vector(tensors, 'threshold', 1, path).data[0]!
   return {
@@ -163,7 +165,7 @@ function batch(tensors: Tensors, sizes: Sizes, path: string, params: Imported['p
     ...(threshold < 0
       ? {
           notices: [
-            `The threshold in ${path} is ${threshold}: it was never estimated, so that every positive latent counts, as in dictionary_learning itself. Training set k to ${k}.`,
+            `The threshold in ${basename(path)} is ${threshold}: it was never estimated, so that every positive latent counts, as in dictionary_learning itself. Training set k to ${k}.`,
           ],
         }
       : {}),

@@ -39,7 +39,7 @@ async function readClt(path: string): Promise<Imported> {
   }
   const metadata = { hook_name: all(config.input), hook_name_out: all(config.output), ...gemma3(config) }
   const notices = [
-    `${backwards} decoder weights in ${directory} write to layers before their own; they are left out, as in circuit-tracer.`,
+    `${backwards} decoder weights write to layers before their own; they are left out, as in circuit-tracer.`,
   ]
   return { ...crossLayer(layers, metadata, directory), ...(backwards > 0 ? { notices } : {}) }
 }

@@ -3,6 +3,7 @@
  * are in the names of the folders above it: `gemma-scope-2b-pt-res`, `-mlp`, `-att`, and `-transcoders`, whose latents read
  * the MLP's input after the norm and before its gain and predict what the MLP adds to the stream.
  */
+import { basename } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { inBlock } from '../../core/sites.ts'
 import type { SaeMetadata } from '../sae.ts'
@@ -45,7 +46,7 @@ async function readGemmaScope(path: string): Promise<Imported> {
     ...(embedding
       ? {
           notices: [
-            `${path} reads embeddings as they are stored; hook_embed is those times √width in Gemma, so that no site is set.`,
+            `${basename(path)} reads embeddings as they are stored; hook_embed is those times √width in Gemma, so that no site is set.`,
           ],
         }
       : {}),

@@ -325,6 +325,8 @@ describe('what a layout cannot be read for is said', () => {
     const notices = async (files: Files) => {
       const opened = await openSae(await directoryOf(files))
       opened.dispose()
+      // They are kept with the SAE, whose bytes are the same wherever its files came from.
+      expect(noticesOf(opened).join()).not.toContain(folder)
       return noticesOf(opened)
     }
     expect(await notices(diffing)).toEqual([expect.stringContaining('each times √4 / its mean norm')])

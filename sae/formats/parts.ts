@@ -13,7 +13,7 @@ export interface Imported {
   readonly config: Readonly<Record<string, unknown>>
   readonly params: Readonly<Record<string, Numbers>>
   readonly metadata: SaeMetadata
-  /** What the user should know of how the file was read, a sentence each. */
+  /** What the user should know of how the file was read, a sentence each; the same wherever the file lies. */
   readonly notices?: readonly string[]
 }
 
