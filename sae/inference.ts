@@ -13,7 +13,7 @@ import { UserError } from '../core/errors.ts'
 import { quote } from '../core/quote.ts'
 import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { above, absTopK, topK } from './layers/activations.ts'
-import { decodeLayers, decoderOfLayers, layerPreActivations } from './layers/cross-layer.ts'
+import { decodeLayers, decoderOfLayers, layerPreActivations, skipLayers } from './layers/cross-layer.ts'
 import { decoderNorms } from './layers/linear.ts'
 import { type PursuitEnd, pursue } from './layers/pursuit.ts'
 import { normalise } from './normalise.ts'
@@ -41,6 +41,7 @@ const activations: Record<string, Activation> = {
   topk_crosscoder: 'topk',
   jumprelu_crosscoder: 'jumprelu',
   cross_layer_transcoder: 'jumprelu',
+  cross_layer_skip_transcoder: 'jumprelu',
 }
 
 /** The architectures a saved SAE may have. */
@@ -66,6 +67,11 @@ export function hasSignedLatents(architecture: string): boolean {
   return architecture === 'abstopk'
 }
 
+/** Whether latents of each layer write to that layer and all later ones. */
+function isCrossLayer(architecture: string): boolean {
+  return architecture === 'cross_layer_transcoder' || architecture === 'cross_layer_skip_transcoder'
+}
+
 /** Sizes of an SAE, as its tensors imply them. */
 export interface Sizes {
   readonly width: number
@@ -78,7 +84,7 @@ type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>
 /** The sizes that an architecture's matrices imply, or undefined where they are missing or of the wrong rank. */
 export function impliedSizes(architecture: string, tensors: Shapes): Sizes | undefined {
   const encoder = tensors.W_enc?.shape
-  if (architecture === 'cross_layer_transcoder') {
+  if (isCrossLayer(architecture)) {
     if (encoder?.length !== 3) return undefined
     const [layers, width, latents] = encoder as [number, number, number]
     return { width: layers * width, latents: layers * latents, outputs: tensors.W_dec_0?.shape[1] ?? 0 }
@@ -95,21 +101,24 @@ export function tensorShapes(architecture: string, { width, latents, outputs }: 
   const shapes: Record<string, number[]> = { b_dec: [outputs] }
   const activation = activationOf(architecture)
   if (activation === 'pursuit') return { W_dec: [latents, outputs], b_dec: [outputs] }
-  if (architecture === 'cross_layer_transcoder') {
+  if (isCrossLayer(architecture)) {
     const layers = tensors.W_enc!.shape[0]!
     shapes.W_enc = [layers, width / layers, latents / layers]
     for (let l = 0; l < layers; l++) shapes[`W_dec_${l}`] = [latents / layers, ((layers - l) * outputs) / layers]
-  } else Object.assign(shapes, { W_enc: [width, latents], W_dec: [latents, outputs] })
+    if (architecture.includes('skip')) shapes.W_skip = [layers, outputs / layers, width / layers]
+  } else {
+    Object.assign(shapes, { W_enc: [width, latents], W_dec: [latents, outputs] })
+    if (architecture.includes('skip')) shapes.W_skip = [outputs, width]
+  }
   if (activation === 'gated') Object.assign(shapes, { b_gate: [latents], r_mag: [latents], b_mag: [latents] })
   else shapes.b_enc = [latents]
   if (activation === 'jumprelu') shapes.threshold = [latents]
-  if (architecture.includes('skip')) shapes.W_skip = [outputs, width]
   return shapes
 }
 
 /** Decoder row of each latent [latents, outputs]; the caller disposes it. */
 export function decoderRows(architecture: string, params: SaeParams): Tensor2D {
-  if (architecture === 'cross_layer_transcoder') return decoderOfLayers(layerDecoders(params), params.b_dec!.shape[0]!)
+  if (isCrossLayer(architecture)) return decoderOfLayers(layerDecoders(params), params.b_dec!.shape[0]!)
   return params.W_dec!.clone() as Tensor2D
 }
 
@@ -119,7 +128,7 @@ function layerDecoders(params: SaeParams): Tensor2D[] {
 
 /** Latents [rows, latents] of raw rows, and how to bring a reconstruction back to their units. */
 export function encodeRows(architecture: string, params: SaeParams, config: SaeConfig, x: Tensor2D): Tensor2D {
-  if (architecture === 'cross_layer_transcoder') {
+  if (isCrossLayer(architecture)) {
     const wEnc = params.W_enc as Tensor3D
     const pre = layerPreActivations({ wEnc, bEnc: params.b_enc as Tensor1D }, x)
     return above(tf.relu(pre), params.threshold as Tensor1D)
@@ -159,8 +168,10 @@ export function decodeRows(
   latents: Tensor2D,
   x?: Tensor2D,
 ): Tensor2D {
-  if (architecture === 'cross_layer_transcoder')
-    return decodeLayers({ wDec: layerDecoders(params), bDec: params.b_dec as Tensor1D }, latents)
+  if (isCrossLayer(architecture)) {
+    const written = decodeLayers({ wDec: layerDecoders(params), bDec: params.b_dec as Tensor1D }, latents)
+    return params.W_skip ? written.add(skipLayers(params.W_skip as Tensor3D, rowsFor(architecture, x))) : written
+  }
   const rescale = choosesK(architecture) && config.rescale_acts_by_decoder_norm
   const z = rescale ? latents.div<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : latents
   let y = tf.matMul(z, params.W_dec as Tensor2D) as Tensor2D
@@ -168,10 +179,13 @@ export function decodeRows(
   if (activationOf(architecture) !== 'pursuit' || config.apply_b_dec_to_input) y = y.add<Tensor2D>(params.b_dec!)
   // A transcoder gives another site, so that the scale of the rows it read says nothing of what it gives.
   const undone = normalisesRows(config) && !architecture.includes('transcoder')
-  if ((undone || params.W_skip) && !x)
-    throw new UserError(`Decoding with this ${architecture} SAE needs the rows that were encoded.`)
-  if (params.W_skip) y = y.add(tf.matMul(x!, params.W_skip as Tensor2D, false, true))
-  return undone ? normalise(config.normalize_activations, x!).undo(y) : y
+  if (params.W_skip) y = y.add(tf.matMul(rowsFor(architecture, x), params.W_skip as Tensor2D, false, true))
+  return undone ? normalise(config.normalize_activations, rowsFor(architecture, x)).undo(y) : y
+}
+
+function rowsFor(architecture: string, x: Tensor2D | undefined): Tensor2D {
+  if (x) return x
+  throw new UserError(`Decoding with this ${architecture} SAE needs the rows that were encoded.`)
 }
 
 /** Whether rows are normalised one by one, so that decoding needs them. */

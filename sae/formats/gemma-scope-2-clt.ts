@@ -1,6 +1,7 @@
 /**
  * Cross-layer transcoders of Gemma Scope 2: `config.json` and `params_layer_0.safetensors`, `params_layer_1.safetensors` …,
- * each with the decoders of its layer's latents to all layers, [latents, layers, outputs].
+ * each with the decoders of its layer's latents to all layers, [latents, layers, outputs], and an affine path from the layer's
+ * input to its output (`affine_skip_connection`, [width, outputs]) or none.
  */
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -38,6 +39,11 @@ async function readClt(path: string): Promise<Imported> {
     return sites.includes('') ? '' : sites.join(',')
   }
   const metadata = { hook_name: all(config.input), hook_name_out: all(config.output), ...gemma3(config) }
+  const skips = layers.some(({ skip }) => skip !== undefined)
+  if (config.affine !== undefined && config.affine !== skips)
+    throw new UserError(
+      `The config.json of ${directory} says affine_connection is ${config.affine}, but the weights have ${skips ? 'one' : 'none'}.`,
+    )
   const notices = [
     `${backwards} decoder weights write to layers before their own; they are left out, as in circuit-tracer.`,
   ]
@@ -51,11 +57,6 @@ async function readLayer(
   count: number,
 ): Promise<{ layer: TranscoderLayer; backwards: number }> {
   const tensors = await readTensors(path)
-  if (tensors.has('affine_skip_connection'))
-    throw new UserError(
-      `${path} has an affine connection beside its latents (affine_skip_connection), which cross-layer transcoders cannot have here.`,
-      { fix: 'Take the one of the same release without: its folder’s name does not end in _affine.' },
-    )
   const latents = required(tensors, 'b_enc', path).data.length
   const outputs = required(tensors, 'b_dec', path).data.length
   const decoders = required(tensors, 'w_dec', path)
@@ -70,6 +71,9 @@ async function readLayer(
     decoder,
     decoderBias: vector(tensors, 'b_dec', outputs, path),
     threshold: vector(tensors, 'threshold', latents, path),
+    ...(tensors.has('affine_skip_connection')
+      ? { skip: matrix(tensors, 'affine_skip_connection', [outputs, width], true, path) }
+      : {}),
   }
   tensors.mustBeTaken(path)
   return { layer: found, backwards }

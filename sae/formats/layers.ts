@@ -14,6 +14,8 @@ export interface TranscoderLayer {
   readonly decoderBias: Numbers
   /** One a latent; without them latents are rectified. */
   readonly threshold?: Numbers
+  /** A linear path beside the latents, [outputs, width]; in all layers or in none. */
+  readonly skip?: Numbers
 }
 
 /** The transcoder of all layers. */
@@ -24,9 +26,14 @@ export function crossLayer(layers: readonly TranscoderLayer[], metadata: SaeMeta
       throw new UserError(
         `Layer ${l} in ${path} has an encoder of shape [${encoder.shape}], layer 0 [${width},${latents}].`,
       )
+  const skips = layers.flatMap(({ skip }) => (skip ? [skip] : []))
+  if (skips.length !== 0 && skips.length !== layers.length)
+    throw new UserError(
+      `${skips.length} of the ${layers.length} layers in ${path} have a linear path beside their latents.`,
+    )
   const zeros = { shape: [latents], data: new Float32Array(latents) }
   return {
-    architecture: 'cross_layer_transcoder',
+    architecture: skips.length > 0 ? 'cross_layer_skip_transcoder' : 'cross_layer_transcoder',
     config: { apply_b_dec_to_input: false, normalize_activations: 'none', layers: layers.length },
     params: {
       W_enc: { shape: [layers.length, width, latents], data: joined(layers.map(({ encoder }) => encoder)) },
@@ -34,6 +41,7 @@ export function crossLayer(layers: readonly TranscoderLayer[], metadata: SaeMeta
       ...Object.fromEntries(layers.map(({ decoder }, l) => [`W_dec_${l}`, decoder])),
       b_dec: flat(layers.map(({ decoderBias }) => decoderBias)),
       threshold: flat(layers.map(({ threshold }) => threshold ?? zeros)),
+      ...(skips.length > 0 ? { W_skip: { shape: [skips.length, ...skips[0]!.shape], data: joined(skips) } } : {}),
     },
     metadata,
   }

@@ -104,18 +104,19 @@ const cltFiles = (jump: boolean): Files =>
       [`W_dec_${l}.safetensors`, { [`W_dec_${l}`]: w(40 + l, [F, L - l, D]) }],
     ]).flat(),
   )
-const gemmaClt = (more: object = {}): Files => ({
-  'config.json': gemmaConfig({ type: 'clt', affine_connection: false, ...mlp(0) }),
+const gemmaClt = (more: (layer: number) => object = () => ({}), affine_connection = false): Files => ({
+  'config.json': gemmaConfig({ type: 'clt', affine_connection, ...mlp(0) }),
   ...Object.fromEntries(
     Array.from({ length: L }, (_, l) => [
       `params_layer_${l}.safetensors`,
       {
         ...{ w_enc: w(10 + l, [D, F]), w_dec: w(40 + l, [F, L, D]), b_enc: small(20 + l, F), b_dec: bias(30 + l, D) },
-        ...{ threshold: threshold(50 + l), ...more },
+        ...{ threshold: threshold(50 + l), ...more(l) },
       },
     ]),
   ),
 })
+const affinePath = (l: number) => ({ affine_skip_connection: w(60 + l, [D, D]) })
 const dictionary = (dict_class: string, kind: number, tensors: object = {}, settings: object = {}): Files => ({
   'ae.pt': {
     ...{ 'encoder.weight': w(1, [S, D, F]), 'encoder.bias': small(3, F), 'decoder.weight': w(2, [S, F, D]) },
@@ -199,6 +200,11 @@ const layouts: Record<string, { files: Files | (() => Files); architecture: stri
     architecture: 'cross_layer_transcoder',
     sites: [each('mlp.hook_in'), each('hook_mlp_out')],
   },
+  'gs2-clt-affine': {
+    files: gemmaClt(affinePath, true),
+    architecture: 'cross_layer_skip_transcoder',
+    sites: [each('mlp.hook_in'), each('hook_mlp_out')],
+  },
   'llama-sae': {
     files: llama({ act_fn: 'jumprelu', jump_relu_threshold: 0.21, sparsity_include_decoder_norm: true }),
     architecture: 'jumprelu',
@@ -277,7 +283,8 @@ describe('what a layout cannot be read for is said', () => {
     ['Gemma Scope 2, a key', sae({ scale: 3 }), 'scale is 3; that key is not known'],
     ['Gemma Scope 2, a tensor', sae({}, { ...gemma, ...affine }), 'affine connection, which is known of transcoders'],
     ['Gemma Scope 2, a path that is not there', sae({ type: 'transcoder', affine_connection: true }), 'have none'],
-    ['Gemma Scope 2, an affine CLT', gemmaClt(affine), 'has an affine connection beside its latents'],
+    ['Gemma Scope 2, a CLT affine in part', gemmaClt(l => (l === 1 ? affinePath(l) : {}), true), '1 of the 3 layers'],
+    ['Gemma Scope 2, a CLT that is affine unsaid', gemmaClt(affinePath), 'but the weights have one'],
     ['Llama Scope, a gated encoder', llama({ act_fn: 'relu', use_glu_encoder: true }), 'use_glu_encoder is true'],
     ['Llama Scope, a scale by batch', llama({ act_fn: 'relu', norm_activation: 'batch-wise' }), 'batch-wise'],
     [

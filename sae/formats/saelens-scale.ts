@@ -7,7 +7,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
-import { choosesK, normalisesRows, type SaeConfig } from '../inference.ts'
+import { activationOf, choosesK, normalisesRows, type SaeConfig } from '../inference.ts'
 import { readConfigFile } from './bounded-file.ts'
 import { type Numbers, rowNorms, scaleColumns, scaleRows } from './numbers.ts'
 import { required } from './parts.ts'
@@ -51,6 +51,10 @@ export function scaledInput(
   if (normalisesRows(config))
     throw new UserError(`${path} has an activation_scaler.json beside it, but its rows are normalised one by one.`, {
       fix: 'Take the file away where it is of another training.',
+    })
+  if (activationOf(architecture) === 'pursuit')
+    throw new UserError(`${path} is a matching pursuit with an activation_scaler.json beside it, which is not read.`, {
+      fix: 'Let SAELens finish the training: it folds the scale into the weights and the threshold of the residual.',
     })
   const tensors = new Map(Object.entries(params))
   let [W_enc, W_dec] = [required(tensors, 'W_enc', path), required(tensors, 'W_dec', path)]

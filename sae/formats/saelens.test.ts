@@ -231,6 +231,11 @@ describe('a checkpoint of training on scaled rows', () => {
   ])('with %o is refused', async (scaler, sentence) => {
     await expect(scaled({ architecture: 'standard' }, scaler)).rejects.toThrow(sentence)
   })
+  test('of matching pursuit, whose residual has a threshold of its own, is refused', async () => {
+    const { W_dec, b_dec } = weights
+    const refused = scaled({ architecture: 'matching_pursuit' }, { scaling_factor: 2 }, { W_dec, b_dec })
+    await expect(refused).rejects.toThrow('a matching pursuit with an activation_scaler.json')
+  })
   test('or on whitened ones is refused', async () => {
     const directory = await write({ architecture: 'standard', metadata: {} })
     await writeFile(join(directory, 'activation_whitening.safetensors'), '')

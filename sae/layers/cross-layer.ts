@@ -2,7 +2,7 @@
  * The equations of cross-layer transcoders: an encoder for each of L layers, and decoders from each to all later ones.
  *
  *   π_l  = x_l W_enc,l + b_enc,l
- *   ŷ_t  = Σ_{l ≤ t} z_l W_dec,l→t + b_dec,t
+ *   ŷ_t  = Σ_{l ≤ t} z_l W_dec,l→t + b_dec,t, and + x_t W_skip,tᵀ where there is a linear path beside the latents
  *
  * Layers lie side by side: input rows are [L · width], latents [L · latents], targets [L · width of a target].
  */
@@ -46,6 +46,21 @@ export function decodeLayers({ wDec, bDec }: Pick<LayerWeights, 'wDec' | 'bDec'>
     ])
   })
   return addBias(tf.addN(parts) as Tensor2D, bDec)
+}
+
+/** What linear paths [layers, width of a target, width] give of each layer's row; [rows, layers · width of a target]. */
+export function skipLayers(wSkip: Tensor3D, input: Tensor2D): Tensor2D {
+  const [layers, outputs, width] = wSkip.shape
+  const rows = input.shape[0]
+  const each = Array.from({ length: layers }, (_, l) =>
+    tf.matMul(
+      input.slice([0, l * width], [rows, width]),
+      wSkip.slice([l, 0, 0], [1, outputs, width]).reshape<Tensor2D>([outputs, width]),
+      false,
+      true,
+    ),
+  )
+  return tf.concat(each as Tensor2D[], 1)
 }
 
 /** Norm of each latent's decoder row over all layers it writes to; [layers · latents]. */
