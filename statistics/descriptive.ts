@@ -1,4 +1,5 @@
 /** Sums, means, spreads, ranks and correlations of plain number arrays, in float64. */
+import { checkValues } from './check.ts'
 
 /** Arithmetic mean; NaN for an empty array. */
 export function mean(values: ArrayLike<number>): number {
@@ -23,6 +24,7 @@ export function standardDeviation(values: ArrayLike<number>): number {
 
 /** The q-quantile, linear between order statistics (Hyndman and Fan's type 7); NaN for an empty array. */
 export function quantile(values: ArrayLike<number>, q: number): number {
+  checkValues('values', values, 0)
   return quantileOfSorted(Float64Array.from(values as ArrayLike<number>).sort(), q)
 }
 
@@ -38,6 +40,7 @@ export function quantileOfSorted(sorted: ArrayLike<number>, q: number): number {
 
 /** Ranks 1 … n in ascending order; equal values share the mean of their ranks. */
 export function midranks(values: ArrayLike<number>): Float64Array {
+  checkValues('values', values, 0)
   const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a]! - values[b]!)
   const ranks = new Float64Array(values.length)
   for (let start = 0; start < order.length; ) {

@@ -67,6 +67,7 @@ describe('distributions', () => {
       fc.property(fc.double({ min: 1e-12, max: 1 - 1e-12, noNaN: true }), p => {
         expect(Math.abs(normalCdf(normalQuantile(p)) / p - 1)).toBeLessThan(1e-10)
       }),
+      { seed: 1 },
     ))
 
   test('Student’s t at table values', () => {
@@ -257,6 +258,7 @@ describe('AUROC', () => {
           else expect(weighted).toBeCloseTo(direct, 12)
         },
       ),
+      { seed: 1 },
     ))
 
   test('documents that repeat themselves widen the interval over documents but not DeLong’s', () => {

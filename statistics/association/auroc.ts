@@ -4,13 +4,20 @@
  * Variance by DeLong, DeLong and Clarke-Pearson (1988), which takes tokens as independent; tokens of one document are
  * not, so the interval to report resamples documents.
  */
-
+import { checkLabels, checkParallel, checkValues } from '../check.ts'
 import { mean, midranks, variance } from '../descriptive.ts'
 import { normalQuantile } from '../distributions/normal.ts'
 import { type BootstrapOptions, bootstrap, type Interval } from '../intervals/bootstrap.ts'
 
+function checkLabelled(scores: ArrayLike<number>, labels: ArrayLike<number>): void {
+  checkValues('scores', scores, 0)
+  checkLabels('labels', labels)
+  checkParallel('scores', scores, 'labels', labels)
+}
+
 /** AUROC of scores with labels 0 or 1; NaN where one class is absent. */
 export function auroc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
+  checkLabelled(scores, labels)
   const ranks = midranks(scores)
   let sum = 0
   let positives = 0
@@ -25,6 +32,7 @@ export function auroc(scores: ArrayLike<number>, labels: ArrayLike<number>): num
 
 /** AUROC with DeLong's standard error and normal interval (clipped to [0, 1]). */
 export function deLong(scores: ArrayLike<number>, labels: ArrayLike<number>, level = 0.95) {
+  checkLabelled(scores, labels)
   const positives: number[] = []
   const negatives: number[] = []
   for (let i = 0; i < labels.length; i++) (labels[i] ? positives : negatives).push(i)
@@ -60,6 +68,8 @@ export function scoreTable(
   documents: ArrayLike<number>,
   count: number,
 ): ScoreTable {
+  checkLabelled(scores, labels)
+  checkParallel('scores', scores, 'documents', documents)
   const cells = new Map<number, Map<number, [number, number]>>()
   for (let i = 0; i < scores.length; i++) {
     const group = cells.get(scores[i]!) ?? new Map<number, [number, number]>()
@@ -79,6 +89,7 @@ export function scoreTable(
 
 /** AUROC with each document counted `weights[document]` times; NaN where one class is absent. */
 export function weightedAuroc(table: ScoreTable, weights: ArrayLike<number>): number {
+  checkValues('weights', weights, 0)
   let positives = 0
   let negatives = 0
   let wins = 0

@@ -1,4 +1,5 @@
 /** Kolmogorov and Smirnov's distance: whether p-values of null data are uniform, as they must be. */
+import { checkValues } from '../check.ts'
 
 /** Q(λ) = 2 Σ (−1)^{j−1} exp(−2 j² λ²): the asymptotic probability of a distance above λ. */
 export function kolmogorovQ(lambda: number): number {
@@ -14,6 +15,7 @@ export function kolmogorovQ(lambda: number): number {
 
 /** Largest distance of the values' distribution from the uniform one on [0, 1], and its p-value. */
 export function uniformity(values: ArrayLike<number>): { distance: number; p: number } {
+  checkValues('values', values)
   const sorted = Float64Array.from(values as ArrayLike<number>).sort()
   const n = sorted.length
   let distance = 0

@@ -6,6 +6,7 @@
  *        a from the jackknife over clusters
  */
 import type { Random } from '../../core/random.ts'
+import { checkParallel, checkValues } from '../check.ts'
 import { mean, quantileOfSorted } from '../descriptive.ts'
 import { normalCdf, normalQuantile } from '../distributions/normal.ts'
 
@@ -93,6 +94,7 @@ function bcaTails(
 
 /** The bootstrap interval of the mean of one value a cluster. */
 export function bootstrapMean(values: ArrayLike<number>, options: BootstrapOptions): Interval {
+  checkValues('values', values, 0)
   return bootstrap(
     values.length,
     sample => {
@@ -106,6 +108,9 @@ export function bootstrapMean(values: ArrayLike<number>, options: BootstrapOptio
 
 /** The bootstrap interval of a ratio of means Σx / Σy, each pair one cluster (never a mean of ratios). */
 export function bootstrapRatio(x: ArrayLike<number>, y: ArrayLike<number>, options: BootstrapOptions): Interval {
+  checkValues('x', x, 0)
+  checkValues('y', y, 0)
+  checkParallel('x', x, 'y', y)
   return bootstrap(
     x.length,
     sample => {

@@ -1,8 +1,10 @@
 /** Intervals for proportions. */
+import { checkNumber } from '../check.ts'
 import { normalQuantile } from '../distributions/normal.ts'
 
 /** Wilson's score interval for `successes` of `n`; [0, 1] when n is 0. */
 export function wilson(successes: number, n: number, level = 0.95): [low: number, high: number] {
+  checkNumber('successes', successes, 0, n)
   if (n === 0) return [0, 1]
   const z = normalQuantile(1 - (1 - level) / 2)
   const p = successes / n

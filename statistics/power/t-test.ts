@@ -1,4 +1,5 @@
 /** Power of t-tests on means, exact by the noncentral t: what a number of documents can and cannot show. */
+import { checkNumber } from '../check.ts'
 import { noncentralStudentCdf, studentQuantile } from '../distributions/student.ts'
 
 /** Power of a two-sided t-test with `df` degrees of freedom at noncentrality δ. */
@@ -13,11 +14,13 @@ function powerAt(
 
 /** Power of the paired t-test for the standardised effect d_z over n documents. */
 export function pairedPower(dz: number, n: number, alpha = 0.05): number {
+  checkNumber('dz', dz)
   return n < 2 ? 0 : powerAt(Math.abs(dz) * Math.sqrt(n), n - 1, alpha)
 }
 
 /** Power of the two-sample t-test for Cohen's d with n documents a group. */
 export function twoSamplePower(d: number, n: number, alpha = 0.05): number {
+  checkNumber('d', d)
   return n < 2 ? 0 : powerAt(Math.abs(d) * Math.sqrt(n / 2), 2 * n - 2, alpha)
 }
 
@@ -37,6 +40,7 @@ export function twoSampleSize(d: number, alpha = 0.05, power = 0.8): number {
  */
 export function minimumDetectableEffect(n: number, standardDeviation: number, alpha = 0.05, power = 0.8): number {
   if (n < 2) return Infinity
+  checkNumber('standardDeviation', standardDeviation, 0)
   const critical = studentQuantile(1 - alpha / 2, n - 1)
   const reached = (dz: number) => powerAt(dz * Math.sqrt(n), n - 1, alpha, critical) >= power
   let low = 0

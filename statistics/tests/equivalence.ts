@@ -2,6 +2,7 @@
  * Equivalence by two one-sided tests (Schuirmann 1987): evidence that an effect is smaller than a margin, which the
  * absence of significance is not.
  */
+import { checkNumber, checkValues } from '../check.ts'
 import { mean, standardDeviation } from '../descriptive.ts'
 import { studentCdf } from '../distributions/student.ts'
 
@@ -14,6 +15,8 @@ export interface Equivalence {
 
 /** TOST of the mean of paired differences against ±margin; p is 1 for fewer than two differences. */
 export function tost(differences: ArrayLike<number>, margin: number): Equivalence {
+  checkValues('differences', differences, 0)
+  checkNumber('margin', margin)
   const n = differences.length
   if (n < 2) return { p: 1, pLower: 1, pUpper: 1 }
   const centre = mean(differences)

@@ -1,5 +1,6 @@
 /** Permutation tests: sign flips of paired differences, and the rank of an effect among its controls. */
 import type { Random } from '../../core/random.ts'
+import { checkNumber, checkValues } from '../check.ts'
 
 /** Which effects count as at least as extreme as the observed one. */
 export type Alternative = 'two-sided' | 'greater' | 'less'
@@ -19,6 +20,7 @@ export interface SignFlip {
  * Exact for n ≤ 20, else (1 + #{|T*| ≥ |T|}) / (1 + draws). Never 0; 1 for an empty array.
  */
 export function signFlip(differences: ArrayLike<number>, random: Random, draws = 10_000): SignFlip {
+  checkValues('differences', differences, 0)
   const n = differences.length
   let observed = 0
   let scale = 0
@@ -56,6 +58,8 @@ export function signFlip(differences: ArrayLike<number>, random: Random, draws =
  * the null, the effect and its controls are exchangeable; its smallest value is 1 / (K + 1).
  */
 export function rankP(effect: number, controls: ArrayLike<number>, alternative: Alternative = 'two-sided'): number {
+  checkNumber('effect', effect)
+  checkValues('controls', controls, 0)
   let count = 1
   for (let i = 0; i < controls.length; i++) {
     const control = controls[i]!
