@@ -102,11 +102,10 @@ function exampleLine(
 ): string {
   const parts = tokens.slice(0, mostTokens).map((token, i) => {
     const value = activations[i] ?? 0
-    // Each token is isolated, so that one written from right to left does not turn its neighbours.
-    if (value <= 0) return `<bdi>${tokenText(token)}</bdi>`
+    if (value <= 0) return tokenText(token)
     const alpha = (0.12 + 0.58 * Math.min(1, value / scale)).toFixed(2)
     const peak = start + i === position ? ' class="peak"' : ''
-    return `<bdi><mark${peak} style="--a:${alpha}" title="${short(value)}">${tokenText(token)}</mark></bdi>`
+    return `<mark${peak} style="--a:${alpha}" title="${short(value)}">${tokenText(token)}</mark>`
   })
   const separator = tokens.some(token => /^\s|\s$/.test(token)) ? '' : ' '
   return `<div class="example"><b title="${shown(window)}, position ${position}">${short(activation)}</b>${parts.join(separator)}</div>`

@@ -4,7 +4,7 @@ export const style = `
 @media (prefers-color-scheme:dark){:root{--back:#14171a;--card:#1c2024;--ink:#e6e8ea;--soft:#99a3ad;--rule:#32383e;--accent:#78aaf5;--tone1:#f0955e;--tone2:#69c795;--tone3:#c596ea;--pass:#5fca90;--fail:#f07f72;--open:#e5b458;--mark:120 170 245}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-header,main{max-width:1060px;margin:0 auto;padding:0 16px}
+header,main{max-width:1180px;margin:0 auto;padding:0 16px}
 header{padding-top:28px}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
 h2{font-size:1.2rem;margin:36px 0 10px}
@@ -41,15 +41,17 @@ th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--rule);verti
 tr:last-child td{border-bottom:0}
 th{font-weight:600;color:var(--soft);vertical-align:bottom;overflow-wrap:normal}
 .number{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal}
-td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums;white-space:nowrap}
+table.blocks td:first-child{min-width:10em}
+td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums}
 .pill{display:inline-block;border-radius:99px;padding:0 9px;font-size:.8rem;border:1px solid currentColor;white-space:nowrap}
 .pill.pass{color:var(--pass)}.pill.fail{color:var(--fail)}.pill.inconclusive,.pill.not-run{color:var(--open)}
 .feature{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 14px;margin:12px 0}
 .feature header{padding:0;display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline;max-width:none}
 .feature .facts{color:var(--soft);font-size:.85rem}
 .tokens{display:flex;flex-wrap:wrap;gap:4px;margin:4px 0;font-size:.85rem}
+.feature header span,td>span,.tokens span{unicode-bidi:isolate}
 .tokens span{border:1px solid var(--rule);border-radius:4px;padding:0 5px}
-.example{font:13px/1.75 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere;padding:2px 0;border-top:1px solid var(--rule)}
+.example{font:13px/1.75 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere;unicode-bidi:plaintext;padding:2px 0;border-top:1px solid var(--rule)}
 .example b{float:right;font-weight:400;color:var(--soft);margin-left:10px}
 mark{color:inherit;border-radius:3px;padding:1px 0;background:rgb(var(--mark)/var(--a))}
 mark.peak{outline:1.5px solid var(--accent)}
@@ -57,30 +59,32 @@ details{margin-top:6px}summary{cursor:pointer;color:var(--soft)}
 code{font:.88em ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
 .sub{margin:18px 0 8px}
 .nothing{color:var(--soft)}
-@media (max-width:760px){
+@media screen and (max-width:900px){
 table.blocks,.blocks tbody,.blocks tr,.blocks td{display:block;width:auto}
 .blocks thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .blocks tr{padding:8px 12px;border-bottom:1px solid var(--rule)}
 .blocks tr:last-child{border-bottom:0}
 .blocks td,.blocks td.number{display:flex;justify-content:space-between;gap:14px;padding:2px 0;border:0;text-align:right}
 .blocks td::before{content:attr(data-name);color:var(--soft);text-align:left;flex:0 0 38%}
-.blocks td:first-child{display:block;text-align:left;font-weight:600}
+table.blocks td:first-child{display:block;min-width:0;text-align:left;font-weight:600}
 .blocks td:first-child::before{content:none}
-td small{white-space:normal}
 }
 @media print{
 :root{--back:#fff;--card:#fff;--ink:#000;--soft:#4a4f55;--rule:#c9cdd2;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#17693d;--fail:#a52a1d;--open:#7d5200;--mark:36 99 196}
 body{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
-header,main{max-width:none;padding:0}
+header,main{max-width:none;padding:0 1px}
 nav{display:none}
 .scroll{overflow:visible}
 table{font-size:8.5pt}th,td{padding:3px 5px}
-td small{white-space:normal}
+td small{font-size:7.5pt}
 tr,figure,.tile,.feature header{break-inside:avoid}
 thead{display:table-header-group}
 h2,h3{break-after:avoid}
-.charts{grid-template-columns:1fr 1fr}
-details:not([open]){display:none}
+.charts{display:block}
+.charts>figure{display:inline-block;width:49%;vertical-align:top;margin:0 0 8px}
+.feature details:not([open]){display:none}
+.claims details::details-content{display:block;content-visibility:visible}
+table.blocks td:first-child{min-width:7em}
 }
-footer{max-width:1060px;margin:40px auto;padding:0 16px;color:var(--soft)}
+footer{max-width:1180px;margin:40px auto;padding:0 16px;color:var(--soft)}
 `

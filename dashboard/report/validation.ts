@@ -55,11 +55,11 @@ ${curves.length > 0 ? '<h3 class="sub">Dose curves</h3><p class="soft">Steering 
 <h3 class="sub">Reconstruction</h3>
 ${reconstructionHtml(evidence.reconstruction)}
 <h3 class="sub">Claims</h3>
-${detailed.map(detailsHtml).join('')}
+<div class="claims">${detailed.map(detailsHtml).join('')}
 <details><summary>What the metrics mean</summary>${table(
     ['Name', 'Definition'],
     Object.entries(evidence.definitions).map(([name, text]) => [`<code>${shown(name)}</code>`, shown(text, 500)]),
-  )}</details>`
+  )}</details></div>`
 }
 
 const primaryOf = (feature: FeatureEvidence) => feature[feature.claim.primary]
@@ -88,21 +88,18 @@ function verdictTable(tested: readonly Tested[]): string {
   return table(['Feature', 'Verdict', 'Intervention', ...names.map(name => `#${name}`)], rows)
 }
 
-/** A value, its interval below it. */
-const withInterval = (
-  value: number | null | undefined,
-  ends: { low: number | null; high: number | null } | undefined,
-) =>
-  value === null || value === undefined || !ends
-    ? '–'
+type Ends = { readonly low: number | null; readonly high: number | null }
+
+/** A value, and its interval below it where there is one. */
+function withInterval(value: number | null | undefined, ends: Ends | undefined): string {
+  if (value === null || value === undefined || !ends) return '–'
+  return ends.low === null || ends.high === null
+    ? short(value)
     : `${short(value)}<small>${short(ends.low)} to ${short(ends.high)}</small>`
+}
 
 /** An estimate whose ends are all known, or nothing. */
-function estimate(
-  { feature, name }: Tested,
-  value: number | null | undefined,
-  ends: { low: number | null; high: number | null } | undefined,
-): Estimate[] {
+function estimate({ feature, name }: Tested, value: number | null | undefined, ends: Ends | undefined): Estimate[] {
   if (value === null || value === undefined || !ends || ends.low === null || ends.high === null) return []
   return [{ name, value, low: ends.low, high: ends.high, state: feature.verdict }]
 }
