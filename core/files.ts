@@ -1,7 +1,7 @@
 /** Files that are whole or absent: writes go to a temporary name, are flushed to disk, then renamed. */
 import { randomUUID } from 'node:crypto'
 import { readlinkSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, FaultError, messageOf, UserError } from './errors.ts'
 
@@ -27,6 +27,42 @@ export function writeError(path: string, error: unknown): Error {
   return error instanceof Error ? error : new Error(messageOf(error))
 }
 
+/**
+ * Makes a folder and those above it; one that is there is left. Throws the user's error where it may not be made. (Node's
+ * own way of doing this never ends where a file system, such as /proc, denies that the folder could be.)
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    const code = codeOf(error)
+    // The root of a file system that may only be read says that before it says that it is there.
+    if (code === 'EEXIST' || (await isFolder(path))) return
+    if (code !== 'ENOENT' || (await isFolder(dirname(path)))) throw folderError(path, error)
+    await makeFolder(dirname(path))
+    await mkdir(path).catch(async again => {
+      if (!(await isFolder(path))) throw folderError(path, again)
+    })
+  }
+}
+
+function folderError(path: string, error: unknown): Error {
+  const told = writeError(path, error)
+  return told instanceof UserError
+    ? told
+    : new UserError(`The folder ${path} could not be made (${codeOf(error) ?? messageOf(error)}).`, {
+        fix: 'Choose another place.',
+        cause: error,
+      })
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    info => info.isDirectory(),
+    () => false,
+  )
+}
+
 /** How the name of a file ends that is not whole yet. */
 export const partialEnding = '.partial'
 
@@ -48,7 +84,7 @@ export async function removePartials(folder: string): Promise<void> {
 export async function writeAtomic(path: string, data: Uint8Array | string | Iterable<Uint8Array>): Promise<void> {
   const temporary = `${path}.${randomUUID()}${partialEnding}`
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     const file = await open(temporary, 'wx')
     try {
       if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data)
@@ -60,7 +96,8 @@ export async function writeAtomic(path: string, data: Uint8Array | string | Iter
     await rename(temporary, path)
     await syncFolder(dirname(path))
   } catch (error) {
-    await rm(temporary, { force: true })
+    // Where even that fails, the first fault is what there is to say.
+    await rm(temporary, { force: true }).catch(() => {})
     throw writeError(path, error)
   }
 }

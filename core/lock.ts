@@ -19,7 +19,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { codeOf, FaultError } from './errors.ts'
-import { writeError } from './files.ts'
+import { makeFolder, writeError } from './files.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
 /** A lock that is held. */
@@ -163,7 +163,7 @@ async function makeClaim(path: string): Promise<Claim> {
   const folder = `${path}.${token}`
   const text = `${JSON.stringify(await ownOwner())} `
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await mkdir(folder)
     const file = openSync(join(folder, token), 'wx')
     try {

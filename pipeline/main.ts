@@ -100,7 +100,7 @@ async function complain(thrown: unknown, json: boolean): Promise<number> {
 /** Full disks and forbidden places are for the user to mend even where the code that met them did not say so. */
 function asUserError(thrown: unknown): UserError | undefined {
   if (thrown instanceof UserError) return thrown
-  if (['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'EIO'].includes(codeOf(thrown) ?? '')) {
+  if (['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'EFBIG'].includes(codeOf(thrown) ?? '')) {
     const told = writeError((thrown as { path?: string }).path ?? 'A file', thrown)
     return told instanceof UserError ? told : undefined
   }

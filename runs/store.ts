@@ -4,10 +4,10 @@
  * A run's key is the hash of all that its bytes depend on. Asked for a key it has, the store answers `unchanged` when
  * that run is finished, and `resumed` when it was cut; it never writes into a finished run.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
-import { writeError, writeJson } from '../core/files.ts'
+import { makeFolder, writeError, writeJson } from '../core/files.ts'
 import { takeLock } from '../core/lock.ts'
 import { nearest } from '../core/nearest.ts'
 import { discardedPrefix, lockName, manifestName, readRunManifest, refuseStrangers } from './folder.ts'
@@ -108,7 +108,7 @@ export class RunStore {
     const directory = join(this.directory, id)
     await refuseStrangers(directory)
     try {
-      await mkdir(directory, { recursive: true })
+      await makeFolder(directory)
       for (const name of await readdir(this.directory))
         if (name.startsWith(discardedPrefix)) await rm(join(this.directory, name), { recursive: true, force: true })
     } catch (error) {
