@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { parseConfig } from '../core/config.ts'
-import { flagsOf, mergeConfig, readFlag, sectionsOf } from './flags.ts'
+import { flagsOf, mergeConfig, readConfigFile, readFlag, sectionsOf } from './flags.ts'
 
 const schema = z.strictObject({
   k: z.int().min(1).default(32).describe('Latents kept'),
@@ -95,4 +98,33 @@ describe('file and flags', () => {
     merge(file, [['dataset.path', 'b']])
     expect(file).toEqual({ dataset: { path: 'a' } })
   })
+})
+
+test.each([
+  ['an unknown tag', 'name: !!js/function "function () {}"\n', /Unresolved tag: .*js\/function at line 1, column 7\.$/],
+  ['a tag of one’s own', 'name: a\nk: !foo b\n', /Unresolved tag: !foo at line 2, column 4\.$/],
+  ['a key twice', 'name: a\nname: b\n', /Map keys must be unique at line 2, column 1\.$/],
+  ['several documents', 'name: a\n---\nname: b\n', /multiple documents at line 2, column 1\.$/],
+  ['an anchor that is none', 'name: *a\n', /Unresolved alias/],
+])('a config file with %s is refused in one sentence, and nothing else is said', async (_, text, sentence) => {
+  const folder = mkdtempSync(join(tmpdir(), 'flags-'))
+  const warned: unknown[] = []
+  const listen = (warning: unknown) => warned.push(warning)
+  process.on('warning', listen)
+  try {
+    writeFileSync(join(folder, 'a.yaml'), text)
+    const { message } = await readConfigFile(join(folder, 'a.yaml')).catch(error => error)
+    expect(message).toMatch(sentence)
+    expect(message).toMatch(/^The config file [^\n]* is not YAML of plain values: [^\n]*$/)
+    await new Promise(setImmediate)
+    expect(warned).toEqual([])
+  } finally {
+    process.off('warning', listen)
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('a flag that looks like a tag is its text', () => {
+  const schema = z.strictObject({ name: z.union([z.int(), z.string()]) })
+  expect(readFlag(flagsOf(schema)[0]!, ['!draft'])).toBe('!draft')
 })

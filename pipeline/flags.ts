@@ -7,7 +7,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { text as readStream } from 'node:stream/consumers'
-import { parse as parseYaml } from 'yaml'
+import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { unwrap } from '../core/config.ts'
 import { messageOf, UserError } from '../core/errors.ts'
@@ -118,7 +118,7 @@ function acceptsList(schema: z.ZodType): boolean {
 
 function readScalar(text: string): unknown {
   try {
-    return text.trim() === '' ? text : parseYaml(text)
+    return text.trim() === '' ? text : readYaml(text)
   } catch {
     return text
   }
@@ -128,15 +128,25 @@ function pathOf(schema: z.ZodType): boolean {
   return schema instanceof z.ZodObject && 'path' in schema.shape
 }
 
+/** The value of a YAML text. Throws where it is none, and where it asks for more than plain values, such as by a tag. */
+function readYaml(text: string): unknown {
+  const document = parseDocument(text, { logLevel: 'error' })
+  const [problem] = [...document.errors, ...document.warnings]
+  if (problem) throw problem
+  return document.toJS({ maxAliasCount: 100 })
+}
+
 /** Reads a YAML or JSON file of settings; `-` is standard input. An empty file has no settings. */
 export async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   const text = await readTextFile(path, 'config file')
   let value: unknown
   try {
-    value = parseYaml(text)
+    value = readYaml(text)
   } catch (error) {
-    const [firstLine] = messageOf(error).split('\n')
-    throw new UserError(`The config file ${path} is not YAML: ${firstLine}`, { cause: error })
+    const firstLine = messageOf(error).split('\n')[0]!.replace('; please use YAML.parseAllDocuments()', '')
+    throw new UserError(`The config file ${path} is not YAML of plain values: ${firstLine.replace(/[:.]?$/, '.')}`, {
+      cause: error,
+    })
   }
   if (value === null || value === undefined) return {}
   if (typeof value !== 'object' || Array.isArray(value))
