@@ -64,8 +64,8 @@ export const sae = defineCommand({
     const { startEngine } = await import('../../engine/engine.ts')
     await startEngine()
     const { loadSparsity } = await import('../../sae/formats/saelens.ts')
-    const { toPortable } = await import('../../sae/formats/portable.ts')
-    const { exportSae } = await import('../../sae/formats/export.ts')
+    const { toPortable } = await import('../../sae/formats/write/portable.ts')
+    const { exportSae } = await import('../../sae/formats/write/export.ts')
     const opened = await openAnySae(found)
     try {
       const density = await reading(found, ['sparsity.safetensors'], () => loadSparsity(found.directory))

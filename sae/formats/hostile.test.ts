@@ -9,11 +9,11 @@ import { zipOf } from '../../core/zip.fixture.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
 import { sharedData } from '../../tests/shared-data.ts'
-import { exportSae } from './export.ts'
+import { parseNpz, readNpz } from './files/npz.ts'
+import { parseStateDict, readStateDict } from './files/torch.ts'
+import { unpickle } from './files/unpickle.ts'
 import { openSae } from './index.ts'
-import { parseNpz, readNpz } from './npz.ts'
-import { parseStateDict, readStateDict } from './torch.ts'
-import { unpickle } from './unpickle.ts'
+import { exportSae } from './write/export.ts'
 
 let folder: string
 beforeAll(async () => {
