@@ -148,17 +148,25 @@ test('reading ends once the signal is aborted', async () => {
   await expect(endless).rejects.toThrow(InterruptedError)
 })
 
-test.skipIf(!process.env.PIPELINE_LONG)('a built-in dataset may have 200,000 documents', async () => {
-  expect((await read('toyworld', { documents: 200_000 })).documents).toHaveLength(200_000)
-})
+test.skipIf(!process.env.PIPELINE_LONG)(
+  'a built-in dataset may have 200,000 documents',
+  async () => {
+    expect((await read('toyworld', { documents: 200_000 })).documents).toHaveLength(200_000)
+  },
+  600_000,
+)
 
-test.skipIf(!process.env.PIPELINE_LONG)('a text that is too long to be held is called so, not broken', async () => {
-  const path = join(folder, 'huge.txt')
-  for (const bytes of [600_000_000, 3_000_000_000]) {
-    const file = await open(path, 'w')
-    await file.truncate(bytes)
-    await file.close()
-    await expect(read(path)).rejects.toThrow(/huge\.txt is too long: at most 536,870,888 characters/)
-  }
-  await rm(path)
-})
+test.skipIf(!process.env.PIPELINE_LONG)(
+  'a text that is too long to be held is called so, not broken',
+  async () => {
+    const path = join(folder, 'huge.txt')
+    for (const bytes of [600_000_000, 3_000_000_000]) {
+      const file = await open(path, 'w')
+      await file.truncate(bytes)
+      await file.close()
+      await expect(read(path)).rejects.toThrow(/huge\.txt is too long: at most 536,870,888 characters/)
+    }
+    await rm(path)
+  },
+  600_000,
+)

@@ -122,6 +122,18 @@ export function inRegister(
   ]
 }
 
+/** Lists of concepts, by their names: there are few, and every token has one. */
+const conceptLists = new Map<string, readonly string[]>()
+
+/** The one list with these names. */
+function shared(concepts: readonly string[]): readonly string[] {
+  const key = concepts.join('\n')
+  const known = conceptLists.get(key)
+  if (known) return known
+  conceptLists.set(key, concepts)
+  return concepts
+}
+
 /** A document and its information in nats, given that documents are drawn by this generator. */
 export function toyworldDocument(seed: number, index: number): { document: Document; nats: number } {
   const choices = new Choices(new Random('toyworld', 'text', seed, index))
@@ -134,7 +146,7 @@ export function toyworldDocument(seed: number, index: number): { document: Docum
   const weights = kindWeights(theme)
   const made: Kind[] = []
   const tokens: number[] = []
-  const tokenConcepts: string[][] = []
+  const tokenConcepts: (readonly string[])[] = []
   const text: string[] = []
   let opening: Sentence | undefined
   let before = 0
@@ -156,7 +168,7 @@ export function toyworldDocument(seed: number, index: number): { document: Docum
     for (const word of words) {
       text.push(word.text)
       tokens.push(tokenOf(word.text))
-      tokenConcepts.push([`language=${spoken}`, `register=${register}`, ...word.concepts])
+      tokenConcepts.push(shared([`language=${spoken}`, `register=${register}`, ...word.concepts]))
     }
     state.lastPerson = discourse.lastPerson
     opening ??= body
