@@ -7,7 +7,7 @@ import { midranks, quantile } from './descriptive.ts'
 import { normalQuantile } from './distributions/normal.ts'
 import { noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
 import { uniformity } from './drift/kolmogorov.ts'
-import { bootstrapMean, bootstrapRatio } from './intervals/bootstrap.ts'
+import { bootstrapMean, bootstrapMeanRatio } from './intervals/bootstrap.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
 import { minimumDetectableEffect, pairedPower, twoSamplePower } from './power/t-test.ts'
@@ -68,7 +68,7 @@ describe('what is no finite number is refused, and not taken for one', () => {
     ['ranks', wrong => midranks([1, wrong])],
     ['quantiles', wrong => quantile([1, wrong], 0.5)],
     ['a bootstrap', wrong => bootstrapMean([1, wrong], { random })],
-    ['a ratio', wrong => bootstrapRatio([1, 2], [1, wrong], { random })],
+    ['a ratio', wrong => bootstrapMeanRatio([1, wrong], [1, 0], { random })],
     ['equivalence', wrong => tost([1, wrong, 2], 1)],
     ['uniformity', wrong => uniformity([0.1, wrong])],
     ['a proportion', wrong => wilson(wrong, 3)],

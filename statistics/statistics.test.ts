@@ -7,7 +7,7 @@ import { erfc, normalCdf, normalQuantile } from './distributions/normal.ts'
 import { logGamma, noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
 import { kolmogorovQ, uniformity } from './drift/kolmogorov.ts'
 import { cohenD, hedgesCorrection, hedgesG, pairedD, pairedG } from './effects/effect-size.ts'
-import { bootstrap, bootstrapMean, bootstrapRatio } from './intervals/bootstrap.ts'
+import { bootstrap, bootstrapMean, bootstrapMeanRatio } from './intervals/bootstrap.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
 import { minimumDetectableEffect, pairedPower, pairedSampleSize, twoSampleSize } from './power/t-test.ts'
@@ -194,9 +194,27 @@ describe('intervals', () => {
     expect(Math.abs(high - half)).toBeLessThan(0.25)
   })
 
-  test('a ratio of means, not a mean of ratios', () => {
-    const ratio = bootstrapRatio([1, 2, 3], [0, 1, 1], { random: new Random(0) })
-    expect(ratio.estimate).toBe(3)
+  test.each([4, 12])('the ratio of some to all is exactly 1 where all values are equal, %d of 16 inside', count => {
+    const inside = Array.from({ length: 16 }, (_, i) => (i < count ? 1 : 0))
+    const options = { random: new Random(0), draws: 500 }
+    const { estimate, low, high } = bootstrapMeanRatio(new Array(16).fill(-1), inside, options)
+    expect([estimate, low, high]).toEqual([1, 1, 1])
+  })
+
+  test('the ratio of some to all is one of means, and its interval covers as it should', () => {
+    const few = bootstrapMeanRatio([1, 2, 3], [0, 1, 1], { random: new Random(0) })
+    expect(few.estimate).toBe(2.5 / 2)
+    // Truth: within 2 on average, outside 1, half inside: 2 / 1.5.
+    const runs = 200
+    let covered = 0
+    for (let run = 0; run < runs; run++) {
+      const random = new Random('mean ratio', run)
+      const inside = Array.from({ length: 40 }, (_, i) => i % 2)
+      const values = inside.map(one => 1 + one + 0.5 * random.normal())
+      const { low, high } = bootstrapMeanRatio(values, inside, { random, draws: 400, method: 'percentile' })
+      if (low <= 4 / 3 && 4 / 3 <= high) covered++
+    }
+    expect(covered / runs).toBeGreaterThan(0.89)
   })
 
   test('clusters, not values, are resampled', () => {

@@ -106,21 +106,31 @@ export function bootstrapMean(values: ArrayLike<number>, options: BootstrapOptio
   )
 }
 
-/** The bootstrap interval of a ratio of means Σx / Σy, each pair one cluster (never a mean of ratios). */
-export function bootstrapRatio(x: ArrayLike<number>, y: ArrayLike<number>, options: BootstrapOptions): Interval {
-  checkValues('x', x, 0)
-  checkValues('y', y, 0)
-  checkParallel('x', x, 'y', y)
+/**
+ * The bootstrap interval of the mean over some clusters by the mean over all, one value a cluster. Both means are of the same
+ * resample, so how many of the clusters are inside varies with it; a draw with none inside has no ratio and is left out.
+ */
+export function bootstrapMeanRatio(
+  values: ArrayLike<number>,
+  inside: ArrayLike<number>,
+  options: BootstrapOptions,
+): Interval {
+  checkValues('values', values, 0)
+  checkValues('inside', inside, 0)
+  checkParallel('values', values, 'inside', inside)
   return bootstrap(
-    x.length,
+    values.length,
     sample => {
-      let above = 0
-      let below = 0
-      for (let i = 0; i < sample.length; i++) {
-        above += x[sample[i]!]!
-        below += y[sample[i]!]!
+      let all = 0
+      let within = 0
+      let count = 0
+      for (const i of sample) {
+        all += values[i]!
+        if (inside[i] === 0) continue
+        within += values[i]!
+        count++
       }
-      return above / below
+      return within / count / (all / sample.length)
     },
     options,
   )

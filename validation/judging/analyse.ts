@@ -2,7 +2,7 @@
 import { Random } from '../../core/random.ts'
 import { mean, quantile, spearman, standardDeviation } from '../../statistics/descriptive.ts'
 import { pairedD, pairedG } from '../../statistics/effects/effect-size.ts'
-import { bootstrapMean, bootstrapRatio } from '../../statistics/intervals/bootstrap.ts'
+import { bootstrapMean, bootstrapMeanRatio } from '../../statistics/intervals/bootstrap.ts'
 import { minimumDetectableEffect, pairedSampleSize } from '../../statistics/power/t-test.ts'
 import { rankP, signFlip } from '../../statistics/tests/permutation.ts'
 import type { ValidateConfig } from '../config.ts'
@@ -219,13 +219,7 @@ export function analyseStrata(
         const effects = feature.filter((_, i) => inside[i]).map(row => row.target)
         const key = [seed, 'strata', claim.feature, intervention, field, value]
         const interval = bootstrapMean(effects, { random: new Random(...key), ...options })
-        // Mean inside over mean of all: a ratio of means over the same resampled documents.
-        const share = inside.reduce((sum: number, one) => sum + one, 0) / inside.length
-        const ratio = bootstrapRatio(
-          targets.map((target, i) => (inside[i]! * target) / share),
-          targets,
-          { random: new Random(...key, 'ratio'), ...options },
-        )
+        const ratio = bootstrapMeanRatio(targets, inside, { random: new Random(...key, 'ratio'), ...options })
         found.push({
           intervention,
           field,
