@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -212,6 +212,23 @@ describe('a capture of everything', () => {
       ['<0.02', expected.length - common],
       ['>=0.02', common],
     ])
+  })
+
+  test('says how many documents were left out, and holds its table of windows by hash', async () => {
+    const skipped = [{ reason: 'no text', count: 2 }]
+    const { directory } = await run({}, { dataset: { ...dataset, skipped } })
+    const manifest = await manifestOf(directory)
+    expect(manifest.dataset.skipped).toEqual(skipped)
+    const path = join(directory, manifest.windows!.file)
+    const table = await readTable(path)
+    expect(table.source).toEqual(dataset.documents.map(({ id }) => id))
+    expect(table['strata.language']!.filter(value => value === 'fi')).toHaveLength(30)
+    const bytes = await readFile(path)
+    bytes[bytes.length >> 1]! ^= 1
+    await writeFile(path, bytes)
+    await expect(openCapture(directory)).rejects.toThrow(/checksum of the table of windows .*windows\.parquet is wrong/)
+    await rm(path)
+    await expect(openCapture(directory)).rejects.toThrow(/There is no table of windows at/)
   })
 
   test('leaves out the ids that the config lists in place of special tokens, or none', async () => {
