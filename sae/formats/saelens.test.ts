@@ -168,6 +168,29 @@ describe('what a directory says and nobody reads', () => {
     await expect(open(cfg, tensors)).rejects.toThrow(sentence)
     expect(tf.memory().numTensors).toBe(before)
   })
+  test('is known of published files: those of gpt2-small-res-jb', async () => {
+    const published = {
+      ...{
+        is_dataset_tokenized: false,
+        use_cached_activations: false,
+        cached_activations_path: 'a',
+        context_size: 128,
+      },
+      ...{ n_batches_in_buffer: 128, total_training_tokens: 3e8, store_batch_size: 32, device: 'mps', seed: 42 },
+      ...{ b_dec_init_method: 'geometric_median', expansion_factor: 32, from_pretrained_path: null, lr: 4e-4 },
+      ...{ l1_coefficient: 8e-5, lr_scheduler_name: null, lr_warm_up_steps: 5000, train_batch_size: 4096 },
+      ...{
+        use_ghost_grads: false,
+        feature_sampling_window: 1000,
+        feature_sampling_method: null,
+        resample_batches: 1028,
+      },
+      ...{ feature_reinit_scale: 0.2, dead_feature_window: 5000, dead_feature_estimation_method: 'no_fire' },
+      ...{ dead_feature_threshold: 1e-8, log_to_wandb: true, wandb_project: 'p', wandb_entity: null, run_name: 'r' },
+      ...{ wandb_log_frequency: 100, n_checkpoints: 10, checkpoint_path: 'c', tokens_per_buffer: 67108864 },
+    }
+    expect(of(await open({ ...old, ...published }))[0]).toEqual([3, 1, 4])
+  })
   test('is let pass where it is known to change nothing', async () => {
     const cfg = { ...six, wandb_project: 'p', l1_coefficient: 5, metadata: { sae_lens_version: '6', anything: [1] } }
     const counted = { ...weights, n_forward_passes: { shape: [], data: Int32Array.of(7) } }

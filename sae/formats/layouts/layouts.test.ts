@@ -187,6 +187,8 @@ describe('sparsify', () => {
     ['layers.3', true, ['blocks.3.hook_resid_pre', 'blocks.3.hook_resid_post']],
     ['h.8.mlp', false, ['blocks.8.mlp.hook_out']],
     ['layers.3', false, ['blocks.3.hook_resid_post']],
+    ['layers.0.attention', false, ['blocks.0.hook_attn_out']],
+    ['layers.0.attention', true, ['', 'blocks.0.hook_attn_out']],
     ['layers.3.self_attn', false, ['']],
   ])('of the module %s (transcoder: %s) has the sites %j', async (hookpoint, transcode, sites) => {
     expect(await sitesOf(await of({ transcode }, {}, hookpoint))).toEqual(sites)

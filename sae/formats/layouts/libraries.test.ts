@@ -79,10 +79,18 @@ const mlp = (layer: number) => ({
   hf_hook_point_in: `model.layers.${layer}.pre_feedforward_layernorm.output`,
   hf_hook_point_out: `model.layers.${layer}.post_feedforward_layernorm.output`,
 })
+/** Settings of training that the published files have besides. */
+const llamaTraining = {
+  ...{ device: 'cuda:0', seed: 42, dtype: 'torch.bfloat16', expansion_factor: 2, bias_init_method: 'all_zero', lp: 1 },
+  ...{ decoder_exactly_fixed_norm: false, init_decoder_norm: 0.5, init_encoder_norm: null, l1_coefficient: 8e-5 },
+  ...{ init_encoder_with_decoder_transpose: true, l1_coefficient_warmup_steps: 78125, k_warmup_steps: 78125 },
+  ...{ use_batch_norm_mse: true, use_ghost_grads: false, tp_size: 1, ddp_size: 1 },
+}
 const llama = (config: object): Files => ({
   'hyperparams.json': {
+    ...llamaTraining,
     ...{ d_model: D, d_sae: F, norm_activation: 'dataset-wise', use_decoder_bias: true, use_glu_encoder: false },
-    ...{ apply_decoder_bias_to_pre_encoder: false, top_k: 2, expansion_factor: 2, seed: 42, hook_point_in: resid },
+    ...{ apply_decoder_bias_to_pre_encoder: false, top_k: 2, hook_point_in: resid },
     ...{ hook_point_out: resid, dataset_average_activation_norm: { in: 5, out: 5 } },
     ...config,
   },

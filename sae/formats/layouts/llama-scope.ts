@@ -37,7 +37,14 @@ const trainingKeys = [
   ...['decoder_exactly_fixed_norm', 'decoder_exactly_unit_norm', 'decoder_fixed_norm', 'use_ghost_grads', 'lp'],
   ...['l1_coefficient', 'l1_coefficient_warmup_steps', 'use_batch_norm_mse', 'k_warmup_steps', 'initial_k'],
   ...['tie_encoder_decoder', 'remove_gradient_parallel_to_decoder_directions', 'clip_grad_norm', 'model_name'],
-  ...['use_triton_kernel', 'sparsity_threshold_for_triton_spmm_kernel', 'is_activation_normalized'],
+  ...[
+    'bias_init_method',
+    'tp_size',
+    'ddp_size',
+    'use_triton_kernel',
+    'sparsity_threshold_for_triton_spmm_kernel',
+    'is_activation_normalized',
+  ],
 ]
 
 async function readLlamaScope(configPath: string): Promise<Imported> {

@@ -45,6 +45,7 @@ async function readSparsify(path: string): Promise<Imported> {
     throw new UserError(`${path} is an SAE with a skip connection, which is known of transcoders alone.`, {
       fix: 'Where it predicts a module’s output from its input, set transcode in cfg.json to true.',
     })
+  const { input, output } = sitesOf(basename(directory))
   const signed = config.signed === true
   if (signed && transcode)
     throw new UserError(`${configPath} is of a transcoder with signed latents, which is not known.`)
@@ -59,7 +60,7 @@ async function readSparsify(path: string): Promise<Imported> {
       ...(skip ? { W_skip: matrix(tensors, 'W_skip', [width, width], false, path) } : {}),
     },
     metadata: {
-      ...(transcode ? transcoderSites(basename(directory)) : { hook_name: outputOf(basename(directory)) }),
+      ...(transcode ? { hook_name: input, hook_name_out: output } : { hook_name: output }),
       imported_from: { format: 'sparsify', hookpoint: basename(directory) },
     },
   }
@@ -67,23 +68,24 @@ async function readSparsify(path: string): Promise<Imported> {
   return sae
 }
 
-/** Layer and part of a module's path; `mlp` where it is the block's MLP, undefined where it is the block. */
-function moduleOf(hookpoint: string): { layer: string; part: string | undefined } | undefined {
-  const [, layer, part] =
-    /^(?:layers|h|transformer\.h|model\.layers|gpt_neox\.layers)\.(\d+)(?:\.(mlp))?$/.exec(hookpoint) ?? []
-  return layer === undefined ? undefined : { layer, part }
+/**
+ * Sites of what a block, its MLP and its attention are called with and give: an MLP reads after the norm with its gain and bias,
+ * and gives what comes before a post-norm; what an attention is called with has no site.
+ */
+const modules: Readonly<Record<string, { input?: string; output: string }>> = {
+  block: { input: 'hook_resid_pre', output: 'hook_resid_post' },
+  mlp: { input: 'mlp.hook_in', output: 'mlp.hook_out' },
+  attn: { output: 'hook_attn_out' },
+  attention: { output: 'hook_attn_out' },
 }
 
-/** The site of a module's output: a block's is the residual after it, an MLP's what it gives before a post-norm. */
-function outputOf(hookpoint: string): string {
-  const found = moduleOf(hookpoint)
-  if (!found) return ['embed_tokens', 'wte', 'embed_in'].includes(hookpoint) ? 'hook_embed' : ''
-  return inBlock(found.layer, found.part === 'mlp' ? 'mlp.hook_out' : 'hook_resid_post')
-}
-
-/** A transcoder reads what its module is called with, which of an MLP is after the norm with its gain and bias. */
-function transcoderSites(hookpoint: string): { hook_name: string; hook_name_out: string } {
-  const found = moduleOf(hookpoint)
-  const input = found ? inBlock(found.layer, found.part === 'mlp' ? 'mlp.hook_in' : 'hook_resid_pre') : ''
-  return { hook_name: input, hook_name_out: outputOf(hookpoint) }
+/** The sites of a module by its path, such as `layers.3.mlp`; empty where it has none. */
+function sitesOf(hookpoint: string): { input: string; output: string } {
+  const [, layer, part = 'block'] =
+    /^(?:layers|h|transformer\.h|model\.layers|gpt_neox\.layers)\.(\d+)(?:\.(mlp|attn|attention))?$/.exec(hookpoint) ??
+    []
+  const embedding = ['embed_tokens', 'wte', 'embed_in'].includes(hookpoint) ? 'hook_embed' : ''
+  if (layer === undefined) return { input: '', output: embedding }
+  const { input, output } = modules[part]!
+  return { input: input === undefined ? '' : inBlock(layer, input), output: inBlock(layer, output) }
 }
