@@ -87,7 +87,7 @@ describe('gather', () => {
           tf.gather(tf.tensor(x, [batch, outer, size, inner]), tf.tensor(indices, [batch, count], 'int32'), 2, 1),
         )
       }),
-      { numRuns: 40 },
+      { numRuns: 40, seed: 1 },
     )
   })
 
@@ -155,7 +155,7 @@ describe('products', () => {
           tf.matMul(tf.tensor(values(shapeA, 0), shapeA), tf.tensor(values(shapeB, 1), shapeB), turnA, turnB),
         )
       }),
-      { numRuns: 60 },
+      { numRuns: 60, seed: 1 },
     )
   })
 

@@ -1,8 +1,9 @@
 /** Exporting an SAE to any known format: one writer each. */
+import { randomUUID } from 'node:crypto'
 import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { UserError } from '../../../core/errors.ts'
-import { writeError } from '../../../core/files.ts'
+import { makeFolder, partialEnding, writeError } from '../../../core/files.ts'
 import type { SaeFormat } from '../index.ts'
 import type { Portable } from './portable.ts'
 import { writeDictionaryLearning } from './to-dictionary-learning.ts'
@@ -34,10 +35,10 @@ export async function exportSae(to: string, sae: Portable, format: SaeFormat): P
   const before = await readdir(to).catch(error => (error.code === 'ENOTDIR' ? [to] : []))
   if (before.length > 0)
     throw new UserError(`${to} is not empty.`, { fix: 'Name a directory that does not exist yet.' })
-  const partial = `${to}.${process.pid}.partial`
+  const partial = `${to}.${randomUUID()}${partialEnding}`
   try {
-    await rm(partial, { recursive: true, force: true })
-    await mkdir(dirname(to), { recursive: true })
+    await makeFolder(dirname(to))
+    await mkdir(partial)
     await writers[format](partial, sae)
     await rename(partial, to)
   } catch (error) {
