@@ -11,7 +11,7 @@ import { findFidelity } from './fidelity.ts'
 import { findRun, hashing } from './inputs.ts'
 import { reading, watchRun } from './reading.ts'
 import type { Session } from './session.ts'
-import { defineStage, ownConfig } from './stage.ts'
+import { defineStage } from './stage.ts'
 
 export default defineStage({
   stage: 'train',
@@ -40,7 +40,7 @@ export default defineStage({
   async prepareMany(config, store, session) {
     const { grid, saes, name, seed } = config
     if (grid === undefined && saes === undefined) return undefined
-    const members = membersOf({ ...ownConfig(TrainConfig, config), grid, saes }, seed)
+    const members = membersOf({ ...trainKeys(config), grid, saes }, seed)
     const { inputs, using, settingsOf, recorded } = await findRows(config, store, session)
     const settings = members.map(member => settingsOf(member.config))
     return {
@@ -69,13 +69,19 @@ export default defineStage({
   },
 })
 
+/** The keys of one SAE, of a config that has been parsed. */
+function trainKeys(config: Readonly<Record<string, unknown>>): TrainConfig {
+  const own = Object.entries(config).filter(([key, value]) => key in TrainConfig.shape && value !== undefined)
+  return Object.fromEntries(own) as TrainConfig
+}
+
 /** The activations to learn from, and what SAEs are measured with meanwhile. */
 async function findRows(config: Readonly<Record<string, unknown>>, store: RunStore, session: Session) {
   if (typeof config.capture !== 'string')
     throw new UserError('train needs a capture run.', { fix: 'Name it with --capture.' })
   const found = await findRun(store, config.capture, 'capture', ['capture'])
   const { input, directory } = found
-  const settingsOf = (own: Readonly<Record<string, unknown>>) => ownConfig(TrainConfig, { ...own, capture: directory })
+  const settingsOf = (own: Readonly<Record<string, unknown>>) => ({ ...trainKeys(own), capture: directory })
   const asked = settingsOf(config).fidelity
   const fidelity = asked && (await hashing(session, () => findFidelity(store, found, asked)))
   return {

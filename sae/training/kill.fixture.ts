@@ -19,6 +19,8 @@ export const checkpointEvery = 3
 const small = { latents: 24, k: 2 }
 const own: Readonly<Record<string, TrainInput>> = {
   topk: small,
+  abstopk: small,
+  'matching-pursuit': small,
   batchtopk: small,
   matryoshka: { ...small, widths: [6] },
   transcoder: small,

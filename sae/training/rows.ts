@@ -1,4 +1,5 @@
 /** Where training rows come from, and in which order they are learned. */
+import pLimit from 'p-limit'
 import { Random } from '../../core/random.ts'
 
 /** Rows of activations on disk or in memory; an open `Capture` (datasets/shards) is one. */
@@ -206,11 +207,8 @@ export class RowStream {
 
 /** Does the tasks in their order, at most `limit` at a time; throws what the first to fail throws, after all have ended. */
 async function inTurn(tasks: readonly (() => Promise<void>)[], limit: number): Promise<void> {
-  let next = 0
-  const work = async () => {
-    while (next < tasks.length) await tasks[next++]!()
-  }
-  const ends = await Promise.allSettled(Array.from({ length: limit }, work))
+  const slots = pLimit(limit)
+  const ends = await Promise.allSettled(tasks.map(task => slots(task)))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
