@@ -10,7 +10,13 @@ let tokenizer: Tokenizer | undefined
 
 async function answer(request: Request): Promise<Reply> {
   if (request.kind === 'load') {
-    tokenizer = (await import('tokenizers')).Tokenizer.fromString(request.json)
+    let library: typeof import('tokenizers')
+    try {
+      library = await import('tokenizers')
+    } catch (error) {
+      return { kind: 'unavailable', why: messageOf(error).split('\n')[0]! }
+    }
+    tokenizer = library.Tokenizer.fromString(request.json)
     return { kind: 'loaded', vocabulary: tokenizer.getVocab(true) }
   }
   if (!tokenizer) throw new Error('no tokenizer was loaded')

@@ -90,6 +90,11 @@ export async function loadTokenizer(modelDirectory: string): Promise<Tokenizer> 
   const loaded = await ask(library, { kind: 'load', json: JSON.stringify(whole) }).catch(error => {
     throw error instanceof LibraryCrash ? unreadable(path, error.message) : error
   })
+  if (loaded.kind === 'unavailable')
+    throw new UserError(
+      `The tokenizers library does not load on this machine (${process.platform} ${process.arch}): ${loaded.why.replace(/\.$/, '')}.`,
+      { fix: 'Install the package again; the library comes built for Linux, macOS and Windows on x64 and ARM.' },
+    )
   if (loaded.kind !== 'loaded') throw unreadable(path, loaded.kind === 'refused' ? loaded.why : loaded.kind)
   const vocabulary = new Map(Object.entries(loaded.vocabulary))
   checkAdded(settings.data, vocabulary, path, configPath)

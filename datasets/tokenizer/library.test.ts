@@ -5,7 +5,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { InterruptedError } from '../../core/errors.ts'
 import { sharedCase } from '../../tests/shared-data.ts'
 import { loadTokenizer } from './index.ts'
@@ -151,6 +151,17 @@ describe('is a sentence', () => {
     await expect(load(words('a'), config)).rejects.toThrow(
       /"<more>" is token 7, but in .*tokenizer\.json there is no such token/,
     )
+  })
+
+  test('a machine for which the library is not built', async () => {
+    vi.stubEnv('NAPI_RS_NATIVE_LIBRARY_PATH', join(folder, 'none.node'))
+    try {
+      await expect(load(words('a'))).rejects.toThrow(
+        /The tokenizers library does not load on this machine \(\w+ \w+\): \S/,
+      )
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 
   test('a vocabulary with ids that are none', async () => {

@@ -12,5 +12,7 @@ export type Reply =
   /** Ids of all texts, one after the other, and how many each text has. */
   | { readonly kind: 'encoded'; readonly ids: Int32Array; readonly counts: readonly number[] }
   | { readonly kind: 'decoded'; readonly text: string }
+  /** The library cannot be loaded on this machine. */
+  | { readonly kind: 'unavailable'; readonly why: string }
   /** The library refused; `text` is the place of the text that it refused. */
   | { readonly kind: 'refused'; readonly why: string; readonly text?: number }

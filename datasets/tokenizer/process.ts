@@ -42,7 +42,7 @@ export class TokenizerProcess {
       this.child = this.start()
       if (request.kind !== 'load') {
         const loaded = await this.post(this.child, { kind: 'load', json: this.json }, signal)
-        if (loaded.kind === 'refused') return loaded
+        if (loaded.kind !== 'loaded') return loaded
       }
     }
     const reply = await this.post(this.child, request, signal)
