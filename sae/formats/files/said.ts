@@ -48,13 +48,22 @@ export function mustKnowTensors(names: Iterable<string>, known: readonly string[
 
 /** Refuses weights that are not numbers. A threshold may be infinite: that latent never fires. */
 export function mustBeFinite(name: string, data: Float32Array, path: string): void {
-  const infinite = name.includes('threshold')
-  const at = data.findIndex(value => !Number.isFinite(value) && !(infinite && value === Number.POSITIVE_INFINITY))
-  if (at >= 0)
+  const at = firstUnusable(data, name.includes('threshold'))
+  if (at !== undefined)
     throw new UserError(
       `${quote(name)} in ${path} holds ${data[at]} (its number ${at}): these are no usable weights.`,
       {
         fix: 'Take a checkpoint from before the training diverged.',
       },
     )
+}
+
+/** A plain loop: weights have up to a billion numbers. */
+function firstUnusable(data: Float32Array, mayBeInfinite: boolean): number | undefined {
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!
+    // The difference is NaN for what is no number and for what is infinite.
+    if (value - value !== 0 && !(mayBeInfinite && value === Number.POSITIVE_INFINITY)) return i
+  }
+  return undefined
 }
