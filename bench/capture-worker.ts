@@ -11,8 +11,6 @@ const positions = 128
 const [width, layers, heads, vocabulary] = [768, 7, 12, 50257]
 const until = 'blocks.6.hook_resid_post'
 
-await startEngine({ engine: 'tensorflow', precision: process.env.BENCH_PRECISION as Precision })
-
 let state = 1
 /** Uniform values of standard deviation 0.02, quickly. */
 function random(shape: number[]): Tensor {
@@ -54,19 +52,22 @@ function matmulRate(): number {
   return (2 * batch * positions * width * 4 * width) / Math.min(...seconds) / 1e9
 }
 
-const config = { model_type: 'gpt2', n_embd: width, n_head: heads, n_layer: layers, vocab_size: vocabulary }
-const model = buildModel(config, weights(), { path: 'benchmark', hash: '' })
-const ids = Int32Array.from({ length: batch * positions }, (_, i) => (i * 7919) % vocabulary)
-const tokens = tf.tensor2d(ids, [batch, positions], 'int32')
-// Four projections of 12 width² weights a block, and the scores and mixes of attention as if none were masked.
-const flops = layers * batch * positions * (2 * 12 * width * width + 4 * positions * width)
-const matmul = bestRate(matmulRate)
-serve(
-  () => ({
-    tokens: batch * positions,
-    gigaflop: flops / 1e9,
-    matmul: matmul(),
-    instructions: opInstructions(),
-  }),
-  () => model.run(tokens, { until }).dispose(),
-)
+await serve(async () => {
+  await startEngine({ engine: 'tensorflow', precision: process.env.BENCH_PRECISION as Precision })
+  const config = { model_type: 'gpt2', n_embd: width, n_head: heads, n_layer: layers, vocab_size: vocabulary }
+  const model = buildModel(config, weights(), { path: 'benchmark', hash: '' })
+  const ids = Int32Array.from({ length: batch * positions }, (_, i) => (i * 7919) % vocabulary)
+  const tokens = tf.tensor2d(ids, [batch, positions], 'int32')
+  // Four projections of 12 width² weights a block, and the scores and mixes of attention as if none were masked.
+  const flops = layers * batch * positions * (2 * 12 * width * width + 4 * positions * width)
+  const matmul = bestRate(matmulRate)
+  return {
+    facts: () => ({
+      tokens: batch * positions,
+      gigaflop: flops / 1e9,
+      matmul: matmul(),
+      instructions: opInstructions(),
+    }),
+    step: () => model.run(tokens, { until }).dispose(),
+  }
+})

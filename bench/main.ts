@@ -1,46 +1,83 @@
-/** `npm run bench -- NAME [--rounds N]`: benchmarks that print ratios measured in one run, and the machine they ran on. */
-import { parseArgs } from 'node:util'
-import { captureBench } from './capture.ts'
-import type { BenchOptions } from './options.ts'
-import { saeQualityBench } from './sae-quality.ts'
-import { trainBench } from './train.ts'
+/** `npm run bench -- NAME [--flag …]`: benchmarks that give ratios measured in one run, and the machine they ran on. */
+import { UserError } from '../core/errors.ts'
+import { nearest } from '../core/nearest.ts'
+import { silent } from '../core/progress.ts'
+import { visibleJson } from '../core/visible.ts'
+import { decideEngine } from '../engine/engine.ts'
+import { resolveSettings } from '../engine/settings.ts'
+import { readCommand, TextAsked } from '../pipeline/command.ts'
+import { helpText } from '../pipeline/help.ts'
+import { complain, print } from '../pipeline/main.ts'
+import type { Bench, Teller } from './options.ts'
 
-const benches: Record<string, (options: BenchOptions) => Promise<void>> = {
-  capture: captureBench,
-  train: trainBench,
-  'sae-quality': saeQualityBench,
+const program = 'npm run bench --'
+
+const benches: Readonly<Record<string, { readonly summary: string; load(): Promise<{ readonly default: Bench }> }>> = {
+  capture: { summary: 'Tokens a second out of a host model', load: () => import('./capture.ts') },
+  train: { summary: 'Tokens a second that SAEs learn from', load: () => import('./train.ts') },
+  'sae-quality': {
+    summary: 'Sparsity and fidelity of architectures at equal tokens',
+    load: () => import('./sae-quality.ts'),
+  },
 }
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '7' },
-    latents: { type: 'string', default: '16384' },
-    precisions: { type: 'string', default: 'float32,bf16' },
-    steps: { type: 'string', default: 'plain,fused' },
-    dead: { type: 'string', default: '0' },
-    tokens: { type: 'string' },
-    architectures: { type: 'string' },
-    k: { type: 'string', default: '16' },
-    epochs: { type: 'string', default: '4' },
-    output: { type: 'string' },
-  },
-})
-const bench = benches[positionals[0] ?? '']
-const rounds = Number(values.rounds)
-if (!bench || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(`Usage: npm run bench -- ${Object.keys(benches).join('|')} [--rounds N]`)
-  process.exitCode = 1
-} else
-  await bench({
-    rounds,
-    latents: Number(values.latents),
-    precisions: values.precisions.split(','),
-    steps: values.steps.split(','),
-    dead: Number(values.dead),
-    tokens: values.tokens === undefined ? undefined : Number(values.tokens),
-    architectures: values.architectures?.split(','),
-    k: values.k.split(',').map(Number),
-    epochs: Number(values.epochs),
-    output: values.output,
-  })
+/** Runs the benchmark that the arguments name, and gives the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json')
+  const [name, ...rest] = args
+  const width = process.stdout.columns ?? Number(process.env.COLUMNS || 80)
+  try {
+    if (name === undefined || ['-h', '--help', 'help'].includes(name)) throw new TextAsked(overview(width))
+    if (!Object.hasOwn(benches, name)) throw unknownBench(name)
+    const bench = (await benches[name]!.load()).default
+    const footer = 'Under --json each case is an object on a line of its own, as soon as it is measured.'
+    const run = async (config: Parameters<Bench['run']>[0]) => {
+      // A missing engine is told before anything is prepared.
+      decideEngine(resolveSettings({ engine: bench.engine }).engine)
+      await bench.run(config, json ? jsonTeller : textTeller)
+      return { text: '', json: undefined }
+    }
+    const invocation = await readCommand(name, { ...bench, program, footer, run }, rest, width)
+    await invocation.run({
+      progress: silent,
+      signal: new AbortController().signal,
+      now: () => new Date(),
+      columns: width,
+    })
+    return 0
+  } catch (error) {
+    if (!(error instanceof TextAsked)) return complain(error, json, 'bench')
+    await print(error.text)
+    return 0
+  }
+}
+
+const textTeller: Teller = { line: text => console.log(text), result() {} }
+const jsonTeller: Teller = { line() {}, result: figures => console.log(visibleJson(figures)) }
+
+function unknownBench(name: string): UserError {
+  const [best] = nearest(name, Object.keys(benches), 1)
+  return new UserError(
+    name.startsWith('-') ? `The benchmark comes before ${name}.` : `There is no benchmark ${name}.`,
+    {
+      fix: name.startsWith('-')
+        ? `Name one of ${Object.keys(benches).join(', ')} first.`
+        : `Did you mean ${best}? \`${program} --help\` lists all.`,
+    },
+  )
+}
+
+function overview(width: number): string {
+  return helpText(
+    {
+      usage: `${program} <benchmark> [flags]`,
+      about: 'Benchmarks that give ratios measured in one run, and the machine they ran on.',
+      examples: [`${program} train --rounds 3`, `${program} capture --json`],
+      sections: [{ title: 'Benchmarks', rows: Object.entries(benches).map(([key, { summary }]) => [key, summary]) }],
+      footer: `\`${program} <benchmark> --help\` shows its flags.`,
+    },
+    width,
+  )
+}
+
+process.exitCode = await main(process.argv.slice(2))

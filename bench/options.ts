@@ -1,19 +1,39 @@
-/** What every benchmark takes. */
-export interface BenchOptions {
-  /** Timed repetitions of each case; cases take turns, so that a busy machine slows all of them. */
-  readonly rounds: number
-  /** Latents of `train`, precisions (`sae-quality` takes the first), which steps are timed, and the share of dead latents. */
-  readonly latents: number
-  readonly precisions: readonly string[]
-  readonly steps: readonly string[]
-  readonly dead: number
-  /** Rows that each case of `train` learns from in one go, instead of being timed in turns. */
-  readonly tokens?: number | undefined
-  /** Architectures of `train` and `sae-quality`; each has its own where none are named. */
-  readonly architectures?: readonly string[] | undefined
-  /** Sparsities and epochs of `sae-quality`. */
-  readonly k: readonly number[]
-  readonly epochs: number
-  /** Where `sae-quality` keeps its results, table and plot. */
-  readonly output?: string | undefined
+/** What benchmarks have in common: a definition of their flags, and whom they tell. */
+import { z } from 'zod'
+import { type EngineChoice, precisions } from '../engine/settings.ts'
+import type { CommandDefinition } from '../pipeline/command.ts'
+
+/** Takes what a benchmark finds, as it finds it: text for people, or under `--json` an object a case. */
+export interface Teller {
+  /** Headings, rows of tables and remarks. */
+  line(text: string): void
+  /** The figures of one case, in units that their names tell. */
+  result(figures: Readonly<Record<string, unknown>>): void
+}
+
+/** A benchmark as the command line knows it. */
+export interface Bench<S extends z.ZodObject = z.ZodObject>
+  extends Pick<CommandDefinition<S>, 'about' | 'examples' | 'config'> {
+  /** The engine that it measures. */
+  readonly engine: EngineChoice
+  run(config: z.output<S>, tell: Teller): Promise<void>
+}
+
+/** Types a benchmark; nothing else. */
+export function defineBench<S extends z.ZodObject>(bench: Bench<S>): Bench {
+  return bench as unknown as Bench
+}
+
+/** Flags that several benchmarks have. */
+export const flags = {
+  rounds: z
+    .int()
+    .min(1)
+    .default(7)
+    .describe('Timed repetitions of each case; cases take turns, so that a busy machine slows all of them'),
+  precisions: z
+    .array(z.enum(precisions))
+    .nonempty()
+    .default(['float32', 'bf16'])
+    .describe('Precisions of matrix products; each is a process of its own'),
 }

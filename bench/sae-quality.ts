@@ -9,14 +9,16 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { z } from 'zod'
+import { UserError } from '../core/errors.ts'
 import { readJson, writeAtomic, writeJson } from '../core/files.ts'
 import { startEngine } from '../engine/engine.ts'
-import type { Precision } from '../engine/settings.ts'
+import { precisions } from '../engine/settings.ts'
 import { loadSae } from '../sae/formats/saelens.ts'
 import { TrainConfig, type TrainInput } from '../sae/training/config.ts'
 import { trainSae } from '../sae/training/train.ts'
 import { frontierPlot } from './frontier-plot.ts'
-import type { BenchOptions } from './options.ts'
+import { defineBench, type Teller } from './options.ts'
 import { benchContext, openProtocol, type Protocol, type Score } from './protocol.ts'
 
 /** What other programs reach on the same rows (SAELens at learning rate 1e-3), 512 latents, k 16. */
@@ -44,37 +46,72 @@ function weightFor(k: number, ...found: readonly (readonly [number, number])[]):
   return Number(Math.exp(y0 + ((y1 - y0) * (Math.log(k) - x0)) / (x1 - x0)).toPrecision(2))
 }
 
+interface Case {
+  readonly architecture: string
+  readonly k: number
+  readonly epochs: number
+  readonly precision: string
+}
+
 interface Result extends Score {
   readonly architecture: string
   readonly k: number
   readonly set: TrainInput
 }
 
-export async function saeQualityBench({
-  architectures = ['topk', 'batchtopk'],
-  k,
-  epochs,
-  output,
-  precisions: [precision = 'float32'],
-}: BenchOptions): Promise<void> {
-  await startEngine({ precision: precision as Precision })
+const Config = z.strictObject({
+  architectures: z
+    .array(z.enum(Object.keys(settings) as [string, ...string[]]))
+    .nonempty()
+    .default(['topk', 'batchtopk'])
+    .describe('Architectures that are compared'),
+  k: z.array(z.number().positive()).nonempty().default([16]).describe('Sparsities: latents a row'),
+  epochs: z.int().min(1).default(4).describe('Times that the rows are learned from'),
+  precision: z.enum(precisions).default('float32').describe('Precision of training'),
+  output: z
+    .string()
+    .optional()
+    .describe('Folder that keeps results as they come, and gets frontier.md and frontier.svg'),
+})
+
+export default defineBench({
+  about:
+    'Sparsity and fidelity of architectures at equal tokens, on activations of stories260K, with nothing set but the architecture and its sparsity. Needs ../shared/data.',
+  examples: [
+    'npm run bench -- sae-quality',
+    'npm run bench -- sae-quality --architectures topk,gated --k 8,16 --output frontier/',
+  ],
+  config: Config,
+  engine: 'auto',
+  run: measure,
+})
+
+async function measure(
+  { architectures, k, epochs, output, precision }: z.output<typeof Config>,
+  tell: Teller,
+): Promise<void> {
+  await startEngine({ precision })
   const folder = output ?? (await mkdtemp(join(tmpdir(), 'sae-quality-')))
   await mkdir(folder, { recursive: true })
   const protocol = await openProtocol(folder)
-  if (!protocol) return
+  if (!protocol)
+    throw new UserError('This benchmark needs the model stories260K and its text, which are not on this machine.', {
+      fix: 'Put them into ../shared/data.',
+    })
   try {
     const { cleanLoss, meanAblatedLoss } = protocol
-    console.log(`cross-entropy: clean ${cleanLoss.toFixed(4)}, mean-ablated ${meanAblatedLoss.toFixed(4)}`)
+    tell.line(`cross-entropy: clean ${cleanLoss.toFixed(4)}, mean-ablated ${meanAblatedLoss.toFixed(4)}`)
     for (const { name, fvu, ceRecovered } of peers)
-      console.log(`at k 16, ${name.padEnd(20)} FVU ${fvu.toFixed(4)}  CE recovered ${ceRecovered}`)
-    console.log('architecture    k   FVU     CE recovered   L0    dead %')
+      tell.line(`at k 16, ${name.padEnd(20)} FVU ${fvu.toFixed(4)}  CE recovered ${ceRecovered}`)
+    tell.line('architecture    k   FVU     CE recovered   L0    dead %')
     const results: Result[] = []
     for (const architecture of architectures)
       for (const each of k) {
-        const result = await resultOf(protocol, folder, precision, architecture, each, epochs)
+        const result = await resultOf(protocol, folder, { architecture, k: each, epochs, precision })
         results.push(result)
+        tell.result({ benchmark: 'sae-quality', epochs, precision, ...result })
         const { fvu, ceRecovered, l0, dead } = result
-        console.log(
+        tell.line(
           `${architecture.padEnd(12)} ${String(each).padStart(4)}   ${fvu.toFixed(4)}  ${ceRecovered.toFixed(4)}` +
             `       ${l0.toFixed(1).padStart(5)}   ${(100 * dead).toFixed(1).padStart(5)}`,
         )
@@ -90,10 +127,7 @@ export async function saeQualityBench({
 async function resultOf(
   protocol: Protocol,
   folder: string,
-  precision: string,
-  architecture: string,
-  k: number,
-  epochs: number,
+  { architecture, k, epochs, precision }: Case,
 ): Promise<Result> {
   const set = settings[architecture]!(k)
   const name = `${architecture}-${k}-${epochs}${precision === 'float32' ? '' : `-${precision}`}`

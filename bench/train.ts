@@ -7,10 +7,44 @@
  *
  * `--tokens N` instead lets each fused case learn from so many rows, and says how fast it was at the start and at the end.
  */
-import type { BenchOptions } from './options.ts'
+import { z } from 'zod'
+import { architectureOf } from '../sae/architectures/index.ts'
+import { defineBench, flags, type Teller } from './options.ts'
 import { machine, startWorker, type Timing, timeInTurns, type Worker } from './workers.ts'
 
-const usual = ['topk', 'batchtopk', 'matryoshka', 'jumprelu', 'gated', 'standard']
+const Config = z.strictObject({
+  ...flags,
+  latents: z.int().min(1).default(16_384).describe('Latents of each SAE'),
+  architectures: z
+    .array(z.string())
+    .nonempty()
+    .default(['topk', 'batchtopk', 'matryoshka', 'jumprelu', 'gated', 'standard'])
+    .describe('Architectures that learn'),
+  steps: z
+    .array(z.enum(['plain', 'fused']))
+    .nonempty()
+    .default(['plain', 'fused'])
+    .describe('Which steps are timed'),
+  dead: z.number().min(0).max(1).default(0).describe('Share of latents that are taken for dead'),
+  tokens: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Rows that each case learns from in one go, instead of being timed in turns'),
+})
+type Config = z.output<typeof Config>
+
+export default defineBench({
+  about:
+    'How fast SAEs of width 768 learn: the plain step and the fused one in turns, and what share they reach of the machine’s matrix products and memory bandwidth.',
+  examples: [
+    'npm run bench -- train',
+    'npm run bench -- train --architectures topk --precisions float32 --rounds 3 --json',
+  ],
+  config: Config,
+  engine: 'tensorflow',
+  run: measure,
+})
 
 /** One step of TopK by others: tokens a second in float32 and under bf16 autocast, as once measured. */
 const peers = [
@@ -25,40 +59,43 @@ interface Case {
   readonly step: string
 }
 
-export async function trainBench(options: BenchOptions): Promise<void> {
-  const { rounds, latents, precisions, steps, dead, tokens, architectures = usual } = options
-  console.log(machine())
-  console.log(
-    `SAEs of width 768, ${latents} latents, L0 32, 4096 rows a step${dead > 0 ? `, ${100 * dead} % dead` : ''}`,
-  )
+async function measure(options: Config, tell: Teller): Promise<void> {
+  const { rounds, latents, precisions, steps, dead, tokens, architectures } = options
+  for (const name of architectures) architectureOf(name)
+  tell.line(machine())
+  tell.line(`SAEs of width 768, ${latents} latents, L0 32, 4096 rows a step${dead > 0 ? `, ${100 * dead} % dead` : ''}`)
   const cases = precisions.flatMap(precision =>
     architectures.map(architecture => ({ precision, architecture, steps: tokens ? ['fused'] : steps })),
   )
-  if (tokens) return longRuns(cases, options, tokens)
-  console.log(`Median of ${rounds}. Ratios are to the plain step of the same architecture, in turns with it.`)
-  console.log(
+  if (tokens) return longRuns(cases, options, tokens, tell)
+  tell.line(`Median of ${rounds}. Ratios are to the plain step of the same architecture, in turns with it.`)
+  tell.line(
     'precision  architecture  step   tokens/s  to plain  a core-second  to plain  of matmul (GFLOP/s)  of memory (GB/s)     L0  GB (peak)',
   )
   for (const { precision, architecture, steps } of cases) {
     const workers: Worker[] = []
-    for (const step of steps) workers.push(await start({ precision, architecture, step }, options))
-    const timings = await timeInTurns(workers, rounds)
-    for (const worker of workers) await worker.facts()
-    for (const [i, worker] of workers.entries()) {
-      const facts = (await worker.facts()) as Record<string, number>
-      console.log(
-        line({ precision, architecture, step: steps[i]! }, timings[i]!, timings[steps.indexOf('plain')], facts),
-      )
-      worker.stop()
+    try {
+      for (const step of steps) workers.push(await start({ precision, architecture, step }, options))
+      const timings = await timeInTurns(workers, rounds)
+      for (const worker of workers) await worker.facts()
+      for (const [i, worker] of workers.entries()) {
+        const facts = (await worker.facts()) as Record<string, number>
+        const each = { precision, architecture, step: steps[i]! }
+        const figures = figuresOf(timings[i]!, timings[steps.indexOf('plain' as never)], facts)
+        tell.result({ benchmark: 'train', ...each, latents, dead, rounds, ...figures })
+        tell.line(line(each, figures))
+      }
+    } finally {
+      for (const worker of workers) worker.stop()
     }
   }
   if (latents !== 16384) return
-  console.log('TopK of other libraries at this size on a machine of the same kind, measured once and not in this run:')
+  tell.line('TopK of other libraries at this size on a machine of the same kind, measured once and not in this run:')
   for (const [name, float32, bf16] of peers)
-    console.log(`  ${name.padEnd(20)} ${float32} tokens/s in float32, ${bf16} with bf16 autocast`)
+    tell.line(`  ${name.padEnd(20)} ${float32} tokens/s in float32, ${bf16} with bf16 autocast`)
 }
 
-function start({ precision, architecture, step }: Case, { latents, dead }: BenchOptions): Promise<Worker> {
+function start({ precision, architecture, step }: Case, { latents, dead }: Config): Promise<Worker> {
   return startWorker(new URL('./train-worker.ts', import.meta.url), {
     BENCH_PRECISION: precision,
     BENCH_ARCHITECTURE: architecture,
@@ -68,63 +105,118 @@ function start({ precision, architecture, step }: Case, { latents, dead }: Bench
   })
 }
 
-function line(
-  { precision, architecture, step }: Case,
+interface Figures {
+  readonly tokensPerSecond: number
+  /** Null where the plain step is not timed. */
+  readonly toPlain: number | null
+  readonly tokensPerCoreSecond: number
+  readonly coreSecondsToPlain: number | null
+  readonly shareOfMatmul: number
+  readonly matmulGigaflopsPerSecond: number
+  readonly shareOfBandwidth: number
+  readonly bandwidthGigabytesPerSecond: number
+  readonly l0: number
+  readonly residentGigabytes: number
+  readonly peakGigabytes: number
+}
+
+function figuresOf(
   { seconds, processorSeconds }: Timing,
   plain: Timing | undefined,
   facts: Record<string, number>,
-): string {
+): Figures {
   const { rows, gigaflop, matmul, gigabytes, bandwidth, l0, resident, peak } = facts
-  const share = (amount: number, rate: number) =>
-    `${((100 * amount) / seconds / rate).toFixed(0)} % (${rate.toFixed(0)})`
-  const ratio = (of: number | undefined, to: number) => (of ? (of / to).toFixed(2) : '')
+  return {
+    tokensPerSecond: rows! / seconds,
+    toPlain: plain ? plain.seconds / seconds : null,
+    tokensPerCoreSecond: rows! / processorSeconds,
+    coreSecondsToPlain: plain ? plain.processorSeconds / processorSeconds : null,
+    shareOfMatmul: gigaflop! / seconds / matmul!,
+    matmulGigaflopsPerSecond: matmul!,
+    shareOfBandwidth: gigabytes! / seconds / bandwidth!,
+    bandwidthGigabytesPerSecond: bandwidth!,
+    l0: l0!,
+    residentGigabytes: resident!,
+    peakGigabytes: peak!,
+  }
+}
+
+function line({ precision, architecture, step }: Case, figures: Figures): string {
+  const share = (part: number, rate: number) => `${(100 * part).toFixed(0)} % (${rate.toFixed(0)})`
   return [
     precision.padEnd(9),
     architecture.padEnd(12),
     step.padEnd(5),
-    (rows! / seconds).toFixed(0).padStart(8),
-    ratio(plain?.seconds, seconds).padStart(8),
-    (rows! / processorSeconds).toFixed(0).padStart(13),
-    ratio(plain?.processorSeconds, processorSeconds).padStart(8),
-    share(gigaflop!, matmul!).padStart(19),
-    share(gigabytes!, bandwidth!).padStart(16),
-    l0!.toFixed(0).padStart(5),
-    `${resident!.toFixed(2)} (${peak!.toFixed(2)})`.padStart(11),
+    figures.tokensPerSecond.toFixed(0).padStart(8),
+    (figures.toPlain?.toFixed(2) ?? '').padStart(8),
+    figures.tokensPerCoreSecond.toFixed(0).padStart(13),
+    (figures.coreSecondsToPlain?.toFixed(2) ?? '').padStart(8),
+    share(figures.shareOfMatmul, figures.matmulGigaflopsPerSecond).padStart(19),
+    share(figures.shareOfBandwidth, figures.bandwidthGigabytesPerSecond).padStart(16),
+    figures.l0.toFixed(0).padStart(5),
+    `${figures.residentGigabytes.toFixed(2)} (${figures.peakGigabytes.toFixed(2)})`.padStart(11),
   ].join('  ')
 }
 
 /** Each case alone over `tokens` rows: the rate and the memory of its first million and of its last. */
-async function longRuns(cases: Omit<Case, 'step'>[], options: BenchOptions, tokens: number): Promise<void> {
-  console.log(`Over ${tokens} rows; first and last million of them.`)
-  console.log('precision  architecture  tokens/s first   last  a core-second first   last  GB first  last  peak')
+async function longRuns(cases: Omit<Case, 'step'>[], options: Config, tokens: number, tell: Teller): Promise<void> {
+  tell.line(`Over ${tokens} rows; first and last million of them.`)
+  tell.line('precision  architecture  tokens/s first   last  a core-second first   last  GB first  last  peak')
   for (const { precision, architecture } of cases) {
     const worker = await start({ precision, architecture, step: 'fused' }, options)
-    const { rows } = (await worker.facts()) as Record<string, number>
-    const timings: Timing[] = []
-    const window = Math.min(Math.ceil(1e6 / rows!), Math.ceil(tokens / rows! / 2))
-    let first: Record<string, number> = {}
-    await worker.time()
-    for (let seen = 0; seen < tokens; seen += rows!) {
-      timings.push(await worker.time())
-      if (timings.length === window) first = (await worker.facts()) as Record<string, number>
+    try {
+      const found = await overRows(worker, tokens)
+      tell.result({
+        benchmark: 'train',
+        precision,
+        architecture,
+        step: 'fused',
+        latents: options.latents,
+        tokens,
+        ...found,
+      })
+      const { first, last, peakGigabytes } = found
+      tell.line(
+        [
+          precision.padEnd(9),
+          architecture.padEnd(12),
+          first.tokensPerSecond.toFixed(0).padStart(14),
+          last.tokensPerSecond.toFixed(0).padStart(5),
+          first.tokensPerCoreSecond.toFixed(0).padStart(19),
+          last.tokensPerCoreSecond.toFixed(0).padStart(5),
+          first.residentGigabytes.toFixed(2).padStart(8),
+          last.residentGigabytes.toFixed(2).padStart(4),
+          peakGigabytes.toFixed(2).padStart(4),
+        ].join('  '),
+      )
+    } finally {
+      worker.stop()
     }
-    const last = (await worker.facts()) as Record<string, number>
-    worker.stop()
-    const rate = (some: Timing[], part: keyof Timing) =>
-      ((some.length * rows!) / some.reduce((sum, timing) => sum + timing[part], 0)).toFixed(0)
-    const [opening, end] = [timings.slice(0, window), timings.slice(-window)]
-    console.log(
-      [
-        precision.padEnd(9),
-        architecture.padEnd(12),
-        rate(opening, 'seconds').padStart(14),
-        rate(end, 'seconds').padStart(5),
-        rate(opening, 'processorSeconds').padStart(19),
-        rate(end, 'processorSeconds').padStart(5),
-        first.resident!.toFixed(2).padStart(8),
-        last.resident!.toFixed(2).padStart(4),
-        last.peak!.toFixed(2).padStart(4),
-      ].join('  '),
-    )
+  }
+}
+
+/** Rate and memory of the first million rows, and of the last. */
+async function overRows(worker: Worker, tokens: number) {
+  const { rows } = (await worker.facts()) as Record<string, number>
+  const timings: Timing[] = []
+  const window = Math.min(Math.ceil(1e6 / rows!), Math.ceil(tokens / rows! / 2))
+  let opening: Record<string, number> = {}
+  await worker.time()
+  for (let seen = 0; seen < tokens; seen += rows!) {
+    timings.push(await worker.time())
+    if (timings.length === window) opening = (await worker.facts()) as Record<string, number>
+  }
+  const closing = (await worker.facts()) as Record<string, number>
+  const rate = (some: Timing[], part: keyof Timing) =>
+    (some.length * rows!) / some.reduce((sum, timing) => sum + timing[part], 0)
+  const part = (some: Timing[], facts: Record<string, number>) => ({
+    tokensPerSecond: rate(some, 'seconds'),
+    tokensPerCoreSecond: rate(some, 'processorSeconds'),
+    residentGigabytes: facts.resident!,
+  })
+  return {
+    first: part(timings.slice(0, window), opening),
+    last: part(timings.slice(-window), closing),
+    peakGigabytes: closing.peak!,
   }
 }

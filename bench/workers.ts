@@ -1,7 +1,7 @@
 /** Benchmark cases as processes, since precision and ops are settings of a process; they take turns round by round. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { cpus, totalmem } from 'node:os'
+import { UserError } from '../core/errors.ts'
 
 /** Seconds by the clock, and seconds of processors, which other processes on the machine disturb less. */
 export interface Timing {
@@ -18,41 +18,79 @@ export interface Worker {
   stop(): void
 }
 
+/** What a worker sends instead of an answer when it cannot go on and the person can mend that. */
+interface Refusal {
+  readonly refusal: { readonly message: string; readonly fix?: string | undefined }
+}
+
 /** Starts a module that calls `serve`, with settings in its environment, and waits until it is ready. */
 export async function startWorker(module: URL, environment: Record<string, string>): Promise<Worker> {
   const child = fork(module, {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  await answer(child)
+  const answer = answersOf(child)
+  const ask = (request: 'facts' | 'run') => {
+    child.send(request)
+    return answer()
+  }
+  await answer()
   return {
-    async facts() {
-      child.send('facts')
-      return (await answer(child)) as Awaited<ReturnType<Worker['facts']>>
+    facts: async () => (await ask('facts')) as Awaited<ReturnType<Worker['facts']>>,
+    time: async () => (await ask('run')) as Timing,
+    stop: () => {
+      if (child.connected) child.disconnect()
     },
-    async time() {
-      child.send('run')
-      return (await answer(child)) as Timing
-    },
-    stop: () => child.disconnect(),
   }
 }
 
-/** The worker's side: says that it is ready, then gives its facts, or runs and times `step`, whenever asked. */
-export function serve(facts: () => Awaited<ReturnType<Worker['facts']>>, step: () => void): void {
-  process.on('message', request => {
-    if (request === 'facts') {
-      process.send!(facts())
-      return
-    }
-    const start = performance.now()
-    const used = process.cpuUsage()
-    step()
-    const seconds = (performance.now() - start) / 1000
-    const { user, system } = process.cpuUsage(used)
-    process.send!({ seconds, processorSeconds: (user + system) / 1e6 } satisfies Timing)
+/** The next message of a process, each time it is called; one listener of each kind for all of them. */
+function answersOf(child: ChildProcess): () => Promise<unknown> {
+  let waiting: { done(message: unknown): void; fail(error: Error): void } | undefined
+  let problem: Error | undefined
+  child.on('message', message => {
+    const refusal = (message as Partial<Refusal>).refusal
+    if (refusal) problem = new UserError(refusal.message, refusal.fix ? { fix: refusal.fix } : {})
+    if (problem) waiting?.fail(problem)
+    else waiting?.done(message)
   })
-  process.send!('ready')
+  child.on('exit', code => {
+    problem ??= new Error(`A benchmark's process ended early with code ${code}.`)
+    waiting?.fail(problem)
+  })
+  return () =>
+    new Promise((done, fail) => {
+      if (problem) fail(problem)
+      waiting = { done, fail }
+    })
+}
+
+/**
+ * The worker's side: prepares, says that it is ready, then gives its facts, or runs and times `step`, whenever asked. A
+ * `UserError` while it prepares is told to the person who started the benchmark.
+ */
+export async function serve(
+  prepare: () => Promise<{ facts(): Awaited<ReturnType<Worker['facts']>>; step(): void }>,
+): Promise<void> {
+  try {
+    const { facts, step } = await prepare()
+    process.on('message', request => {
+      if (request === 'facts') {
+        process.send!(facts())
+        return
+      }
+      const start = performance.now()
+      const used = process.cpuUsage()
+      step()
+      const seconds = (performance.now() - start) / 1000
+      const { user, system } = process.cpuUsage(used)
+      process.send!({ seconds, processorSeconds: (user + system) / 1e6 } satisfies Timing)
+    })
+    process.send!('ready')
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    process.send!({ refusal: { message: error.message, fix: error.fix } } satisfies Refusal)
+  }
 }
 
 /** A rate that is measured anew at each call and given as the best so far: other work on the machine only lowers it. */
@@ -83,21 +121,4 @@ export async function timeInTurns(workers: readonly Worker[], rounds: number): P
 export function machine(): string {
   const all = cpus()
   return `${all[0]?.model ?? process.arch}, ${all.length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
-}
-
-async function answer(child: ChildProcess): Promise<unknown> {
-  // Both are given up when one has come, so that no listener stays.
-  const done = new AbortController()
-  const { signal } = done
-  const stopped = once(child, 'exit', { signal }).then(([code]) => {
-    throw new Error(`A benchmark's process ended early with code ${code}.`)
-  })
-  const told = once(child, 'message', { signal })
-  try {
-    const [message] = await Promise.race([told, stopped])
-    return message
-  } finally {
-    for (const waiting of [stopped, told]) waiting.catch(() => {})
-    done.abort()
-  }
 }

@@ -27,6 +27,8 @@ export interface Outcome {
 }
 
 export interface CommandDefinition<S extends z.ZodObject = z.ZodObject> {
+  /** What one types before the command's name; `pipeline` unless said. */
+  readonly program?: string
   /** What it does, in a sentence or two. */
   readonly about: string
   readonly examples: readonly string[]
@@ -75,6 +77,7 @@ export async function readCommand(
   let file: string | undefined
   let json = false
   const operands = definition.operands ?? []
+  const typed = `${definition.program ?? 'pipeline'} ${name}`
 
   const command = new Command(name).exitOverride().helpOption(false).allowExcessArguments(true)
   command.configureOutput({ writeOut() {}, writeErr() {} })
@@ -100,9 +103,10 @@ export async function readCommand(
   try {
     command.parse([...args], { from: 'user' })
   } catch (error) {
-    throw error instanceof CommanderError ? wrongUsage(error, name, args, [...known.keys()]) : error
+    throw error instanceof CommanderError ? wrongUsage(error, { name, typed, keys: [...known.keys()] }, args) : error
   }
-  if (command.args.length > operands.length) throw strayOperand(name, command.args[operands.length]!, operands)
+  if (command.args.length > operands.length)
+    throw strayOperand({ name, typed, operands }, command.args[operands.length]!)
   for (const [i, text] of command.args.entries()) {
     if (operands[i] === 'config') file = text
     else given.set(operands[i]!, [text])
@@ -114,27 +118,40 @@ export async function readCommand(
   return { json, run: session => definition.run(config, session) }
 }
 
-function wrongUsage(error: CommanderError, name: string, args: readonly string[], keys: readonly string[]): Error {
+/** A command as one types it. */
+interface Typed {
+  readonly name: string
+  readonly typed: string
+}
+
+function wrongUsage(
+  error: CommanderError,
+  { name, typed, keys }: Typed & { readonly keys: readonly string[] },
+  args: readonly string[],
+): Error {
   if (error.code === 'commander.unknownOption') {
     const unknown = /'--?([^'=]*)/.exec(error.message)?.[1] ?? ''
     const [best] = nearest(unknown, [...keys, 'config', 'json', 'help'], 1)
     return new UserError(`${name} has no flag --${unknown}.`, {
-      fix: `Did you mean --${best}? \`pipeline ${name} --help\` lists all.`,
+      fix: `Did you mean --${best}? \`${typed} --help\` lists all.`,
     })
   }
   if (error.code === 'commander.optionMissingArgument') {
     const flag = /--[^\s'<[]+/.exec(error.message)?.[0] ?? args.at(-1)
     return new UserError(`${name} needs a value after ${flag}.`, {
-      fix: `\`pipeline ${name} --help\` lists all flags.`,
+      fix: `\`${typed} --help\` lists all flags.`,
     })
   }
   return new UserError(error.message.replace(/^error: /, ''), { cause: error })
 }
 
-function strayOperand(name: string, stray: string, operands: readonly string[]): UserError {
+function strayOperand(
+  { name, typed, operands }: Typed & { readonly operands: readonly string[] },
+  stray: string,
+): UserError {
   const takes = operands.length ? `takes ${operands.join(' and ')}` : 'takes flags only'
   return new UserError(`${name} ${takes}, but was given ${JSON.stringify(stray)} too.`, {
-    fix: `\`pipeline ${name} --help\` shows how it is called.`,
+    fix: `\`${typed} --help\` shows how it is called.`,
   })
 }
 
@@ -154,7 +171,7 @@ function commandHelp(name: string, definition: CommandDefinition, flags: readonl
   })
   return helpText(
     {
-      usage: ['pipeline', name, ...usage, '[flags]'].join(' '),
+      usage: [definition.program ?? 'pipeline', name, ...usage, '[flags]'].join(' '),
       about: definition.about,
       examples: definition.examples,
       sections: [

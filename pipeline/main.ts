@@ -82,16 +82,16 @@ function groupHelp(path: readonly string[], entries: Readonly<Record<string, Com
   )
 }
 
-/** Tells the person, or under --json the program, what went wrong. */
-async function complain(thrown: unknown, json: boolean): Promise<number> {
+/** Tells the person, or under --json the program, what went wrong, and gives the exit code. */
+export async function complain(thrown: unknown, json: boolean, program = 'pipeline'): Promise<number> {
   const error = asUserError(thrown)
   const exitCode = error ? error.exitCode : bugCode
   const message = error ? error.message : thrown instanceof Error ? thrown.message : String(thrown)
   const fix = error?.fix
-  if (error) process.stderr.write(visibleLines(`pipeline: ${message}\n${fix ? `  fix: ${fix}\n` : ''}`))
+  if (error) process.stderr.write(visibleLines(`${program}: ${message}\n${fix ? `  fix: ${fix}\n` : ''}`))
   else {
     const stack = thrown instanceof Error ? (thrown.stack ?? message) : message
-    process.stderr.write(`pipeline: this is a bug, not your mistake. Please report what follows.\n${stack}\n`)
+    process.stderr.write(`${program}: this is a bug, not your mistake. Please report what follows.\n${stack}\n`)
   }
   if (json) await print(`${visibleJson({ error: { message, ...(fix ? { fix } : {}), exitCode } })}\n`)
   return exitCode
@@ -110,7 +110,7 @@ function asUserError(thrown: unknown): UserError | undefined {
 }
 
 /** Writes to stdout and waits until it is written; a reader that went away (`| head`) is no error. */
-function print(text: string): Promise<void> {
+export function print(text: string): Promise<void> {
   return new Promise((done, fail) => {
     process.stdout.once('error', error => (codeOf(error) === 'EPIPE' ? done() : fail(error)))
     process.stdout.write(text, () => done())
