@@ -67,14 +67,14 @@ describe('the latents of a batch', () => {
       [0, 3, 0],
     ])
   })
-  test('may be a fraction a row: the count is rounded down over the batch', () => {
+  test('may be a fraction a row: the nearest whole number of the batch is kept', () => {
     expect(
       kept(
         [
           [1, 2],
           [3, 4],
         ],
-        1.9,
+        1.4,
       ),
     ).toEqual([
       [0, 2],

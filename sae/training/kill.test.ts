@@ -1,4 +1,4 @@
-/** The same as resume.test.ts with a real SIGKILL: of every variant where PIPELINE_LONG is set, else of a few. */
+/** The same as resume.test.ts with a real SIGKILL: of every variant and precision where PIPELINE_LONG is set, else of one. */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -42,7 +42,7 @@ async function killedAfter(step: number, milliseconds: number, ...training: Para
   expect(await ended, said).toBe('SIGKILL')
 }
 
-const killed = process.env.PIPELINE_LONG ? Object.keys(variants) : ['matryoshka', 'jumprelu', 'cross-layer']
+const killed = process.env.PIPELINE_LONG ? Object.keys(variants) : ['jumprelu']
 
 test.each(killed)(
   '%s, killed and started again, ends in the bytes of one that was left alone',
@@ -69,8 +69,7 @@ test.each(killed)(
   },
 )
 
-const rounded = process.env.PIPELINE_LONG ? Object.keys(variants) : ['batchtopk']
-test.each(rounded)(
+test.runIf(process.env.PIPELINE_LONG).each(Object.keys(variants))(
   '%s with rounded products, killed and started again, ends in the same bytes',
   {
     timeout: 240_000,

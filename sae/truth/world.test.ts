@@ -102,6 +102,7 @@ describe('a world of known features', () => {
   })
 
   test('samples of SynthSAEBench-16k have the statistics of its own generator', async context => {
+    if (!process.env.PIPELINE_LONG) return context.skip('half a minute of samples; npm run test:long')
     if (!hasOp('PipelineTruth')) return context.skip()
     // SAELens 6.54.12, 100,000 samples of its generator with the same settings (no orthogonalisation, seed 42): in all
     // 34.44 features a sample (deviation 11.64), 25.11 of the first 4,096; norm 28.34, mean square 832.3; trace of the
