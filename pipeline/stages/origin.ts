@@ -1,6 +1,7 @@
 /** What an SAE was made from: the capture, model and text that its run's lineage records, as long as they are what they were. */
+import { parseConfig } from '../../core/config.ts'
 import { UserError } from '../../core/errors.ts'
-import type { DatasetConfig } from '../../datasets/config.ts'
+import { DatasetConfig } from '../../datasets/config.ts'
 import { inherited, inheritedRun, missingAncestors } from '../../runs/lineage.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { type Found, findDataset, findModel, nameOf, runAsInput } from './inputs.ts'
@@ -27,7 +28,8 @@ export async function datasetOf(
   const { path, sha256, config } = await recorded(store, sae, 'dataset', 'with --dataset.path')
   const found = await findDataset(path)
   if (found.input.sha256 !== sha256) throw changed(sae, `The text ${path}`, '--dataset.path')
-  return { ...found, config: { ...(config as DatasetConfig), path } }
+  // Parsed again: a run of an earlier version lacks the settings that came since.
+  return { ...found, config: parseConfig(DatasetConfig, { ...(config as object), path }, 'dataset') }
 }
 
 /** The capture that an SAE learned from, as an input; undefined for one that has none, or whose capture is gone. */
