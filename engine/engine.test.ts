@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,6 +31,26 @@ describe('where TensorFlow is not installed', () => {
     expect(name).toBe('wasm')
     expect(notice).toMatch(/^TensorFlow is not installed: .*doctor --install.*\.$/)
     expect(notice).not.toContain('\n')
+  })
+
+  test('what is missing is named: the build, the binding compiled for it, or the npm package that it is made of', async () => {
+    const root = tensorflowRoot('cpu')
+    expect(decideEngine('auto', true).reason).toBe('TensorFlow is not installed')
+    await mkdir(join(root, 'lib'), { recursive: true })
+    await writeFile(join(root, 'installed.json'), '{}')
+    expect(decideEngine('auto', true).reason).toContain(`${join(root, 'lib', 'tfjs_binding.node')}, is not installed`)
+    await writeFile(join(root, 'lib', 'tfjs_binding.node'), '')
+    expect(decideEngine('auto', true).name).toBe('tensorflow')
+    const { name, reason, notice } = decideEngine('auto', false)
+    expect(name).toBe('wasm')
+    expect(reason).toBe(
+      `TensorFlow lies in ${root}, but tfjs's binding to it, the npm package @tensorflow/tfjs-node-gpu, is not installed`,
+    )
+    expect(notice).toContain('`pipeline doctor --install` installs it')
+    expect(() => decideEngine('tensorflow', false)).toThrow(
+      'the npm package @tensorflow/tfjs-node-gpu, is not installed.',
+    )
+    expect(() => decideEngine('tensorflow-gpu', false)).toThrow("TensorFlow's CUDA build is not installed.")
   })
 
   test.each(['tensorflow', 'tensorflow-gpu'] as const)('%s by name is an error that tells the way', choice => {

@@ -4,7 +4,7 @@ import { messageOf, UserError } from '../core/errors.ts'
 import { withLock } from '../core/lock.ts'
 import { type Progress, silent } from '../core/progress.ts'
 import { damagedFile } from './install/install.ts'
-import { installerLock, isInstalled, tensorflowRoot } from './install/places.ts'
+import { bindingPath, installerLock, isInstalled, manifestPath, tensorflowRoot } from './install/places.ts'
 import { buildOps, opsPath } from './native/build.ts'
 import { loadOps } from './ops/native.ts'
 import {
@@ -70,41 +70,53 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   return engine
 }
 
-/** Which engine a choice comes to on this machine; throws a `UserError` where a named one is not installed. */
-export function decideEngine(choice: EngineChoice): EngineDecision {
+/**
+ * Which engine a choice comes to on this machine; throws a `UserError` where a named one is not installed. `backend` is
+ * whether tfjs's native backend is there.
+ */
+export function decideEngine(choice: EngineChoice, backend = hasNativeBackend()): EngineDecision {
   const [cpu, cuda] = [tensorflowRoot('cpu'), tensorflowRoot('cuda')]
-  const usable = (root: string) => isInstalled(root) && hasNativeBackend()
+  const usable = (root: string) => isInstalled(root) && backend
   // The CUDA build computes on processors too.
   const root = [cpu, cuda].find(usable)
+  const unpacked = [cpu, cuda].find(root => existsSync(manifestPath(root)))
   switch (choice) {
     case 'wasm':
       return { name: 'wasm', root: '', reason: 'wasm was asked for' }
     case 'tensorflow':
       if (root) return { name: 'tensorflow', root, reason: 'TensorFlow was asked for and is installed' }
-      throw missing('tensorflow', 'TensorFlow')
+      throw missing('tensorflow', lackOf('TensorFlow', unpacked ?? cpu, backend))
     case 'tensorflow-gpu':
       if (usable(cuda)) return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build was asked for" }
-      throw missing('tensorflow-gpu', "TensorFlow's CUDA build")
+      throw missing('tensorflow-gpu', lackOf("TensorFlow's CUDA build", cuda, backend))
     case 'auto':
       if (usable(cuda) && existsSync(nvidiaDriver))
         return { name: 'tensorflow-gpu', root: cuda, reason: "TensorFlow's CUDA build and a driver are installed" }
       if (root) return { name: 'tensorflow', root, reason: 'TensorFlow is installed' }
-      return {
-        name: 'wasm',
-        root: '',
-        reason: 'TensorFlow is not installed',
-        notice: 'TensorFlow is not installed: the slower wasm engine runs. `pipeline doctor --install` installs it.',
-      }
+      return onlyWasm(lackOf('TensorFlow', unpacked ?? cpu, backend))
     default:
       return choice satisfies never
   }
 }
 
+function onlyWasm(reason: string): EngineDecision {
+  const notice = `${reason}: the slower wasm engine runs. \`pipeline doctor --install\` installs it.`
+  return { name: 'wasm', root: '', reason, notice }
+}
+
+/** Which part of a TensorFlow build is not there. */
+function lackOf(what: string, root: string, backend: boolean): string {
+  if (!existsSync(manifestPath(root))) return `${what} is not installed`
+  if (!backend)
+    return `${what} lies in ${root}, but tfjs's binding to it, the npm package @tensorflow/tfjs-node-gpu, is not installed`
+  return `${what} lies in ${root}, but the binding compiled for it, ${bindingPath(root)}, is not installed`
+}
+
 /** What NVIDIA's driver shows of itself while it is loaded. */
 export const nvidiaDriver = '/proc/driver/nvidia/version'
 
-function missing(choice: EngineChoice, what: string): UserError {
-  return new UserError(`${what} is not installed.`, {
+function missing(choice: EngineChoice, lack: string): UserError {
+  return new UserError(`${lack}.`, {
     fix: `Install it with \`pipeline doctor --install --engine ${choice}\`, or choose --engine wasm.`,
   })
 }

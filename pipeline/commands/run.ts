@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
+import { type EngineChoice, resolveSettings } from '../../engine/settings.ts'
 import { defineCommand } from '../command.ts'
 import { runChild } from '../stages/child.ts'
 import { PipelineConfig, sections, stagesOf } from '../stages/file.ts'
@@ -32,6 +33,8 @@ export default defineCommand({
     // Runs by stage; where a stage made several, what follows is done for each of them.
     let branches: Branch[] = [{ done: {} }]
     const planned = stagesOf(config)
+    const pace = await paceOf(config.engine)
+    if (pace) session.progress.note(pace)
     for (const [i, { stage, settings }] of planned.entries()) {
       const next: Branch[] = []
       for (const { done, label } of branches) {
@@ -68,6 +71,13 @@ export default defineCommand({
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
+
+/** What to expect where the slower engine does the work: measured on examples/demo.yaml, two cores. */
+async function paceOf(engine: EngineChoice): Promise<string | undefined> {
+  const { decideEngine } = await import('../../engine/engine.ts')
+  if (decideEngine(resolveSettings({ engine }).engine).name !== 'wasm') return undefined
+  return 'On the wasm engine this takes about six times as long as on TensorFlow: the demo six minutes instead of one.'
+}
 
 /** Runs that were made one from another. */
 interface Branch {
