@@ -115,7 +115,7 @@ export function forestPlot(text: ChartText, estimates: readonly Estimate[]): str
         ? ''
         : `<rect class="control" x="${at(x.place(estimate.controlLow))}" width="${at(Math.max(1, x.place(estimate.controlHigh) - x.place(estimate.controlLow)))}" y="${at(y - 8)}" height="16"/>`
     const letters = [...visible(estimate.name)]
-    const name = letters.length > 22 ? `${letters.slice(0, 21).join('')}…` : letters.join('')
+    const name = letters.length > 20 ? `${letters.slice(0, 19).join('')}…` : letters.join('')
     return `<text class="label" x="${left - 8}" y="${at(y + 4)}" text-anchor="end">${escapeHtml(name)}<title>${shown(estimate.name)}</title></text>${control}<line class="interval ${estimate.state}" x1="${at(x.place(estimate.low))}" x2="${at(x.place(estimate.high))}" y1="${at(y)}" y2="${at(y)}"/><circle class="estimate ${estimate.state}" cx="${at(x.place(estimate.value))}" cy="${at(y)}" r="4"><title>${shown(estimate.name)}: ${short(estimate.value)} [${short(estimate.low)}, ${short(estimate.high)}] ${estimate.state}</title></circle>`
   })
   const zero = `<line class="zero" x1="${at(x.place(0))}" x2="${at(x.place(0))}" y1="${topMargin}" y2="${height - bottomMargin}"/>`
