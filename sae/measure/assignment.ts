@@ -32,20 +32,8 @@ export function* largestMatching(values: Float32Array, n: number, m: number): Pi
     return rows
   }
   requireFinite(values)
-  // Costs are −value. u and v are the dual prices: cost − u − v is never negative, and 0 along the matching.
-  const columnOf = new Int32Array(n).fill(-1)
-  const rowOf = new Int32Array(m).fill(-1)
-  const u = new Float64Array(n)
-  const v = new Float64Array(m)
-  for (let i = 0; i < n; i++) {
-    let best = 0
-    for (let j = 1; j < m; j++) if (values[i * m + j]! > values[i * m + best]!) best = j
-    u[i] = -values[i * m + best]!
-    if (rowOf[best] === -1) {
-      rowOf[best] = i
-      columnOf[i] = best
-    }
-  }
+  const matching = favourites(values, n, m)
+  const { columnOf, rowOf, u, v } = matching
   const distance = new Float64Array(m)
   const from = new Int32Array(m)
   const settled = new Uint8Array(m)
@@ -88,16 +76,46 @@ export function* largestMatching(values: Float32Array, n: number, m: number): Pi
       u[rowOf[j]!]! += reached - distance[j]!
       v[j]! -= reached - distance[j]!
     }
-    for (let j = end, row = -1; row !== start; ) {
-      row = from[j]!
-      const before = columnOf[row]!
-      rowOf[j] = row
-      columnOf[row] = j
-      j = before
-    }
+    turnOver(matching, from, start, end)
     yield
   }
   return columnOf
+}
+
+/** A matching so far, −1 for what is free, and its dual prices: with costs −value, cost − u − v is never negative, and 0 along it. */
+interface Matching {
+  readonly columnOf: Int32Array
+  readonly rowOf: Int32Array
+  readonly u: Float64Array
+  readonly v: Float64Array
+}
+
+/** Each row with the best of its columns, where no row before took it. */
+function favourites(values: Float32Array, n: number, m: number): Matching {
+  const columnOf = new Int32Array(n).fill(-1)
+  const rowOf = new Int32Array(m).fill(-1)
+  const u = new Float64Array(n)
+  for (let i = 0; i < n; i++) {
+    let best = 0
+    for (let j = 1; j < m; j++) if (values[i * m + j]! > values[i * m + best]!) best = j
+    u[i] = -values[i * m + best]!
+    if (rowOf[best] === -1) {
+      rowOf[best] = i
+      columnOf[i] = best
+    }
+  }
+  return { columnOf, rowOf, u, v: new Float64Array(m) }
+}
+
+/** Gives each row on the path from `start` to the free column `end` the column after it. */
+function turnOver({ columnOf, rowOf }: Matching, from: Int32Array, start: number, end: number): void {
+  for (let j = end, row = -1; row !== start; ) {
+    row = from[j]!
+    const before = columnOf[row]!
+    rowOf[j] = row
+    columnOf[row] = j
+    j = before
+  }
 }
 
 /** A value that is no number is smaller and larger than none, and a search for the best would never end. */
