@@ -34,12 +34,12 @@ test.skipIf(!published).each(['auto', 'wasm'])(
     const near = (value: number) => expect.closeTo(value, 7)
     expect(json).toMatchObject({
       fvu: expect.closeTo(expected.fvu, 9),
-      row_error: {
+      rowError: {
         mean: expect.closeTo(expected.abs_recon_err_mean, 6),
         p99: expect.closeTo(expected.abs_recon_err_p99, 6),
       },
-      row_relative_error: { mean: near(expected.rel_recon_err_mean), p99: near(expected.rel_recon_err_p99) },
-      row_l0: { mean: expect.closeTo(expected.l0_mean, 4), p99: expected.l0_p99 },
+      rowRelativeError: { mean: near(expected.rel_recon_err_mean), p99: near(expected.rel_recon_err_p99) },
+      rowL0: { mean: expect.closeTo(expected.l0_mean, 4), p99: expected.l0_p99 },
       dead: expected.dead_features,
     })
   },
