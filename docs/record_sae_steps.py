@@ -6,6 +6,9 @@
 Small planted data, twelve steps of SAELens's own trainer step (forward, backward, clipping, Adam), latents that did not fire
 for two steps dead. Each architecture gives a JSON and a safetensors file: `x` [step, row, width], `init.*`, `final.*`,
 `loss.*`, and `latents`, those of x[0] under the final weights.
+
+Temporal SAEs, which SAELens does not train, give a directory each, as SAELens saves it, and `expected.safetensors` in it: `x` [batch,
+position, width], `latents` and `reconstruction`.
 """
 
 import json
@@ -19,6 +22,7 @@ from sae_lens.saes.abstopk_sae import AbsTopKTrainingSAE, AbsTopKTrainingSAEConf
 from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
 from sae_lens.saes.matching_pursuit_sae import MatchingPursuitTrainingSAE, MatchingPursuitTrainingSAEConfig
 from sae_lens.saes.sae import TrainStepInput
+from sae_lens.saes.temporal_sae import TemporalSAE, TemporalSAEConfig
 
 WIDTH, LATENTS, ROWS, STEPS, DEAD_AFTER, CLIP = 6, 16, 24, 12, 2, 1.0
 
@@ -81,6 +85,21 @@ def record(name, sae, rate, folder: Path):
     print(name, "dead", dead, "last loss", losses["loss.total"][-1])
 
 
+def temporal(name, config, folder: Path):
+    sae = TemporalSAE(TemporalSAEConfig(d_in=WIDTH, d_sae=LATENTS, device="cpu", n_heads=2, bottleneck_factor=4, **config))
+    with torch.no_grad():
+        sae.b_dec.normal_(std=0.3)
+        for layer in sae.attn_layers:
+            for part in (layer.k_ctx, layer.q_target, layer.v_ctx):
+                part.weight.mul_(40)
+    sae.save_model(folder / name)
+    x = 3 * torch.randn(3, 7, WIDTH)
+    with torch.no_grad():
+        values = {"x": x, "latents": sae.encode(x), "reconstruction": sae(x)}
+    save_file({key: value.contiguous() for key, value in values.items()}, folder / name / "expected.safetensors")
+    print(name, "L0", float((values["latents"] != 0).sum(-1).float().mean()))
+
+
 def main():
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
@@ -93,6 +112,13 @@ def main():
     ]:
         torch.manual_seed(0)
         record(name, kind(config), rate, folder)
+    for name, config in [
+        ("temporal", {"kval_topk": 3, "n_attn_layers": 2}),
+        ("temporal-untied", {"sae_diff_type": "relu", "tied_weights": False, "apply_b_dec_to_input": False,
+                             "normalize_activations": "constant_scalar_rescale", "activation_normalization_factor": 0.5}),
+    ]:
+        torch.manual_seed(1)
+        temporal(name, config, folder)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import { drawWindows } from '../datasets/draw.ts'
 import type { Tokenizer } from '../datasets/tokenizer/index.ts'
 import { encodeWindows, throwIfInterrupted } from '../latents/activations.ts'
 import type { Model } from '../model/model.ts'
+import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
-import { mustBeOneSided } from '../sae/signed.ts'
 import { type Evidence, evidenceByLatent } from '../validation/evidence.ts'
 import { mustBelong } from './belongs.ts'
 import type { LabelConfig } from './config.ts'
@@ -65,7 +65,7 @@ export interface LabelSummary {
  */
 export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
   const { model, sae, dataset, tokenizer, stability, config } = inputs
-  mustBeOneSided(sae, 'label')
+  mustSpeakByLatent(sae, 'label')
   const hashes = { sae: sae.hash, model: model.hash, dataset: dataset.hash }
   const evidence = joined(inputs, hashes)
   const concepts = config.concepts ?? dataset.concepts

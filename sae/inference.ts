@@ -5,6 +5,7 @@
  *   standard   relu(π)                      topk   topK(relu(π), k)
  *   jumprelu   relu(π) · 1[π > threshold]   gated  1[π_gate > 0] · relu((x − b_dec) W_enc e^{r_mag} + b_mag)
  *   abstopk    π at its k largest |π|       matching_pursuit  as in pursuit.ts, with no encoder but the decoder
+ *   temporal   as in temporal.ts: rows are one sequence
  *   x̂ = z W_dec + b_dec, and + x W_skipᵀ for skip transcoders; cross-layer transcoders as in layers.ts
  *
  * Where rows are normalised one by one, x is the normalised row, and x̂ is brought back but for transcoders.
@@ -16,13 +17,14 @@ import { above, absTopK, topK } from './layers/activations.ts'
 import { decodeLayers, decoderOfLayers, layerPreActivations, skipLayers } from './layers/cross-layer.ts'
 import { decoderNorms } from './layers/linear.ts'
 import { type PursuitEnd, pursue } from './layers/pursuit.ts'
+import { attentionLayers, attentionShapes, type TemporalCodes, temporalCodes } from './layers/temporal.ts'
 import { normalise } from './normalise.ts'
 
 export type SaeParams = Readonly<Record<string, Tensor>>
 export type SaeConfig = Readonly<Record<string, unknown>>
 
 /** Families of activation that a saved architecture's name stands for. */
-type Activation = 'relu' | 'topk' | 'abstopk' | 'jumprelu' | 'gated' | 'pursuit'
+type Activation = 'relu' | 'topk' | 'abstopk' | 'jumprelu' | 'gated' | 'pursuit' | 'temporal'
 
 const activations: Record<string, Activation> = {
   standard: 'relu',
@@ -31,6 +33,7 @@ const activations: Record<string, Activation> = {
   gated: 'gated',
   abstopk: 'abstopk',
   matching_pursuit: 'pursuit',
+  temporal: 'temporal',
   transcoder: 'relu',
   skip_transcoder: 'relu',
   jumprelu_transcoder: 'jumprelu',
@@ -67,6 +70,11 @@ export function hasSignedLatents(architecture: string): boolean {
   return architecture === 'abstopk'
 }
 
+/** Whether rows that are encoded together are one sequence, in its order, instead of each for itself. */
+export function readsSequences(architecture: string): boolean {
+  return architecture === 'temporal'
+}
+
 /** Whether latents of each layer write to that layer and all later ones. */
 function isCrossLayer(architecture: string): boolean {
   return architecture === 'cross_layer_transcoder' || architecture === 'cross_layer_skip_transcoder'
@@ -90,7 +98,7 @@ export function impliedSizes(architecture: string, tensors: Shapes): Sizes | und
     return { width: layers * width, latents: layers * latents, outputs: tensors.W_dec_0?.shape[1] ?? 0 }
   }
   const decoder = tensors.W_dec?.shape
-  if (activationOf(architecture) === 'pursuit')
+  if (['pursuit', 'temporal'].includes(activationOf(architecture)))
     return decoder?.length === 2 ? { width: decoder[1]!, latents: decoder[0]!, outputs: decoder[1]! } : undefined
   if (encoder?.length !== 2 || decoder?.length !== 2) return undefined
   return { width: encoder[0]!, latents: encoder[1]!, outputs: decoder[1]! }
@@ -101,6 +109,13 @@ export function tensorShapes(architecture: string, { width, latents, outputs }: 
   const shapes: Record<string, number[]> = { b_dec: [outputs] }
   const activation = activationOf(architecture)
   if (activation === 'pursuit') return { W_dec: [latents, outputs], b_dec: [outputs] }
+  if (activation === 'temporal') {
+    const keys = tensors['attn_layers.0.k_ctx.weight']?.shape[0] ?? 0
+    const layers = Math.max(1, attentionLayers(Object.keys(tensors)))
+    // A tied encoder is the decoder, and is not kept beside it.
+    const encoder: Record<string, number[]> = tensors.W_enc ? { W_enc: [width, latents] } : {}
+    return { ...shapes, W_dec: [latents, outputs], ...encoder, ...attentionShapes(layers, latents, keys) }
+  }
   if (isCrossLayer(architecture)) {
     const layers = tensors.W_enc!.shape[0]!
     shapes.W_enc = [layers, width / layers, latents / layers]
@@ -133,6 +148,7 @@ export function encodeRows(architecture: string, params: SaeParams, config: SaeC
     const pre = layerPreActivations({ wEnc, bEnc: params.b_enc as Tensor1D }, x)
     return above(tf.relu(pre), params.threshold as Tensor1D)
   }
+  if (readsSequences(architecture)) return codesOf(params, config, x).novel
   const { rows } = normalise(config.normalize_activations, x)
   const input = config.apply_b_dec_to_input ? rows.sub<Tensor2D>(params.b_dec!) : rows
   const activation = activationOf(architecture)
@@ -149,6 +165,25 @@ export function encodeRows(architecture: string, params: SaeParams, config: SaeC
   if (activation === 'relu') return tf.relu(pre)
   const ranked = config.rescale_acts_by_decoder_norm ? pre.mul<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : pre
   return activation === 'abstopk' ? absTopK(ranked, config.k as number) : topK(tf.relu(ranked), config.k as number)
+}
+
+/** The codes of one sequence under a temporal SAE. */
+function codesOf(params: SaeParams, config: SaeConfig, x: Tensor2D): TemporalCodes {
+  const kind = config.normalize_activations
+  const { rows } =
+    kind === 'constant_scalar_rescale' ? { rows: x.mul<Tensor2D>(rowScaleOf(config)) } : normalise(kind, x)
+  const input = config.apply_b_dec_to_input ? rows.sub<Tensor2D>(params.b_dec!) : rows
+  const { W_enc, W_dec, b_dec: _, ...attention } = params
+  const wDec = W_dec as Tensor2D
+  const wEnc = (W_enc ?? tf.transpose(wDec)) as Tensor2D
+  const k = config.sae_diff_type === 'relu' ? undefined : (config.kval_topk as number | null | undefined)
+  return temporalCodes(input, { wEnc, wDec, attention }, { heads: config.n_heads as number, k: k ?? undefined })
+}
+
+/** What an SAE multiplies all rows by before it reads them, and divides by what it gives; 1 but for some temporal ones. */
+export function rowScaleOf(config: SaeConfig): number {
+  if (config.normalize_activations !== 'constant_scalar_rescale') return 1
+  return config.activation_normalization_factor as number
 }
 
 /** When a row has latents enough, with SAELens's names and defaults. */
@@ -171,6 +206,14 @@ export function decodeRows(
   if (isCrossLayer(architecture)) {
     const written = decodeLayers({ wDec: layerDecoders(params), bDec: params.b_dec as Tensor1D }, latents)
     return params.W_skip ? written.add(skipLayers(params.W_skip as Tensor3D, rowsFor(architecture, x))) : written
+  }
+  if (readsSequences(architecture)) {
+    const given = rowsFor(architecture, x)
+    const both = latents.add<Tensor2D>(codesOf(params, config, given).predicted)
+    const y = tf.matMul(both, params.W_dec as Tensor2D) as Tensor2D
+    const biased = params.W_enc || config.apply_b_dec_to_input ? y.add<Tensor2D>(params.b_dec!) : y
+    if (config.normalize_activations === 'constant_scalar_rescale') return biased.div(rowScaleOf(config))
+    return normalise(config.normalize_activations, given).undo(biased)
   }
   const rescale = choosesK(architecture) && config.rescale_acts_by_decoder_norm
   const z = rescale ? latents.div<Tensor2D>(decoderNorms(params.W_dec as Tensor2D)) : latents

@@ -1,7 +1,16 @@
 /** Makes an `Sae` from an architecture's name, its config and its tensors. */
 import { UserError } from '../core/errors.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
-import { decodeRows, decoderRows, encodeRows, impliedSizes, normalisesRows, tensorShapes } from './inference.ts'
+import {
+  decodeRows,
+  decoderRows,
+  encodeRows,
+  impliedSizes,
+  normalisesRows,
+  readsSequences,
+  rowScaleOf,
+  tensorShapes,
+} from './inference.ts'
 import type { Sae, SaeMetadata, SparseLatents } from './sae.ts'
 import { compressRows, denseRows, stackSparse } from './sparse.ts'
 
@@ -21,7 +30,8 @@ export interface SaeParts {
 /** An SAE of these parts. Throws a `UserError` when a tensor is missing or has another shape than the others imply. */
 export function makeSae({ architecture, config, metadata, params, hash = '' }: SaeParts): Sae {
   const { width, latents, outputs } = checkShapes(architecture, params)
-  const chunk = Math.max(1, Math.floor(chunkEntries / latents))
+  // A sequence is worked through as a whole.
+  const chunk = readsSequences(architecture) ? Number.MAX_SAFE_INTEGER : Math.max(1, Math.floor(chunkEntries / latents))
   const encodeDense = (x: Tensor2D) => tf.tidy(() => encodeRows(architecture, params, config, x))
 
   return {
@@ -71,7 +81,7 @@ export function makeSae({ architecture, config, metadata, params, hash = '' }: S
         throw new UserError('This SAE normalises each row, so its decoder rows have no fixed place in the model.', {
           fix: 'Use an SAE that was trained without layer_norm or constant_norm_rescale.',
         })
-      return decoderRows(architecture, params)
+      return tf.tidy(() => decoderRows(architecture, params).div<Tensor2D>(rowScaleOf(config)))
     },
 
     dispose() {

@@ -22,8 +22,8 @@ import {
   siteMean,
 } from '../latents/reconstruction.ts'
 import type { Model } from '../model/model.ts'
+import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
-import { mustBeOneSided } from '../sae/signed.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { fewValued, readLabelledText, sampleRows, strataOf } from './claims/labelled-text.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
@@ -66,7 +66,7 @@ export interface ValidateSummary {
 export async function validate(context: StageContext, inputs: ValidateInputs): Promise<ValidateSummary> {
   const { directory, seed, metrics } = context
   const { model, sae, dataset, config } = inputs
-  mustBeOneSided(sae, 'validate')
+  mustSpeakByLatent(sae, 'validate')
   checkInputs(inputs)
   await removePartials(directory)
   metrics.truncate(0)

@@ -26,7 +26,7 @@ export default defineCommand({
     const found = await findAnySae(openStore(config), config.sae)
     await startProcessEngine(config)
     const { tf } = await import('../../engine/tf.ts')
-    const { rowsOf } = await import('../../sae/measure/reference.ts')
+    const { positionsOf, rowsOf } = await import('../../sae/measure/reference.ts')
     const { measureRows } = await import('../../sae/measure/row-quality.ts')
     const sae = await openAnySae(found)
     const path = resolve(config.rows)
@@ -46,7 +46,7 @@ export default defineCommand({
           `${config.tensor} in ${path} has ${x.shape[0]} rows, and ${config.target} has ${target.shape[0]}.`,
           { fix: 'Give a row to predict for each row that is read.' },
         )
-      const quality = measureRows(sae, x, target)
+      const quality = measureRows(sae, x, target, await positionsOf(path, config.tensor, sae.width))
       tf.dispose([x, target])
       return { text: qualityText(sae, quality), json: quality }
     } finally {

@@ -29,7 +29,10 @@ describe('encode', () => {
   test('never has more than k nonzero latents', () => {
     const value = fc.float({ noNaN: true, noDefaultInfinity: true })
     const rows = fc.tuple(value, value, value)
-    fc.assert(fc.property(rows, row => encodeRow(row).filter(value => value !== 0).length <= 2), { seed: 1 })
+    fc.assert(
+      fc.property(rows, row => encodeRow(row).filter(value => value !== 0).length <= 2),
+      { seed: 1 },
+    )
   })
 })
 

@@ -17,6 +17,7 @@ import { mustBeFinite, mustKnowTensors } from './files/said.ts'
 import { readConfig, type SaelensConfig, saelensConfig } from './saelens/config.ts'
 import { countingTensors } from './saelens/keys.ts'
 import { readScale, scaledInput } from './saelens/scale.ts'
+import { mustFitTemporal } from './saelens/single.ts'
 import { finishTraining } from './saelens/training.ts'
 
 /** What a saved SAE is made of; tensors stay the caller's. */
@@ -136,6 +137,7 @@ async function readParams(
         `cfg.json says ${key} is ${quote(String(config[key]))}, but the weights in ${path} have ${size}.`,
       )
   if (choosesK(architecture)) checkK(config.k, latents, path)
+  if (architecture === 'temporal') mustFitTemporal(config, found, latents, path)
   const factor = found.scaling_factor && scalingFactor(await read('scaling_factor'), latents, config, path)
   if (config.finetuning_scaling_factor && !found.scaling_factor)
     throw new UserError(`cfg.json says finetuning_scaling_factor is used, but ${path} has no scaling_factor.`)
@@ -161,7 +163,7 @@ async function readParams(
 
 /** A vector that is kept as a matrix of one row, as [width]. */
 function flattened<T extends { shape: number[] }>(name: string, numbers: T): T {
-  const isVector = !name.startsWith('W_') && numbers.shape.length === 2 && numbers.shape[0] === 1
+  const isVector = !/^W_|weight$/.test(name) && numbers.shape.length === 2 && numbers.shape[0] === 1
   return isVector ? { ...numbers, shape: [numbers.shape[1]!] } : numbers
 }
 

@@ -7,6 +7,7 @@
 import { UserError } from '../../core/errors.ts'
 import { onHost } from '../../engine/host.ts'
 import { type Tensor, type Tensor2D, tf } from '../../engine/tf.ts'
+import { readsSequences } from '../inference.ts'
 import type { Sae, SparseLatents } from '../sae.ts'
 
 /** What each figure is, by name. */
@@ -135,11 +136,11 @@ export class QualityMeter {
   }
 
   /**
-   * Encodes rows, which stay the caller's, and adds them; `target` is what the SAE predicts where that is not its input.
+   * Encodes rows, which stay the caller's, and adds them, as one sequence where the SAE reads such; `target` is what the SAE predicts where that is not its input.
    */
   measure(sae: Sae, input: Tensor2D, target: Tensor2D = input): void {
     const rows = input.shape[0]
-    const piece = Math.max(1, Math.floor(pieceEntries / sae.latents))
+    const piece = readsSequences(sae.architecture) ? rows : Math.max(1, Math.floor(pieceEntries / sae.latents))
     for (let start = 0; start < rows; start += piece)
       onHost(() => {
         const some = (all: Tensor2D) => all.slice<Tensor2D>([start, 0], [Math.min(piece, rows - start), -1])

@@ -47,6 +47,16 @@ export async function rowsOf(
   }
 }
 
+/** How many rows of that tensor follow one another in a sequence. */
+export async function positionsOf(path: string, tensor: string, width: number): Promise<number> {
+  const file = await openRows(path)
+  try {
+    return file.positions(tensor, width)
+  } finally {
+    await file.close()
+  }
+}
+
 /** Writes `x` [rows, width], `latents` [rows, latents] and `reconstruction` [rows, outputs], as `verifySae` reads them. */
 export async function writeReference(path: string, sae: Sae, x: Float32Array): Promise<{ rows: number; l0: number }> {
   const rows = x.length / sae.width

@@ -6,7 +6,8 @@
  *   rowRelativeError  ‖x − x̂‖ / ‖x‖, of rows that are not 0
  *   rowL0             latents that are not 0
  */
-import type { Tensor2D } from '../../engine/tf.ts'
+import { type Tensor2D, tf } from '../../engine/tf.ts'
+import { readsSequences } from '../inference.ts'
 import type { Sae } from '../sae.ts'
 import { type Quality, QualityMeter } from './quality.ts'
 
@@ -24,16 +25,22 @@ export type RowQuality = Quality & {
 
 /**
  * Quality of an SAE on rows `x` [rows, width], which stay the caller's; `target` [rows, outputs] is what it has to predict where
- * that is not what it reads.
+ * that is not what it reads. For SAEs that read sequences, so many rows at a time are one (`positions`; default: all).
  */
-export function measureRows(sae: Sae, x: Tensor2D, target: Tensor2D = x): RowQuality {
+export function measureRows(sae: Sae, x: Tensor2D, target: Tensor2D = x, positions = x.shape[0]): RowQuality {
   const [errors, relative, active]: [number[], number[], number[]] = [[], [], []]
   const meter = new QualityMeter(sae, row => {
     errors.push(Math.sqrt(row.error))
     if (row.square > 0) relative.push(Math.sqrt(row.error / row.square))
     active.push(row.active)
   })
-  meter.measure(sae, x, target)
+  const each = readsSequences(sae.architecture) ? positions : x.shape[0]
+  for (let start = 0; start < x.shape[0]; start += each) {
+    const some = (all: Tensor2D) => all.slice<Tensor2D>([start, 0], [Math.min(each, x.shape[0] - start), -1])
+    const [rows, predicted] = [some(x), some(target)]
+    meter.measure(sae, rows, predicted)
+    tf.dispose([rows, predicted])
+  }
   return {
     ...meter.figures(),
     rowError: spreadOf(errors),

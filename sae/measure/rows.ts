@@ -8,6 +8,8 @@ import { openSafetensors } from '../../engine/safetensors.ts'
 export interface RowFile {
   /** All rows [rows, width] of a tensor; a `UserError` where it is missing, empty or of another width. */
   rows(tensor: string, width: number): Promise<Float32Array>
+  /** How many rows follow one another in a sequence: those along the axis before a row's own. */
+  positions(tensor: string, width: number): number
   close(): Promise<void>
 }
 
@@ -27,6 +29,12 @@ export async function openRows(path: string): Promise<RowFile> {
         })
       if (shape.includes(0)) throw new UserError(`${tensor} in ${path} has no rows: its shape is [${shape}].`)
       return file.read(tensor)
+    },
+    positions(tensor, width) {
+      const shape = file.shape(tensor)
+      let axis = shape.length - 1
+      for (let product = shape[axis]!; product < width && axis > 1; ) product *= shape[--axis]!
+      return shape[axis - 1] ?? 1
     },
     close: () => file.close(),
   }

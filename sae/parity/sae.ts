@@ -1,7 +1,8 @@
 /** Compares an SAE's latents and reconstruction with values its own library stored. */
 import { UserError } from '../../core/errors.ts'
-import { tf } from '../../engine/tf.ts'
+import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { noticesOf, openSae } from '../formats/index.ts'
+import { readsSequences } from '../inference.ts'
 import { openRows } from '../measure/rows.ts'
 
 const compared = ['latents', 'reconstruction'] as const
@@ -47,9 +48,15 @@ export async function verifySae(sae: string, reference: string): Promise<SaeComp
         ['reconstruction', reconstruction.length / opened.outputs],
       ] as const)
         if (count !== rows) throw new UserError(`${reference} has ${rows} rows of x, but ${count} of ${name}.`)
+      const each = readsSequences(opened.architecture) ? file.positions('x', opened.width) : rows
       const ours = tf.tidy(() => {
         const given = tf.tensor2d(x, [rows, opened.width])
-        return { latents: opened.encodeDense(given), reconstruction: opened.reconstruct(given) }
+        const starts = Array.from({ length: Math.ceil(rows / each) }, (_, i) => i * each)
+        const together = starts.map(start => given.slice<Tensor2D>([start, 0], [Math.min(each, rows - start), -1]))
+        return {
+          latents: tf.concat(together.map(part => opened.encodeDense(part))),
+          reconstruction: tf.concat(together.map(part => opened.reconstruct(part))),
+        }
       })
       const [ourLatents, ourReconstruction] = [await ours.latents.data(), await ours.reconstruction.data()]
       tf.dispose([ours.latents, ours.reconstruction])

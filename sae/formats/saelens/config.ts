@@ -11,6 +11,7 @@ import { objectOf } from '../files/bounded-file.ts'
 import { asNumber } from '../files/parts.ts'
 import { mustKnowKeys } from '../files/said.ts'
 import { harmlessKeys, readKeys } from './keys.ts'
+import { readSingle, singleKeys } from './single.ts'
 
 type Json = Record<string, unknown>
 
@@ -61,7 +62,8 @@ export function readConfig(raw: Json, path: string): SaelensConfig {
   const trained = named === 'batchtopk' || named === 'matryoshka_batchtopk'
   const architecture = architectureOf(trained ? 'jumprelu' : String(named ?? 'standard'), flat, flatOnly, path)
   activationOf(architecture)
-  mustKnowKeys(raw, { read: readKeys, harmless: harmlessKeys }, path)
+  mustKnowKeys(raw, { read: [...readKeys, ...singleKeys(architecture)], harmless: harmlessKeys }, path)
+  Object.assign(config, readSingle(architecture, flat, path))
   if (flatOnly && architecture === 'topk') config.k ??= objectOf(flat.activation_fn_kwargs).k
   config.k = asNumber(config.k)
   if (flat.reshape_activations !== undefined && !['none', 'hook_z'].includes(String(flat.reshape_activations)))
@@ -73,7 +75,7 @@ export function readConfig(raw: Json, path: string): SaelensConfig {
     throw new UserError(
       `A ${architecture} SAE needs k in cfg.json, a whole number of at least 1; it is ${quote(String(config.k))}.`,
     )
-  config.normalize_activations = normalisationOf(flat.normalize_activations)
+  config.normalize_activations = normalisationOf(flat.normalize_activations, architecture)
   const hook = flatOnly ? (flat.hook_name ?? flat.hook_point) : (metadata.hook_name ?? metadata.hook_point)
   return {
     architecture,
@@ -107,9 +109,10 @@ function architectureOf(named: string, flat: Json, old: boolean, path: string): 
 }
 
 /** As a boolean it said whether rows were scaled to a mean norm, and that the scale is in the weights. */
-function normalisationOf(said: unknown): string {
+function normalisationOf(said: unknown, architecture: string): string {
   const normalised = said === true ? 'expected_average_only_in' : said || 'none'
-  if (!normalisations.includes(String(normalised)))
+  const scaled = architecture === 'temporal' && normalised === 'constant_scalar_rescale'
+  if (!scaled && !normalisations.includes(String(normalised)))
     throw new UserError(`The activation normalisation ${quote(String(normalised))} is not known.`, {
       fix: `Known are ${normalisations.join(', ')}.`,
     })

@@ -7,7 +7,6 @@
 export const readKeys = [
   ...['architecture', 'd_in', 'd_sae', 'd_out', 'k', 'rescale_acts_by_decoder_norm', 'apply_b_dec_to_input'],
   ...['normalize_activations', 'reshape_activations', 'metadata'],
-  ...['residual_threshold', 'max_iterations', 'stop_on_duplicate_support'],
   ...['activation_fn', 'activation_fn_str', 'activation_fn_kwargs', 'finetuning_scaling_factor', 'hook_point'],
   ...['hook_name', 'model_name', 'context_size', 'prepend_bos', 'dataset_path', 'hook_head_index', 'hook_name_out'],
   ...['hook_point_head_index', 'sae_lens_version', 'sites', 'layers'],
