@@ -1,6 +1,6 @@
 /**
- * tfjs with its native backend, in the cache. Only for a package that npm installed without it: its own install script
- * downloads an old TensorFlow, and where that fails npm leaves out the package, which is an optional dependency.
+ * tfjs with its native backend, in the cache. It is no dependency of this package, since its own install script downloads an
+ * old TensorFlow, and scripts must be free to run: they build this package where it is installed from git.
  */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -5,7 +5,8 @@ import type { Capture } from '../../datasets/shards/index.ts'
 import type { RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import type { FidelityProbe } from '../../sae/training/training.ts'
-import { type Found, loadModelAndText } from './inputs.ts'
+import type { Found } from './found.ts'
+import { loadModelAndText } from './inputs.ts'
 import { datasetOf, modelOf } from './origin.ts'
 
 /** The `fidelity` section of a train config. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { RunStore } from '../../runs/store.ts'
-import { findDataset, findFile, findModel, findRun, findSae, hashing, hashOfInput, nameOf } from './inputs.ts'
+import { nameOf } from './found.ts'
+import { findDataset, findFile, findModel, findRun, findSae, hashing, hashOfInput } from './inputs.ts'
 import { made, session } from './store.fixture.ts'
 
 let folder: string

@@ -4,15 +4,14 @@ import { join, resolve } from 'node:path'
 import { codeOf, UserError } from '../../core/errors.ts'
 import { hashPath, hashValue } from '../../core/hash.ts'
 import type { Progress } from '../../core/progress.ts'
-import { type Footprint, footprintOf } from '../../core/steady.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
 import type { Tokenizer } from '../../datasets/tokenizer/index.ts'
 import type { Model } from '../../model/model.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import type { FinishedRun, RunInput } from '../../runs/run.ts'
-import { contentHash } from '../../runs/seal.ts'
 import type { RunStore } from '../../runs/store.ts'
+import { type Found, hashed, runAsInput } from './found.ts'
 import { mustBeAsHashed } from './reading.ts'
 import type { Session } from './session.ts'
 
@@ -21,22 +20,6 @@ export const builtIn = 'toyworld'
 
 /** Roles of the inputs that are text. */
 const datasetRoles = ['dataset', 'fidelityDataset']
-
-/** An input of a stage, and where its files are. */
-export interface Found {
-  readonly input: RunInput
-  readonly directory: string
-  /** The run it is, when it is one. */
-  readonly run?: FinishedRun
-  /** Of files that are no run, as they were when they were hashed. */
-  readonly footprint?: Footprint
-}
-
-/** An input that is no run, hashed now; `name` is its path, or what stands for it. */
-export async function hashed(role: string, directory: string, name = directory, hash = hashPath): Promise<Found> {
-  const footprint = await footprintOf([directory])
-  return { directory, footprint, input: { role, path: name, sha256: await hash(directory) } }
-}
 
 /** A model directory, or the built-in one. */
 export async function findModel(reference: string): Promise<Found> {
@@ -80,22 +63,11 @@ export async function findRun(
   return runAsInput(await store.finished(reference, stages), role)
 }
 
-/** A finished run as an input. */
-export function runAsInput(run: FinishedRun, role: string): Found & { run: FinishedRun } {
-  const { directory, manifest } = run
-  return { run, directory, input: { role, run: manifest.id, path: directory, sha256: contentHash(manifest) } }
-}
-
 /** An SAE: a run that trained or imported one, or a directory in SAELens's layout. */
 export async function findSae(store: RunStore, reference: string): Promise<Found> {
   const path = resolve(reference)
   if ((await exists(join(path, 'cfg.json'))) && !(await readRunManifest(path))) return hashed('sae', path)
   return findRun(store, reference, 'sae', ['train', 'import'])
-}
-
-/** How messages call an input. */
-export function nameOf({ input }: Found): string {
-  return input.run ?? input.path ?? input.role
 }
 
 /** What messages call the inputs of a run, by role. */

@@ -4,7 +4,8 @@ import { UserError } from '../../core/errors.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { inherited, inheritedRun, missingAncestors } from '../../runs/lineage.ts'
 import type { RunStore } from '../../runs/store.ts'
-import { type Found, findDataset, findModel, nameOf, runAsInput } from './inputs.ts'
+import { type Found, nameOf, runAsInput } from './found.ts'
+import { findDataset, findModel } from './inputs.ts'
 
 /**
  * The model that an SAE's activations came from, unless one is named. A model that changed since, or none to be found,

@@ -4,7 +4,7 @@ import { messageOf, SpoiltError } from '../../core/errors.ts'
 import { footprintOf, mustBeSteady } from '../../core/steady.ts'
 import { readVerified } from '../../runs/read.ts'
 import type { FinishedRun } from '../../runs/run.ts'
-import type { Found } from './inputs.ts'
+import type { Found } from './found.ts'
 
 /**
  * Does `read` on an input. Of a run, the files of these names are held to its manifest; of anything else, all of it must

@@ -1,7 +1,8 @@
 /** The stage report: one HTML page about an SAE and its features. */
 import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
-import { findRun, findSae, nameOf } from './inputs.ts'
+import { nameOf } from './found.ts'
+import { findRun, findSae } from './inputs.ts'
 import { captureOf } from './origin.ts'
 import { reading, readingRuns } from './reading.ts'
 import { saeFiles } from './sae.ts'

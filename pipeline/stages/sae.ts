@@ -6,7 +6,8 @@ import { readVerified } from '../../runs/read.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import type { Sae } from '../../sae/sae.ts'
-import { type Found, findSae } from './inputs.ts'
+import type { Found } from './found.ts'
+import { findSae } from './inputs.ts'
 import { reading } from './reading.ts'
 
 /** What an SAE's run holds of it. */

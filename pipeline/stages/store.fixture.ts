@@ -5,7 +5,7 @@ import { silent } from '../../core/progress.ts'
 import type { RunRequest } from '../../runs/key.ts'
 import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
-import { runAsInput } from './inputs.ts'
+import { runAsInput } from './found.ts'
 import type { Session } from './session.ts'
 import type { StageConfig } from './stage.ts'
 
