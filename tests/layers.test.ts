@@ -23,8 +23,8 @@ const rooms: Readonly<Record<string, Room>> = {
   statistics: {
     imports: ['core'],
     order: [
-      ...['check.ts', 'descriptive.ts', 'distributions', 'intervals', 'tests', 'effects', 'association'],
-      ...['multiplicity', 'power', 'drift'],
+      ...['check.ts', 'descriptive.ts', 'bins.ts', 'distributions', 'intervals', 'tests', 'effects', 'association'],
+      ...['multiplicity', 'power', 'curves', 'drift'],
     ],
   },
   engine: { imports: ['core'] },
