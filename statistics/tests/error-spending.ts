@@ -44,21 +44,12 @@ export function errorSpending(
     const spent = 2 * normalCdf(-z / Math.sqrt(time))
     const step = Math.sqrt(time - before)
     const root = Math.sqrt(time)
-    const above = (boundary: number) => (paths === null ? normalCdf(-boundary / step) : crossing(paths, boundary, step))
-    const target = spent - spentBefore
-    let boundary: number | null = null
-    if (spent > 1e-15) {
-      let low = 0
-      let high = reach * root
-      while (high - low > 1e-11) {
-        const middle = (low + high) / 2
-        if (above(middle) > target) low = middle
-        else high = middle
-      }
-      boundary = (low + high) / 2
-      spentBefore = spent
+    const boundary = spent > 1e-15 ? solve(paths, spent - spentBefore, step, reach * root) : null
+    if (boundary !== null) spentBefore = spent
+    if (i < times.length - 1) {
+      const high = boundary ?? reach * root
+      paths = carry(paths, high, sides === 2 ? -high : -reach * root, step)
     }
-    paths = carry(paths, boundary ?? reach * root, sides === 2 ? -(boundary ?? reach * root) : -reach * root, step)
     looks.push({ time, boundary: boundary === null ? null : boundary / root, spent: sides * spent })
     before = time
   })
@@ -76,13 +67,35 @@ function simpson(i: number, last: number): number {
   return i === 0 || i === last ? 1 : i % 2 === 1 ? 4 : 2
 }
 
-/** P(still going, and B beyond the boundary after a step of standard deviation `step`). */
-function crossing({ low, width, density }: Paths, boundary: number, step: number): number {
-  let sum = 0
-  for (let i = 0; i < density.length; i++) {
-    sum += simpson(i, density.length - 1) * density[i]! * normalCdf((low + i * width - boundary) / step)
+/** The boundary that paths still going cross with probability `target`: Newton's steps, halved where they leave the bracket. */
+function solve(paths: Paths | null, target: number, step: number, highest: number): number {
+  let [low, high] = [0, highest]
+  let boundary = highest / 4
+  for (let i = 0; i < 200; i++) {
+    const [above, density] = crossing(paths, boundary, step)
+    if (above > target) low = boundary
+    else high = boundary
+    const next = boundary + (above - target) / density
+    const inside = next > low && next < high
+    if (Math.abs(next - boundary) < 1e-12) break
+    boundary = inside ? next : (low + high) / 2
+    if (high - low < 1e-13) break
   }
-  return (sum * width) / 3
+  return boundary
+}
+
+/** P(still going, and B beyond the boundary after a step of standard deviation `step`), and its density there. */
+function crossing(paths: Paths | null, boundary: number, step: number): [above: number, density: number] {
+  if (paths === null) return [normalCdf(-boundary / step), normalDensity(boundary / step) / step]
+  const { low, width, density } = paths
+  let [sum, slope] = [0, 0]
+  for (let i = 0; i < density.length; i++) {
+    const z = (low + i * width - boundary) / step
+    const weight = simpson(i, density.length - 1) * density[i]!
+    sum += weight * normalCdf(z)
+    slope += (weight * normalDensity(z)) / step
+  }
+  return [(sum * width) / 3, (slope * width) / 3]
 }
 
 function carry(paths: Paths | null, high: number, low: number, step: number): Paths {

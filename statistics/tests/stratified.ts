@@ -40,8 +40,8 @@ export function stratifiedPermutation(
   checkCount('draws', draws, 1)
   const members = split(values, labels, strata)
   const observed = members.reduce((sum, { values, labels }) => sum + labelled(values, labels), 0)
-  // The same sum added in another order differs by rounding: equal within it counts as equal.
-  const slack = 1e-12 * members.reduce((sum, { values }) => sum + values.reduce((a, b) => a + Math.abs(b), 0), 0)
+  // The same sum added in another order differs by rounding of the values: equal within it counts as equal.
+  const slack = 1e-12 * Array.from(values).reduce((sum, value) => sum + Math.abs(value), 0)
   const extreme = (sum: number) =>
     alternative === 'greater'
       ? sum >= observed - slack

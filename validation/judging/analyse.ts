@@ -56,8 +56,8 @@ export function summarise(
     low: finite(interval.low),
     high: finite(interval.high),
     interval: interval.method,
-    dz: finite(pairedD(values)),
-    g: finite(pairedG(values)),
+    dz: values.length === 0 ? null : pairedD(values),
+    g: values.length === 0 ? null : pairedG(values),
     p: signFlip(values, random).p,
   }
 }
