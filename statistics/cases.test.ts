@@ -32,7 +32,7 @@ import { cohenD, hedgesG, pairedD, pairedG } from './effects/effect-size.ts'
 import { randomEffects } from './effects/pooling.ts'
 import { cohenH, oddsRatio } from './effects/proportions.ts'
 import { clopperPearson } from './intervals/clopper-pearson.ts'
-import { clusterMeanInterval } from './intervals/cluster-mean.ts'
+import { clusterMeanBootstrap, clusterMeanInterval } from './intervals/cluster-mean.ts'
 import { fisherInterval } from './intervals/correlation.ts'
 import { meanInterval } from './intervals/mean.ts'
 import { newcombe } from './intervals/newcombe.ts'
@@ -76,6 +76,16 @@ const functions: Record<string, (draw: Draw) => Row> = {
       ...[r.estimate, r.standardError, r.low, standardError, high],
       ...[r.fixed, r.tau2, r.cochranQ, r.heterogeneityP, r.i2],
     ]
+  },
+  bootstrap(d) {
+    const n = 20 + d.int(10)
+    const v = Array.from({ length: n }, () => (d.case % 2 ? d.uniform() ** 3 : d.bell()))
+    const { estimate, standardError } = meanInterval(v)
+    return (['percentile', 'bca', 'bootstrap-t'] as const).flatMap(method => {
+      const random = new Random(d.case)
+      const { low, high } = clusterMeanBootstrap(v, Uint32Array.from(v.keys()), { method, random, draws: 20_000 })
+      return [(low! - estimate) / standardError!, (high! - estimate) / standardError!]
+    })
   },
   proportions(d) {
     const [n1, n2] = [1 + d.int(40), 1 + d.int(40)]
@@ -229,6 +239,7 @@ const functions: Record<string, (draw: Draw) => Row> = {
 
 /** Nine digits are stored; what differs by more says why. */
 const tolerances: Record<string, number> = {
+  bootstrap: 0.05, // 20,000 draws against 200,000
   logistic: 1e-6, // two searches for a minimum
   tPower: 1e-7, // SciPy's noncentral t
 }

@@ -16,10 +16,15 @@ export interface SignFlip {
 }
 
 /**
- * Two-sided paired sign-flip test of a zero mean: under the null each document's difference is as likely −δ as δ.
- * Exact for n ≤ 20, else (1 + #{|T*| ≥ |T|}) / (1 + draws). Never 0; 1 for an empty array.
+ * Paired sign-flip test of a zero mean: under the null each document's difference is as likely −δ as δ. Exact for
+ * n ≤ 20, else (1 + #{T* as extreme}) / (1 + draws). Never 0; 1 for an empty array.
  */
-export function signFlip(differences: ArrayLike<number>, random: Random, draws = 10_000): SignFlip {
+export function signFlip(
+  differences: ArrayLike<number>,
+  random: Random,
+  draws = 10_000,
+  alternative: Alternative = 'two-sided',
+): SignFlip {
   checkValues('differences', differences, 0)
   const n = differences.length
   let observed = 0
@@ -29,7 +34,13 @@ export function signFlip(differences: ArrayLike<number>, random: Random, draws =
     scale += Math.abs(differences[i]!)
   }
   // Sums of the same numbers in another order differ by rounding: equal within it counts as equal.
-  const threshold = Math.abs(observed) - 1e-12 * scale
+  const slack = 1e-12 * scale
+  const extreme =
+    alternative === 'greater'
+      ? (sum: number) => sum >= observed - slack
+      : alternative === 'less'
+        ? (sum: number) => sum <= observed + slack
+        : (sum: number) => Math.abs(sum) >= Math.abs(observed) - slack
   if (n <= exactLimit) {
     const patterns = 2 ** n
     const signs = new Int8Array(n).fill(1)
@@ -40,7 +51,7 @@ export function signFlip(differences: ArrayLike<number>, random: Random, draws =
       const flip = 31 - Math.clz32(pattern & -pattern)
       sum -= 2 * signs[flip]! * differences[flip]!
       signs[flip] = -signs[flip]!
-      if (Math.abs(sum) >= threshold) count++
+      if (extreme(sum)) count++
     }
     return { p: count / patterns, exact: true, patterns }
   }
@@ -48,7 +59,7 @@ export function signFlip(differences: ArrayLike<number>, random: Random, draws =
   for (let draw = 0; draw < draws; draw++) {
     let sum = 0
     for (let i = 0; i < n; i++) sum += random.bits() & 0x80000000 ? differences[i]! : -differences[i]!
-    if (Math.abs(sum) >= threshold) count++
+    if (extreme(sum)) count++
   }
   return { p: count / (draws + 1), exact: false, patterns: draws + 1 }
 }
