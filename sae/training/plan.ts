@@ -52,25 +52,9 @@ export function makePlan(
   const tokens = training.tokens ?? Math.round(training.epochs * rows)
   const batchTokens = Math.min(training.batchTokens, tokens)
   const steps = Math.max(1, Math.floor(tokens / batchTokens))
-  const inSteps = (value: number) => Math.min(steps, value < 1 ? Math.round(value * steps) : Math.round(value))
-  const settings: StepSettings = {
-    ...training,
-    learningRate: training.learningRate ?? defaultRateOf(resolved, { shape, steps }),
-    warmUp: inSteps(training.warmUp ?? Math.min(1000, Math.round(0.05 * steps))),
-    decay: inSteps(training.decay),
-    sparsityWarmUp: inSteps(training.sparsityWarmUp),
-    kAnneal: training.kAnneal === undefined ? undefined : inSteps(training.kAnneal),
-    deadAfterTokens: training.deadAfterTokens ?? Math.min(10_000_000, Math.max(batchTokens, Math.floor(tokens / 20))),
-  }
-  if (config.warmUp !== undefined && settings.schedule === 'linear' && settings.warmUp + settings.decay > steps)
-    throw new UserError(
-      `The learning rate rises for ${settings.warmUp} steps and falls for ${settings.decay}, but there are only ${steps}.`,
-      { fix: 'Lower warmUp or decay, or train longer.' },
-    )
-  if (settings.kAnneal && (settings.kFrom ?? 0) > shape.latents)
-    throw new UserError(`train key kFrom is ${settings.kFrom}, but there are only ${shape.latents} latents.`, {
-      fix: `Lower kFrom to ${shape.latents} or less.`,
-    })
+  const settings = stepSettings(resolved, { shape, tokens, batchTokens, steps })
+  if (config.warmUp !== undefined) mustRiseAndFall(settings, steps)
+  if (settings.kAnneal) mustHaveLatents(settings, shape)
   const seed = training.seed ?? runSeed
   const orderSeed = training.orderSeed ?? runSeed
   return {
@@ -82,7 +66,7 @@ export function makePlan(
     validationRows: training.validationRows,
     batchTokens,
     steps,
-    densitySteps: Math.max(1, inSteps(training.densityWindow)),
+    densitySteps: Math.max(1, inSteps(training.densityWindow, steps)),
     seed,
     orderSeed,
     identity: {
@@ -101,6 +85,45 @@ export function makePlan(
       targets: targetSites,
     },
   }
+}
+
+/** A length of the settings in steps: below 1 it is a share of all. */
+function inSteps(length: number, steps: number): number {
+  return Math.min(steps, length < 1 ? Math.round(length * steps) : Math.round(length))
+}
+
+/** What a step reads, with every length in steps and every default filled in. */
+function stepSettings(
+  resolved: ResolvedTraining,
+  { shape, tokens, batchTokens, steps }: { shape: Shape; tokens: number; batchTokens: number; steps: number },
+): StepSettings {
+  const { training } = resolved
+  return {
+    ...training,
+    learningRate: training.learningRate ?? defaultRateOf(resolved, { shape, steps }),
+    warmUp: inSteps(training.warmUp ?? Math.min(1000, Math.round(0.05 * steps)), steps),
+    decay: inSteps(training.decay, steps),
+    sparsityWarmUp: inSteps(training.sparsityWarmUp, steps),
+    kAnneal: training.kAnneal === undefined ? undefined : inSteps(training.kAnneal, steps),
+    deadAfterTokens: training.deadAfterTokens ?? Math.min(10_000_000, Math.max(batchTokens, Math.floor(tokens / 20))),
+  }
+}
+
+/** Throws where there are too few steps for the learning rate to rise and to fall. */
+function mustRiseAndFall({ schedule, warmUp, decay }: StepSettings, steps: number): void {
+  if (schedule === 'linear' && warmUp + decay > steps)
+    throw new UserError(
+      `The learning rate rises for ${warmUp} steps and falls for ${decay}, but there are only ${steps}.`,
+      { fix: 'Lower warmUp or decay, or train longer.' },
+    )
+}
+
+/** Throws where k begins above the number of latents. */
+function mustHaveLatents({ kFrom = 0 }: StepSettings, { latents }: Shape): void {
+  if (kFrom > latents)
+    throw new UserError(`train key kFrom is ${kFrom}, but there are only ${latents} latents.`, {
+      fix: `Lower kFrom to ${latents} or less.`,
+    })
 }
 
 /** The sites that are read and predicted, checked against the capture and the architecture. */
