@@ -18,7 +18,10 @@ export type BootstrapMethod = 'percentile' | 'bca' | 'bootstrap-t'
 /** A statistic of the clusters of one sample (cluster numbers, with repeats); null where it is not defined. */
 export type ClusterStatistic = (sample: Uint32Array) => number | null
 
-/** Fewest clusters with which a method covers about its level on skewed values (`docs/statistics.md`). */
+/**
+ * Fewest clusters for which a method gives bounds. Below 20 percentile and BCa are narrower than their level on any values;
+ * below 5 bootstrap-t has none that are finite. What each covers from there on: `docs/statistics.md`.
+ */
 export const fewestClusters: Readonly<Record<BootstrapMethod, number>> = { percentile: 20, bca: 20, 'bootstrap-t': 5 }
 
 export interface ClusterBootstrapOptions {
