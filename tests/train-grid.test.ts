@@ -82,6 +82,8 @@ fidelity: { every: 20, windows: 4 }
     expect(runs.map(({ label }) => label)).toEqual(members.map(([a, k]) => `architecture ${a}, k ${k}`))
     expect(exitCode).toBe(0)
     for (const [i, [architecture, k]] of members.entries()) {
+      // A process for each alone takes its time: the first and the last, unless all are asked for.
+      if (!process.env.PIPELINE_LONG && i > 0 && i < members.length - 1) continue
       const single = await ok('alone', ...alone(architecture, k))
       const [ours, theirs] = [manifest(runs[i]!.directory), manifest(single.directory)]
       expect(runs[i]!.run).toBe(single.run)
@@ -259,7 +261,7 @@ test('the stability of one SAE in another is a table that labels join', async ()
   expect(stability).toEqual(found.stability)
   const wrong = await cli('together', 'label', '--sae', b!, '--stability', table, '--tokens', '2000')
   expect(wrong.code).toBe(1)
-  expect(wrong.stderr).toContain('is about another SAE.')
+  expect(wrong.stderr).toContain('is about another SAE')
 })
 
 test('in a pipeline file, what follows is done for each SAE', async () => {
