@@ -19,6 +19,11 @@ import {
 
 export interface TailP {
   readonly p: number
+  /**
+   * The p that 95 % of samples drawn from the fit stay below when they are fitted themselves: what to decide by, as a fit
+   * whose tail ends soon can put p far too low. Equal to p where it was counted.
+   */
+  readonly upper: number
   /** `tail` where the fit gave p, else the plain (1 + #{≥ observed}) / (1 + draws). */
   readonly method: 'count' | 'tail'
   readonly fit: (GeneralisedPareto & { readonly threshold: number; readonly exceedances: number }) | null
@@ -37,7 +42,8 @@ export function tailP(observed: number, permuted: ArrayLike<number>, random: Ran
   const sorted = Float64Array.from(permuted).sort().reverse()
   let above = 0
   while (above < sorted.length && sorted[above]! >= observed) above++
-  const counted: TailP = { p: (above + 1) / (sorted.length + 1), method: 'count', fit: null }
+  const share = (above + 1) / (sorted.length + 1)
+  const counted: TailP = { p: share, upper: share, method: 'count', fit: null }
   if (above >= 10) return counted
 
   const most = Math.min(mostExceedances, Math.floor(sorted.length / 4))
@@ -45,24 +51,34 @@ export function tailP(observed: number, permuted: ArrayLike<number>, random: Ran
     const threshold = (sorted[count - 1]! + sorted[count]!) / 2
     const exceedances = sorted.slice(0, count).map(value => value - threshold)
     const tail = fitGeneralisedPareto(exceedances)
-    if (tail === null || !fits(exceedances, tail, random)) continue
-    const p = (count / sorted.length) * generalisedParetoUpper(Math.max(0, observed - threshold), tail)
+    if (tail === null) continue
+    const excess = Math.max(0, observed - threshold)
+    const refitted = refit(exceedances, tail, excess, random)
+    if (refitted === null) continue
+    const p = (count / sorted.length) * generalisedParetoUpper(excess, tail)
     if (!(p > 0)) return counted
-    return { p, method: 'tail', fit: { ...tail, threshold, exceedances: count } }
+    const upper = Math.max(p, (count / sorted.length) * refitted)
+    return { p, upper, method: 'tail', fit: { ...tail, threshold, exceedances: count } }
   }
   return counted
 }
 
-/** Whether the values' distance from their fit is among the smaller 95 % of what samples of the fit have from theirs. */
-function fits(exceedances: Float64Array, tail: GeneralisedPareto, random: Random): boolean {
+/**
+ * P(Y > excess) at the 95 % point of samples drawn from the fit and fitted themselves; null where the values lie farther
+ * from their fit than 95 % of those samples from theirs.
+ */
+function refit(exceedances: Float64Array, tail: GeneralisedPareto, excess: number, random: Random): number | null {
   const distance = andersonDarling(exceedances, tail)
+  const chances: number[] = []
   let farther = 1
   for (let check = 0; check < fitChecks; check++) {
     const sample = exceedances.map(() => generalisedParetoValue(1 - random.uniform(), tail))
     const own = fitGeneralisedPareto(sample)
     if (own === null || andersonDarling(sample, own) >= distance) farther++
+    chances.push(own === null ? 1 : generalisedParetoUpper(excess, own))
   }
-  return farther / (fitChecks + 1) > 0.05
+  if (farther / (fitChecks + 1) <= 0.05) return null
+  return chances.sort((a, b) => a - b)[Math.ceil(0.95 * fitChecks) - 1]!
 }
 
 /** A² = −n − Σ (2i − 1)/n · (ln F(y₍ᵢ₎) + ln(1 − F(y₍ₙ₊₁₋ᵢ₎))); values beyond the fit's end count as at it. */
