@@ -55,11 +55,29 @@ async function commandsOf(entries: Readonly<Record<string, CommandEntry>>, path:
   return found
 }
 
-const known = await commandsOf(commands)
+/** Benchmarks are commands too, of a program of their own. */
+const benches: Readonly<Record<string, CommandEntry>> = {
+  'bench capture': {
+    summary: '',
+    load: async () => (await import('../bench/capture.ts')).default as unknown as CommandDefinition,
+  },
+  'bench train': {
+    summary: '',
+    load: async () => (await import('../bench/train.ts')).default as unknown as CommandDefinition,
+  },
+  'bench sae-quality': {
+    summary: '',
+    load: async () => (await import('../bench/sae-quality.ts')).default as unknown as CommandDefinition,
+  },
+}
+
+const known = [...(await commandsOf(commands)), ...(await commandsOf(benches))]
 const snippets = pages.flatMap(snippetsOf)
 
-/** The words after `pipeline` where a snippet calls it, however it is started. */
-const called = ({ text }: Snippet) => /^(?:npm run (?:-s )?pipeline --|npx pipeline|pipeline)\s+(.*)$/.exec(text)?.[1]
+/** The words after `pipeline` where a snippet calls it, however it is started; those of a benchmark have `bench` before. */
+const called = ({ text }: Snippet) =>
+  /^(?:npm run (?:-s )?pipeline --|npx pipeline|pipeline)\s+(.*)$/.exec(text)?.[1] ??
+  /^npm run (bench) -- (.*)$/.exec(text)?.slice(1).join(' ')
 
 /** What is wrong with a command line, or nothing. */
 function problemOf(line: string): string | undefined {
@@ -120,7 +138,6 @@ describe('every flag that a sentence names is one of some command', () => {
     ...scripts.flatMap(name =>
       [...source(`docs/${name}`).matchAll(/'--([\w-]+)'|"--([\w-]+)"/g)].map(m => m[1] ?? m[2]!),
     ),
-    ...[...source('bench/options.ts').matchAll(/readonly (\w+)\??:/g)].map(match => match[1]!),
   ])
   test.each(pages)('%s', page => {
     const wrong = snippets
