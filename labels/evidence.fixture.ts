@@ -16,7 +16,7 @@ export interface MadeUp {
 /** A whole evidence file about these latents. */
 export function evidenceOf(features: readonly MadeUp[], hashes: Hashes = madeUpHashes): Evidence {
   return {
-    schema: 2,
+    schema: 3,
     hashes,
     site: 'blocks.0.hook_resid_post',
     weightProcessing: 'none',
@@ -52,6 +52,7 @@ function featureEvidence({
       controls: { foreign: 19 },
       target: { source: 'activations', separation: 1, counted: { concept: 1, rest: 1 }, tokens: [] },
       discovery: { density: 0.1, auroc: null, unit: 1, maximum: 2 },
+      selection: null,
       dose: 1,
       doses: [0, 1],
       documents: { ablate: ['b'], steer: ['b'] },
@@ -92,7 +93,15 @@ function interventionOf(mean: number, primary: 'ablate' | 'steer'): Intervention
       low: mean - 0.1,
       high: mean + 0.1,
     },
-    ...{ percentile: 1, z: 5, p: 0.05, critical: 0.2 },
+    ...{
+      paired: true,
+      interval: 't' as const,
+      percentile: 1,
+      z: 5,
+      alternative: 'less' as const,
+      p: 0.05,
+      critical: 0.2,
+    },
   }
   const metric = { effect, controls: [control] }
   return {
@@ -100,7 +109,7 @@ function interventionOf(mean: number, primary: 'ablate' | 'steer'): Intervention
     norm: 1,
     metrics: { target: metric, loss: metric, kl: metric },
     test: { family: 'x', size: 1, p: 0.05, q: 0.05, direction: 'increase', asClaimed: true },
-    power: { deviation: 0.1, minimumDetectableEffect: 0.1, documentsNeeded: 8 },
+    power: { effectiveAlpha: 0.05, atSmallestEffect: 0.9, minimumDetectableEffect: 0.1 },
   }
 }
 

@@ -164,11 +164,13 @@ export const latentCount = 200
 
 /**
  * An SAE that detects each concept with its own latent (encoder g_c) and fires `latentCount − conceptCount` others on chance
- * directions. `decoder: 'random'` keeps the encoder and replaces every decoder row by a random unit vector.
+ * directions. `decoder: 'random'` keeps the encoder and replaces every decoder row by a random unit vector; `untrained` has
+ * random unit vectors for both, the same ones.
  */
-export function fakeSae({ decoder = 'true' as 'true' | 'random', seed = 0 } = {}): Sae {
-  const encoder = [...planted, ...directions(latentCount - conceptCount, 'other')]
-  const rows = decoder === 'true' ? encoder : directions(latentCount, `random-${seed}`)
+export function fakeSae({ decoder = 'true' as 'true' | 'random' | 'untrained', seed = 0 } = {}): Sae {
+  const found = [...planted, ...directions(latentCount - conceptCount, 'other')]
+  const encoder = decoder === 'untrained' ? directions(latentCount, `untrained-${seed}`) : found
+  const rows = decoder === 'random' ? directions(latentCount, `random-${seed}`) : encoder
   const wEnc = tf.keep(tf.tensor2d(encoder.map(row => Array.from(row)))) as Tensor2D
   const wDec = tf.keep(tf.tensor2d(rows.map(row => Array.from(row)))) as Tensor2D
   const thresholds = Array.from({ length: latentCount }, (_, i) => (i < conceptCount ? 1.5 : 0.4))
@@ -177,7 +179,7 @@ export function fakeSae({ decoder = 'true' as 'true' | 'random', seed = 0 } = {}
   const decode = (latents: Tensor2D | SparseLatents) =>
     tf.tidy(() => ('offsets' in latents ? denseRows(latents) : latents).matMul(wDec) as Tensor2D)
   return {
-    architecture: 'fake',
+    architecture: 'standard',
     width: modelWidth,
     outputs: modelWidth,
     latents: latentCount,

@@ -15,8 +15,12 @@ import type { Hook, Model } from '../model/model.ts'
 export interface Edit {
   /** Row of the bank of directions. */
   readonly direction: number
-  /** f′ − f at each of the document's edited positions. */
+  /** f′ − f at each edited position. */
   readonly change: Float32Array
+  /** Edited positions, ascending; default: the document's. */
+  readonly positions?: readonly number[]
+  /** Weights of its own target over the vocabulary, which sum to zero; default: the document's. */
+  readonly weights?: Float32Array
 }
 
 /** What an edit did to one document, as differences from the document as it is. */
@@ -66,7 +70,7 @@ export function measureEdits(model: Model, site: string, request: DocumentEdits)
   const vocabulary = model.config.vocabulary
   const rows = Math.max(1, Math.floor(Math.min(batchTokens, maximumLogits / vocabulary) / length))
   const norms = onHost(() => request.bank.norm('euclidean', 1).dataSync<'float32'>())
-  const clean = cleanPass(model, site, request)
+  const clean = cleanPass(model, site, request, firstEdited(request))
   const effects: EditEffect[] = []
   try {
     for (let start = 0; start < edits.length; start += rows) {
@@ -74,9 +78,10 @@ export function measureEdits(model: Model, site: string, request: DocumentEdits)
       const measured = measureBatch(model, site, request, clean, part)
       part.forEach((edit, row) => {
         const changes = edit.change.reduce((sum, change) => sum + Math.abs(change), 0)
+        const own = edit.positions ?? positions
         effects.push({
-          norm: (changes / positions.length) * norms[edit.direction]!,
-          ...reduceRow(request, clean, measured, row),
+          norm: (changes / own.length) * norms[edit.direction]!,
+          ...reduceRow(own, clean, measured, row),
         })
       })
     }
@@ -111,8 +116,12 @@ interface Clean {
   readonly probabilities: Tensor3D
 }
 
-function cleanPass(model: Model, site: string, { window, positions }: DocumentEdits): Clean {
-  const first = positions[0]!
+/** The first position that any edit changes. */
+function firstEdited({ positions, edits }: DocumentEdits): number {
+  return edits.reduce((first, edit) => Math.min(first, (edit.positions ?? positions)[0]!), Number.POSITIVE_INFINITY)
+}
+
+function cleanPass(model: Model, site: string, { window }: DocumentEdits, first: number): Clean {
   const before = startBefore(site)
   const [logits, probabilities, start] = tf.tidy(() => {
     const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
@@ -148,9 +157,8 @@ function measureBatch(
   const batch = edits.length
   const changes = new Float32Array(batch * length)
   edits.forEach((edit, row) => {
-    positions.forEach((position, i) => {
+    for (const [i, position] of (edit.positions ?? positions).entries())
       changes[row * length + position] = edit.change[i]!
-    })
   })
   const before = startBefore(site)
   return onHost(() => {
@@ -167,7 +175,7 @@ function measureBatch(
       hooks: { [site]: adding(delta) },
       ...(before && clean.start && { from: { site: before, value: clean.start.tile([batch, 1, 1]) as Tensor3D } }),
     }) as Tensor3D
-    return readChanges(request, clean, tailOf(logits, clean.first).sub(clean.logits))
+    return readChanges(request, clean, edits, tailOf(logits, clean.first).sub(clean.logits))
   })
 }
 
@@ -178,12 +186,21 @@ function measureBatch(
  *
  * Nothing large is taken from something large, and d = 0 gives exactly 0. The last position has no next token.
  */
-function readChanges({ window, weights }: DocumentEdits, { first, probabilities }: Clean, d: Tensor3D): Changes {
+function readChanges(
+  { window, weights }: DocumentEdits,
+  { first, probabilities }: Clean,
+  edits: readonly Edit[],
+  d: Tensor3D,
+): Changes {
   const [batch, count, vocabulary] = d.shape
   const host = (tensor: Tensor) => tensor.dataSync<'float32'>() as Float32Array
   const normaliser = d.expm1().mul(probabilities).sum(-1).log1p()
   const kl = host(normaliser.sub(d.mul(probabilities).sum(-1)))
-  const target = host(d.reshape([-1, vocabulary]).matMul(tf.tensor2d(weights, [vocabulary, 1])))
+  const target = host(
+    edits.some(edit => edit.weights)
+      ? d.matMul(ownWeights(edits, weights, vocabulary))
+      : d.reshape([-1, vocabulary]).matMul(tf.tensor2d(weights, [vocabulary, 1])),
+  )
   const loss = host(normaliser).slice()
   const places = new Int32Array(batch * count)
   for (let i = 0; i < places.length; i++) places[i] = i * vocabulary + (window.tokens[first + (i % count) + 1] ?? 0)
@@ -192,21 +209,33 @@ function readChanges({ window, weights }: DocumentEdits, { first, probabilities 
   return { loss, target, kl }
 }
 
+/** Each edit's weights [edits, vocabulary, 1]. */
+function ownWeights(edits: readonly Edit[], shared: Float32Array, vocabulary: number): Tensor3D {
+  const all = new Float32Array(edits.length * vocabulary)
+  edits.forEach((edit, row) => {
+    all.set(edit.weights ?? shared, row * vocabulary)
+  })
+  return tf.tensor3d(all, [edits.length, vocabulary, 1])
+}
+
+/** Means over an edit's positions (target), and from its first one on (loss, KL). */
 function reduceRow(
-  { positions }: DocumentEdits,
+  positions: readonly number[],
   { first, logits }: Clean,
   changes: Changes,
   row: number,
 ): Omit<EditEffect, 'norm'> {
   const count = logits.shape[1]
   const start = row * count
+  const skipped = positions[0]! - first
+  const counted = count - skipped
   let loss = 0
   let kl = 0
-  for (let i = start; i < start + count; i++) {
+  for (let i = start + skipped; i < start + count; i++) {
     loss += changes.loss[i]!
     kl += changes.kl[i]!
   }
   let target = 0
   for (const position of positions) target += changes.target[start + position - first]!
-  return { target: target / positions.length, loss: count > 1 ? loss / (count - 1) : 0, kl: kl / count }
+  return { target: target / positions.length, loss: counted > 1 ? loss / (counted - 1) : 0, kl: kl / counted }
 }

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import { DatasetConfig } from '../datasets/config.ts'
 
+const count = z.union([z.literal('auto'), z.int().min(19)]).default('auto')
+
 export const ValidateConfig = z.strictObject({
   sae: z.string().optional().describe('Run id or directory of the trained SAE'),
   model: z.string().optional().describe('Host model directory (default: the one the SAE was captured from)'),
@@ -27,12 +29,15 @@ export const ValidateConfig = z.strictObject({
   batchTokens: z.int().min(16).default(8192).describe('Tokens run through the model at once'),
   controls: z
     .strictObject({
-      random: z.int().min(19).default(99).describe('Random directions of equal norm'),
-      foreign: z.int().min(19).default(99).describe('Other active latents of equal norm'),
+      tied: count.describe(
+        'Random directions that fire as often as the latent does, each on tokens and with a target of its own',
+      ),
+      random: count.describe('Random directions of equal norm'),
+      foreign: count.describe('Other active latents of equal norm'),
       covariance: z.int().min(0).default(0).describe('Random directions with the covariance of the values'),
     })
     .prefault({})
-    .describe('Controls that each latent is compared with'),
+    .describe('Controls that each latent is compared with; auto: as many as the number of latents asks for'),
   doses: z
     .array(z.number())
     .default([-1, 0, 0.5, 1, 2])
@@ -51,7 +56,10 @@ export const ValidateConfig = z.strictObject({
     .min(0)
     .default(0.5)
     .describe('Concepts that the next token tells less well than this, in nats, are not claimed: nothing would show'),
-  shuffles: z.int().min(99).default(99).describe('Label shuffles for the null of selectivity'),
+  shuffles: z
+    .union([z.literal('auto'), z.int().min(99)])
+    .default('auto')
+    .describe('Label shuffles for the null of selectivity; auto: as many as the number of latents asks for'),
   bootstrap: z.int().min(200).default(2000).describe('Bootstrap draws for each interval'),
   concepts: z.array(z.string()).optional().describe('Concepts that claims may name (default: all the dataset has)'),
   robustness: z
@@ -61,3 +69,15 @@ export const ValidateConfig = z.strictObject({
 })
 
 export type ValidateConfig = z.output<typeof ValidateConfig>
+
+/** Fewest and most controls of a kind that `auto` takes. */
+const automaticControls = { fewest: 99, most: 399 } as const
+
+/**
+ * How many controls a setting means for a number of claims. Of K controls the smallest p is 1 / (K + 1), and one true claim
+ * among m is found at level α only where that is at most α / m; so K = m / α − 1, within bounds.
+ */
+export function controlCount(setting: 'auto' | number, claims: number, alpha: number): number {
+  if (setting !== 'auto') return setting
+  return Math.min(automaticControls.most, Math.max(automaticControls.fewest, Math.ceil(claims / alpha) - 1))
+}

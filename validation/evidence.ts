@@ -13,12 +13,17 @@ export const definitions: Readonly<Record<string, string>> = {
     'mean over edited positions of the change of Σ_v w_v log p_v, nats; w = p(v | concept) − p(v | rest), fixed before measuring',
   loss: 'mean change of next-token cross-entropy from the first edited position on, nats',
   kl: 'mean KL(clean ‖ edited) of the next-token distribution from the first edited position on, nats',
-  difference: 'mean over documents of the latent’s effect less the mean effect of the controls on the same document',
+  document:
+    'the unit of statistics: windows of one document are averaged; where none has half of a window’s tokens, the window',
+  difference:
+    'mean over documents of the latent’s effect less the mean effect of the controls on the same document; of tied controls, which have documents of their own, less the mean of their mean effects',
   spread: 'quantiles α/2 and 1 − α/2 of the mean effects of the controls of one kind',
-  p: '(1 + #{controls with |mean effect| ≥ the latent’s}) / (controls + 1)',
-  q: 'Benjamini–Hochberg over the latents tested, of the larger p of the required kinds of control',
-  interval: 'bootstrap over documents, BCa from ten documents on, percentile below',
-  minimumDetectableEffect: 'mean difference that a paired t-test over these documents finds with the stated power',
+  p: '(1 + #{controls with a mean effect at least as far in the claimed direction}) / (controls + 1); of loss and KL, as far from 0',
+  q: 'Benjamini–Hochberg over the latents tested, of the largest p of the kinds of control',
+  interval: 'of a mean over documents: Student’s t below twenty documents, BCa from twenty on, none below three',
+  minimumDetectableEffect:
+    'smallest effect beyond the hardest controls that passes by the rule with the stated power, in studies with documents and controls drawn again; null where none does',
+  atSmallestEffect: 'the same power, where the effect beyond the hardest controls is the smallest of interest',
   auroc: 'P(activation of a token with the concept > of one without), ties half; tokens after position 0',
 }
 
@@ -51,6 +56,11 @@ export const Claim = z.strictObject({
     unit: z.number(),
     maximum: z.number(),
   }),
+  /**
+   * How the latent stands among the SAE's active ones at telling its concept, or the one it tells best: 1 is the best. Tied
+   * controls are the same of as many random directions. Null where no concept can be judged.
+   */
+  selection: z.strictObject({ concept: z.string(), rank: z.int(), among: z.int() }).nullable(),
   dose: z.number(),
   doses: z.array(z.number()),
   /** Ids of the validation documents that each intervention will be measured on. */
@@ -61,13 +71,16 @@ export type Claim = z.infer<typeof Claim>
 /** `claims.json`, written before the first measurement. */
 export const Claims = z.strictObject({ schema: z.literal(1), seed: z.number(), claims: z.array(Claim) })
 
+/** How an interval over documents was made; none where they are too few for any. */
+const intervalMethod = z.enum(['none', 't', 'bca', 'percentile'])
+
 /** Per-document effects of the latent itself, summarised. */
 export const EffectSummary = z.strictObject({
   documents: z.int(),
   mean: number,
   low: number,
   high: number,
-  interval: z.enum(['bca', 'percentile']),
+  interval: intervalMethod,
   /** d_z and Hedges' g of the per-document effects. */
   dz: number,
   g: number,
@@ -76,9 +89,13 @@ export const EffectSummary = z.strictObject({
 })
 export type EffectSummary = z.infer<typeof EffectSummary>
 
-/** The latent against one kind of control, on the same documents and positions with equal ‖Δx‖. */
+/**
+ * The latent against one kind of control: on the same documents and positions with equal ‖Δx‖ (paired), or against latents
+ * of random directions with documents, positions and targets of their own.
+ */
 export const Comparison = z.strictObject({
   control: z.string(),
+  paired: z.boolean(),
   count: z.int(),
   /** Mean and standard deviation of the controls' mean effects. */
   mean: number,
@@ -88,11 +105,14 @@ export const Comparison = z.strictObject({
   difference: number,
   low: number,
   high: number,
-  /** Share of controls whose mean effect is smaller in size. */
+  interval: intervalMethod,
+  /** Share of controls whose mean effect reaches less far. */
   percentile: number,
   z: number,
+  /** What counts as reaching far. */
+  alternative: z.enum(['greater', 'less', 'two-sided']),
   p: number,
-  /** |mean effect| that the rank test asks for at level alpha. */
+  /** How far the rank test asks the mean effect to reach at level alpha. */
   critical: number,
 })
 export type Comparison = z.infer<typeof Comparison>
@@ -113,12 +133,15 @@ export const InterventionEvidence = z.strictObject({
     direction: z.enum(['increase', 'decrease']),
     asClaimed: z.boolean(),
   }),
-  power: z.strictObject({
-    deviation: number,
-    minimumDetectableEffect: number,
-    /** Documents with which the smallest effect of interest would be found. */
-    documentsNeeded: number,
-  }),
+  /** Power of the rule that the verdict follows from; only of the claim's primary intervention. */
+  power: z
+    .strictObject({
+      /** Largest p that passes, of what other claims leave of alpha. */
+      effectiveAlpha: z.number(),
+      atSmallestEffect: z.number(),
+      minimumDetectableEffect: number,
+    })
+    .nullable(),
 })
 export type InterventionEvidence = z.infer<typeof InterventionEvidence>
 
@@ -133,7 +156,7 @@ export const Selectivity = z.strictObject({
   tokens: z.int(),
   positives: z.int(),
   documents: z.int(),
-  /** Best AUROC of any latent under each shuffle of the labels among documents. */
+  /** Best AUROC of any latent under each dealing of the labels to other documents. */
   nullMaxima: z.array(z.number()),
   p: number,
   q: number,
@@ -174,7 +197,7 @@ export const FeatureEvidence = z.strictObject({
   ablate: InterventionEvidence.nullable(),
   steer: InterventionEvidence.nullable(),
   doseCurve: z.array(DosePoint),
-  /** Spearman's correlation of dose and target over documents and doses. */
+  /** Spearman's correlation of dose and target within each document, averaged. */
   doseTrend: number,
   /** KL on text in which the latent is silent, steered at the claim's dose. */
   sideEffect: EffectSummary.nullable(),
@@ -189,7 +212,7 @@ export const Hashes = z.strictObject({ model: z.string(), sae: z.string(), datas
 export type Hashes = z.infer<typeof Hashes>
 
 export const Evidence = z.strictObject({
-  schema: z.literal(2),
+  schema: z.literal(3),
   hashes: Hashes,
   site: z.string(),
   weightProcessing: z.literal('none'),

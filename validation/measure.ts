@@ -4,13 +4,14 @@ import { UserError } from '../core/errors.ts'
 import { quote } from '../core/quote.ts'
 import { Random } from '../core/random.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
-import { type Activations, activationsIn, firstPosition } from '../latents/activations.ts'
+import { activationsIn, firstPosition } from '../latents/activations.ts'
 import { type Edit, measureEdits, shamDifference } from '../latents/interventions.ts'
 import type { Model } from '../model/model.ts'
-import { type ConceptLabels, conceptRows } from './claims/concepts.ts'
+import { conceptRows } from './claims/concepts.ts'
 import type { LatentPlan, Study } from './claims/plan.ts'
 import { nullMaxima } from './claims/selectivity.ts'
 import type { Target } from './claims/targets.ts'
+import { controlCount } from './config.ts'
 import type { ControlDirections, ControlKind } from './controls/index.ts'
 import {
   type ClaimDocument,
@@ -20,6 +21,17 @@ import {
   type Measured,
   type SelectivityRow,
 } from './rows.ts'
+
+/** Controls of a kind for the intervention that no verdict rests on: enough for a rank to be reported beside it. */
+const secondaryControls = 99
+
+/** A row of the bank of directions, after the latent's own. */
+interface BankControl {
+  readonly control: ControlKind
+  readonly controlId: number
+  /** Its place among those of its kind. */
+  readonly place: number
+}
 
 export interface MeasureRequest {
   readonly feature: number
@@ -31,6 +43,8 @@ export interface MeasureRequest {
   /** Documents in which the latent is active, and documents in which it is silent (or least active). */
   readonly ablate: readonly ClaimDocument[]
   readonly steer: readonly ClaimDocument[]
+  /** The intervention that the verdict rests on. */
+  readonly primary: Intervention
   /** The activation that dose 1 means. */
   readonly unit: number
   readonly doses: readonly number[]
@@ -52,12 +66,12 @@ export async function measureLatent(
   const count = kinds.reduce((sum, [, { ids }]) => sum + ids.length, 1)
   const values = new Float32Array(count * width)
   values.set(direction)
-  const bankControls: { control: ControlKind; controlId: number }[] = []
+  const bankControls: BankControl[] = []
   for (const [control, { directions, ids }] of kinds) {
     for (let i = 0; i < ids.length; i++) {
       const at = (1 + bankControls.length) * width
       for (let j = 0; j < width; j++) values[at + j] = directions[i * width + j]! * norm
-      bankControls.push({ control, controlId: ids[i]! })
+      bankControls.push({ control, controlId: ids[i]!, place: i })
     }
   }
   const bank = tf.tensor2d(values, [count, width])
@@ -80,12 +94,12 @@ export async function measureLatent(
 function measureDocument(
   model: Model,
   request: MeasureRequest,
-  { window, activations }: ClaimDocument,
+  { document, window, activations }: ClaimDocument,
   bank: Tensor2D,
-  bankControls: readonly { control: ControlKind; controlId: number }[],
+  bankControls: readonly BankControl[],
   intervention: Intervention,
 ): EffectRow[] {
-  const { feature, site, unit, doses, dose, target, batchTokens, direction } = request
+  const { feature, site, primary, unit, doses, dose, target, batchTokens, direction } = request
   const positions =
     intervention === 'ablate'
       ? [...activations.keys()]
@@ -104,7 +118,9 @@ function measureDocument(
     for (const step of doses)
       add({ direction: 0, change: changeTo(step * unit) }, { dose: step, control: 'feature', controlId: null })
   bankControls.forEach((label, i) => {
-    add({ direction: i + 1, change: changeTo(main * unit) }, { dose: main, ...label })
+    if (intervention !== primary && label.place >= secondaryControls) return
+    const { control, controlId } = label
+    add({ direction: i + 1, change: changeTo(main * unit) }, { dose: main, control, controlId })
   })
   const effects = measureEdits(model, site, { window, positions, edits, bank, weights: target.weights, batchTokens })
   for (const { norm, target, loss, kl } of effects)
@@ -117,7 +133,8 @@ function measureDocument(
     feature,
     intervention,
     ...labels[i]!,
-    document: window.id,
+    document,
+    window: window.id,
     positions: positions.length,
     ...effect,
   }))
@@ -125,7 +142,7 @@ function measureDocument(
   const sham = shamDifference(model, site, window, direction.length)
   const nothing = { positions: positions.length, norm: 0, target: sham, loss: sham, kl: sham }
   return [
-    { feature, intervention, dose: 0, control: 'sham', controlId: null, document: window.id, ...nothing },
+    { feature, intervention, dose: 0, control: 'sham', controlId: null, document, window: window.id, ...nothing },
     ...rows,
   ]
 }
@@ -136,10 +153,10 @@ export async function measurePlan(
   plan: LatentPlan,
   onDocument: () => void | Promise<void>,
 ): Promise<Omit<Measured, 'claim'>> {
-  const { model, sae, config, seed, text, validation, decoder } = study
+  const { model, sae, config, seed, text, decoder } = study
   const { claim, concept, target, documents, controls: drawn } = plan
   const { feature } = claim
-  const enough = documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
+  const enough = claim.documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
   const rows = !enough
     ? []
     : await measureLatent(
@@ -151,6 +168,7 @@ export async function measurePlan(
           controls: drawn,
           target,
           ...documents,
+          primary: claim.primary,
           unit: claim.discovery.unit,
           doses: claim.doses,
           dose: claim.dose,
@@ -162,16 +180,21 @@ export async function measurePlan(
   const random = new Random(seed, 'shuffle', text.concepts[concept]!)
   return {
     rows,
-    selectivity: selectivityRows(feature, concept, text.validationLabels, validation),
-    nullMaxima: nullMaxima(text.validationRanks, text.validationLabels, concept, config.shuffles, random),
+    selectivity: selectivityRows(study, feature, concept),
+    nullMaxima: nullMaxima(
+      text.validationRanks,
+      text.validationLabels,
+      concept,
+      controlCount(config.shuffles, study.claims, config.alpha),
+      random,
+    ),
   }
 }
 
 function selectivityRows(
+  { text: { validationLabels: labels }, validation, unitOf }: Study,
   feature: number,
   concept: number,
-  labels: ConceptLabels,
-  validation: Activations,
 ): SelectivityRow[] {
   const carries = conceptRows(labels, concept)
   return validation.windows.map((window, w) => {
@@ -179,7 +202,8 @@ function selectivityRows(
     const tokens = window.tokens.length - firstPosition
     return {
       feature,
-      document: window.id,
+      document: unitOf(window),
+      window: window.id,
       tokens,
       positions: [...active.keys()],
       activations: [...active.values()],

@@ -186,18 +186,19 @@ describe('controls', () => {
 
 describe('documents of a claim', () => {
   const activations = chanceActivations(windows, 1)
-  const settings = { documents: 6, positions: 12 }
+  const settings = { documents: 6, positions: 12, lot: 0, unitOf: (window: TokenWindow) => window.id }
+  const draw = (of: Activations, seed: number) => drawDocuments(of, 0, { ...settings, seed })
 
   test('the latent is active in those ablated, at a position that is measured; the lot is seeded', () => {
-    const drawn = drawDocuments(activations, 0, settings, 1)
+    const drawn = draw(activations, 1)
     expect(drawn.ablate).toHaveLength(6)
     for (const { window, activations: active } of drawn.ablate) {
       expect(window.tokens).toHaveLength(12)
       expect(active.size).toBeGreaterThan(0)
       for (const position of active.keys()) expect(position).toBeLessThan(11)
     }
-    expect(drawDocuments(activations, 0, settings, 1)).toEqual(drawn)
-    expect(drawDocuments(activations, 0, settings, 2)).not.toEqual(drawn)
+    expect(draw(activations, 1)).toEqual(drawn)
+    expect(draw(activations, 2)).not.toEqual(drawn)
   })
 
   test('silent documents come first where steering is measured', () => {
@@ -211,7 +212,7 @@ describe('documents of a claim', () => {
       value: Float32Array.from(kept, ({ e }) => activations.value[e]!),
     }
     expect(activeWindows(some, 0)).not.toContain(silentAt)
-    expect(drawDocuments(some, 0, settings, 1).steer[0]!.window.id).toBe(windows[silentAt]!.id)
+    expect(draw(some, 1).steer[0]!.window.id).toBe(windows[silentAt]!.id)
   })
 
   test('a window that is short enough is left as it is', () => expect(cutWindow(windows[0]!, 99)).toBe(windows[0]))
@@ -250,75 +251,96 @@ describe('choosing latents', () => {
 })
 
 describe('verdicts', () => {
-  const evidence = (change: {
-    p?: number
-    q?: number
-    asClaimed?: boolean
-    difference?: number
-    mde?: number
-    size?: number
-    documents?: number
-  }): InterventionEvidence => {
+  interface Change {
+    readonly p?: number
+    readonly q?: number
+    /** Of the latent less the controls, in nats as claimed: low, mean, high. */
+    readonly difference?: readonly [number, number, number]
+    readonly power?: number
+    readonly mde?: number | null
+    readonly documents?: number
+    readonly counts?: Readonly<Record<string, number>>
+  }
+  const evidence = (change: Change): InterventionEvidence => {
+    const {
+      counts = { tied: 99, random: 99, foreign: 99 },
+      p = 0.01,
+      difference: [low, mean, high] = [0.3, 0.5, 0.7],
+    } = change
     const effect = {
       documents: change.documents ?? 16,
-      mean: -0.5,
-      low: -0.6,
-      high: -0.4,
-      interval: 'bca' as const,
-      dz: -2,
-      g: -2,
-      p: 0.001,
+      ...{ mean: -0.5, low: -0.6, high: -0.4, interval: 't' as const, dz: -2, g: -2, p: 0.001 },
     }
-    const control = {
-      control: 'foreign',
-      count: 99,
-      mean: 0,
-      deviation: 0.1,
-      spread: { low: 0, high: 0 },
-      difference: change.difference ?? -0.5,
-      low: -0.6,
-      high: -0.4,
-      percentile: 1,
-      z: -5,
-      p: change.p ?? 0.01,
-      critical: 0.2,
-    }
-    const metric = { effect, controls: [control] }
-    return {
-      dose: 0,
-      norm: 1,
-      metrics: { target: metric, loss: metric, kl: metric },
-      test: {
-        family: 'ablate.target',
-        size: change.size ?? 8,
-        p: change.p ?? 0.01,
-        q: change.q ?? 0.02,
-        direction: 'decrease',
-        asClaimed: change.asClaimed ?? true,
+    const controls = Object.entries(counts).map(([control, count]) => ({
+      ...{
+        control,
+        count,
+        paired: control !== 'tied',
+        mean: 0,
+        deviation: 0.1,
+        spread: { low: 0, high: 0 },
+        interval: 't' as const,
       },
-      power: { deviation: 0.1, minimumDetectableEffect: change.mde ?? 0.03, documentsNeeded: 10 },
+      ...{ difference: -mean, low: -high, high: -low },
+      ...{ percentile: 1, z: -5, alternative: 'less' as const, p, critical: 0.2 },
+    }))
+    const metric = { effect, controls }
+    return {
+      ...{ dose: 0, norm: 1, metrics: { target: metric, loss: metric, kl: metric } },
+      test: { family: 'ablate.target', size: 8, p, q: change.q ?? 0.02, direction: 'decrease', asClaimed: true },
+      power: {
+        effectiveAlpha: 0.02,
+        atSmallestEffect: change.power ?? 0.1,
+        minimumDetectableEffect: change.mde === undefined ? 0.4 : change.mde,
+      },
     }
   }
-  const verdict = (change: Parameters<typeof evidence>[0]) =>
-    causalVerdict(evidence(change), { alpha: 0.05, smallestEffect: 0.05 }).verdict
+  const verdict = (change: Change) =>
+    causalVerdict(evidence(change), { alpha: 0.05, smallestEffect: 0.05, power: 0.8 }).verdict
 
-  test('of the causal part', () => {
+  test('pass asks for rank and documents both', () => {
     expect(verdict({})).toBe('pass')
-    expect(verdict({ asClaimed: false })).toBe('fail')
-    expect(verdict({ difference: -0.01 })).toBe('fail')
-    expect(verdict({ p: 0.4, q: 0.5 })).toBe('fail') // 0.03 nats would have been found
-    expect(verdict({ p: 0.4, q: 0.5, mde: 0.15 })).toBe('fail') // less than what controls do
-    expect(verdict({ p: 0.4, q: 0.5, mde: 0.3 })).toBe('inconclusive')
-    expect(verdict({ p: 0.01, q: 0.08 })).toBe('inconclusive') // 99 controls, 8 latents
+    expect(verdict({ q: 0.06 })).not.toBe('pass')
+    expect(verdict({ difference: [0.04, 0.5, 0.9] })).not.toBe('pass')
+  })
+
+  test('fail asks that an effect of interest is ruled out, or would have been found', () => {
+    expect(verdict({ difference: [-0.1, 0, 0.04], p: 0.4, q: 0.5 })).toBe('fail')
+    expect(verdict({ difference: [-0.9, -0.5, -0.1], p: 1, q: 1 })).toBe('fail') // against the claim
+    expect(verdict({ p: 0.4, q: 0.5, power: 0.9 })).toBe('fail')
+    expect(verdict({ p: 0.4, q: 0.5, power: 0.7 })).toBe('inconclusive')
+    expect(verdict({ difference: [-5, 0.6, 7], q: 0.02 })).toBe('inconclusive')
+  })
+
+  test('a kind of control that is missing, or too small for any rank, is said and decides nothing', () => {
+    const decide = (counts: Record<string, number>) =>
+      causalVerdict(evidence({ counts, p: 0.2, q: 0.2, power: 1 }), { alpha: 0.05, smallestEffect: 0.05, power: 0.8 })
+    expect(decide({ tied: 99, random: 99 })).toMatchObject({
+      verdict: 'inconclusive',
+      reason: expect.stringContaining('there are 0 other latents'),
+    })
+    expect(decide({ tied: 99, random: 99, foreign: 5 })).toMatchObject({
+      verdict: 'inconclusive',
+      reason: expect.stringContaining('no rank among so few is below 0.167'),
+    })
+    expect(decide({ tied: 99, random: 99, foreign: 19 }).verdict).toBe('fail')
+  })
+
+  test('without documents nothing is run', () => {
     expect(verdict({ documents: 2 })).toBe('not-run')
-    expect(causalVerdict(null, { alpha: 0.05, smallestEffect: 0.05 }).verdict).toBe('not-run')
+    expect(causalVerdict(null, { alpha: 0.05, smallestEffect: 0.05, power: 0.8 }).verdict).toBe('not-run')
   })
 
   test('of selectivity', () => {
-    const decide = (auroc: number | null, low: number, high: number, q = 0.01) =>
-      selectivityVerdict({ auroc, low, high, q, concept: 'food=pie' }, { alpha: 0.05, minimumAuroc: 0.75 }).verdict
+    const nullMaxima = new Array<number>(99).fill(0.6)
+    const decide = (auroc: number | null, low: number, high: number, q = 0.01, p = 0.02) =>
+      selectivityVerdict(
+        { auroc, low, high, p, q, concept: 'food=pie', nullMaxima },
+        { alpha: 0.05, minimumAuroc: 0.75 },
+      ).verdict
     expect(decide(0.9, 0.8, 0.95)).toBe('pass')
     expect(decide(0.9, 0.8, 0.95, 0.2)).toBe('fail')
+    expect(decide(0.9, 0.8, 0.95, 0.2, 0.01)).toBe('inconclusive') // better than all 99 dealings
     expect(decide(0.6, 0.5, 0.7)).toBe('fail')
     expect(decide(0.8, 0.7, 0.9)).toBe('inconclusive')
     expect(decide(null, 0, 0)).toBe('not-run')

@@ -16,11 +16,12 @@ export interface EffectRow {
   /** 0 for ablation; for steering the latent's new value in units of its p99 activation. */
   readonly dose: number
   /** `feature`, `sham`, or a kind of control. */
-  readonly control: 'feature' | 'sham' | ControlKind
+  readonly control: 'feature' | 'sham' | 'tied' | ControlKind
   /** Which control of its kind (a latent's number for foreign ones); null for the feature and the sham. */
   readonly controlId: number | null
-  /** The window's id. */
+  /** The document, the unit of statistics, and its window that was edited. */
   readonly document: string
+  readonly window: string
   /** Edited positions. */
   readonly positions: number
   readonly norm: number
@@ -29,8 +30,9 @@ export interface EffectRow {
   readonly kl: number
 }
 
-/** A document with the latent's activation at each position that is edited. */
+/** A window of a document, with the latent's activation at each position that is edited. */
 export interface ClaimDocument {
+  readonly document: string
   readonly window: TokenWindow
   readonly activations: ReadonlyMap<number, number>
 }
@@ -39,6 +41,7 @@ export interface ClaimDocument {
 export interface SelectivityRow {
   readonly feature: number
   readonly document: string
+  readonly window: string
   /** Tokens after position 0. */
   readonly tokens: number
   readonly positions: readonly number[]

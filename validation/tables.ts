@@ -13,6 +13,7 @@ const effectColumns = {
   control: 'string',
   controlId: 'int32',
   document: 'string',
+  window: 'string',
   positions: 'int32',
   norm: 'float64',
   target: 'float64',
@@ -23,7 +24,7 @@ const effectColumns = {
 /** Parquet names: words joined by underscores, as in other tables. */
 const nameOf = (key: string) => (key === 'controlId' ? 'control_id' : key)
 
-/** Writes effects.parquet: a row per feature, intervention, dose, control and document. */
+/** Writes effects.parquet: a row per feature, intervention, dose, control and window, with the document it is of. */
 export async function writeEffects(directory: string, rows: readonly EffectRow[]): Promise<void> {
   const columns = Object.entries(effectColumns).map(([key, type]) => [
     nameOf(key),
@@ -46,6 +47,7 @@ export async function writeSelectivity(directory: string, rows: readonly Selecti
   await writeTable(join(directory, 'selectivity.parquet'), {
     feature: { type: 'int32', values: rows.map(row => row.feature) },
     document: { type: 'string', values: rows.map(row => row.document) },
+    window: { type: 'string', values: rows.map(row => row.window) },
     tokens: { type: 'int32', values: rows.map(row => row.tokens) },
     positions: { type: 'list<int32>', values: rows.map(row => row.positions) },
     activations: { type: 'list<float32>', values: rows.map(row => row.activations) },
@@ -60,6 +62,7 @@ export async function readSelectivity(directory: string): Promise<SelectivityRow
   return (table.feature ?? []).map((feature, i) => ({
     feature: feature as number,
     document: table.document![i] as string,
+    window: table.window![i] as string,
     tokens: table.tokens![i] as number,
     positions: list(table.positions![i]),
     activations: list(table.activations![i]),

@@ -78,10 +78,10 @@ describe('a model whose concepts are known', () => {
       expect(feature.claim.concept).toBe(`cue=${feature.claim.feature}`)
       expect(feature.ablate!.metrics.target.effect.high).toBeLessThan(0)
       expect(feature.steer!.metrics.target.effect.low).toBeGreaterThan(0)
-      expect(feature.ablate!.metrics.target.controls.map(({ control, count }) => [control, count])).toEqual([
-        ['random', 99],
-        ['foreign', 99],
-      ])
+      const counts = feature.ablate!.metrics.target.controls.map(({ control, count }) => [control, count] as const)
+      expect(counts.map(([control]) => control)).toEqual(['random', 'foreign', 'tied'])
+      // Six claims: 6 / .05 − 1 of each kind; of the tied ones a few fire in too few documents.
+      for (const [control, count] of counts) expect(count).toBeGreaterThanOrEqual(control === 'tied' ? 100 : 119)
       expect(feature.selectivity!.auroc).toBeGreaterThan(0.99)
       expect(feature.doseTrend).toBeGreaterThan(0.9)
       expect(feature.sham).toBe(0)
@@ -104,6 +104,26 @@ describe('a model whose concepts are known', () => {
     }
     expect(tested).toBe(2 * conceptCount)
     expect(passed).toBe(0)
+  })
+
+  test('an untrained SAE, encoder and decoder the same random directions, is not found, with labels and without', async () => {
+    let passed = 0
+    const p: Record<string, number[]> = { tied: [], random: [] }
+    for (const claims of ['auto', 'firing'] as const) {
+      const untrained = fakeSae({ decoder: 'untrained' })
+      const config = ValidateConfig.parse({ ...settings, latents: 6, claims })
+      const { summary, evidence } = await run({ sae: untrained, config })
+      untrained.dispose()
+      passed += summary.passed
+      for (const { ablate } of evidence.features)
+        for (const control of ablate?.metrics.target.controls ?? []) p[control.control]?.push(control.p!)
+    }
+    const small = (values: readonly number[]) => values.filter(value => value <= 0.05).length
+    expect(p.tied).toHaveLength(12)
+    // Ranked among directions of equal norm alone, most would move their targets farther than chance has it.
+    expect(small(p.random!)).toBeGreaterThanOrEqual(7)
+    expect(small(p.tied!)).toBeLessThanOrEqual(2)
+    expect(passed).toBeLessThanOrEqual(1)
   })
 
   test('shuffled labels are not found: they show in no text, and claimed all the same they fail', async () => {
@@ -149,8 +169,11 @@ describe('the files', () => {
     for (const { claim } of evidence.features)
       for (const id of [...claim.documents.ablate, ...claim.documents.steer])
         expect(evidence.splits.validation).toContain(id)
-    // 10 documents: sham, feature and 198 controls ablated; 5 doses and 198 controls steered.
-    expect(await readEffects(directory)).toHaveLength(2 * 10 * (1 + 1 + 198 + 5 + 198))
+    // 10 documents: sham, feature and 198 controls ablated; 5 doses and 198 controls steered. Tied ones have their own.
+    const effects = await readEffects(directory)
+    expect(effects.filter(({ control }) => control !== 'tied')).toHaveLength(2 * 10 * (1 + 1 + 198 + 5 + 198))
+    const tied = new Set(effects.filter(({ control }) => control === 'tied').map(({ controlId }) => controlId))
+    expect(tied.size).toBeGreaterThan(80)
     expect(metrics.records.map(({ kind }) => kind)).toEqual(['reconstruction', 'latent', 'latent'])
     expect([...evidenceByLatent(evidence).keys()]).toEqual([0, 1])
     expect(evidence.features[0]!.robustness.map(({ field, value }) => `${field}=${value}`)).toContain('half=even')

@@ -10,9 +10,11 @@ import { UserError } from '../core/errors.ts'
 import { removePartials, writeJson } from '../core/files.ts'
 import { mustKnow } from '../core/nearest.ts'
 import { quote } from '../core/quote.ts'
+import { Random } from '../core/random.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
+import { unitOf } from '../datasets/unit.ts'
 import { onHost } from '../engine/host.ts'
 import { type Activations, encodeWindows, measuredDraw, throwIfInterrupted } from '../latents/activations.ts'
 import {
@@ -27,10 +29,13 @@ import type { Sae } from '../sae/sae.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { fewValued, readLabelledText, sampleRows, strataOf } from './claims/labelled-text.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
-import type { ValidateConfig } from './config.ts'
+import { selectedDirections } from './claims/selected.ts'
+import { randomUnits, readTiedSource, tiedLatents } from './claims/tied.ts'
+import { controlCount, type ValidateConfig } from './config.ts'
 import { definitions, type Evidence, type FeatureEvidence } from './evidence.ts'
 import { assemble } from './judging/assemble.ts'
 import { measurePlan } from './measure.ts'
+import { measureTied, type TiedRow } from './measure-tied.ts'
 import type { Measured } from './rows.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
 import { Working } from './working.ts'
@@ -78,24 +83,25 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
   const { density: _, ...figures } = reconstruction
   metrics.append({ kind: 'reconstruction', ...figures })
 
-  const study = await studyOf(context, inputs, discoveryWindows, validationWindows)
+  const read = await readText(context, inputs, discoveryWindows, validationWindows)
   const chosen = chooseLatents(
     config.latents,
-    study.text.candidates,
-    study.discovery,
-    study.text.discoveryLabels,
-    study.text.aurocs,
+    read.text.candidates,
+    read.discovery,
+    read.text.discoveryLabels,
+    read.text.aurocs,
   )
   if (chosen.length === 0)
     throw new UserError('No latent is active in enough discovery documents to be tested.', {
       fix: 'Use more text (dataset.documents, tokens), or name latents.',
     })
+  const study = { ...read, claims: chosen.length, tied: await tiedOf(context, inputs, read, chosen.length) }
   const plans = chosen.map(candidate => planLatent(study, candidate))
   await writeJson(join(directory, 'claims.json'), { schema: 1, seed, claims: plans.map(({ claim }) => claim) })
   const measured = await measureAll(context, study, plans, working)
 
   const fields = config.robustness ?? fewValued(dataset)
-  const used = plans.flatMap(({ documents }) => [...documents.ablate, ...documents.steer]).map(({ window }) => window)
+  const used = plans.flatMap(({ documents }) => [...documents.ablate, ...documents.steer])
   const strata = strataOf(dataset, used)
   const features = assemble(measured, { ...config, fields, strata, seed })
   for (const feature of features) metrics.append(metricOf(feature))
@@ -109,7 +115,7 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
     all(({ selectivity }) => selectivity),
   )
   const evidence: Evidence = {
-    schema: 2,
+    schema: 3,
     hashes: { model: model.hash, sae: sae.hash, dataset: dataset.hash },
     site: sae.metadata.hook_name,
     weightProcessing: 'none',
@@ -130,12 +136,12 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
 const targetTokens = 200_000
 
 /** Encodes and labels both splits. */
-async function studyOf(
+async function readText(
   context: StageContext,
   inputs: ValidateInputs,
   discoveryWindows: readonly TokenWindow[],
   validationWindows: readonly TokenWindow[],
-): Promise<Study> {
+): Promise<Omit<Study, 'tied' | 'claims'>> {
   const { model, sae, dataset, config } = inputs
   const { seed } = context
   const discovery = await encode(context, inputs, discoveryWindows, 'discovery')
@@ -155,9 +161,30 @@ async function studyOf(
     discovery,
     validation,
     decoder,
+    unitOf: window => unitOf(dataset, window),
     samples:
       config.controls.covariance > 0 ? sampleRows(model, site, sae.width, discoveryWindows, seed) : new Float32Array(),
   }
+}
+
+/** What tied controls are drawn from. */
+async function tiedOf(
+  { progress, signal }: StageContext,
+  { model, sae, config }: ValidateInputs,
+  { discovery, validation }: Pick<Study, 'discovery' | 'validation'>,
+  claims: number,
+): Promise<Study['tied']> {
+  const splits = { discovery: discovery.windows, validation: validation.windows }
+  const count = controlCount(config.controls.tied, claims, config.alpha)
+  progress.start(
+    'Reading the site for random directions',
+    splits.discovery.length + splits.validation.length,
+    'windows',
+  )
+  const onBatch = (done: number) => progress.update(done)
+  const tied = await readTiedSource(model, sae, splits, count, { batchTokens: config.batchTokens, signal, onBatch })
+  progress.finish()
+  return tied
 }
 
 async function measureAll(
@@ -174,6 +201,11 @@ async function measureAll(
   )
   let done = 0
   const measured: Measured[] = []
+  const pause = async () => {
+    await breathe()
+    throwIfInterrupted(signal)
+  }
+  const tiedRows = new Map<string, readonly TiedRow[]>()
   for (const plan of plans) {
     throwIfInterrupted(signal)
     const { claim } = plan
@@ -181,16 +213,41 @@ async function measureAll(
     const found = await working.part(`latent-${claim.feature}`, () =>
       measurePlan(study, plan, async () => {
         progress.update(done + ++own, `latent ${claim.feature}`)
-        await breathe()
-        throwIfInterrupted(signal)
+        await pause()
       }),
     )
+    const tied = found.rows.length === 0 ? [] : await sharedTied(study, plan, working, tiedRows, pause)
     done += documentsOf(plan)
     progress.update(done)
-    measured.push({ claim, ...found })
+    measured.push({ claim, ...found, rows: [...found.rows, ...tied.map(row => ({ feature: claim.feature, ...row }))] })
   }
   progress.finish()
   return measured
+}
+
+/** The rows of a latent's tied controls, which latents that were chosen alike and are of about the same density share. */
+async function sharedTied(
+  study: Study,
+  { tied: { density, claimed, selection } }: LatentPlan,
+  working: Working,
+  known: Map<string, readonly TiedRow[]>,
+  pause: () => Promise<void>,
+): Promise<readonly TiedRow[]> {
+  const chosen = selection ? `${selection.concept}-${selection.rank}` : 'unchosen'
+  const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}`
+  const { config, seed, text, model } = study
+  const plan = { config, seed, text, vocabulary: model.config.vocabulary, unitOf: study.unitOf }
+  const rows =
+    known.get(key) ??
+    (await working.part(key, () => {
+      const directions = selection
+        ? selectedDirections(study.tied, text.discoveryLabels, selection, density, seed)
+        : randomUnits(study.tied.count, study.sae.width, new Random(seed, 'tied'))
+      const target = claimed === 'concept' ? selection?.concept : undefined
+      return measureTied(study, directions, tiedLatents(study.tied, directions, density, target, plan), pause)
+    }))
+  known.set(key, rows)
+  return rows
 }
 
 function checkInputs({ model, sae, dataset, config }: ValidateInputs): void {

@@ -81,7 +81,7 @@ function verdictTable(tested: readonly Tested[]): string {
       short(primary?.test.q),
       withInterval(selectivity?.auroc, selectivity ?? undefined),
       short(sideEffect?.mean),
-      short(primary?.power.minimumDetectableEffect),
+      short(primary?.power?.minimumDetectableEffect),
     ]
   })
   const names = ['Effect, nats', 'Beyond other latents', 'q', 'AUROC', 'Side effect, KL', 'Detectable from']

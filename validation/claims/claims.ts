@@ -28,27 +28,43 @@ export function cutWindow(window: TokenWindow, positions: number): TokenWindow {
   }
 }
 
-/** Documents drawn by a lot that depends on seed, latent and document alone, not on how active the latent is. */
+/** What windows are drawn for: a latent, or something that fires like one. */
+export interface Draw {
+  /** Most windows for each intervention. */
+  readonly documents: number
+  readonly positions: number
+  readonly seed: number
+  /** What the lot depends on besides seed and window. */
+  readonly lot: string | number
+  /** The document that a window is of. */
+  readonly unitOf: (window: TokenWindow) => string
+}
+
+/**
+ * Windows drawn by a lot that depends on seed and window alone, not on how active the latent is. Windows of documents that
+ * were not drawn yet come first, so that there are as many documents as can be.
+ */
 export function drawDocuments(
   validation: Activations,
   latent: number,
-  { documents, positions }: Pick<ValidateConfig, 'documents' | 'positions'>,
-  seed: number,
+  { documents, positions, seed, lot, unitOf }: Draw,
 ): ClaimDocuments {
-  const lot = (w: number) => uniformOf(seed, 'documents', latent, validation.windows[w]!.id)
-  const drawn = (places: readonly number[]) =>
-    places.map(w => ({ w, lot: lot(w) })).sort((a, b) => a.lot - b.lot || a.w - b.w)
+  const lotOf = (w: number) => uniformOf(seed, 'documents', lot, validation.windows[w]!.id)
+  const drawn = (places: readonly number[]) => spread(places, lotOf, w => unitOf(validation.windows[w]!))
   const document = (w: number): ClaimDocument => {
     const window = cutWindow(validation.windows[w]!, positions)
     const last = window.tokens.length - 1 // the last position predicts nothing that is measured
     const all = activationsIn(validation, latent, w)
-    return { window, activations: new Map([...all].filter(([position]) => position < last)) }
+    return {
+      document: unitOf(validation.windows[w]!),
+      window,
+      activations: new Map([...all].filter(([position]) => position < last)),
+    }
   }
   const active: ClaimDocument[] = []
-  for (const { w } of drawn(activeWindows(validation, latent))) {
+  for (const w of drawn(activeWindows(validation, latent).filter(w => document(w).activations.size > 0))) {
     if (active.length === documents) break
-    const found = document(w)
-    if (found.activations.size > 0) active.push(found)
+    active.push(document(w))
   }
   const places = validation.windows
     .map((_, w) => w)
@@ -56,8 +72,28 @@ export function drawDocuments(
   const silentIn = new Set(activeWindows(validation, latent))
   const silent = drawn(places.filter(w => !silentIn.has(w)))
   const others = drawn(places.filter(w => silentIn.has(w)))
-  const steer = [...silent, ...others].slice(0, documents).map(({ w }) => document(w))
+  const steer = [...silent, ...others].slice(0, documents).map(document)
   return { ablate: active, steer }
+}
+
+/** Places by lot, in rounds: in each round one place of every document that has any left. */
+function spread(
+  places: readonly number[],
+  lotOf: (place: number) => number,
+  unitOf: (place: number) => string,
+): number[] {
+  const rounds = new Map<string, number>()
+  return places
+    .map(place => ({ place, lot: lotOf(place) }))
+    .sort((a, b) => a.lot - b.lot || a.place - b.place)
+    .map(({ place }, order) => {
+      const unit = unitOf(place)
+      const round = rounds.get(unit) ?? 0
+      rounds.set(unit, round + 1)
+      return { place, round, order }
+    })
+    .sort((a, b) => a.round - b.round || a.order - b.order)
+    .map(({ place }) => place)
 }
 
 /** What a claim is made of, all of it fixed before anything is measured. */
@@ -69,11 +105,13 @@ export interface ClaimParts {
   readonly documents: ClaimDocuments
   /** How many controls of each kind were drawn. */
   readonly controls: Readonly<Record<string, number>>
+  readonly selection: Claim['selection']
   readonly config: ValidateConfig
 }
 
 /** The claim of a latent. */
-export function claimOf({ candidate, concept, target, discovery, documents, controls, config }: ClaimParts): Claim {
+export function claimOf(parts: ClaimParts): Claim {
+  const { candidate, concept, target, discovery, documents, controls, selection, config } = parts
   const values = valuesOf(discovery, candidate.latent)
   const about = concept === null ? 'the tokens that follow where it is active' : `the tokens that follow ${concept}`
   const action = config.primary === 'ablate' ? 'setting it to 0 where it is active lowers' : 'adding it raises'
@@ -101,11 +139,17 @@ export function claimOf({ candidate, concept, target, discovery, documents, cont
       unit: values.length > 0 ? quantile(values, 0.99) : 0,
       maximum: values.reduce((max, value) => Math.max(max, value), 0),
     },
+    selection,
     dose: config.dose,
     doses: [...new Set([...config.doses, config.dose])].sort((a, b) => a - b),
     documents: {
-      ablate: documents.ablate.map(({ window }) => window.id),
-      steer: documents.steer.map(({ window }) => window.id),
+      ablate: unique(documents.ablate),
+      steer: unique(documents.steer),
     },
   }
+}
+
+/** Ids of the documents, once each. */
+function unique(documents: readonly ClaimDocument[]): string[] {
+  return [...new Set(documents.map(({ document }) => document))]
 }

@@ -1,5 +1,6 @@
 /** Labels of tokens: which concepts each token of a set of windows carries, as `conceptMask` has it, for all at once. */
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
+import { unitOf } from '../../datasets/unit.ts'
 import { firstPosition } from '../../latents/activations.ts'
 
 /** Rows are tokens: every position of every window but the first, by window, then position. */
@@ -11,7 +12,9 @@ export interface ConceptLabels {
   /** Concepts of row r: `indices[offsets[r] … offsets[r + 1]]`, places in `concepts`. */
   readonly offsets: Uint32Array
   readonly indices: Uint16Array
-  /** Rows that carry each concept, and windows in which one does. */
+  /** For each document of the windows its windows' places, ascending; documents in the order of their first window. */
+  readonly units: readonly (readonly number[])[]
+  /** Rows that carry each concept, and documents in which one does. */
   readonly tokens: Float64Array
   readonly documents: Float64Array
 }
@@ -41,9 +44,12 @@ export function labelWindows(
   const indices: number[] = []
   const tokens = new Float64Array(concepts.length)
   const documents = new Float64Array(concepts.length)
+  const units = unitsOf(dataset, windows)
+  const unitOfWindow = new Map(units.flatMap((places, unit) => places.map(place => [place, unit] as const)))
+  const seenIn = units.map(() => new Set<number>())
   let row = 0
-  for (const window of windows) {
-    const seen = new Set<number>()
+  windows.forEach((window, w) => {
+    const seen = seenIn[unitOfWindow.get(w)!]!
     for (let position = firstPosition; position < window.tokens.length; position++) {
       const document = window.documents[position]!
       const offset = window.offsets[position]!
@@ -60,12 +66,22 @@ export function labelWindows(
       }
       offsets[++row] = indices.length
     }
-    for (const concept of seen) documents[concept]!++
-  }
-  return { concepts, windows, rowStart, offsets, indices: Uint16Array.from(indices), tokens, documents }
+  })
+  for (const seen of seenIn) for (const concept of seen) documents[concept]!++
+  return { concepts, windows, units, rowStart, offsets, indices: Uint16Array.from(indices), tokens, documents }
 }
 
-/** For each row whether it carries a concept. With `deal`, window w takes the labels of window `deal[w]`, by position. */
+/** The places of the windows of each document. */
+function unitsOf(dataset: TokenDataset, windows: readonly TokenWindow[]): number[][] {
+  const units = new Map<string, number[]>()
+  windows.forEach((window, w) => {
+    const unit = unitOf(dataset, window)
+    units.set(unit, [...(units.get(unit) ?? []), w])
+  })
+  return [...units.values()]
+}
+
+/** For each row whether it carries a concept. With `deal`, document u takes the labels of document `deal[u]`. */
 export function conceptRows(labels: ConceptLabels, concept: number, deal?: ArrayLike<number>): Uint8Array {
   const { rowStart, windows } = labels
   const own = new Uint8Array(rowStart[windows.length]!)
@@ -75,14 +91,22 @@ export function conceptRows(labels: ConceptLabels, concept: number, deal?: Array
   return deal ? dealRows(labels, own, deal) : own
 }
 
-/** Gives each window another's labels: what stands past the other's end is unlabelled. */
-export function dealRows({ rowStart, windows }: ConceptLabels, own: Uint8Array, deal: ArrayLike<number>): Uint8Array {
+/**
+ * Gives each document another's labels, in their order and from their start again where it is longer, so that labels keep
+ * their places beside each other.
+ */
+export function dealRows({ rowStart, units }: ConceptLabels, own: Uint8Array, deal: ArrayLike<number>): Uint8Array {
+  const rowsOf = (unit: number) =>
+    units[unit]!.flatMap(w => Array.from({ length: rowStart[w + 1]! - rowStart[w]! }, (_, i) => rowStart[w]! + i))
+  const rows = units.map((_, unit) => rowsOf(unit))
   const dealt = new Uint8Array(own.length)
-  for (let w = 0; w < windows.length; w++) {
-    const from = rowStart[deal[w]!]!
-    const count = Math.min(rowStart[w + 1]! - rowStart[w]!, rowStart[deal[w]! + 1]! - from)
-    dealt.set(own.subarray(from, from + count), rowStart[w])
-  }
+  rows.forEach((places, unit) => {
+    const from = rows[deal[unit]!]!
+    if (from.length > 0)
+      places.forEach((row, i) => {
+        dealt[row] = own[from[i % from.length]!]!
+      })
+  })
   return dealt
 }
 

@@ -6,7 +6,7 @@ import { tf } from '../../engine/tf.ts'
 import { type Activations, firstPosition, siteRows } from '../../latents/activations.ts'
 import type { Model } from '../../model/model.ts'
 import type { ValidateConfig } from '../config.ts'
-import { fewestDocuments } from '../rows.ts'
+import { type ClaimDocument, fewestDocuments } from '../rows.ts'
 import { type Candidate, candidatesOf } from './choose.ts'
 import { type ConceptLabels, labelWindows } from './concepts.ts'
 import { conceptAurocs, type RankedActivations, rankActivations } from './selectivity.ts'
@@ -25,6 +25,8 @@ export interface LabelledText {
   readonly validationRanks: RankedActivations
   /** AUROC on discovery text, [latents · concepts]; NaN for concepts that are not claimed. */
   readonly aurocs: Float64Array
+  /** Which concepts may be claimed, by their place in `concepts`. */
+  readonly usable: readonly boolean[]
   readonly candidates: readonly Candidate[]
   /** The target of a concept, by its place in `concepts`. */
   readonly targetOf: (concept: number) => Target
@@ -61,6 +63,7 @@ export function readLabelledText(
     targetOf: concept => conceptTarget(counts, all.indexOf(concepts[concept]!)),
     validationRanks: rankActivations(validation, validationLabels),
     aurocs,
+    usable,
     candidates: candidatesOf(discovery, aurocs, concepts.length),
   }
 }
@@ -108,12 +111,17 @@ export function fewValued({ documents }: TokenDataset): string[] {
     .sort()
 }
 
-/** Strata of the windows that interventions use, by id: those of the document they open with. */
-export function strataOf(dataset: TokenDataset, used: readonly TokenWindow[]): Record<string, Record<string, string>> {
-  const windows = new Map(used.map(window => [window.id, window]))
+/** Strata of the documents that interventions use, by id: those of the document that their first window opens with. */
+export function strataOf(
+  dataset: TokenDataset,
+  used: readonly ClaimDocument[],
+): Record<string, Record<string, string>> {
+  const windows = new Map<string, TokenWindow>()
+  for (const { document, window } of used)
+    if (window.index < (windows.get(document)?.index ?? Number.POSITIVE_INFINITY)) windows.set(document, window)
   return Object.fromEntries(
-    [...windows.values()]
-      .sort((a, b) => a.index - b.index)
-      .map(window => [window.id, { ...dataset.documents[window.documents[firstPosition]!]!.strata }]),
+    [...windows]
+      .sort(([, a], [, b]) => a.index - b.index)
+      .map(([document, window]) => [document, { ...dataset.documents[window.documents[firstPosition]!]!.strata }]),
   )
 }

@@ -1,15 +1,18 @@
 /** One latent: everything that is fixed before it is measured. */
 import { Random } from '../../core/random.ts'
+import type { TokenWindow } from '../../datasets/document.ts'
 import type { Activations } from '../../latents/activations.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
-import type { ValidateConfig } from '../config.ts'
+import { controlCount, type ValidateConfig } from '../config.ts'
 import { type ControlDirections, type ControlKind, controlKinds, controls } from '../controls/index.ts'
 import type { Claim } from '../evidence.ts'
 import type { Candidate } from './choose.ts'
 import { type ClaimDocuments, claimOf, drawDocuments } from './claims.ts'
 import type { LabelledText } from './labelled-text.ts'
+import type { Selection } from './selected.ts'
 import { firingTarget, type Target } from './targets.ts'
+import { type TiedSource, tiedDensity } from './tied.ts'
 
 /** What all latents' plans and measurements share. */
 export interface Study {
@@ -24,6 +27,19 @@ export interface Study {
   readonly decoder: Float32Array
   /** Centred rows for covariance-matched directions. */
   readonly samples: Float32Array
+  readonly tied: TiedSource
+  /** How many latents are tested: the family of each test. */
+  readonly claims: number
+  /** The document that a window is of. */
+  readonly unitOf: (window: TokenWindow) => string
+}
+
+/** What a latent's tied controls are like it in. */
+export interface TiedLike {
+  readonly density: number
+  readonly claimed: 'concept' | 'firing'
+  /** Undefined where no labelled concept can be judged, and nothing was chosen by one. */
+  readonly selection: Selection | undefined
 }
 
 /** A latent with everything that is fixed before it is measured. */
@@ -34,6 +50,8 @@ export interface LatentPlan {
   readonly target: Target
   readonly documents: ClaimDocuments
   readonly controls: Partial<Record<ControlKind, ControlDirections>>
+  /** The latent's controls that fire on tokens of their own: which density and kind of claim they share. */
+  readonly tied: TiedLike
 }
 
 /** Another latent that tells the claimed concept this well on discovery text is no foreign one. */
@@ -59,17 +77,40 @@ export function planLatent(study: Study, candidate: Candidate): LatentPlan {
   const active = text.candidates.map(other => other.latent)
   const drawn: Partial<Record<ControlKind, ControlDirections>> = {}
   for (const kind of controlKinds) {
-    if (config.controls[kind] === 0) continue
+    const count = controlCount(config.controls[kind], study.claims, config.alpha)
+    if (count === 0) continue
     const random = new Random(seed, 'control', kind, latent)
     drawn[kind] = controls[kind].draw(
       { width: sae.width, latent, decoder, active, sameConcept, samples, random },
-      config.controls[kind],
+      count,
     )
   }
   // Asked for concepts only, a latent without one has no claim to measure.
   const nothing = concept === null && config.claims === 'concept'
-  const documents = nothing ? { ablate: [], steer: [] } : drawDocuments(validation, latent, config, seed)
+  const documents = nothing
+    ? { ablate: [], steer: [] }
+    : drawDocuments(validation, latent, { ...config, seed, lot: latent, unitOf: study.unitOf })
   const counts = Object.fromEntries(Object.entries(drawn).map(([kind, { ids }]) => [kind, ids.length]))
-  const claim = claimOf({ candidate, concept, target, discovery, documents, controls: counts, config })
-  return { claim, concept: named ? candidate.concept : -1, target, documents, controls: drawn }
+  counts.tied = controlCount(config.controls.tied, study.claims, config.alpha)
+  const selection = candidate.concept < 0 ? undefined : selectionOf(study, candidate)
+  const claim = claimOf({
+    ...{ candidate, concept, target, discovery, documents, controls: counts, config },
+    selection: selection
+      ? { concept: text.concepts[selection.concept]!, rank: selection.rank, among: selection.among }
+      : null,
+  })
+  const tied: TiedLike = {
+    density: tiedDensity(claim.discovery.density),
+    claimed: concept === null ? 'firing' : 'concept',
+    selection,
+  }
+  return { claim, concept: named ? candidate.concept : -1, target, documents, controls: drawn, tied }
+}
+
+/** Which of the SAE's active latents this one is, by how well each tells its concept on discovery text. */
+function selectionOf({ text }: Pick<Study, 'text'>, { latent, concept }: Candidate): Selection {
+  const aurocOf = (other: number) => text.aurocs[other * text.concepts.length + concept]!
+  const own = aurocOf(latent)
+  const better = text.candidates.filter(other => other.latent !== latent && aurocOf(other.latent) > own)
+  return { concept, rank: better.length + 1, among: text.candidates.length }
 }

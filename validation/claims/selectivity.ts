@@ -91,7 +91,7 @@ export function bestConcept(
   return best
 }
 
-/** The best AUROC of any latent under each of `shuffles` dealings of one concept's labels to other windows. */
+/** The best AUROC of any latent under each of `shuffles` dealings of one concept's labels to other documents. */
 export function nullMaxima(
   ranked: RankedActivations,
   labels: ConceptLabels,
@@ -100,7 +100,7 @@ export function nullMaxima(
   random: Random,
 ): number[] {
   const own = conceptRows(labels, concept)
-  const order = labels.windows.map((_, i) => i)
+  const order = labels.units.map((_, i) => i)
   const maxima: number[] = []
   for (let shuffle = 0; shuffle < shuffles; shuffle++) {
     const rows = dealRows(labels, own, random.shuffle(order))

@@ -1,46 +1,19 @@
 /** From the raw rows of one latent to its statistics. A pure function: the same rows and seed give the same numbers. */
 import { Random } from '../../core/random.ts'
-import { mean, quantile, spearman, standardDeviation } from '../../statistics/descriptive.ts'
+import { mean, quantile, standardDeviation } from '../../statistics/descriptive.ts'
 import { pairedD, pairedG } from '../../statistics/effects/effect-size.ts'
-import { bootstrapMean, bootstrapMeanRatio } from '../../statistics/intervals/bootstrap.ts'
-import { minimumDetectableEffect, pairedSampleSize } from '../../statistics/power/t-test.ts'
 import { rankP, signFlip } from '../../statistics/tests/permutation.ts'
 import type { ValidateConfig } from '../config.ts'
-import type { Claim, Comparison, EffectSummary, InterventionEvidence, StratumEffect } from '../evidence.ts'
+import type { Claim, Comparison, EffectSummary, InterventionEvidence } from '../evidence.ts'
 import type { EffectRow, Intervention } from '../rows.ts'
+import { meanInterval, studentMargin } from './interval.ts'
+import type { Study } from './rule.ts'
+import { type ControlSeries, type Grouped, groupRows, isPaired, type Metric } from './values.ts'
 
-export type Metric = 'target' | 'loss' | 'kl'
 export type AnalysisSettings = Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'>
 
 /** JSON's null for what is not a finite number. */
 export const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
-
-/** Rows of one intervention, grouped: the latent's value in each document and each control's. */
-interface Grouped {
-  readonly documents: readonly string[]
-  readonly feature: readonly EffectRow[]
-  /** By kind, then by control, rows in the order of `documents`. */
-  readonly controls: ReadonlyMap<string, readonly (readonly EffectRow[])[]>
-}
-
-function group(rows: readonly EffectRow[], intervention: Intervention, dose: number): Grouped {
-  const own = rows.filter(row => row.intervention === intervention && row.dose === dose && row.control !== 'sham')
-  const feature = own.filter(row => row.control === 'feature')
-  const place = new Map(feature.map(({ document }, i) => [document, i]))
-  const kinds = new Map<string, Map<number, EffectRow[]>>()
-  for (const row of own) {
-    if (row.control === 'feature' || row.controlId === null) continue
-    const kind = kinds.get(row.control) ?? new Map<number, EffectRow[]>()
-    const control = kind.get(row.controlId) ?? []
-    control[place.get(row.document)!] = row
-    kinds.set(row.control, kind.set(row.controlId, control))
-  }
-  return {
-    documents: feature.map(({ document }) => document),
-    feature,
-    controls: new Map([...kinds].map(([kind, controls]) => [kind, [...controls.values()]])),
-  }
-}
 
 /** Summary of one value a document. */
 export function summarise(
@@ -49,55 +22,81 @@ export function summarise(
   ...seed: (string | number)[]
 ): EffectSummary {
   const random = new Random(...seed)
-  const interval = bootstrapMean(values, { random, draws: settings.bootstrap, level: 1 - settings.alpha })
+  const interval = meanInterval(values, { random, draws: settings.bootstrap, level: 1 - settings.alpha })
+  const enough = values.length >= 2
   return {
     documents: values.length,
-    mean: finite(interval.estimate),
-    low: finite(interval.low),
-    high: finite(interval.high),
+    mean: interval.mean,
+    low: interval.low,
+    high: interval.high,
     interval: interval.method,
-    dz: values.length === 0 ? null : pairedD(values),
-    g: values.length === 0 ? null : pairedG(values),
-    p: signFlip(values, random).p,
+    dz: enough ? pairedD(values) : null,
+    g: enough ? pairedG(values) : null,
+    p: values.length > 0 ? signFlip(values, random).p : null,
   }
 }
 
-function compare(
-  kind: string,
-  own: readonly number[],
-  controls: readonly (readonly number[])[],
-  settings: AnalysisSettings,
-  seed: readonly (string | number)[],
-): Comparison {
-  const means = controls.map(values => mean(values))
+/** Taking the latent away should lower its target, putting it in raise it (and a negative dose lower it). */
+export function directionOf(intervention: Intervention, dose: number): 'increase' | 'decrease' {
+  return intervention === 'ablate' || dose < 0 ? 'decrease' : 'increase'
+}
+
+/** How controls are ranked: as far in the claimed direction, or as far from 0 where the claim says nothing of it. */
+const alternativeOf = (metric: Metric, direction: 'increase' | 'decrease') =>
+  metric !== 'target' ? ('two-sided' as const) : direction === 'decrease' ? ('less' as const) : ('greater' as const)
+
+interface Compared {
+  readonly kind: string
+  readonly metric: Metric
+  readonly own: readonly number[]
+  readonly controls: readonly ControlSeries[]
+  readonly direction: 'increase' | 'decrease'
+  readonly settings: AnalysisSettings
+  readonly seed: readonly (string | number)[]
+}
+
+function compare({ kind, metric, own, controls, direction, settings, seed }: Compared): Comparison {
+  const means = controls.map(control => mean(control[metric]))
   const effect = mean(own)
-  const differences = own.map((value, d) => value - mean(controls.map(values => values[d]!)))
-  const interval = bootstrapMean(differences, {
-    random: new Random(...seed, kind),
-    draws: settings.bootstrap,
-    level: 1 - settings.alpha,
-  })
-  const deviation = standardDeviation(means)
+  const alternative = alternativeOf(metric, direction)
+  const deviation = means.length > 1 ? standardDeviation(means) : 0
+  const level = 1 - settings.alpha
+  const interval = isPaired(kind)
+    ? meanInterval(
+        own.map((value, d) => value - mean(controls.map(control => control[metric][d]!))),
+        { random: new Random(...seed, kind), draws: settings.bootstrap, level },
+      )
+    : unpaired(own, means, level)
+  const sign = alternative === 'less' ? -1 : 1
+  const reach = (value: number) => (alternative === 'two-sided' ? Math.abs(value) : sign * value)
   return {
     control: kind,
+    paired: isPaired(kind),
     count: controls.length,
-    mean: finite(mean(means)),
-    deviation: finite(deviation),
-    spread: {
-      low: finite(quantile(means, settings.alpha / 2)),
-      high: finite(quantile(means, 1 - settings.alpha / 2)),
-    },
-    difference: finite(interval.estimate),
-    low: finite(interval.low),
-    high: finite(interval.high),
-    percentile: finite(means.filter(value => Math.abs(value) < Math.abs(effect)).length / means.length),
-    z: finite((effect - mean(means)) / deviation),
-    p: rankP(effect, means),
-    critical: finite(quantile(means.map(Math.abs), 1 - settings.alpha)),
+    mean: mean(means),
+    deviation,
+    spread: { low: quantile(means, settings.alpha / 2), high: quantile(means, 1 - settings.alpha / 2) },
+    difference: interval.mean,
+    low: interval.low,
+    high: interval.high,
+    interval: interval.method,
+    percentile: means.filter(value => reach(value) < reach(effect)).length / means.length,
+    z: deviation > 0 ? finite((effect - mean(means)) / deviation) : null,
+    alternative,
+    p: rankP(effect, means, alternative),
+    critical: quantile(means.map(reach), 1 - settings.alpha),
   }
 }
 
-/** Statistics of one intervention at its main dose; q is filled in once all latents are known. */
+/** The latent's mean less that of controls which have documents of their own: both vary. */
+function unpaired(own: readonly number[], means: readonly number[], level: number) {
+  const difference = mean(own) - mean(means)
+  if (own.length < 3 || means.length < 3) return { mean: difference, low: null, high: null, method: 'none' as const }
+  const margin = Math.hypot(studentMargin(own, level), studentMargin(means, level))
+  return { mean: difference, low: difference - margin, high: difference + margin, method: 't' as const }
+}
+
+/** Statistics of one intervention at its main dose; q and power are filled in once all latents are known. */
 export function analyseIntervention(
   claim: Claim,
   rows: readonly EffectRow[],
@@ -106,33 +105,24 @@ export function analyseIntervention(
   seed: number,
 ): InterventionEvidence | null {
   const dose = intervention === 'ablate' ? 0 : claim.dose
-  const { feature, controls } = group(rows, intervention, dose)
-  if (feature.length === 0) return null
+  const grouped = groupRows(rows, intervention, dose)
+  if (grouped.documents.length === 0) return null
+  const direction = directionOf(intervention, dose)
   const ofMetric = (metric: Metric) => {
-    const own = feature.map(row => row[metric])
+    const own = grouped.own[metric]
     const key = [seed, 'analyse', claim.feature, intervention, metric]
     return {
       effect: summarise(own, settings, ...key),
-      controls: [...controls].map(([kind, each]) =>
-        compare(
-          kind,
-          own,
-          each.map(list => list.map(row => row[metric])),
-          settings,
-          key,
-        ),
+      controls: [...grouped.controls].map(([kind, controls]) =>
+        compare({ kind, metric, own, controls, direction, settings, seed: key }),
       ),
     }
   }
   const metrics = { target: ofMetric('target'), loss: ofMetric('loss'), kl: ofMetric('kl') }
-  // Taking the latent away should lower its target, putting it in raise it (and a negative dose lower it).
-  const direction = intervention === 'ablate' || dose < 0 ? 'decrease' : 'increase'
   const effect = metrics.target.effect.mean ?? 0
-  const differences = deviationsFromControls(feature, controls)
-  const deviation = standardDeviation(differences)
   return {
     dose,
-    norm: finite(mean(feature.map(row => row.norm))),
+    norm: finite(mean(grouped.norm)),
     metrics,
     test: {
       family: `${intervention}.target over the latents tested`,
@@ -142,98 +132,20 @@ export function analyseIntervention(
       direction,
       asClaimed: direction === 'decrease' ? effect < 0 : effect > 0,
     },
-    power: {
-      deviation: finite(deviation),
-      minimumDetectableEffect: finite(
-        minimumDetectableEffect(feature.length, deviation, settings.alpha, settings.power),
-      ),
-      documentsNeeded: deviation > 0 ? needed(settings.smallestEffect / deviation, settings) : null,
-    },
+    power: null,
   }
 }
 
-/** Effect of the latent less that of its hardest controls, by document: what the power calculation is about. */
-function deviationsFromControls(
-  feature: readonly EffectRow[],
-  controls: ReadonlyMap<string, readonly (readonly EffectRow[])[]>,
-): number[] {
-  const hardest = controls.get('foreign') ?? [...controls.values()][0] ?? []
-  return feature.map((row, d) => row.target - (hardest.length > 0 ? mean(hardest.map(list => list[d]!.target)) : 0))
-}
-
-/** Sample sizes beyond this are not worth their exact number. */
-const manyDocuments = 100_000
-
-function needed(dz: number, { alpha, power }: AnalysisSettings): number | null {
-  return dz < 0.01 ? manyDocuments : pairedSampleSize(dz, alpha, power)
-}
-
-/** Steering with the latent itself at every dose, and the rank correlation of dose and target. */
-export function analyseDoses(claim: Claim, rows: readonly EffectRow[], settings: AnalysisSettings, seed: number) {
-  const own = rows.filter(row => row.intervention === 'steer' && row.control === 'feature')
-  const points = claim.doses.map(dose => {
-    const at = own.filter(row => row.dose === dose)
-    const summary = (metric: Metric) =>
-      summarise(
-        at.map(row => row[metric]),
-        settings,
-        seed,
-        'dose',
-        claim.feature,
-        dose,
-        metric,
-      )
-    return { dose, target: summary('target'), loss: summary('loss'), kl: summary('kl') }
-  })
-  const trend = spearman(
-    own.map(row => row.dose),
-    own.map(row => row.target),
-  )
-  return { points: own.length > 0 ? points : [], trend: finite(trend) }
-}
-
-/** The target effect within each value of each stratum field, and its ratio to the pooled effect where that is not null. */
-export function analyseStrata(
-  claim: Claim,
-  rows: readonly EffectRow[],
-  strata: Readonly<Record<string, Readonly<Record<string, string>>>>,
-  fields: readonly string[],
-  settings: AnalysisSettings,
-  seed: number,
-): StratumEffect[] {
-  const found: StratumEffect[] = []
-  for (const intervention of ['ablate', 'steer'] as const) {
-    const dose = intervention === 'ablate' ? 0 : claim.dose
-    const { feature } = group(rows, intervention, dose)
-    const targets = feature.map(row => row.target)
-    const options = { draws: settings.bootstrap, level: 1 - settings.alpha }
-    const pooled = bootstrapMean(targets, {
-      random: new Random(seed, 'strata', claim.feature, intervention),
-      ...options,
-    })
-    const known = pooled.low > 0 || pooled.high < 0 // a ratio to what may be nothing says nothing
-    for (const field of fields) {
-      const values = [...new Set(feature.map(row => strata[row.document]?.[field]))].filter(v => v !== undefined).sort()
-      for (const value of values) {
-        const inside = feature.map(row => (strata[row.document]?.[field] === value ? 1 : 0))
-        const effects = feature.filter((_, i) => inside[i]).map(row => row.target)
-        const key = [seed, 'strata', claim.feature, intervention, field, value]
-        const interval = bootstrapMean(effects, { random: new Random(...key), ...options })
-        const ratio = bootstrapMeanRatio(targets, inside, { random: new Random(...key, 'ratio'), ...options })
-        found.push({
-          intervention,
-          field,
-          value,
-          documents: effects.length,
-          mean: finite(interval.estimate),
-          low: finite(interval.low),
-          high: finite(interval.high),
-          ratio: known ? finite(ratio.estimate) : null,
-          ratioLow: known ? finite(ratio.low) : null,
-          ratioHigh: known ? finite(ratio.high) : null,
-        })
-      }
-    }
+/** The target's effects in the claimed direction, as the rule asks for them. */
+export function studyOf({ own, controls }: Grouped, direction: 'increase' | 'decrease'): Study {
+  const sign = direction === 'decrease' ? -1 : 1
+  const signed = (values: readonly number[]) => Float64Array.from(values, value => sign * value)
+  return {
+    own: signed(own.target),
+    kinds: [...controls].map(([kind, each]) =>
+      isPaired(kind)
+        ? { paired: each.map(({ target }) => signed(target)) }
+        : { means: signed(each.map(({ target }) => mean(target))) },
+    ),
   }
-  return found
 }

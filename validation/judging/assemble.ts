@@ -4,15 +4,12 @@ import { aurocInterval, deLong, scoreTable } from '../../statistics/association/
 import { benjaminiHochberg } from '../../statistics/multiplicity/false-discovery.ts'
 import { rankP } from '../../statistics/tests/permutation.ts'
 import type { Claim, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
-import type { Measured, SelectivityRow } from '../rows.ts'
-import {
-  type AnalysisSettings,
-  analyseDoses,
-  analyseIntervention,
-  analyseStrata,
-  finite,
-  summarise,
-} from './analyse.ts'
+import { type EffectRow, fewestDocuments, type Measured, type SelectivityRow } from '../rows.ts'
+import { type AnalysisSettings, analyseIntervention, finite, studyOf, summarise } from './analyse.ts'
+import { analyseDoses } from './doses.ts'
+import { detectableEffect, powerOfRule } from './rule.ts'
+import { analyseStrata } from './strata.ts'
+import { byDocument, groupRows } from './values.ts'
 import { causalVerdict, type Decision, overall, selectivityVerdict } from './verdict.ts'
 
 export interface AssembleSettings extends AnalysisSettings {
@@ -37,8 +34,12 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
   const steerQ = familyQ(parts.map(part => part.steer?.test.p ?? null))
   const selectivityQ = familyQ(parts.map(part => part.selectivity?.p ?? null))
   return parts.map(({ claim, rows, ...part }, i) => {
-    const ablate = withQ(part.ablate, ablateQ, i)
-    const steer = withQ(part.steer, steerQ, i)
+    const powered = (intervention: 'ablate' | 'steer', family: typeof ablateQ) => {
+      const evidence = withQ(part[intervention], family, i)
+      return evidence && claim.primary === intervention ? withPower(evidence, claim, rows, family, settings) : evidence
+    }
+    const ablate = powered('ablate', ablateQ)
+    const steer = powered('steer', steerQ)
     const selectivity = part.selectivity && decideSelectivity(part.selectivity, selectivityQ.q[i]!, settings)
     const claimed = claim.concept !== null || settings.claims !== 'concept'
     const causal = causalVerdict(claim.primary === 'ablate' ? ablate : steer, settings, claimed)
@@ -62,7 +63,7 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
         side.length === 0
           ? null
           : summarise(
-              side.map(row => row.kl),
+              byDocument(side, [...new Set(side.map(({ document }) => document))], row => row.kl),
               settings,
               seed,
               'side',
@@ -92,6 +93,34 @@ function withQ(
   return evidence && { ...evidence, test: { ...evidence.test, q: q[i]!, size } }
 }
 
+/** The power of the rule on the primary intervention, at what the other claims leave of alpha. */
+function withPower(
+  evidence: InterventionEvidence,
+  claim: Claim,
+  rows: readonly EffectRow[],
+  { q, size }: ReturnType<typeof familyQ>,
+  settings: AssembleSettings,
+): InterventionEvidence {
+  const { alpha, smallestEffect, seed } = settings
+  if (evidence.metrics.target.controls.length === 0 || evidence.metrics.target.effect.documents < fewestDocuments)
+    return evidence
+  const passed = q.filter(value => value !== null && value <= alpha).length
+  // Benjamini and Hochberg's procedure lets the claim pass at this p, the others' being what they are.
+  const found = evidence.test.q !== null && evidence.test.q <= alpha
+  const effectiveAlpha = (alpha * Math.min(size, found ? passed : passed + 1)) / size
+  const study = studyOf(groupRows(rows, claim.primary, evidence.dose), evidence.test.direction)
+  const rule = { alpha, smallestEffect, effectiveAlpha }
+  const random = () => new Random(seed, 'power', claim.feature)
+  return {
+    ...evidence,
+    power: {
+      effectiveAlpha,
+      atSmallestEffect: powerOfRule(study, rule, smallestEffect, random()),
+      minimumDetectableEffect: detectableEffect(study, rule, settings.power, random()),
+    },
+  }
+}
+
 function analyseSelectivity(
   claim: Claim,
   rows: readonly SelectivityRow[],
@@ -102,16 +131,18 @@ function analyseSelectivity(
   const scores: number[] = []
   const labels: number[] = []
   const documents: number[] = []
-  rows.forEach((row, document) => {
+  const units = [...new Set(rows.map(({ document }) => document))]
+  const unit = new Map(units.map((document, place) => [document, place]))
+  rows.forEach(row => {
     const active = new Map(row.positions.map((position, i) => [position, row.activations[i]!]))
     const labelled = new Set(row.labelled)
     for (let position = 1; position <= row.tokens; position++) {
       scores.push(active.get(position) ?? 0)
       labels.push(labelled.has(position) ? 1 : 0)
-      documents.push(document)
+      documents.push(unit.get(row.document)!)
     }
   })
-  const interval = aurocInterval(scoreTable(scores, labels, documents, rows.length), {
+  const interval = aurocInterval(scoreTable(scores, labels, documents, units.length), {
     random: new Random(settings.seed, 'auroc', claim.feature),
     draws: settings.bootstrap,
     level: 1 - settings.alpha,
@@ -127,7 +158,7 @@ function analyseSelectivity(
     deLong: { low: finite(independent.low), high: finite(independent.high) },
     tokens: scores.length,
     positives: labels.reduce((sum, label) => sum + label, 0),
-    documents: rows.length,
+    documents: units.length,
     nullMaxima: [...nullMaxima],
     p: known ? rankP(interval.estimate, nullMaxima, 'greater') : null,
     q: null,

@@ -1,14 +1,14 @@
 /**
  * Verdicts: what the statistics of a latent say about its claim.
  *
- * Causal: `pass` when q ≤ α against every required kind of control, in the claimed direction, and the effect beyond the
- * controls is at least the smallest of interest. `fail` when it is not and the documents would have shown it, that is,
- * when the minimum detectable effect is at most the smallest effect of interest, or at most what the controls do
- * themselves (more documents then change no rank). `inconclusive` otherwise, and where q cannot reach α with so few
- * controls. `not-run` without documents to measure on.
+ * Causal: `pass` when, against every required kind of control, q ≤ α in the claimed direction, and the interval over
+ * documents of the effect less the mean control's lies beyond the smallest effect of interest. `fail` when the interval
+ * against some kind lies wholly short of the smallest effect, or when the rule would have passed an effect of that size with
+ * the stated power. `inconclusive` otherwise, and where a kind of control is missing or so few that no rank among them can
+ * reach α. `not-run` without documents to measure on.
  */
 
-import type { FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
+import type { Comparison, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
 import { fewestDocuments } from '../rows.ts'
 
 type Verdict = FeatureEvidence['verdict']
@@ -17,67 +17,104 @@ export interface Decision {
   readonly reason: string
 }
 
+/** Kinds of control that a claim must be held to. */
+const requiredKinds = ['tied', 'random', 'foreign'] as const
+
+/** How messages call a kind. */
+const nameOf: Readonly<Record<string, string>> = {
+  tied: 'random directions that fire as often',
+  random: 'random directions of equal norm',
+  foreign: 'other latents of equal norm',
+  covariance: 'random directions along the values’ variation',
+}
+
 const short = (value: number | null) => (value === null ? 'unknown' : String(Number(value.toPrecision(3))))
+
+interface VerdictSettings {
+  readonly alpha: number
+  readonly smallestEffect: number
+  /** Power at which something that was not found is taken not to be there. */
+  readonly power: number
+}
 
 /** The causal part, from the primary intervention. `claimed` is false for a latent without a concept where claims need one. */
 export function causalVerdict(
   evidence: InterventionEvidence | null,
-  { alpha, smallestEffect }: { alpha: number; smallestEffect: number },
+  { alpha, smallestEffect, power: wanted }: VerdictSettings,
   claimed = true,
 ): Decision {
   if (!claimed) return { verdict: 'not-run', reason: 'no labelled concept shows in what comes next' }
   if (!evidence || evidence.metrics.target.effect.documents < fewestDocuments)
     return { verdict: 'not-run', reason: `the latent is active in fewer than ${fewestDocuments} validation documents` }
   const { test, power, metrics } = evidence
+  const { controls } = metrics.target
   const sign = test.direction === 'decrease' ? -1 : 1
-  const beyond = metrics.target.controls.map(({ difference }) => sign * (difference ?? 0))
-  const smallest = Math.min(...beyond)
-  const mde = power.minimumDetectableEffect ?? Infinity
-  if (metrics.target.controls.length === 0)
-    return { verdict: 'not-run', reason: 'there are no controls to compare with' }
-  if ((test.q ?? 1) <= alpha) {
-    if (!test.asClaimed)
-      return {
-        verdict: 'fail',
-        reason: `the target moves beyond the controls, but against the claim (q ${short(test.q)})`,
-      }
-    if (smallest < smallestEffect)
-      return {
-        verdict: 'fail',
-        reason: `the effect beyond the controls is ${short(smallest)} nats, less than ${smallestEffect}`,
-      }
-    return { verdict: 'pass', reason: `${short(smallest)} nats beyond the controls, q ${short(test.q)}` }
-  }
-  const fewest = Math.min(...metrics.target.controls.map(({ count }) => count))
-  if (
-    test.asClaimed &&
-    (test.p ?? 1) <= alpha &&
-    (test.p ?? 1) * test.size > alpha &&
-    (test.p ?? 1) <= 2 / (fewest + 1)
-  )
-    return {
-      verdict: 'inconclusive',
-      reason: `p ${short(test.p)} is about the least that ${fewest} controls allow, and ${test.size} latents make it q ${short(test.q)}`,
-    }
-  const critical = Math.max(...metrics.target.controls.map(value => value.critical ?? 0))
-  if (mde <= Math.max(smallestEffect, critical))
+  const against = controls.map(control => ({ control, ...boundsOf(control, sign) }))
+  const shortOf = against.find(({ high }) => high !== null && high < smallestEffect)
+  if (shortOf)
     return {
       verdict: 'fail',
-      reason: `controls do as much (p ${short(test.p)}); an effect of ${short(mde)} nats would have been found`,
+      reason: `beyond ${nameOf[shortOf.control.control]} it moves the target by at most ${short(shortOf.high)} nats as claimed, less than ${short(smallestEffect)}`,
     }
+  for (const kind of requiredKinds) {
+    const count = controls.find(({ control }) => control === kind)?.count ?? 0
+    if (1 / (count + 1) > alpha)
+      return {
+        verdict: 'inconclusive',
+        reason: `there are ${count} ${nameOf[kind]} to compare with, and no rank among so few is below ${short(1 / (count + 1))}`,
+      }
+  }
+  const ranked = (test.q ?? 1) <= alpha
+  const nearest = Math.min(...against.map(({ low }) => low ?? Number.NEGATIVE_INFINITY))
+  const smallest = Math.min(...against.map(({ difference }) => difference))
+  if (ranked && nearest > smallestEffect)
+    return { verdict: 'pass', reason: `${short(smallest)} nats beyond the controls, q ${short(test.q)}` }
+  const hardest = controls.reduce((worst, control) => ((control.p ?? 1) > (worst.p ?? 1) ? control : worst))
+  const found = ranked
+    ? `${short(smallest)} nats beyond the controls, but over documents as little as ${short(nearest)}`
+    : `among ${nameOf[hardest.control]} p is ${short(test.p)}, and q among ${test.size} latents ${short(test.q)}`
+  if (power && power.atSmallestEffect >= wanted)
+    return {
+      verdict: 'fail',
+      reason: `${found}; ${short(smallestEffect)} nats would have been found ${Math.round(100 * power.atSmallestEffect)} times in 100`,
+    }
+  const mde = power?.minimumDetectableEffect ?? null
   return {
     verdict: 'inconclusive',
-    reason: `p ${short(test.p)}, but only effects from ${short(mde)} nats on would have been found`,
+    reason: `${found}; ${mde === null ? 'with these controls and documents no effect would be found' : `only effects from ${short(mde)} nats on would be found`}`,
+  }
+}
+
+/** The difference from a kind of control and its interval, in the claimed direction. */
+function boundsOf({ difference, low, high }: Comparison, sign: number) {
+  const [from, to] = sign > 0 ? [low, high] : [high, low]
+  return {
+    difference: sign * (difference ?? 0),
+    low: from === null ? null : sign * from,
+    high: to === null ? null : sign * to,
   }
 }
 
 /** The selectivity part, once its q is known. */
 export function selectivityVerdict(
-  { auroc, low, high, q, concept }: Pick<Selectivity, 'auroc' | 'low' | 'high' | 'q' | 'concept'>,
+  {
+    auroc,
+    low,
+    high,
+    p,
+    q,
+    concept,
+    nullMaxima,
+  }: Pick<Selectivity, 'auroc' | 'low' | 'high' | 'p' | 'q' | 'concept' | 'nullMaxima'>,
   { alpha, minimumAuroc }: { alpha: number; minimumAuroc: number },
 ): Decision {
   if (auroc === null) return { verdict: 'not-run', reason: `no validation token carries ${concept}` }
   const found = `AUROC for ${concept} is ${short(auroc)} [${short(low)}, ${short(high)}]`
+  if ((q ?? 1) > alpha && (p ?? 1) <= 1 / (nullMaxima.length + 1))
+    return {
+      verdict: 'inconclusive',
+      reason: `${found}, better than under every one of ${nullMaxima.length} dealings of the labels, which are too few for q ${short(alpha)} (q ${short(q)})`,
+    }
   if ((q ?? 1) > alpha)
     return { verdict: 'fail', reason: `${found}, no better than under shuffled labels (q ${short(q)})` }
   if (low === null || high === null) return { verdict: 'inconclusive', reason: `${found}, in too few documents` }

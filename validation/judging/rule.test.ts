@@ -1,0 +1,147 @@
+/** The rule that a claim passes by: on hand-made effects, and how often it finds what is there. */
+import { describe, expect, test } from 'vitest'
+import { Random } from '../../core/random.ts'
+import type { Claim } from '../evidence.ts'
+import type { EffectRow } from '../rows.ts'
+import { analyseIntervention, studyOf } from './analyse.ts'
+import { detectableEffect, powerOfRule, type Rule, type Study, thresholdOf } from './rule.ts'
+import { groupRows } from './values.ts'
+import { causalVerdict } from './verdict.ts'
+
+const settings = { alpha: 0.05, power: 0.8, bootstrap: 400, smallestEffect: 0.05 }
+const claim = { feature: 0, dose: 1, primary: 'ablate' } as Claim
+const controlCount = 99
+
+/** Rows of a latent with these effects, one window a document, among controls with small ones. */
+function rowsOf(effects: readonly number[], { kinds = ['random', 'foreign', 'tied'] as const, spread = 0.02 } = {}) {
+  const random = new Random('rows')
+  const row = (control: EffectRow['control'], controlId: number | null, d: number, target: number): EffectRow => ({
+    ...{ feature: 0, intervention: 'ablate', dose: 0, control, controlId, document: `d${d}`, window: `d${d}` },
+    ...{ positions: 1, norm: 1, target, loss: 0, kl: 0 },
+  })
+  return effects.flatMap((effect, d) => [
+    row('feature', null, d, effect),
+    ...kinds.flatMap(kind =>
+      Array.from({ length: controlCount }, (_, id) => row(kind, id, d, spread * random.normal())),
+    ),
+  ])
+}
+
+/** The verdict on these effects, as the only claim. */
+function verdictOn(effects: readonly number[]) {
+  const rows = rowsOf(effects)
+  const found = analyseIntervention(claim, rows, 'ablate', settings, 0)!
+  const study = studyOf(groupRows(rows, 'ablate', 0), 'decrease')
+  const rule = { alpha: 0.05, smallestEffect: 0.05, effectiveAlpha: 0.05 }
+  const power = {
+    effectiveAlpha: 0.05,
+    atSmallestEffect: powerOfRule(study, rule, 0.05, new Random(1)),
+    minimumDetectableEffect: detectableEffect(study, rule, 0.8, new Random(1)),
+  }
+  return causalVerdict({ ...found, test: { ...found.test, q: found.test.p, size: 1 }, power }, settings)
+}
+
+const repeated = (value: number, count: number) => new Array<number>(count).fill(value)
+
+describe('a claim passes by its documents, too', () => {
+  test('the same effect in every document passes', () => {
+    expect(verdictOn([...repeated(-0.5, 12), -0.4, -0.6, -0.45, -0.55])).toMatchObject({ verdict: 'pass' })
+  })
+
+  test.each<[string, number[]]>([
+    ['an effect in one document of sixteen', [-10, ...repeated(0, 15)]],
+    ['the wrong sign in most documents', [-10, ...repeated(0.2, 9), ...repeated(0, 6)]],
+    ['three documents that disagree', [-3, 0, 0.1]],
+    ['effects short of the smallest of interest', repeated(-0.04, 16)],
+  ])('%s does not', (_, effects) => {
+    expect(verdictOn(effects).verdict).not.toBe('pass')
+  })
+
+  test('an effect against the claim fails', () => {
+    expect(verdictOn(repeated(0.5, 16).map((value, i) => value + 0.01 * i))).toMatchObject({ verdict: 'fail' })
+  })
+
+  test('windows of one document count as one', () => {
+    const rows = rowsOf(repeated(-0.5, 8)).map(row => ({ ...row, document: 'd0' }))
+    const { documents, own } = groupRows(rows, 'ablate', 0)
+    expect(documents).toEqual(['d0'])
+    expect(own.target[0]).toBeCloseTo(-0.5, 9)
+    expect(analyseIntervention(claim, rows, 'ablate', settings, 0)!.metrics.target.effect).toMatchObject({
+      documents: 1,
+      low: null,
+      high: null,
+      interval: 'none',
+    })
+  })
+})
+
+describe('the value that a rank asks for', () => {
+  const means = Float64Array.from({ length: 19 }, (_, i) => i)
+  test('is exceeded where p is at most α', () => {
+    expect(thresholdOf(means, 0.05)).toBe(18) // (1 + 0) / 20
+    expect(thresholdOf(means, 0.1)).toBe(17) // (1 + 1) / 20
+    expect(thresholdOf(means, 0.04)).toBe(Number.POSITIVE_INFINITY) // no rank among 19 is that small
+    expect(thresholdOf(means, 1)).toBe(Number.NEGATIVE_INFINITY)
+  })
+})
+
+describe('power of the rule', () => {
+  const rule: Rule = { alpha: 0.05, smallestEffect: 0.05, effectiveAlpha: 0.05 }
+  /** A study of n documents with these deviations, and the true effect beyond its controls. */
+  function study(random: Random, n: number, { documents = 0.3, controls = 0.05, effect = 0 } = {}): Study {
+    const normals = (count: number, scale: number) =>
+      Float64Array.from({ length: count }, () => scale * random.normal())
+    const levels = normals(controlCount, controls)
+    return {
+      own: normals(n, documents).map(value => value + effect),
+      kinds: [
+        { paired: [...levels].map(level => normals(n, documents / 4).map(value => value + level)) },
+        { means: normals(controlCount, controls) },
+      ],
+    }
+  }
+
+  test('grows with the effect, from about nothing to certainty', () => {
+    const one = study(new Random('grows'), 16)
+    const powers = [0, 0.2, 0.4, 0.8, 3].map(effect => powerOfRule(one, rule, effect, new Random(2)))
+    expect([...powers].sort((a, b) => a - b)).toEqual(powers)
+    expect(powers[0]).toBeLessThan(0.05)
+    expect(powers.at(-1)).toBe(1)
+  })
+
+  test('is 0 at every effect where so few controls allow no rank', () => {
+    const few = { ...rule, effectiveAlpha: 0.005 }
+    expect(detectableEffect(study(new Random('few'), 16), few, 0.8, new Random(2))).toBeNull()
+  })
+
+  test('at the stated effect is what studies of that effect show', () => {
+    // The effect that the mean of many studies states, and how many of other studies of it pass.
+    const random = new Random('calibration')
+    const stated = Array.from(
+      { length: 12 },
+      () => detectableEffect(study(random, 16), rule, 0.8, new Random(random.bits()))!,
+    )
+    const effect = stated.reduce((sum, value) => sum + value, 0) / stated.length
+    let passed = 0
+    const studies = 200
+    for (let i = 0; i < studies; i++) {
+      const one = study(random, 16, { effect })
+      const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length
+      const own = mean(one.own)
+      const holds = one.kinds.every(kind => {
+        const means = 'paired' in kind ? Float64Array.from(kind.paired, mean) : kind.means
+        const documents = one.own.map((_, d) =>
+          'paired' in kind ? mean(Float64Array.from(kind.paired, c => c[d]!)) : mean(means),
+        )
+        const differences = one.own.map((value, d) => value - documents[d]!)
+        const centre = mean(differences)
+        const variance = differences.reduce((sum, value) => sum + (value - centre) ** 2, 0) / 15
+        return own > thresholdOf(means, 0.05) && centre - 2.13145 * Math.sqrt(variance / 16) > 0.05
+      })
+      if (holds) passed++
+    }
+    // 80 %, within what 200 studies and 12 statements of the effect leave open.
+    expect(passed / studies).toBeGreaterThan(0.7)
+    expect(passed / studies).toBeLessThan(0.9)
+  })
+})
