@@ -279,7 +279,7 @@ validate:
   tokens: 2000
   maxTokens: 2000
   bootstrap: 200
-  controls: { random: 19, foreign: 19 }
+  controls: { tied: 19, random: 19, foreign: 19 }
 `,
   )
   const { code, stdout, stderr } = await cli('pipeline', 'run', path, '--json')

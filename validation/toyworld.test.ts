@@ -71,9 +71,13 @@ afterAll(async () => {
 async function run(name: string, parts: { sae?: Sae; dataset?: TokenDataset }, settings: object = {}) {
   const directory = join(root, name)
   const config = ValidateConfig.parse({
-    latents: 8,
+    latents: 6,
     documents: 8,
-    positions: 32,
+    positions: 24,
+    doses: [1],
+    // Few claims, so that so few controls can show what there is.
+    controls: { tied: 99, random: 99, foreign: 99 },
+    shuffles: 99,
     tokens: 12_000,
     maxTokens: 3000,
     bootstrap: 400,
@@ -110,7 +114,7 @@ test('concepts of the language are found in a trained SAE: they are told apart, 
   expect(summary.fvu).toBeLessThan(0.4)
   expect(summary.ceRecoveredMean).toBeGreaterThan(0.9)
   const found = features.filter(({ verdict, claim }) => verdict === 'pass' && claim.concept !== null)
-  expect(found.length).toBeGreaterThanOrEqual(3)
+  expect(found.length).toBeGreaterThanOrEqual(2)
   expect(features.every(({ sham }) => sham === 0)).toBe(true)
   for (const { ablate, steer, selectivity } of found) {
     expect(ablate!.metrics.target.effect.high).toBeLessThan(0)
@@ -120,7 +124,7 @@ test('concepts of the language are found in a trained SAE: they are told apart, 
 }, 300_000)
 
 test('random decoders behind the same encoder are not found, however well their latents tell concepts', async () => {
-  const { summary, features } = await run('random', { sae: withRandomDecoder(sae, 1) }, { latents: 5 })
+  const { summary, features } = await run('random', { sae: withRandomDecoder(sae, 1) }, { latents: 4 })
   expect(summary.passed).toBe(0)
   expect(features.some(({ selectivity }) => selectivity?.verdict === 'pass')).toBe(true)
 }, 300_000)
@@ -129,7 +133,7 @@ test('shuffled labels are not found', async () => {
   const { summary } = await run(
     'shuffled',
     { dataset: withShuffledLabels(dataset) },
-    { claims: 'concept', minimumSeparation: 0 },
+    { latents: 4, claims: 'concept', minimumSeparation: 0 },
   )
   expect(summary.passed).toBe(0)
 }, 300_000)

@@ -74,10 +74,10 @@ export async function installTensorflow(options: { variant?: Variant; progress?:
     await mkdir(root, { recursive: true }).catch(error => {
       throw writeError(root, error)
     })
-    await installTree(progress)
     const before = await readInstallManifest(root)
     const kept = before && (await hasLibraries(root, before)) ? before : undefined
     const filled = kept ? undefined : await refill(root, variant)
+    await installTree(progress)
     const addons = await addonsHash()
     if (before?.addons !== addons || !existsSync(bindingPath(root)) || !existsSync(quietPath(root))) {
       progress.start("Compiling TensorFlow's binding", undefined, 'files')
