@@ -40,8 +40,8 @@ export default defineStage({
       await findSae(store, from)
       throw new UserError(`${from} is a run already.`, { fix: `Use it as it is: pipeline validate --sae ${from}` })
     }
-    const { findSae: findFiles, noticesOf, openSae } = await import('../../sae/formats/index.ts')
-    const { source, directory: folder, format } = await findFiles(path)
+    const { findSaeFiles, noticesOf, openSae } = await import('../../sae/formats/index.ts')
+    const { source, directory: folder, format } = await findSaeFiles(path)
     const files = await hashed('from', source)
     const dataset = config.dataset as DatasetConfig | undefined
     const model = config.model === undefined ? [] : [await hashing(session, () => findModel(String(config.model)))]

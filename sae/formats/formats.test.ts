@@ -8,7 +8,7 @@ import { tf } from '../../engine/tf.ts'
 import { sharedData } from '../../tests/shared-data.ts'
 import { measureRows } from '../measure/row-quality.ts'
 import { verifySae } from '../parity/sae.ts'
-import { findSae, openSae } from './index.ts'
+import { findSaeFiles, openSae } from './index.ts'
 
 const folder = sharedData('saes', 'formats')
 
@@ -47,7 +47,7 @@ describe.skipIf(!folder)('SAEs written by the libraries themselves', () => {
   })
 
   test('a folder of many SAEs asks which one is meant', async () => {
-    await expect(findSae(folder!)).rejects.toThrow(/holds \d+ SAEs/)
+    await expect(findSaeFiles(folder!)).rejects.toThrow(/holds \d+ SAEs/)
   })
 })
 

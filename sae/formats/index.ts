@@ -55,7 +55,7 @@ export interface FoundSae {
 /**
  * The SAE in or below `path`, or the one whose main file it is. A `UserError` where there is none or more than one.
  */
-export async function findSae(path: string): Promise<FoundSae> {
+export async function findSaeFiles(path: string): Promise<FoundSae> {
   const info = await stat(path).catch(error => {
     throw readError(path, 'SAE', error)
   })
@@ -118,7 +118,7 @@ function saelensIn(directory: string, names: readonly string[]): FoundSae[] {
 
 /** Opens an SAE of any known layout; `metadata` adds to or replaces what the files say of where it belongs. */
 export async function openSae(path: string, metadata: Partial<SaeMetadata> = {}): Promise<Sae> {
-  const { directory, file, source, format } = await findSae(path)
+  const { directory, file, source, format } = await findSaeFiles(path)
   const layout = layouts.find(({ name }) => name === format)
   if (!layout) return withMetadata(await loadSae(directory), metadata)
   const { notices, ...imported } = await layout.read(file)

@@ -13,7 +13,7 @@ import { startEngine } from '../../../engine/engine.ts'
 import { writeSafetensors } from '../../../engine/safetensors.ts'
 import { tf } from '../../../engine/tf.ts'
 import { type StateTensor, stateDictPieces } from '../files/torch-writer.ts'
-import { findSae, noticesOf, openSae } from '../index.ts'
+import { findSaeFiles, noticesOf, openSae } from '../index.ts'
 import { saveSae } from '../saelens.ts'
 
 interface Golden {
@@ -386,7 +386,7 @@ test('of many layers in a folder one is named by its file', async () => {
   const directory = await directoryOf({ 'layer_0.safetensors': circuit, 'layer_1.safetensors': circuit })
   await expect(openSae(directory)).rejects.toThrow('holds 2 SAEs')
   const file = join(directory, 'layer_1.safetensors')
-  expect(await findSae(file)).toMatchObject({ format: 'circuit-tracer', file, source: file, directory })
+  expect(await findSaeFiles(file)).toMatchObject({ format: 'circuit-tracer', file, source: file, directory })
   const sae = await openSae(file)
   expect(sae.latents).toBe(F)
   sae.dispose()
