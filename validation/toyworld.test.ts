@@ -123,17 +123,26 @@ test('concepts of the language are found in a trained SAE: they are told apart, 
   }
 }, 300_000)
 
-test('random decoders behind the same encoder are not found, however well their latents tell concepts', async () => {
-  const { summary, features } = await run('random', { sae: withRandomDecoder(sae, 1) }, { latents: 4 })
-  expect(summary.passed).toBe(0)
-  expect(features.some(({ selectivity }) => selectivity?.verdict === 'pass')).toBe(true)
-}, 300_000)
+// The same nulls on a hand-made model are in validate.test.ts.
+test.runIf(process.env.PIPELINE_LONG)(
+  'random decoders behind the same encoder are not found, however well their latents tell concepts',
+  async () => {
+    const { summary, features } = await run('random', { sae: withRandomDecoder(sae, 1) }, { latents: 4 })
+    expect(summary.passed).toBe(0)
+    expect(features.some(({ selectivity }) => selectivity?.verdict === 'pass')).toBe(true)
+  },
+  300_000,
+)
 
-test('shuffled labels are not found', async () => {
-  const { summary } = await run(
-    'shuffled',
-    { dataset: withShuffledLabels(dataset) },
-    { latents: 4, claims: 'concept', minimumSeparation: 0 },
-  )
-  expect(summary.passed).toBe(0)
-}, 300_000)
+test.runIf(process.env.PIPELINE_LONG)(
+  'shuffled labels are not found',
+  async () => {
+    const { summary } = await run(
+      'shuffled',
+      { dataset: withShuffledLabels(dataset) },
+      { latents: 4, claims: 'concept', minimumSeparation: 0 },
+    )
+    expect(summary.passed).toBe(0)
+  },
+  300_000,
+)
