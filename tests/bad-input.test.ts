@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type CliOptions, type CliResult, root, runCli } from './cli.ts'
+import { type CliOptions, type CliResult, root, runCli, runHere } from './cli.ts'
 import { writeTinyModel } from './tiny-model.ts'
 
 let folder: string
@@ -30,8 +30,11 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const pipeline = (args: string[], options: CliOptions = {}) =>
-  runCli(args, { ...options, env: { PIPELINE_RUNS: runs, ...options.env } })
+/** In this process where the command needs none of its own. */
+function pipeline(args: string[], options: CliOptions = {}): Promise<CliResult> {
+  const env = { PIPELINE_RUNS: runs, ...options.env }
+  return options.imports || args[0] === 'run' ? runCli(args, { ...options, env }) : runHere(args, env)
+}
 
 const captureFlags = (model: string) => [
   '--model',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { RunManifest } from '../runs/run.ts'
-import { type CliResult, runCli, startCli } from './cli.ts'
+import { type CliResult, runCli, runHere, startCli } from './cli.ts'
 import { writeTinyModel } from './tiny-model.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
@@ -20,7 +20,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const store = (name: string) => join(folder, name)
 /** A run that nothing cut; the cut ones are made from these as well. */
 const whole = (stage: string) => join(folder, 'whole', stage)
-const pipeline = (runs: string, args: readonly string[]) => runCli(args, { env: { PIPELINE_RUNS: store(runs) } })
+/** In this process, but for what starts others. */
+function pipeline(runs: string, args: readonly string[]): Promise<CliResult> {
+  const env = { PIPELINE_RUNS: store(runs) }
+  return args[0] === 'run' ? runCli(args, { env }) : runHere(args, env)
+}
 
 async function ok(result: Promise<CliResult>): Promise<CliResult> {
   const done = await result

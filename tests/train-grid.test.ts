@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readTable } from '../datasets/tables.ts'
 import type { StageResult, StageResults } from '../pipeline/stages/perform.ts'
 import type { RunManifest } from '../runs/run.ts'
-import { runCli, startCli } from './cli.ts'
+import { runCli, runHere, startCli } from './cli.ts'
 import { writeTinyModel } from './tiny-model.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
@@ -21,7 +21,11 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const captured = ['--dataset', 'toyworld', '--dataset.documents', '300', '--sites', 'blocks.0.hook_resid_post']
-const cli = (store: string, ...args: string[]) => runCli(args, { env: { PIPELINE_RUNS: join(folder, store) } })
+/** In this process, but for what starts others. */
+function cli(store: string, ...args: string[]) {
+  const env = { PIPELINE_RUNS: join(folder, store) }
+  return args[0] === 'run' ? runCli(args, { env }) : runHere(args, env)
+}
 
 /** What a command prints under `--json`. */
 async function ok<T = StageResult>(store: string, ...args: string[]): Promise<T> {
