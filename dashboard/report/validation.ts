@@ -48,9 +48,9 @@ export function validationHtml(evidence: Evidence, { names, cards }: Surrounding
   const curves = detailed.filter(({ feature }) => feature.doseCurve.length > 0)
   return `${verdictTable(tested)}
 ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
-<p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest difference that these documents would have shown.</p>
+<p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest effect beyond the hardest controls that these documents and controls would have shown; q is against all kinds of control, random directions that fire as often among them.</p>
 <div class="charts">${effectPlot(tested)}${differencePlot(tested)}</div>
-${curves.length > 0 ? '<h3 class="sub">Dose curves</h3><p class="soft">Steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: bootstrap interval over documents.</p>' : ''}
+${curves.length > 0 ? '<h3 class="sub">Dose curves</h3><p class="soft">Steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: interval over documents.</p>' : ''}
 <div class="charts">${curves.map(doseChart).join('')}</div>
 <h3 class="sub">Reconstruction</h3>
 ${reconstructionHtml(evidence.reconstruction)}
