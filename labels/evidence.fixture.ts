@@ -16,7 +16,7 @@ export interface MadeUp {
 /** A whole evidence file about these latents. */
 export function evidenceOf(features: readonly MadeUp[], hashes: Hashes = madeUpHashes): Evidence {
   return {
-    schema: 3,
+    schema: 4,
     hashes,
     site: 'blocks.0.hook_resid_post',
     weightProcessing: 'none',
@@ -25,6 +25,7 @@ export function evidenceOf(features: readonly MadeUp[], hashes: Hashes = madeUpH
     definitions: { target: 'what is measured' },
     splits: { discovery: ['a'], validation: ['b'] },
     strata: {},
+    studies: {},
     reconstruction: { fvu: 0.1, dead: 3, tokens: 4000 },
     features: features.map(featureEvidence),
   }
@@ -68,6 +69,7 @@ function featureEvidence({
     sideEffect: null,
     sham: 0,
     robustness: [],
+    studies: {},
   }
 }
 

@@ -43,7 +43,11 @@ const rooms: Readonly<Record<string, Room>> = {
   latents: { imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae'] },
   validation: {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'capture', 'sae', 'latents'],
-    order: ['config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'measure.ts', 'tables.ts', 'judging'],
+    order: [
+      ...['contracts', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'working.ts', 'measure.ts'],
+      ...['measure-tied.ts', 'measure-all.ts', 'tables.ts', 'judging', 'inputs.ts', 'read-text.ts', 'reconstruct.ts'],
+      ...['test-latents.ts', 'studies', 'judge.ts', 'recompute.ts'],
+    ],
   },
   labels: {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae', 'latents', 'validation/evidence.ts'],

@@ -1,6 +1,7 @@
 /** Settings of the validate stage. */
 import { z } from 'zod'
 import { DatasetConfig } from '../datasets/config.ts'
+import { studyNames } from './contracts/index.ts'
 
 const count = z.union([z.literal('auto'), z.int().min(19)]).default('auto')
 
@@ -66,6 +67,10 @@ export const ValidateConfig = z.strictObject({
     .array(z.string())
     .optional()
     .describe('Strata fields whose values effects are given for (default: all the dataset has)'),
+  studies: z
+    .union([z.enum(['auto', 'all']), z.array(z.enum(studyNames))])
+    .default('auto')
+    .describe('Further studies, by name, all of them, or auto: those that cost little'),
 })
 
 export type ValidateConfig = z.output<typeof ValidateConfig>

@@ -2,10 +2,8 @@
 import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
 import { readJson } from '../core/files.ts'
-
-/** JSON has no NaN or infinity: what could not be computed is null. */
-const number = z.number().nullable()
-export const Verdict = z.enum(['pass', 'fail', 'inconclusive', 'not-run'])
+import { EffectSummary, IntervalMethod, numberOrNull as number, Verdict } from './contracts/common.ts'
+import { LatentFindings, SaeFindings } from './contracts/index.ts'
 
 /** What each metric means; the names are used throughout. */
 export const definitions: Readonly<Record<string, string>> = {
@@ -71,24 +69,6 @@ export type Claim = z.infer<typeof Claim>
 /** `claims.json`, written before the first measurement. */
 export const Claims = z.strictObject({ schema: z.literal(1), seed: z.number(), claims: z.array(Claim) })
 
-/** How an interval over documents was made; none where they are too few for any. */
-const intervalMethod = z.enum(['none', 't', 'bca', 'percentile'])
-
-/** Per-document effects of the latent itself, summarised. */
-export const EffectSummary = z.strictObject({
-  documents: z.int(),
-  mean: number,
-  low: number,
-  high: number,
-  interval: intervalMethod,
-  /** d_z and Hedges' g of the per-document effects. */
-  dz: number,
-  g: number,
-  /** Sign-flip test of a zero mean. */
-  p: number,
-})
-export type EffectSummary = z.infer<typeof EffectSummary>
-
 /**
  * The latent against one kind of control: on the same documents and positions with equal ‖Δx‖ (paired), or against latents
  * of random directions with documents, positions and targets of their own.
@@ -105,7 +85,7 @@ export const Comparison = z.strictObject({
   difference: number,
   low: number,
   high: number,
-  interval: intervalMethod,
+  interval: IntervalMethod,
   /** Share of controls whose mean effect reaches less far. */
   percentile: number,
   z: number,
@@ -204,6 +184,8 @@ export const FeatureEvidence = z.strictObject({
   /** Largest |logit difference| with the hook installed and nothing added: 0. */
   sham: number,
   robustness: z.array(StratumEffect),
+  /** What further studies found, by their names. */
+  studies: LatentFindings,
 })
 export type FeatureEvidence = z.infer<typeof FeatureEvidence>
 
@@ -212,7 +194,7 @@ export const Hashes = z.strictObject({ model: z.string(), sae: z.string(), datas
 export type Hashes = z.infer<typeof Hashes>
 
 export const Evidence = z.strictObject({
-  schema: z.literal(3),
+  schema: z.literal(4),
   hashes: Hashes,
   site: z.string(),
   weightProcessing: z.literal('none'),
@@ -225,6 +207,8 @@ export const Evidence = z.strictObject({
   strata: z.record(z.string(), z.record(z.string(), z.string())),
   reconstruction: z.record(z.string(), z.unknown()),
   features: z.array(FeatureEvidence),
+  /** What studies found of the SAE as a whole, by their names. */
+  studies: SaeFindings,
 })
 export type Evidence = z.infer<typeof Evidence>
 

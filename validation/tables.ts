@@ -1,6 +1,7 @@
 /** The tables beside evidence.json: effects.parquet and selectivity.parquet. */
 import { join } from 'node:path'
-import { readTable, writeTable } from '../datasets/tables.ts'
+import type { ColumnValues } from '../datasets/columns.ts'
+import { type Column, readTable, writeTable } from '../datasets/tables.ts'
 import type { EffectRow, SelectivityRow } from './rows.ts'
 
 /** Version of effects.parquet; readers refuse others. */
@@ -11,7 +12,7 @@ const effectColumns = {
   intervention: 'string',
   dose: 'float64',
   control: 'string',
-  controlId: 'int32',
+  controlId: 'int32?',
   document: 'string',
   window: 'string',
   positions: 'int32',
@@ -21,25 +22,53 @@ const effectColumns = {
   kl: 'float64',
 } as const
 
+/** Columns of a table of rows, by the row's keys: a type, with `?` where the value may be missing. */
+export type RowColumns = Readonly<Record<string, ColumnValues['type'] | `${ColumnValues['type']}?`>>
+
 /** Parquet names: words joined by underscores, as in other tables. */
-const nameOf = (key: string) => (key === 'controlId' ? 'control_id' : key)
+const nameOf = (key: string) => key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+
+const isNullable = (type: string) => type.endsWith('?')
+
+/** Writes rows as a table with these columns. */
+export async function writeRows(
+  path: string,
+  columns: RowColumns,
+  rows: readonly Readonly<Record<string, unknown>>[],
+  schema = 1,
+): Promise<void> {
+  const made = Object.entries(columns).map(([key, type]) => [
+    nameOf(key),
+    { type: type.replace('?', ''), values: rows.map(row => row[key]), nullable: isNullable(type) },
+  ])
+  await writeTable(path, Object.fromEntries(made) as Record<string, Column>, { schema })
+}
+
+/** Reads rows back that `writeRows` wrote with these columns; throws a `UserError` for a table that has others. */
+export async function readRows<Row>(path: string, columns: RowColumns, schema = 1): Promise<Row[]> {
+  const keys = Object.keys(columns)
+  const table = await readTable(path, { schema, columns: keys.map(nameOf) })
+  const length = table[nameOf(keys[0]!)]?.length ?? 0
+  const plain = (value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : value)
+  return Array.from(
+    { length },
+    (_, i) => Object.fromEntries(keys.map(key => [key, plain(table[nameOf(key)]![i])])) as Row,
+  )
+}
 
 /** Writes effects.parquet: a row per feature, intervention, dose, control and window, with the document it is of. */
 export async function writeEffects(directory: string, rows: readonly EffectRow[]): Promise<void> {
-  const columns = Object.entries(effectColumns).map(([key, type]) => [
-    nameOf(key),
-    { type, values: rows.map(row => row[key as keyof EffectRow]), nullable: key === 'controlId' },
-  ])
-  await writeTable(join(directory, 'effects.parquet'), Object.fromEntries(columns), { schema: effectsSchema })
+  await writeRows(
+    join(directory, 'effects.parquet'),
+    effectColumns,
+    rows.map(row => ({ ...row })),
+    effectsSchema,
+  )
 }
 
 /** Reads effects.parquet back. */
 export async function readEffects(directory: string): Promise<EffectRow[]> {
-  const table = await readTable(join(directory, 'effects.parquet'), { schema: effectsSchema })
-  const keys = Object.keys(effectColumns)
-  return (table.feature ?? []).map(
-    (_, i) => Object.fromEntries(keys.map(key => [key, table[nameOf(key)]![i]])) as unknown as EffectRow,
-  )
+  return readRows<EffectRow>(join(directory, 'effects.parquet'), effectColumns, effectsSchema)
 }
 
 /** Writes selectivity.parquet: a row per feature and validation window, with active positions and labelled positions. */

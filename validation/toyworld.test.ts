@@ -23,7 +23,7 @@ import { TrainConfig } from '../sae/training/config.ts'
 import { trainSae } from '../sae/training/train.ts'
 import { ValidateConfig } from './config.ts'
 import { readEvidence } from './evidence.ts'
-import { verifyEvidence } from './judging/recompute.ts'
+import { verifyEvidence } from './recompute.ts'
 import { validate } from './validate.ts'
 
 const site = 'blocks.2.hook_resid_post'

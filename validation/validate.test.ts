@@ -14,7 +14,7 @@ import type { Sae } from '../sae/sae.ts'
 import { ValidateConfig } from './config.ts'
 import { Claims, evidenceByLatent, readEvidence } from './evidence.ts'
 import { type GatesConfig, judgeGates } from './judging/gates.ts'
-import { verifyEvidence } from './judging/recompute.ts'
+import { verifyEvidence } from './recompute.ts'
 import { readEffects } from './tables.ts'
 import { validate } from './validate.ts'
 

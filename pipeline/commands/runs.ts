@@ -126,7 +126,7 @@ export const verify = defineCommand({
     const found = await store.find(config.run)
     const problems = [...(await verifyRun(store, found, hashOfInput))]
     if (problems.length === 0 && found.manifest.stage === 'validate') {
-      const { verifyEvidence } = await import('../../validation/judging/recompute.ts')
+      const { verifyEvidence } = await import('../../validation/recompute.ts')
       const problem = 'does not follow from its tables' as const
       const { id } = found.manifest
       for (const what of await verifyEvidence(found.directory)) problems.push({ run: id, what, problem })

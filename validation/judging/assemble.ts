@@ -71,6 +71,7 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
             ),
       sham: sham.length === 0 ? null : finite(Math.max(...sham)),
       robustness: analyseStrata(claim, rows, settings.strata, settings.fields, settings, seed),
+      studies: {},
     }
   })
 }

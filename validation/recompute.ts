@@ -1,26 +1,29 @@
 /** Holds evidence to its tables: every statistic and verdict computed again from the raw values. */
 import { join } from 'node:path'
-import { canonicalJson } from '../../core/hash.ts'
-import { ValidateConfig } from '../config.ts'
-import { type Evidence, type FeatureEvidence, readEvidence } from '../evidence.ts'
-import type { EffectRow, SelectivityRow } from '../rows.ts'
-import { readEffects, readSelectivity } from '../tables.ts'
-import { assemble } from './assemble.ts'
+import { canonicalJson } from '../core/hash.ts'
+import { ValidateConfig } from './config.ts'
+import { type Evidence, readEvidence } from './evidence.ts'
+import { type Judgement, judge } from './judge.ts'
+import type { EffectRow, SelectivityRow } from './rows.ts'
+import { readStudies, type StudyRows } from './studies/run.ts'
+import { readEffects, readSelectivity } from './tables.ts'
 
-/** The features' evidence as the raw rows give it. */
+/** The findings as the raw rows give them. */
 export function recompute(
   evidence: Evidence,
   effects: readonly EffectRow[],
   selectivity: readonly SelectivityRow[],
-): FeatureEvidence[] {
+  studied: StudyRows,
+): Judgement {
   const config = ValidateConfig.parse(evidence.config)
-  return assemble(
+  return judge(
     evidence.features.map(({ claim, selectivity: found }) => ({
       claim,
       rows: effects.filter(row => row.feature === claim.feature),
       selectivity: selectivity.filter(row => row.feature === claim.feature),
       nullMaxima: found?.nullMaxima ?? [],
     })),
+    studied,
     { ...config, fields: config.robustness ?? [], strata: evidence.strata, seed: evidence.seed },
   )
 }
@@ -28,8 +31,12 @@ export function recompute(
 /** Reads a validate run's files and lists, as dotted paths, every value that the tables do not give again; [] when all do. */
 export async function verifyEvidence(directory: string): Promise<string[]> {
   const evidence = await readEvidence(join(directory, 'evidence.json'))
-  const again = recompute(evidence, await readEffects(directory), await readSelectivity(directory))
-  return differences(evidence.features, again, 'features')
+  const studied = await readStudies(directory, evidence)
+  const again = recompute(evidence, await readEffects(directory), await readSelectivity(directory), studied)
+  return [
+    ...differences(evidence.features, again.features, 'features'),
+    ...differences(evidence.studies, again.studies, 'studies'),
+  ]
 }
 
 /** Paths at which two plain values differ. */

@@ -1,0 +1,12 @@
+/** What studies say in evidence.json, by the study's name: of each tested latent, and of the SAE as a whole. */
+import { z } from 'zod'
+
+/** Null where a study could say nothing; absent where it was not asked. */
+export const LatentFindings = z.strictObject({}).partial()
+export type LatentFindings = z.infer<typeof LatentFindings>
+
+export const SaeFindings = z.strictObject({}).partial()
+export type SaeFindings = z.infer<typeof SaeFindings>
+
+/** Every study that settings may name. */
+export const studyNames: readonly string[] = [...Object.keys(LatentFindings.shape), ...Object.keys(SaeFindings.shape)]

@@ -1,0 +1,69 @@
+/** Encodes and labels the text of a validation: what its claims are chosen on, and what they are tested on. */
+import type { StageContext } from '../core/stage.ts'
+import type { TokenWindow } from '../datasets/document.ts'
+import { drawWindows } from '../datasets/draw.ts'
+import { unitOf } from '../datasets/unit.ts'
+import { onHost } from '../engine/host.ts'
+import { type Activations, encodeWindows, measuredDraw } from '../latents/activations.ts'
+import { readLabelledText, sampleRows } from './claims/labelled-text.ts'
+import type { Study } from './claims/plan.ts'
+import type { ValidateInputs } from './inputs.ts'
+
+/** Windows of the splits that a validation reads; no window is in two. */
+export interface SplitWindows {
+  readonly discovery: readonly TokenWindow[]
+  readonly validation: readonly TokenWindow[]
+}
+
+/** What both splits say, before latents are chosen. */
+export type ReadText = Omit<Study, 'tied' | 'claims'>
+
+/** Tokens of training text in which targets are counted. */
+const targetTokens = 200_000
+
+/** Encodes and labels both splits. */
+export async function readText(
+  context: StageContext,
+  inputs: ValidateInputs,
+  windows: SplitWindows,
+): Promise<ReadText> {
+  const { model, sae, dataset, config } = inputs
+  const { seed } = context
+  const discovery = await encode(context, inputs, windows.discovery, 'discovery')
+  const validation = await encode(context, inputs, windows.validation, 'validation')
+  const trains = dataset.windows.some(({ split }) => split === 'train')
+  const counted = trains
+    ? drawWindows(dataset, { ...measuredDraw, split: 'train', seed, tokens: targetTokens })
+    : windows.discovery
+  const decoder = onHost(() => sae.decoder().dataSync<'float32'>() as Float32Array)
+  const site = sae.metadata.hook_name
+  return {
+    model,
+    sae,
+    config,
+    seed,
+    text: readLabelledText(dataset, config, counted, model.config.vocabulary, discovery, validation),
+    discovery,
+    validation,
+    decoder,
+    unitOf: window => unitOf(dataset, window),
+    samples:
+      config.controls.covariance > 0 ? sampleRows(model, site, sae.width, windows.discovery, seed) : new Float32Array(),
+  }
+}
+
+async function encode(
+  { progress, signal }: StageContext,
+  { model, sae, config }: ValidateInputs,
+  windows: readonly TokenWindow[],
+  split: string,
+): Promise<Activations> {
+  progress.start(`Encoding ${split} text`, windows.length, 'windows')
+  const activations = await encodeWindows(model, sae, windows, {
+    batchTokens: config.batchTokens,
+    signal,
+    onBatch: done => progress.update(done),
+  })
+  progress.finish()
+  return activations
+}

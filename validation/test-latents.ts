@@ -1,0 +1,60 @@
+/** The heart of a validation: chooses latents, writes their claims, and measures them. Any SAE can be put to it. */
+import { UserError } from '../core/errors.ts'
+import type { StageContext } from '../core/stage.ts'
+import { chooseLatents } from './claims/choose.ts'
+import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
+import { readTiedSource } from './claims/tied.ts'
+import { controlCount } from './config.ts'
+import type { ValidateInputs } from './inputs.ts'
+import { measureAll } from './measure-all.ts'
+import type { ReadText } from './read-text.ts'
+import type { Measured } from './rows.ts'
+import type { Working } from './working.ts'
+
+/** Latents with their claims, fixed before anything is measured. */
+export interface Planned {
+  readonly study: Study
+  readonly plans: readonly LatentPlan[]
+}
+
+/** Chooses latents on discovery text and fixes their claims; a `UserError` where none can be tested. */
+export async function planLatents(context: StageContext, inputs: ValidateInputs, read: ReadText): Promise<Planned> {
+  const chosen = chooseLatents(
+    inputs.config.latents,
+    read.text.candidates,
+    read.discovery,
+    read.text.discoveryLabels,
+    read.text.aurocs,
+  )
+  if (chosen.length === 0)
+    throw new UserError('No latent is active in enough discovery documents to be tested.', {
+      fix: 'Use more text (dataset.documents, tokens), or name latents.',
+    })
+  const study = { ...read, claims: chosen.length, tied: await tiedOf(context, inputs, read, chosen.length) }
+  return { study, plans: chosen.map(candidate => planLatent(study, candidate)) }
+}
+
+/** Measures what was planned. */
+export function testLatents(context: StageContext, { study, plans }: Planned, working: Working): Promise<Measured[]> {
+  return measureAll(context, study, plans, working)
+}
+
+/** What tied controls are drawn from. */
+async function tiedOf(
+  { progress, signal }: StageContext,
+  { model, sae, config }: ValidateInputs,
+  { discovery, validation }: Pick<Study, 'discovery' | 'validation'>,
+  claims: number,
+): Promise<Study['tied']> {
+  const splits = { discovery: discovery.windows, validation: validation.windows }
+  const count = controlCount(config.controls.tied, claims, config.alpha)
+  progress.start(
+    'Reading the site for random directions',
+    splits.discovery.length + splits.validation.length,
+    'windows',
+  )
+  const onBatch = (done: number) => progress.update(done)
+  const tied = await readTiedSource(model, sae, splits, count, { batchTokens: config.batchTokens, signal, onBatch })
+  progress.finish()
+  return tied
+}
