@@ -10,7 +10,7 @@ import { uniformity } from './drift/kolmogorov.ts'
 import { bootstrapMean, bootstrapMeanRatio } from './intervals/bootstrap.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
-import { minimumDetectableEffect, pairedPower, twoSamplePower } from './power/t-test.ts'
+import { pairedDetectable, pairedTPower, twoSampleTPower } from './power/t-power.ts'
 import { tost } from './tests/equivalence.ts'
 import { rankP, signFlip } from './tests/permutation.ts'
 
@@ -40,10 +40,15 @@ describe('distributions and powers are those of 40 digits', () => {
 
   test('powers within 1e-11, two documents and a small α included', () => {
     for (const [[dz, n, alpha], value] of rows('pairedPower'))
-      expect(Math.abs(pairedPower(dz!, n!, alpha) - value), `d ${dz}, n ${n}, α ${alpha}`).toBeLessThan(1e-11)
+      expect(Math.abs(pairedTPower(dz!, n!, { alpha: alpha! }) - value), `d ${dz}, n ${n}, α ${alpha}`).toBeLessThan(
+        1e-11,
+      )
     for (const [[d, n, alpha], value] of rows('twoSamplePower'))
-      expect(Math.abs(twoSamplePower(d!, n!, alpha) - value), `d ${d}, n ${n}, α ${alpha}`).toBeLessThan(1e-11)
-    expect(pairedPower(0.1, 2, 0.001)).toBeCloseTo(0.00101, 5)
+      expect(
+        Math.abs(twoSampleTPower(d!, n!, n!, { alpha: alpha! }) - value),
+        `d ${d}, n ${n}, α ${alpha}`,
+      ).toBeLessThan(1e-11)
+    expect(pairedTPower(0.1, 2, { alpha: 0.001 })).toBeCloseTo(0.00101, 5)
   })
 
   test('the distribution function of Student’s t undoes its quantile', () => {
@@ -72,8 +77,8 @@ describe('what is no finite number is refused, and not taken for one', () => {
     ['equivalence', wrong => tost([1, wrong, 2], 1)],
     ['uniformity', wrong => uniformity([0.1, wrong])],
     ['a proportion', wrong => wilson(wrong, 3)],
-    ['power', wrong => pairedPower(wrong, 10)],
-    ['a detectable effect', wrong => minimumDetectableEffect(10, wrong)],
+    ['power', wrong => pairedTPower(wrong, 10)],
+    ['a detectable effect', wrong => pairedDetectable(wrong)],
   ]
   test.each(statistics)('%s', (_, statistic) => {
     for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])

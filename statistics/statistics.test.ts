@@ -10,7 +10,6 @@ import { cohenD, hedgesCorrection, hedgesG, pairedD, pairedG } from './effects/e
 import { bootstrap, bootstrapMean, bootstrapMeanRatio } from './intervals/bootstrap.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
-import { minimumDetectableEffect, pairedPower, pairedSampleSize, twoSampleSize } from './power/t-test.ts'
 import { tost } from './tests/equivalence.ts'
 import { rankP, signFlip } from './tests/permutation.ts'
 
@@ -297,32 +296,5 @@ describe('AUROC', () => {
     const clustered = aurocInterval(scoreTable(s, y, documents, 20), { random, draws: 500 })
     expect(clustered.estimate).toBeCloseTo(naive.estimate, 12)
     expect(clustered.high - clustered.low).toBeGreaterThan(2 * (naive.high - naive.low))
-  })
-})
-
-describe('power', () => {
-  test('sample sizes agree with t-exact tables', () => {
-    expect(pairedSampleSize(0.3)).toBe(90)
-    expect(twoSampleSize(0.5)).toBe(64)
-  })
-
-  test('the minimum detectable effect of 90 documents is the d_z they are enough for', () => {
-    expect(minimumDetectableEffect(90, 1)).toBeLessThanOrEqual(0.3)
-    expect(minimumDetectableEffect(89, 1)).toBeGreaterThan(0.3)
-    expect(minimumDetectableEffect(90, 2)).toBeCloseTo(2 * minimumDetectableEffect(90, 1), 9)
-    expect(minimumDetectableEffect(1, 1)).toBe(Infinity)
-  })
-
-  test('no effect is found with probability α', () => expect(pairedPower(0, 12)).toBeCloseTo(0.05, 6))
-
-  test('a planted effect of known size is found at about the nominal power', () => {
-    const runs = 400
-    let found = 0
-    for (let run = 0; run < runs; run++) {
-      const random = new Random(9, run)
-      const values = Float64Array.from({ length: 34 }, () => random.normal() + 0.5)
-      if (signFlip(values, random, 2000).p < 0.05) found++
-    }
-    expect(Math.abs(found / runs - pairedPower(0.5, 34))).toBeLessThan(0.06)
   })
 })

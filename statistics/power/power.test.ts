@@ -8,17 +8,38 @@ import { simulatedDetectable, simulatedPower } from './simulation.ts'
 import {
   detectableNoncentrality,
   pairedDetectable,
+  pairedSampleSize,
   pairedTPower,
   twoSampleDetectable,
+  twoSampleSize,
   twoSampleTPower,
 } from './t-power.ts'
-import { minimumDetectableEffect, pairedPower, twoSamplePower } from './t-test.ts'
 
 describe('t-tests', () => {
-  test('two-sided powers are those of the two-sided functions', () => {
-    expect(pairedTPower(0.4, 20)).toBeCloseTo(pairedPower(0.4, 20), 14)
-    expect(twoSampleTPower(0.4, 20, 20)).toBeCloseTo(twoSamplePower(0.4, 20), 14)
-    expect(pairedDetectable(20)).toBeCloseTo(minimumDetectableEffect(20, 1), 6)
+  test('sample sizes agree with t-exact tables', () => {
+    expect(pairedSampleSize(0.3)).toBe(90)
+    expect(twoSampleSize(0.5)).toBe(64)
+    expect(() => pairedSampleSize(0)).toThrow('dz must be')
+    const n = pairedSampleSize(0.3, { sides: 'one-sided' })
+    expect(pairedTPower(0.3, n, { sides: 'one-sided' })).toBeGreaterThanOrEqual(0.8)
+    expect(pairedTPower(0.3, n - 1, { sides: 'one-sided' })).toBeLessThan(0.8)
+  })
+
+  test('the detectable effect of 90 documents is the d_z they are enough for', () => {
+    expect(pairedDetectable(90)).toBeLessThanOrEqual(0.3)
+    expect(pairedDetectable(89)).toBeGreaterThan(0.3)
+    expect(pairedDetectable(1)).toBeNull()
+  })
+
+  test('a planted effect of known size is found at about the nominal power', () => {
+    const runs = 400
+    let found = 0
+    for (let run = 0; run < runs; run++) {
+      const random = new Random(9, run)
+      const values = Float64Array.from({ length: 34 }, () => random.normal() + 0.5)
+      if (signFlip(values, random, 2000).p < 0.05) found++
+    }
+    expect(Math.abs(found / runs - pairedTPower(0.5, 34))).toBeLessThan(0.06)
   })
 
   test('the detectable effect is found with the wanted power', () => {

@@ -76,6 +76,37 @@ export function twoSampleDetectable(
   return lambda === null ? null : lambda * scale
 }
 
+/** Fewest documents with which a paired t-test finds d_z above 0 with the wanted power. */
+export function pairedSampleSize(dz: number, settings: TestSettings & { readonly power?: number } = {}): number {
+  checkAbove('dz', dz)
+  return smallest(n => pairedTPower(dz, n, settings), settings.power)
+}
+
+/** Fewest documents a group with which a two-sample t-test finds d above 0 with the wanted power. */
+export function twoSampleSize(d: number, settings: TestSettings & { readonly power?: number } = {}): number {
+  checkAbove('d', d)
+  return smallest(n => twoSampleTPower(d, n, n, settings), settings.power)
+}
+
+/** No number of documents shows an effect of 0. */
+function checkAbove(name: string, value: number): void {
+  checkNumber(name, value, Number.MIN_VALUE)
+}
+
+/** The smallest n ≥ 2 with the wanted power, which does not fall with n. */
+function smallest(powerOf: (n: number) => number, wanted = 0.8): number {
+  checkBetween('power', wanted, 0, 1)
+  let high = 2
+  while (powerOf(high) < wanted) high *= 2
+  let low = Math.max(1, high / 2)
+  while (high - low > 1) {
+    const middle = (low + high) >> 1
+    if (powerOf(middle) >= wanted) high = middle
+    else low = middle
+  }
+  return high
+}
+
 function errorOfD(n1: number, n2: number): number {
   checkCount('n1', n1, 1)
   checkCount('n2', n2, 1)
