@@ -114,6 +114,58 @@ describe('batched edits', () => {
   })
 })
 
+describe('joint edits, further targets and measured positions', () => {
+  const site = 'blocks.0.hook_resid_post'
+  const other = Float32Array.from({ length: vocabularySize }, (_, v) => (v === 9 ? 1 : v === 2 ? -1 : 0))
+  const ask = (more: Partial<Parameters<typeof measureEdits>[2]>) =>
+    measureEdits(model, site, { window, positions, edits, bank, weights, batchTokens: 8192, ...more })
+
+  test('a joint edit adds what one edit along the sum of its terms adds', () => {
+    const sum = onHost(() =>
+      bank
+        .slice([0, 0], [1, modelWidth])
+        .add(bank.slice([4, 0], [1, modelWidth]).mul(2))
+        .dataSync<'float32'>()
+        .slice(),
+    )
+    const change = Float32Array.of(1, -2, 0.5)
+    const joint = { direction: 0, change, also: [{ direction: 4, change: change.map(value => 2 * value) }] }
+    const [both, alone] = ask({ edits: [joint, edits[1]!] })
+    const summed = tf.tensor2d(sum, [1, modelWidth])
+    const [expected] = ask({ edits: [{ direction: 0, change }], bank: summed })
+    summed.dispose()
+    for (const key of ['norm', 'target', 'loss', 'kl'] as const) expect(both![key]).toBeCloseTo(expected![key], 5)
+    // An edit of one term in the same batch is what it is alone.
+    expect(alone!.target).toBeCloseTo(ask({ edits: [edits[1]!] })[0]!.target, 6)
+    expect(both).not.toHaveProperty('targets')
+  })
+
+  test('further targets are each what the target is with their weights', () => {
+    const found = ask({ targets: [weights, other] })
+    const alone = ask({ weights: other })
+    found.forEach((effect, i) => {
+      expect(effect.targets![0]).toBeCloseTo(effect.target, 6)
+      expect(effect.targets![1]).toBeCloseTo(alone[i]!.target, 6)
+    })
+    expect(Math.abs(found[0]!.targets![1]! - found[0]!.target)).toBeGreaterThan(1e-4)
+  })
+
+  test('are measured at the positions asked for: means over them, nothing before the first edit, no loss at the last', () => {
+    const last = length - 1
+    const at = (...measuredAt: number[]) => ask({ measuredAt, targets: [other] })[0]!
+    const [a, b] = [at(5), at(8)]
+    const both = at(5, 8)
+    for (const key of ['target', 'loss', 'kl'] as const) expect(both[key]).toBeCloseTo((a[key] + b[key]) / 2, 6)
+    expect(both.targets![0]).toBeCloseTo((a.targets![0]! + b.targets![0]!) / 2, 6)
+    expect(at(0, 2)).toMatchObject({ target: 0, loss: 0, kl: 0, targets: [0] })
+    expect(at(last)).toMatchObject({ loss: 0 })
+    expect(at(8).kl).toBeGreaterThan(0)
+    expect(at(...positions).target).toBeCloseTo(ask({})[0]!.target, 6)
+    expect(() => at(length)).toThrow('Positions to measure at')
+    expect(() => at()).toThrow('Positions to measure at')
+  })
+})
+
 test('the rank of one random direction among others is uniform, through model and metric', () => {
   const [groups, controls] = [150, 19]
   const count = groups * (controls + 1)
