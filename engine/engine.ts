@@ -5,6 +5,7 @@ import { withLock } from '../core/lock.ts'
 import { type Progress, silent } from '../core/progress.ts'
 import { damagedFile } from './install/install.ts'
 import { bindingPath, installerLock, isInstalled, manifestPath, tensorflowRoot } from './install/places.ts'
+import type { InstructionSet } from './isa.ts'
 import { buildOps, opsPath } from './native/build.ts'
 import { loadOps } from './ops/native.ts'
 import {
@@ -25,6 +26,8 @@ export interface Engine {
   readonly version: string
   readonly precision: Precision
   readonly threads: number
+  /** The instruction set that `PIPELINE_ISA` forces; null for the best that the processor has. */
+  readonly isa: InstructionSet | null
   /** Whether the custom ops (`engine/native`) are loaded. */
   readonly nativeOps: boolean
   /** One line on why this engine was chosen. */
@@ -165,6 +168,7 @@ async function start(settings: EngineSettings, progress: Progress): Promise<Engi
     version: loaded.version,
     precision: settings.precision,
     threads: settings.threads,
+    isa: settings.isa,
     nativeOps: ops.loaded,
     ...noticeOf(lost, ops.notice),
   }
@@ -173,13 +177,15 @@ async function start(settings: EngineSettings, progress: Progress): Promise<Engi
 async function startOnWasm(decision: Omit<EngineDecision, 'root'>, settings: EngineSettings): Promise<Engine> {
   const { version, threads } = await startWasm()
   const rounding = settings.precision === 'bf16' ? 'The wasm engine has no bf16: it computes in float32.' : undefined
+  const unforced = settings.isa ? 'PIPELINE_ISA says nothing to the wasm engine.' : undefined
   return {
     ...decision,
     version,
     precision: 'float32',
     threads,
+    isa: null,
     nativeOps: false,
-    ...noticeOf(decision.notice, rounding),
+    ...noticeOf(decision.notice, rounding, unforced),
   }
 }
 

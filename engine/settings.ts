@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { UserError } from '../core/errors.ts'
 import type { Progress } from '../core/progress.ts'
+import { forcedInstructionSet, type InstructionSet } from './isa.ts'
 
 /** Every engine choice, in the order of help texts; `auto` takes TensorFlow where it is installed and wasm elsewhere. */
 export const engineChoices = ['auto', 'tensorflow', 'tensorflow-gpu', 'wasm'] as const
@@ -28,6 +29,8 @@ export interface EngineSettings {
   readonly engine: EngineChoice
   readonly precision: Precision
   readonly threads: number
+  /** The instruction set that `PIPELINE_ISA` forces; null for the best that the processor has. */
+  readonly isa: InstructionSet | null
 }
 
 /** Fills in what the options leave open, from the environment and the machine. */
@@ -44,5 +47,10 @@ export function resolveSettings(options: EngineOptions): EngineSettings {
     throw new UserError(`The engine's threads must be a whole number from 1 up, but they are ${threads}.`, {
       fix: options.threads === undefined ? 'Change TF_NUM_INTRAOP_THREADS.' : 'Change --threads.',
     })
-  return { engine: engine as EngineChoice, precision: options.precision ?? 'float32', threads }
+  return {
+    engine: engine as EngineChoice,
+    precision: options.precision ?? 'float32',
+    threads,
+    isa: forcedInstructionSet(),
+  }
 }

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import util from 'node:util'
 import { bindingPath } from './install/places.ts'
+import { oneDnnBound } from './isa.ts'
 import { quietly } from './quiet.ts'
 import type { EngineSettings } from './settings.ts'
 import { requireTfjs, tf } from './tf.ts'
@@ -35,12 +36,14 @@ export async function startTensorflow(
 }
 
 /** TensorFlow and oneDNN read these once, when they load. */
-function setEnvironment({ precision, threads }: EngineSettings): void {
+function setEnvironment({ precision, threads, isa }: EngineSettings): void {
   const environment = process.env
   environment.TF_NUM_INTRAOP_THREADS = String(threads)
   environment.TF_CPP_MIN_LOG_LEVEL ??= '2'
   if (precision === 'bf16') environment.ONEDNN_DEFAULT_FPMATH_MODE = 'BF16'
   else delete environment.ONEDNN_DEFAULT_FPMATH_MODE
+  const bound = isa && oneDnnBound(isa)
+  if (bound) environment.ONEDNN_MAX_CPU_ISA = bound
   // On a GPU, float32 products would be rounded to TF32's 10 bits.
   if (precision === 'float32') environment.NVIDIA_TF32_OVERRIDE = '0'
 }

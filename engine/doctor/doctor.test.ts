@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { flagsIn } from '../isa.ts'
 import { examine } from './examine.ts'
 import { driverIn, missing } from './gpu.ts'
 import { instructionsIn } from './processor.ts'
@@ -15,6 +16,7 @@ const report: DoctorReport = {
     version: '2.21.0',
     precision: 'float32',
     threads: 2,
+    isa: null,
     nativeOps: true,
     reason: 'TensorFlow is installed',
   },
@@ -30,6 +32,7 @@ const report: DoctorReport = {
     processor: 'Example 9000',
     processors: 2,
     instructions: ['AVX', 'AVX2'],
+    instructionSets: ['plain', 'avx2'],
     memory: 16e9,
     freeMemory: 8e9,
   },
@@ -49,11 +52,17 @@ describe('the page', () => {
       with CUDA    not installed
       processor    2 × Example 9000
       instructions AVX, AVX2
+      PIPELINE_ISA may be plain, avx2
       memory       16.0 GB, 8.0 GB free
       cache        /cache, 5.0 GB free
       GPU          none found: no NVIDIA driver, no CUDA build
       Node         20.0.0 on linux x64"
     `)
+  })
+
+  test('says which instruction set is forced', () => {
+    const text = formatReport({ ...report, engine: { ...report.engine!, isa: 'plain' }, opInstructions: 'plain' })
+    expect(text).toContain('custom ops   loaded, with plain instructions\nforced       plain, by PIPELINE_ISA')
   })
 
   test('tells all about a GPU that was asked for, and why no engine runs', () => {
@@ -79,7 +88,7 @@ describe('the page', () => {
 
 describe('the processor', () => {
   test("is read from Linux's list of flags", () => {
-    expect(instructionsIn('model name : X\nflags\t\t: fpu avx avx2 fma avx512f amx_tile amx_bf16\n')).toEqual([
+    expect(instructionsIn(flagsIn('model name : X\nflags\t\t: fpu avx avx2 fma avx512f amx_tile amx_bf16\n'))).toEqual([
       'AVX',
       'AVX2',
       'FMA',
@@ -87,8 +96,8 @@ describe('the processor', () => {
       'AMX',
       'AMX BF16',
     ])
-    expect(instructionsIn('Features\t: fp asimd sve\n')).toEqual(['NEON', 'SVE'])
-    expect(instructionsIn('')).toEqual([])
+    expect(instructionsIn(flagsIn('Features\t: fp asimd sve\n'))).toEqual(['NEON', 'SVE'])
+    expect(instructionsIn(flagsIn(''))).toEqual([])
   })
 })
 

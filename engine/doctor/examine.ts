@@ -9,10 +9,11 @@ import { messageOf } from '../../core/errors.ts'
 import { readInstallManifest } from '../install/install.ts'
 import { cacheDirectory, isInstalled, tensorflowRoot, type Variant } from '../install/places.ts'
 import { run } from '../install/run.ts'
+import { instructionSetsOf, processorFlags } from '../isa.ts'
 import { type EngineChoice, resolveSettings } from '../settings.ts'
 import { examineGpu } from './gpu.ts'
 import type { Probe } from './probe.ts'
-import { instructions, processorName } from './processor.ts'
+import { instructionsIn, processorName } from './processor.ts'
 import type { DiskReport, DoctorReport, InstalledBuild } from './report.ts'
 
 /** What to look at. */
@@ -27,6 +28,7 @@ export interface ExamineOptions {
 export async function examine(options: ExamineOptions = {}): Promise<DoctorReport> {
   const { engine: choice } = resolveSettings(options.engine ? { engine: options.engine } : {})
   const cuda = await examineBuild('cuda')
+  const flags = processorFlags()
   return {
     schema: 1,
     choice,
@@ -36,7 +38,8 @@ export async function examine(options: ExamineOptions = {}): Promise<DoctorRepor
       system: `${platform()} ${arch()}`,
       processor: processorName(),
       processors: availableParallelism(),
-      instructions: await instructions(),
+      instructions: instructionsIn(flags),
+      instructionSets: instructionSetsOf(flags),
       memory: totalmem(),
       freeMemory: await availableMemory(),
     },

@@ -1,17 +1,17 @@
 /** The processor: its name, and the vector instructions that decide how fast products are. */
-import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { arch, cpus, platform } from 'node:os'
-import { promisify } from 'node:util'
+import { cpus } from 'node:os'
 
 const NAMES: readonly (readonly [flag: string, name: string])[] = [
   ['avx', 'AVX'],
   ['avx2', 'AVX2'],
   ['fma', 'FMA'],
   ['avx512f', 'AVX-512'],
+  ['avx_vnni', 'AVX-VNNI'],
+  ['avx512_vnni', 'AVX-512 VNNI'],
   ['avx512_bf16', 'AVX-512 BF16'],
   ['amx_tile', 'AMX'],
   ['amx_bf16', 'AMX BF16'],
+  ['amx_int8', 'AMX INT8'],
   ['asimd', 'NEON'],
   ['sve', 'SVE'],
   ['bf16', 'BF16'],
@@ -22,22 +22,7 @@ export function processorName(): string {
   return cpus()[0]?.model.trim().replace(/\s+/g, ' ') || 'unknown'
 }
 
-/** Names of the vector instructions that the processor has, of those that matter here. */
-export async function instructions(): Promise<string[]> {
-  if (platform() === 'darwin') return arch() === 'arm64' ? ['NEON'] : instructionsIn(await macFeatures())
-  return instructionsIn(await readFile('/proc/cpuinfo', 'utf8').catch(() => ''))
-}
-
-/** The instructions that the text of `/proc/cpuinfo` lists, on its first line of flags. */
-export function instructionsIn(text: string): string[] {
-  const line = /^(?:flags|Features)\s*:(.*)$/m.exec(text)?.[1] ?? ''
-  const flags = new Set(line.trim().split(/\s+/))
+/** Names of the vector instructions that flags of a processor tell of, of those that matter here. */
+export function instructionsIn(flags: ReadonlySet<string>): string[] {
   return NAMES.filter(([flag]) => flags.has(flag)).map(([, name]) => name)
-}
-
-/** macOS names the same flags in capitals, and AVX-512 part by part. */
-async function macFeatures(): Promise<string> {
-  const keys = ['machdep.cpu.features', 'machdep.cpu.leaf7_features']
-  const { stdout } = await promisify(execFile)('sysctl', ['-n', ...keys]).catch(() => ({ stdout: '' }))
-  return `flags: ${stdout.toLowerCase().replaceAll('\n', ' ').replaceAll('avx1.0', 'avx')}`
 }

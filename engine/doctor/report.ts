@@ -1,5 +1,6 @@
 /** What `pipeline doctor` finds, as a plain object, and as a page for people. */
 import type { Engine } from '../engine.ts'
+import type { InstructionSet } from '../isa.ts'
 import type { EngineChoice } from '../settings.ts'
 
 /** A TensorFlow build on this machine. */
@@ -41,7 +42,7 @@ export interface DoctorReport {
   /** Why none runs. */
   readonly problem: string | null
   readonly fix: string | null
-  /** Vector instructions that the custom ops use, or `none` where they are not loaded. */
+  /** The instruction set that the custom ops use, or `none` where they are not loaded. */
   readonly opInstructions: string
   readonly builds: { readonly cpu: InstalledBuild; readonly cuda: InstalledBuild }
   readonly machine: {
@@ -49,6 +50,8 @@ export interface DoctorReport {
     readonly processor: string
     readonly processors: number
     readonly instructions: readonly string[]
+    /** Those of them that the custom ops tell apart: the names that `PIPELINE_ISA` takes. */
+    readonly instructionSets: readonly InstructionSet[]
     /** Bytes. */
     readonly memory: number
     /** Bytes that can be had without swapping. */
@@ -72,6 +75,7 @@ export function formatReport(report: DoctorReport): string {
     line('precision', engine.precision)
     line('threads', String(engine.threads))
     line('custom ops', engine.nativeOps ? `loaded, with ${report.opInstructions} instructions` : 'not loaded')
+    if (engine.isa) line('forced', `${engine.isa}, by PIPELINE_ISA, for TensorFlow’s products too`)
     if (engine.notice) line('mind', engine.notice)
   } else {
     line('engine', `none: ${report.problem ?? 'it did not start'}`)
@@ -81,6 +85,7 @@ export function formatReport(report: DoctorReport): string {
     line(name === 'cpu' ? 'TensorFlow' : 'with CUDA', build.installed ? build.root : 'not installed')
   line('processor', `${machine.processors} × ${machine.processor}`)
   line('instructions', machine.instructions.join(', ') || 'none that are known')
+  line('PIPELINE_ISA', `may be ${machine.instructionSets.join(', ') || 'nothing here'}`)
   line('memory', `${gigabytes(machine.memory)}, ${gigabytes(machine.freeMemory)} free`)
   for (const { what, path, free } of report.disks)
     line(what, `${path}, ${free === null ? 'not there' : `${gigabytes(free)} free`}`)

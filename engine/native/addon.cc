@@ -63,7 +63,7 @@ napi_value release(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** Takes a level's name and returns the one in use then. */
+/** Takes the name of an instruction set and returns the one in use then. */
 napi_value setInstructions(napi_env env, napi_callback_info info) {
   size_t count = 1, length = 0;
   napi_value argument = nullptr, text = nullptr;
@@ -71,7 +71,7 @@ napi_value setInstructions(napi_env env, napi_callback_info info) {
   if (napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr) == napi_ok && count == 1 &&
       napi_get_value_string_utf8(env, argument, name, sizeof name, &length) == napi_ok)
     setIsa(name);
-  napi_create_string_utf8(env, isaName(), NAPI_AUTO_LENGTH, &text);
+  napi_create_string_utf8(env, nameOf(isa()), NAPI_AUTO_LENGTH, &text);
   return text;
 }
 
@@ -90,6 +90,13 @@ napi_value initialise(napi_env env, napi_value exports) {
     napi_set_element(env, names, i, text);
   }
   napi_set_named_property(env, exports, "ops", names);
+  napi_create_array(env, &names);
+  for (uint32_t i = 0, count = 0; i < kIsas; i++) {
+    if (!hasIsa(static_cast<Isa>(i))) continue;
+    napi_create_string_utf8(env, nameOf(static_cast<Isa>(i)), NAPI_AUTO_LENGTH, &text);
+    napi_set_element(env, names, count++, text);
+  }
+  napi_set_named_property(env, exports, "instructions", names);
   napi_create_function(env, "setInstructions", NAPI_AUTO_LENGTH, setInstructions, nullptr, &function);
   napi_set_named_property(env, exports, "setInstructions", function);
   napi_create_function(env, "release", NAPI_AUTO_LENGTH, release, nullptr, &function);

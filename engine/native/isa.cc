@@ -2,7 +2,6 @@
 #include "isa.h"
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -17,16 +16,19 @@ namespace pipeline {
 namespace {
 
 #if defined(__x86_64__)
-bool hasAvx512Bf16() {
+/** Registers of one leaf of CPUID; zeros where it has none. */
+struct Leaf {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & (1u << 5);
-}
+  Leaf(unsigned leaf, unsigned part) {
+    if (!__get_cpuid_count(leaf, part, &a, &b, &c, &d)) a = b = c = d = 0;
+  }
+};
 
-bool hasAmx() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  const bool tiles = d & (1u << 24), bf16 = d & (1u << 22);
-  if (!tiles || !bf16) return false;
+bool bit(unsigned word, int at) { return word >> at & 1; }
+
+bool hasAmx(const Leaf& seven) {
+  const bool tiles = bit(seven.d, 24), bf16 = bit(seven.d, 22), int8 = bit(seven.d, 25);
+  if (!tiles || !bf16 || !int8) return false;
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -36,44 +38,62 @@ bool hasAmx() {
 }
 #endif
 
-Isa best() {
+/** A bit for each instruction set. */
+unsigned found() {
+  const auto mark = [](Isa isa) { return 1u << static_cast<int>(isa); };
 #if defined(__x86_64__)
+  unsigned sets = mark(Isa::plain);
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  if (!avx2) return Isa::plain;
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512cd");
-  if (!avx512) return Isa::avx2;
-  if (!hasAvx512Bf16()) return Isa::avx512;
-  return hasAmx() ? Isa::amx : Isa::avx512bf16;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2")) return sets;
+  sets |= mark(Isa::avx2);
+  const Leaf seven(7, 0), more(7, 1);
+  if (bit(more.a, 4)) sets |= mark(Isa::avxvnni);
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512cd"))
+    return sets;
+  sets |= mark(Isa::avx512);
+  if (!bit(seven.c, 11)) return sets;
+  sets |= mark(Isa::avx512vnni);
+  if (!bit(more.a, 5)) return sets;
+  sets |= mark(Isa::avx512bf16);
+  return hasAmx(seven) ? sets | mark(Isa::amx) : sets;
+#elif defined(__aarch64__)
+  return mark(Isa::neon);
 #else
-  return Isa::plain;
+  return mark(Isa::plain);
 #endif
 }
 
-constexpr const char* kNames[] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
+constexpr const char* kNames[kIsas] = {"plain", "neon", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx"};
 
-/** The level of that name, if the processor has it. */
-Isa levelOf(const char* name) {
-  static const Isa found = best();
-  if (name)
-    for (int level = 0; level < static_cast<int>(found); level++)
-      if (std::strcmp(name, kNames[level]) == 0) return static_cast<Isa>(level);
-  return found;
+/** The instruction set of that name if the processor has it, else the best. */
+Isa isaOf(const char* name) {
+  Isa best = Isa::plain;
+  for (int i = 0; i < kIsas; i++) {
+    const Isa each = static_cast<Isa>(i);
+    if (!hasIsa(each)) continue;
+    if (name && std::strcmp(name, kNames[i]) == 0) return each;
+    best = each;
+  }
+  return best;
 }
 
-std::atomic<Isa>& level() {
-  static std::atomic<Isa> current{levelOf(std::getenv("PIPELINE_OPS_ISA"))};
-  return current;
+std::atomic<Isa>& current() {
+  static std::atomic<Isa> used{isaOf(nullptr)};
+  return used;
 }
 
 }  // namespace
 
-Isa isa() { return level().load(std::memory_order_relaxed); }
+bool hasIsa(Isa isa) {
+  static const unsigned sets = found();
+  return sets >> static_cast<int>(isa) & 1;
+}
 
-const char* isaName() { return kNames[static_cast<int>(isa())]; }
+const char* nameOf(Isa isa) { return kNames[static_cast<int>(isa)]; }
 
-void setIsa(const char* name) { level().store(levelOf(name)); }
+Isa isa() { return current().load(std::memory_order_relaxed); }
+
+void setIsa(const char* name) { current().store(isaOf(name)); }
 
 }  // namespace pipeline

@@ -1,14 +1,22 @@
-/** Which vector instructions the kernels may use: what the processor has, or less where PIPELINE_OPS_ISA says so. */
+/** Which vector instructions the kernels may use: the best that the processor has, or what `setIsa` says. */
 #pragma once
 
 namespace pipeline {
 
-enum class Isa { plain = 0, avx2 = 1, avx512 = 2, avx512bf16 = 3, amx = 4 };
+/**
+ * Instruction sets in the order of what they can do. Each holds all before it of its own processors, but that AVX-512 alone does not
+ * bring AVX-VNNI: `avxvnni` is AVX2 with dot products of 8-bit integers.
+ */
+enum class Isa { plain = 0, neon, avx2, avxvnni, avx512, avx512vnni, avx512bf16, amx };
+constexpr int kIsas = 8;
 
-/** The level in use: the best of this processor, capped by PIPELINE_OPS_ISA=plain|avx2|avx512|avx512bf16|amx. */
+/** Whether this processor, and its system, have it. On arm64 there is `neon` alone. */
+bool hasIsa(Isa isa);
+const char* nameOf(Isa isa);
+
+/** The instruction set in use. */
 Isa isa();
-const char* isaName();
-/** Goes to a named level, or to the best where the processor lacks it or the name is unknown. */
+/** Goes to a named instruction set, or to the best where the processor lacks it or the name is unknown. */
 void setIsa(const char* name);
 
 }  // namespace pipeline

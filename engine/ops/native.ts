@@ -4,12 +4,16 @@
  * recorded (a custom op has none).
  */
 import { createRequire } from 'node:module'
+import { UserError } from '../../core/errors.ts'
+import type { InstructionSet } from '../isa.ts'
 import { type Tensor, tf } from '../tf.ts'
 
 interface Addon {
   readonly ops: readonly string[]
-  /** Goes to a level of vector instructions, if the processor has it, and returns the level in use then. */
-  setInstructions(level?: string): string
+  /** Instruction sets that this processor has, from the least to the most. */
+  readonly instructions: readonly InstructionSet[]
+  /** Goes to an instruction set, or to the best where the processor lacks it, and returns the one in use then. */
+  setInstructions(set?: string): InstructionSet
   setThreads(threads: number): void
   /** Forgets the packed form of a weight. */
   release(id: number): void
@@ -27,6 +31,8 @@ export interface OpSettings {
   readonly threads?: number
   /** Whether products may round their inputs to bfloat16. */
   readonly precision?: 'float32' | 'bf16'
+  /** The instruction set that is forced; null for the best that the processor has. */
+  readonly isa?: InstructionSet | null
 }
 
 /** An attribute of an op: `int` and `float` are named, since JavaScript has one kind of number. */
@@ -43,11 +49,18 @@ let lastId = 0
  * Loads an addon that `buildOps` made, after TensorFlow's backend is set. Does nothing where the environment says
  * `PIPELINE_OPS=off`; returns whether the ops are there.
  */
-export function loadOps(addonPath: string, { threads = 1, precision = 'float32' }: OpSettings = {}): boolean {
+export function loadOps(
+  addonPath: string,
+  { threads = 1, precision = 'float32', isa = null }: OpSettings = {},
+): boolean {
   if (process.env.PIPELINE_OPS === 'off') return false
   const first = !addon
   addon = createRequire(import.meta.url)(addonPath) as Addon
   addon.setThreads(threads)
+  if (addon.setInstructions(isa ?? '') !== (isa ?? addon.instructions.at(-1)))
+    throw new UserError(`The custom ops cannot use ${isa}, which PIPELINE_ISA names: the system does not grant it.`, {
+      fix: `Name one of ${addon.instructions.join(', ')}, or unset it for the best.`,
+    })
   names = new Set(addon.ops)
   rounds = precision === 'bf16'
   if (first) releaseWithMemory(tf.backend() as unknown as NativeBackend)
@@ -91,22 +104,25 @@ export function roundsHere(): boolean {
   return rounds && hasRoundedProducts() && canCall('PipelineLinear')
 }
 
-/** Levels of vector instructions, each with all before it. `plain` is SSE2 on x86-64 and NEON on arm64. */
-export const INSTRUCTIONS = ['plain', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const
-
-/** Whether the ops have products of bfloat16 values at the level in use. */
+/** Whether the ops have products of bfloat16 values at the instruction set in use. */
 export function hasRoundedProducts(): boolean {
   return ['avx512bf16', 'amx'].includes(opInstructions())
 }
 
-/** The vector instructions that the ops use, or `none` where they are not loaded. */
-export function opInstructions(): string {
+/** The instruction set that the ops use, or `none` where they are not loaded. */
+export function opInstructions(): InstructionSet | 'none' {
   return addon?.setInstructions() ?? 'none'
 }
 
-/** Sets the vector instructions to a level that the processor has, and returns the level in use then. */
-export function setOpInstructions(level: (typeof INSTRUCTIONS)[number]): string {
-  return addon?.setInstructions(level) ?? 'none'
+/** The instruction sets of this processor that the ops have kernels for, from the least to the most. */
+export function availableInstructions(): readonly InstructionSet[] {
+  return addon?.instructions ?? []
+}
+
+/** Sets the instruction set of the ops; a processor that lacks it is a bug of the caller. */
+export function setOpInstructions(set: InstructionSet): void {
+  const used = addon?.setInstructions(set)
+  if (used !== set) throw new Error(`The custom ops use ${used ?? 'none'}, not ${set}.`)
 }
 
 /** Sets the threads of the ops; results do not depend on it. */

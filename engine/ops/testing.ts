@@ -1,10 +1,11 @@
-/** What tests of the ops share: loading them, running at every level of instructions, and comparing with float64. */
+/** What tests of the ops share: loading them, running at every instruction set, and comparing with float64. */
 
 import { startEngine } from '../engine.ts'
 import { isInstalled, tensorflowRoot } from '../install/places.ts'
+import type { InstructionSet } from '../isa.ts'
 import type { EngineOptions } from '../settings.ts'
 import type { Tensor } from '../tf.ts'
-import { INSTRUCTIONS, setOpInstructions, setOpThreads } from './native.ts'
+import { availableInstructions, opInstructions, setOpInstructions, setOpThreads } from './native.ts'
 
 /** Whether TensorFlow is here and its ops are not turned off; without them there is nothing to test. */
 export const opsTestable =
@@ -16,17 +17,25 @@ export async function startOps(options: Pick<EngineOptions, 'precision'> = {}): 
   if (!nativeOps) throw new Error(notice ?? 'PIPELINE_OPS=off turns off what is tested.')
 }
 
-/** Runs `check` at every level of instructions that this processor has, with one thread and with more than the rows. */
-export function everyWay(check: (name: string, threads: number) => void): void {
-  for (const level of INSTRUCTIONS) {
-    if (setOpInstructions(level) !== level) continue
+/**
+ * Runs `check` at the instruction sets that this processor has, with one thread and with more than the rows. Those that only
+ * add products of 8-bit integers are left out unless `sets` names them: all other kernels are the same there.
+ */
+export function everyWay(check: (name: string, threads: number) => void, sets = setsOfFloats()): void {
+  const before = opInstructions() as InstructionSet
+  for (const set of sets) {
+    setOpInstructions(set)
     for (const threads of [1, 5]) {
       setOpThreads(threads)
-      check(`${level}, ${threads} threads`, threads)
+      check(`${set}, ${threads} threads`, threads)
     }
   }
   setOpThreads(2)
-  setOpInstructions('amx')
+  setOpInstructions(before)
+}
+
+function setsOfFloats(): readonly InstructionSet[] {
+  return availableInstructions().filter(set => set !== 'avxvnni' && set !== 'avx512vnni')
 }
 
 /** The largest absolute difference; NaN where one of the two is NaN. Disposes nothing. */
