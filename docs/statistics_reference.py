@@ -337,11 +337,12 @@ def auroc(d):
     s10, s01 = i10 / ((i10 - 1) * m) * np.sum(a10**2), i01 / ((i01 - 1) * n) * np.sum(a01**2)
     s11 = g / (g - 1) * np.sum(a10 * a01)
     error = math.sqrt(max(0.0, s10 / m + s01 / n + 2 * s11 / (m * n)))
+    if not 1e-12 < a < 1 - 1e-12:
+        reach = 0.025 ** (1 / min(i10, i01, g // 2))
+        return [a, error, *([reach, 1] if a > 0.5 else [0, 1 - reach]), precision]
     if error < 1e-7:
         return [a, 0, None, None, precision]
-    if not 1e-12 < a < 1 - 1e-12:
-        return [a, error, None, None, precision]
-    centre, half = math.log(a / (1 - a)), stats.norm.ppf(0.975) * error / (a * (1 - a))
+    centre, half = math.log(a / (1 - a)), stats.t.ppf(0.975, min(i10, i01) - 1) * error / (a * (1 - a))
     return [a, error, 1 / (1 + math.exp(half - centre)), 1 / (1 + math.exp(-half - centre)), precision]
 
 

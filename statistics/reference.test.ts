@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
-import { auroc, deLong, scoreTable, weightedAuroc } from './association/auroc.ts'
+import { auroc, deLong } from './association/auroc.ts'
 import { midranks, quantile } from './descriptive.ts'
 import { normalQuantile } from './distributions/normal.ts'
 import { noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
@@ -67,8 +67,6 @@ describe('what is no finite number is refused, and not taken for one', () => {
     ['AUROC', wrong => auroc([1, wrong, 3], [0, 1, 1])],
     ['labels of AUROC', wrong => auroc([1, 2, 3], [0, wrong, 1])],
     ['DeLong’s interval', wrong => deLong([1, wrong, 3, 4], [0, 1, 1, 0])],
-    ['a table of scores', wrong => scoreTable([1, wrong], [0, 1], [0, 0], 1)],
-    ['weights of documents', wrong => weightedAuroc(scoreTable([1, 2], [0, 1], [0, 0], 1), [wrong])],
     ['false discoveries', wrong => benjaminiHochberg([0.1, wrong])],
     ['ranks', wrong => midranks([1, wrong])],
     ['quantiles', wrong => quantile([1, wrong], 0.5)],

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
-import { auroc, aurocInterval, deLong, scoreTable, weightedAuroc } from './association/auroc.ts'
+import { auroc, deLong } from './association/auroc.ts'
+import { clusteredAuroc } from './association/clustered-auroc.ts'
 import { mean, midranks, pearson, quantile, spearman, standardDeviation } from './descriptive.ts'
 import { erfc, normalCdf, normalQuantile } from './distributions/normal.ts'
 import { logGamma, noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
@@ -244,40 +245,6 @@ describe('AUROC', () => {
     expect(standardError).toBeCloseTo(Math.sqrt(s10 / 4 + s01 / 4), 12)
   })
 
-  test('the table of scores gives the same number, with or without weights', () =>
-    fc.assert(
-      fc.property(
-        fc.array(
-          fc.record({
-            score: fc.integer({ min: 0, max: 3 }),
-            label: fc.integer({ min: 0, max: 1 }),
-            document: fc.integer({ min: 0, max: 2 }),
-          }),
-          {
-            minLength: 2,
-          },
-        ),
-        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 3, maxLength: 3 }),
-        (rows, weights) => {
-          const table = scoreTable(
-            rows.map(r => r.score),
-            rows.map(r => r.label),
-            rows.map(r => r.document),
-            3,
-          )
-          const repeated = rows.flatMap(r => new Array(weights[r.document]!).fill(r))
-          const direct = auroc(
-            repeated.map(r => r.score),
-            repeated.map(r => r.label),
-          )
-          const weighted = weightedAuroc(table, weights)
-          if (Number.isNaN(direct)) expect(weighted).toBeNaN()
-          else expect(weighted).toBeCloseTo(direct, 12)
-        },
-      ),
-      { seed: 1 },
-    ))
-
   test('documents that repeat themselves widen the interval over documents but not DeLong’s', () => {
     const random = new Random(4)
     const documents: number[] = []
@@ -293,8 +260,8 @@ describe('AUROC', () => {
       }
     }
     const naive = deLong(s, y)
-    const clustered = aurocInterval(scoreTable(s, y, documents, 20), { random, draws: 500 })
+    const clustered = clusteredAuroc(s, y, documents)!
     expect(clustered.estimate).toBeCloseTo(naive.estimate, 12)
-    expect(clustered.high - clustered.low).toBeGreaterThan(2 * (naive.high - naive.low))
+    expect(clustered.high! - clustered.low!).toBeGreaterThan(2 * (naive.high - naive.low))
   })
 })

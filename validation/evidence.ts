@@ -22,7 +22,8 @@ export const definitions: Readonly<Record<string, string>> = {
   minimumDetectableEffect:
     'smallest effect beyond the hardest controls that passes by the rule with the stated power, in studies with documents and controls drawn again; null where none does',
   atSmallestEffect: 'the same power, where the effect beyond the hardest controls is the smallest of interest',
-  auroc: 'P(activation of a token with the concept > of one without), ties half; tokens after position 0',
+  auroc:
+    'P(activation of a token with the concept > of one without), ties half; tokens after position 0; interval over documents by Obuchowski’s variance and Student’s t',
 }
 
 /** What is said of a latent before anything is measured. */

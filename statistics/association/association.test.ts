@@ -2,11 +2,12 @@
 import { describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { uniformity } from '../drift/kolmogorov.ts'
-import { deLong } from './auroc.ts'
+import { auroc, deLong } from './auroc.ts'
 import { averagePrecision } from './average-precision.ts'
 import { clusteredAuroc } from './clustered-auroc.ts'
 import { mantelHaenszel } from './mantel-haenszel.ts'
 import { conditionalInformation, informationTest, mutualInformation } from './mutual-information.ts'
+import { stratifiedAuroc } from './stratified-auroc.ts'
 
 describe('AUROC with clusters', () => {
   const random = new Random(3)
@@ -26,13 +27,92 @@ describe('AUROC with clusters', () => {
     expect(deLong(four(scores), four(labels)).standardError).toBeLessThan(0.6 * once.standardError!)
   })
 
-  test('has an estimate and no bounds where all of a class are in one cluster, or the classes are apart', () => {
-    expect(clusteredAuroc([1, 2, 3, 4], [1, 1, 0, 0], [0, 0, 1, 2])).toMatchObject({ estimate: 0, standardError: null })
-    expect(clusteredAuroc([1, 2, 3, 4], [0, 0, 1, 1], [0, 1, 2, 3])).toMatchObject({
-      estimate: 1,
-      low: null,
-      high: null,
-    })
+  test('has an estimate and no bounds where all of a class are in one cluster', () =>
+    expect(clusteredAuroc([1, 2, 3, 4], [1, 1, 0, 0], [0, 0, 1, 2])).toMatchObject({
+      ...{ estimate: 0, standardError: null, low: null },
+    }))
+
+  test('where the classes are apart, what k pairs of different documents show by all being told', () => {
+    const apart = (documents: number) => {
+      const labels = Array.from({ length: documents }, (_, d) => d % 2)
+      return clusteredAuroc(labels, labels, [...labels.keys()])!
+    }
+    // Two pairs: A² ≥ .025 for A ≥ .158; thirteen: .025^(1/13).
+    expect(apart(4)).toMatchObject({ estimate: 1, high: 1 })
+    expect(apart(4).low).toBeCloseTo(Math.sqrt(0.025), 12)
+    expect(apart(26).low).toBeCloseTo(0.753, 3)
+    expect(clusteredAuroc([4, 3, 2, 1], [0, 0, 1, 1], [0, 1, 2, 3])).toMatchObject({ estimate: 0, low: 0 })
+  })
+
+  test('a concept in three documents of twelve has a wide interval, however many tokens they are of', () => {
+    const documents = Array.from({ length: 12 * 50 }, (_, i) => Math.floor(i / 50))
+    const own = Array.from({ length: 12 }, () => 0.7 * random.normal())
+    const held = documents.map(d => (d < 3 ? 1 : 0))
+    const found = clusteredAuroc(
+      documents.map((d, i) => own[d]! + held[i]! + random.normal()),
+      held,
+      documents,
+    )!
+    expect(found.high! - found.low!).toBeGreaterThan(0.4)
+  })
+})
+
+describe('AUROC within strata', () => {
+  const of = (
+    scores: readonly number[],
+    labels: readonly number[],
+    strata: readonly number[],
+    clusters: readonly (number | string)[] = [...scores.keys()],
+  ) => stratifiedAuroc({ scores, labels, strata, clusters }, new Random(1))
+
+  test('by hand: 2 of 2 pairs and 1½ of 4', () => {
+    // Stratum 0: 3 against 1 and 2. Stratum 1: 5 and 2 against 5 and 4, ½ + 1 + 0 + 0.
+    const found = of([3, 1, 2, 5, 2, 5, 4], [1, 0, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1])!
+    expect(found.estimate).toBeCloseTo(3.5 / 6, 14)
+    expect(found).toMatchObject({ pairs: 6, strata: 2, clusters: 7 })
+  })
+
+  test('of one stratum is AUROC, and entries may stand for several', () => {
+    const r = new Random(8)
+    const labels = Array.from({ length: 40 }, () => r.int(2))
+    const scores = labels.map(label => Math.max(0, Math.round(2 * r.normal()) + label))
+    const one = new Array(40).fill(0)
+    expect(of(scores, labels, one)!.estimate).toBeCloseTo(auroc(scores, labels), 12)
+    const twice = stratifiedAuroc(
+      { scores, labels, strata: one, clusters: [...one.keys()], counts: new Array(40).fill(2) },
+      new Random(1),
+    )!
+    expect(twice.estimate).toBeCloseTo(auroc(scores, labels), 12)
+    expect(twice.pairs).toBe(4 * of(scores, labels, one)!.pairs)
+  })
+
+  test('has no value where no stratum has both labels', () => expect(of([1, 2, 3], [1, 1, 0], [0, 0, 1])).toBeNull())
+
+  test('a token detector tells a concept by its tokens, and nothing within a token', () => {
+    let [plain, within, rejected, covered] = [0, 0, 0, 0]
+    const runs = 100
+    for (let run = 0; run < runs; run++) {
+      const r = new Random(5, 'detector', run)
+      const [scores, labels, tokens, documents]: number[][] = [[], [], [], []]
+      for (let i = 0; i < 16 * 30; i++) {
+        const document = Math.floor(i / 30)
+        const label = document % 3 === 0 ? 1 : 0
+        const token = Math.floor(20 * r.uniform() ** (label ? 3 : 1.5))
+        labels!.push(label)
+        tokens!.push(token)
+        documents!.push(document)
+        scores!.push(Math.max(0, (token < 4 ? 2 : -0.5) + r.normal()))
+      }
+      plain += auroc(scores!, labels!) / runs
+      const found = of(scores!, labels!, tokens!, documents!)!
+      within += found.estimate / runs
+      if (found.p <= 0.05) rejected++
+      if (found.low! <= 0.5 && found.high! >= 0.5) covered++
+    }
+    expect(plain).toBeGreaterThan(0.6)
+    expect(within).toBeCloseTo(0.5, 1)
+    expect(rejected / runs).toBeLessThan(0.1)
+    expect(covered / runs).toBeGreaterThan(0.9)
   })
 })
 

@@ -6,16 +6,21 @@
  *   Var(A) = S10 / M + S01 / N + 2·S11 / (M·N)
  *
  * mᵢ and nᵢ are cluster i's positives and negatives, M and N all of them, I10 and I01 the clusters that have any.
+ *
+ * The interval is Student's on the logit scale with min(I10, I01) − 1 degrees of freedom: with the normal quantile it holds
+ * the true value too seldom below about 50 clusters of either class (docs/statistics.md). Where every pair is told, the
+ * error is 0 and says nothing; with a true area A, k pairs that share no cluster are all told with probability Aᵏ, so that
+ * the bound is (α / 2)^(1/k), k = min(I10, I01, ⌊I / 2⌋).
  */
 import { checkBetween, checkLabels, checkParallel, checkValues } from '../check.ts'
 import { midranks } from '../descriptive.ts'
-import { normalQuantile } from '../distributions/normal.ts'
+import { studentQuantile } from '../distributions/student.ts'
 
 export interface ClusteredAuroc {
   readonly estimate: number
   /** Null where fewer than two clusters have positives, or negatives. */
   readonly standardError: number | null
-  /** Normal interval on the logit scale, inside (0, 1); null where there is no error or the estimate is 0 or 1. */
+  /** Inside [0, 1]; null where there is no error, and where it is 0 though some pairs are told and some are not. */
   readonly low: number | null
   readonly high: number | null
   readonly level: number
@@ -63,9 +68,15 @@ export function clusteredAuroc(
     own.v01 += 1 - (ranks[i]! - withinNegatives[place]!) / positives.length
   })
   const estimate = wins / positives.length
-  const standardError = errorOf([...parts.values()], estimate, positives.length, negatives.length)
+  const all = [...parts.values()]
+  const standardError = errorOf(all, estimate, positives.length, negatives.length)
+  const least = Math.min(all.filter(({ m }) => m > 0).length, all.filter(({ n }) => n > 0).length)
   const bounds =
-    standardError === null || !(estimate > 0 && estimate < 1) ? null : logit(estimate, standardError, level)
+    standardError === null
+      ? null
+      : estimate > 0 && estimate < 1
+        ? logit(estimate, standardError, studentQuantile((1 + level) / 2, least - 1))
+        : extreme(estimate, Math.min(least, Math.floor(all.length / 2)), level)
   return { estimate, standardError, low: bounds?.[0] ?? null, high: bounds?.[1] ?? null, level, clusters: parts.size }
 }
 
@@ -95,9 +106,15 @@ function errorOf(
   return Math.sqrt(Math.max(0, s10 / m + s01 / n + (2 * s11) / (m * n)))
 }
 
-function logit(estimate: number, error: number, level: number): [number, number] | null {
+function logit(estimate: number, error: number, quantile: number): [number, number] | null {
   if (error === 0) return null
-  const half = (normalQuantile(1 - (1 - level) / 2) * error) / (estimate * (1 - estimate))
+  const half = (quantile * error) / (estimate * (1 - estimate))
   const centre = Math.log(estimate / (1 - estimate))
   return [1 / (1 + Math.exp(half - centre)), 1 / (1 + Math.exp(-half - centre))]
+}
+
+/** The bounds where all pairs are told, or all the wrong way round. */
+function extreme(estimate: number, pairs: number, level: number): [number, number] {
+  const reach = ((1 - level) / 2) ** (1 / pairs)
+  return estimate === 1 ? [reach, 1] : [0, 1 - reach]
 }

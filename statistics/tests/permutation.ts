@@ -26,11 +26,26 @@ export function signFlip(
   alternative: Alternative = 'two-sided',
 ): SignFlip {
   checkValues('differences', differences, 0)
-  const n = differences.length
   let observed = 0
-  let scale = 0
+  for (let i = 0; i < differences.length; i++) observed += differences[i]!
+  return signFlipFrom(observed, differences, random, draws, alternative)
+}
+
+/** The same of an observed sum that is not that of the differences, where these are scaled to vary as it does. */
+export function signFlipFrom(
+  observed: number,
+  differences: ArrayLike<number>,
+  random: Random,
+  draws = 10_000,
+  alternative: Alternative = 'two-sided',
+): SignFlip {
+  checkNumber('observed', observed)
+  checkValues('differences', differences, 0)
+  const n = differences.length
+  let sum = 0
+  let scale = Math.abs(observed)
   for (let i = 0; i < n; i++) {
-    observed += differences[i]!
+    sum += differences[i]!
     scale += Math.abs(differences[i]!)
   }
   // Sums of the same numbers in another order differ by rounding: equal within it counts as equal.
@@ -44,8 +59,7 @@ export function signFlip(
   if (n <= exactLimit) {
     const patterns = 2 ** n
     const signs = new Int8Array(n).fill(1)
-    let sum = observed
-    let count = 1
+    let count = extreme(sum) ? 1 : 0
     for (let pattern = 1; pattern < patterns; pattern++) {
       // Gray code: each pattern differs from the last by one sign.
       const flip = 31 - Math.clz32(pattern & -pattern)

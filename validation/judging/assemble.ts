@@ -1,16 +1,15 @@
 /** From raw values to evidence: a pure function, so that `recompute` can hold a file of evidence to its tables. */
 import { Random } from '../../core/random.ts'
-import { aurocInterval, deLong, scoreTable } from '../../statistics/association/auroc.ts'
 import { benjaminiHochberg } from '../../statistics/multiplicity/false-discovery.ts'
-import { rankP } from '../../statistics/tests/permutation.ts'
-import type { Claim, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
-import { type EffectRow, fewestDocuments, type Measured, type SelectivityRow } from '../rows.ts'
+import type { Claim, FeatureEvidence, InterventionEvidence } from '../evidence.ts'
+import { type EffectRow, fewestDocuments, type Measured } from '../rows.ts'
 import { type AnalysisSettings, analyseIntervention, finite, studyOf, summarise } from './analyse.ts'
 import { analyseDoses } from './doses.ts'
 import { detectableEffect, powerOfRule } from './rule.ts'
+import { analyseSelectivity, decideSelectivity } from './selectivity.ts'
 import { analyseStrata } from './strata.ts'
 import { byDocument, groupRows } from './values.ts'
-import { causalVerdict, type Decision, overall, selectivityVerdict } from './verdict.ts'
+import { causalVerdict, type Decision, overall } from './verdict.ts'
 
 export interface AssembleSettings extends AnalysisSettings {
   readonly minimumAuroc: number
@@ -120,54 +119,4 @@ function withPower(
       minimumDetectableEffect: detectableEffect(study, rule, settings.power, random()),
     },
   }
-}
-
-function analyseSelectivity(
-  claim: Claim,
-  rows: readonly SelectivityRow[],
-  nullMaxima: readonly number[],
-  settings: AssembleSettings,
-): Selectivity | null {
-  if (claim.concept === null) return null
-  const scores: number[] = []
-  const labels: number[] = []
-  const documents: number[] = []
-  const units = [...new Set(rows.map(({ document }) => document))]
-  const unit = new Map(units.map((document, place) => [document, place]))
-  rows.forEach(row => {
-    const active = new Map(row.positions.map((position, i) => [position, row.activations[i]!]))
-    const labelled = new Set(row.labelled)
-    for (let position = 1; position <= row.tokens; position++) {
-      scores.push(active.get(position) ?? 0)
-      labels.push(labelled.has(position) ? 1 : 0)
-      documents.push(unit.get(row.document)!)
-    }
-  })
-  const interval = aurocInterval(scoreTable(scores, labels, documents, units.length), {
-    random: new Random(settings.seed, 'auroc', claim.feature),
-    draws: settings.bootstrap,
-    level: 1 - settings.alpha,
-  })
-  const independent = deLong(scores, labels, 1 - settings.alpha)
-  const known = Number.isFinite(interval.estimate)
-  return {
-    concept: claim.concept,
-    discoveryAuroc: claim.discovery.auroc,
-    auroc: finite(interval.estimate),
-    low: finite(interval.low),
-    high: finite(interval.high),
-    deLong: { low: finite(independent.low), high: finite(independent.high) },
-    tokens: scores.length,
-    positives: labels.reduce((sum, label) => sum + label, 0),
-    documents: units.length,
-    nullMaxima: [...nullMaxima],
-    p: known ? rankP(interval.estimate, nullMaxima, 'greater') : null,
-    q: null,
-    verdict: 'not-run',
-    reason: '',
-  }
-}
-
-function decideSelectivity(selectivity: Selectivity, q: number | null, settings: AssembleSettings): Selectivity {
-  return { ...selectivity, q, ...selectivityVerdict({ ...selectivity, q }, settings) }
 }
