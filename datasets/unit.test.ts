@@ -17,3 +17,9 @@ test('a window is of the document that has at least half of its tokens', () => {
 test('a window of many short documents is a unit by itself', () => {
   expect(unitOf({ documents }, window([0, 1, 2, 0, 1, 2]))).toBe('window-3')
 })
+
+test('near-duplicates count as the first of them', () => {
+  const copyOf = Uint32Array.from([0, 0, 2])
+  expect(unitOf({ documents, copyOf }, window([1, 1, 1, 1]))).toBe('a')
+  expect(unitOf({ documents, copyOf }, window([0, 1, 2, 0, 1, 2]))).toBe('a')
+})

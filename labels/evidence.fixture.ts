@@ -16,14 +16,17 @@ export interface MadeUp {
 /** A whole evidence file about these latents. */
 export function evidenceOf(features: readonly MadeUp[], hashes: Hashes = madeUpHashes): Evidence {
   return {
-    schema: 4,
+    schema: 5,
     hashes,
     site: 'blocks.0.hook_resid_post',
     weightProcessing: 'none',
     seed: 0,
     config: {},
     definitions: { target: 'what is measured' },
-    splits: { discovery: ['a'], validation: ['b'] },
+    splits: {
+      ...{ discovery: ['a'], validation: ['b'], outOfDistribution: [] },
+      nearDuplicates: { threshold: 0.8, shingle: 5, dropped: 0, droppedDocuments: [], merged: 0, mergedDocuments: [] },
+    },
     strata: {},
     studies: {},
     reconstruction: { fvu: 0.1, dead: 3, tokens: 4000 },

@@ -9,6 +9,26 @@ export const ValidateConfig = z.strictObject({
   sae: z.string().optional().describe('Run id or directory of the trained SAE'),
   model: z.string().optional().describe('Host model directory (default: the one the SAE was captured from)'),
   dataset: DatasetConfig.optional().describe('Text to test on (default: that which the SAE was captured from)'),
+  outOfDistribution: z
+    .strictObject({
+      strata: z
+        .record(z.string(), z.array(z.string()).min(1))
+        .optional()
+        .describe(
+          'Values of strata fields whose held-out documents are taken from discovery and validation, e.g. {language: [de]}',
+        ),
+      dataset: DatasetConfig.optional().describe('Other text, all of it out of distribution'),
+    })
+    .prefault({})
+    .describe('Documents that effects should transfer to, besides those that the dataset keeps for it'),
+  nearDuplicate: z
+    .number()
+    .min(0.3)
+    .max(1)
+    .default(0.8)
+    .describe(
+      'Share of their five-token runs from which two held-out documents count as one and stay in the first of discovery, validation and out-of-distribution text',
+    ),
   latents: z
     .union([z.literal('auto'), z.int().min(1), z.array(z.int().min(0)).min(1)])
     .default('auto')

@@ -12,7 +12,7 @@ export const definitions: Readonly<Record<string, string>> = {
   loss: 'mean change of next-token cross-entropy from the first edited position on, nats',
   kl: 'mean KL(clean ‖ edited) of the next-token distribution from the first edited position on, nats',
   document:
-    'the unit of statistics: windows of one document are averaged; where none has half of a window’s tokens, the window',
+    'the unit of statistics: windows of one document and of its near-duplicates are averaged; where none has half of a window’s tokens, the window',
   difference:
     'mean over documents of the latent’s effect less the mean effect of the controls on the same document; of tied controls, which have documents of their own, less the mean of their mean effects',
   spread: 'quantiles α/2 and 1 − α/2 of the mean effects of the controls of one kind',
@@ -194,16 +194,37 @@ export type FeatureEvidence = z.infer<typeof FeatureEvidence>
 export const Hashes = z.strictObject({ model: z.string(), sae: z.string(), dataset: z.string() })
 export type Hashes = z.infer<typeof Hashes>
 
+/** A document that is nearly another one, by the name of that one. */
+const NearDuplicate = { document: z.string(), split: z.string(), copyOf: z.string() }
+
+/** The windows of each split that were read; the splits share no document, neither by name nor by near-duplicate. */
+export const Splits = z.strictObject({
+  discovery: z.array(z.string()),
+  validation: z.array(z.string()),
+  outOfDistribution: z.array(z.string()),
+  nearDuplicates: z.strictObject({
+    /** Jaccard index of the sets of runs of so many tokens from which two documents are nearly the same. */
+    threshold: z.number(),
+    shingle: z.int(),
+    /** How many documents were left out of a split, being nearly in an earlier one, and the first of them by name. */
+    dropped: z.int(),
+    droppedDocuments: z.array(z.strictObject({ ...NearDuplicate, keptIn: z.string() })),
+    /** How many documents count as another one of their split, and the first of them by name. */
+    merged: z.int(),
+    mergedDocuments: z.array(z.strictObject(NearDuplicate)),
+  }),
+})
+export type Splits = z.infer<typeof Splits>
+
 export const Evidence = z.strictObject({
-  schema: z.literal(4),
+  schema: z.literal(5),
   hashes: Hashes,
   site: z.string(),
   weightProcessing: z.literal('none'),
   seed: z.number(),
   config: z.record(z.string(), z.unknown()),
   definitions: z.record(z.string(), z.string()),
-  /** Ids of the windows of each split that were read; no id is in two. */
-  splits: z.strictObject({ discovery: z.array(z.string()), validation: z.array(z.string()) }),
+  splits: Splits,
   /** Strata of the validation documents that interventions were measured on. */
   strata: z.record(z.string(), z.record(z.string(), z.string())),
   reconstruction: z.record(z.string(), z.unknown()),

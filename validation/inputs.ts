@@ -13,6 +13,8 @@ export interface ValidateInputs {
   readonly model: Model
   readonly sae: Sae
   readonly dataset: TokenDataset
+  /** Other text, of the same tokenizer, that is out of distribution. */
+  readonly outOfDistribution?: TokenDataset
   readonly config: ValidateConfig
   /** Mean of the training rows at the site [width], from capture.json; default: that of discovery text. */
   readonly captureMean?: Float32Array
@@ -30,6 +32,7 @@ export function checkInputs({ model, sae, dataset, config }: ValidateInputs): vo
     key: 'robustness',
     what: `no document of the dataset ${quote(dataset.name)} has a stratum`,
   })
+  checkHeldOut(config, dataset, fields)
   if (sae.outputs !== sae.width)
     throw new UserError(`This SAE predicts ${sae.outputs} values from ${sae.width}: it has no place to be put back.`, {
       fix: 'Validate an SAE that reconstructs the site it reads.',
@@ -45,4 +48,21 @@ export function checkInputs({ model, sae, dataset, config }: ValidateInputs): vo
     throw new UserError(`latents names ${missing}, but the SAE has ${sae.latents} latents.`, {
       fix: `Name latents from 0 to ${sae.latents - 1}.`,
     })
+}
+
+/** Refuses strata of out-of-distribution text that no document has. */
+function checkHeldOut({ outOfDistribution }: ValidateConfig, dataset: TokenDataset, fields: readonly string[]): void {
+  const strata = Object.entries(outOfDistribution.strata ?? {})
+  mustKnow(
+    strata.map(([field]) => field),
+    fields,
+    { key: 'outOfDistribution.strata', what: `no document of the dataset ${quote(dataset.name)} has a stratum` },
+  )
+  for (const [field, values] of strata) {
+    const known = new Set(dataset.documents.flatMap(({ strata }) => strata[field] ?? []))
+    mustKnow(values, [...known].sort(), {
+      key: `outOfDistribution.strata.${field}`,
+      what: `no document of the dataset ${quote(dataset.name)} has a ${field}`,
+    })
+  }
 }

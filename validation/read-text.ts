@@ -8,20 +8,15 @@ import { type Activations, encodeWindows, measuredDraw } from '../latents/activa
 import { readLabelledText, sampleRows } from './claims/labelled-text.ts'
 import type { Study } from './claims/plan.ts'
 import type { ValidateInputs } from './inputs.ts'
+import type { SplitWindows } from './splits.ts'
 
-/** Windows of the splits that a validation reads; no window is in two. */
-export interface SplitWindows {
-  readonly discovery: readonly TokenWindow[]
-  readonly validation: readonly TokenWindow[]
-}
-
-/** What both splits say, before latents are chosen. */
+/** What the splits say, before latents are chosen. */
 export type ReadText = Omit<Study, 'tied' | 'claims'>
 
 /** Tokens of training text in which targets are counted. */
 const targetTokens = 200_000
 
-/** Encodes and labels both splits. */
+/** Encodes and labels all splits. */
 export async function readText(
   context: StageContext,
   inputs: ValidateInputs,
@@ -31,6 +26,10 @@ export async function readText(
   const { seed } = context
   const discovery = await encode(context, inputs, windows.discovery, 'discovery')
   const validation = await encode(context, inputs, windows.validation, 'validation')
+  const outOfDistribution =
+    windows.outOfDistribution.length > 0
+      ? await encode(context, inputs, windows.outOfDistribution, 'out-of-distribution')
+      : null
   const trains = dataset.windows.some(({ split }) => split === 'train')
   const counted = trains
     ? drawWindows(dataset, { ...measuredDraw, split: 'train', seed, tokens: targetTokens })
@@ -42,9 +41,14 @@ export async function readText(
     sae,
     config,
     seed,
-    text: readLabelledText(dataset, config, counted, model.config.vocabulary, discovery, validation),
+    text: readLabelledText(dataset, config, counted, model.config.vocabulary, {
+      discovery,
+      validation,
+      outOfDistribution,
+    }),
     discovery,
     validation,
+    outOfDistribution,
     decoder,
     unitOf: window => unitOf(dataset, window),
     samples:

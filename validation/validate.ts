@@ -8,8 +8,7 @@
 import { join } from 'node:path'
 import { removePartials, writeJson } from '../core/files.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
-import { drawWindows } from '../datasets/draw.ts'
-import { measuredDraw, throwIfInterrupted } from '../latents/activations.ts'
+import { throwIfInterrupted } from '../latents/activations.ts'
 import { reconstructionDefinitions } from '../latents/reconstruction.ts'
 import { fewValued, strataOf } from './claims/labelled-text.ts'
 import type { ValidateConfig } from './config.ts'
@@ -18,6 +17,7 @@ import { checkInputs, type ValidateInputs } from './inputs.ts'
 import { judge } from './judge.ts'
 import { readText } from './read-text.ts'
 import { reconstruct, type SavedReconstruction } from './reconstruct.ts'
+import { splitText } from './splits.ts'
 import { definitionsOf, measureStudies, writeStudies } from './studies/run.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
 import { planLatents, testLatents } from './test-latents.ts'
@@ -41,29 +41,28 @@ export interface ValidateSummary {
 }
 
 /** Runs the stage; see the file's comment. Writes claims.json, evidence.json, effects.parquet and selectivity.parquet. */
-export async function validate(context: StageContext, inputs: ValidateInputs): Promise<ValidateSummary> {
+export async function validate(context: StageContext, given: ValidateInputs): Promise<ValidateSummary> {
   const { directory, seed, metrics } = context
-  const { model, sae, dataset, config } = inputs
-  checkInputs(inputs)
+  const { model, sae, config } = given
+  checkInputs(given)
   await removePartials(directory)
   metrics.truncate(0)
   const working = new Working(directory)
-
-  const discoveryWindows = drawWindows(dataset, { ...measuredDraw, split: 'discovery', seed, tokens: config.tokens })
-  const validationWindows = drawWindows(dataset, { ...measuredDraw, split: 'validation', seed, tokens: config.tokens })
-  const reconstruction = await working.part('reconstruction', () => reconstruct(context, inputs, discoveryWindows))
-  const { density: _, ...figures } = reconstruction
-  metrics.append({ kind: 'reconstruction', ...figures })
-
-  const windows = { discovery: discoveryWindows, validation: validationWindows }
-  const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
-  const { study, plans } = planned
-  await writeJson(join(directory, 'claims.json'), { schema: 1, seed, claims: plans.map(({ claim }) => claim) })
-  const measured = await testLatents(context, planned, working)
   const pause = async () => {
     await breathe()
     throwIfInterrupted(context.signal)
   }
+
+  const { dataset, windows, splits } = await splitText(given, seed, pause)
+  const inputs = { ...given, dataset }
+  const reconstruction = await working.part('reconstruction', () => reconstruct(context, inputs, windows.discovery))
+  const { density: _, ...figures } = reconstruction
+  metrics.append({ kind: 'reconstruction', ...figures })
+
+  const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
+  const { study, plans } = planned
+  await writeJson(join(directory, 'claims.json'), { schema: 1, seed, claims: plans.map(({ claim }) => claim) })
+  const measured = await testLatents(context, planned, working)
   const studied = await measureStudies({ context, inputs, study, plans, working, pause })
 
   const fields = config.robustness ?? fewValued(dataset)
@@ -81,14 +80,14 @@ export async function validate(context: StageContext, inputs: ValidateInputs): P
   )
   await writeStudies(directory, studied)
   const evidence: Evidence = {
-    schema: 4,
+    schema: 5,
     hashes: { model: model.hash, sae: sae.hash, dataset: dataset.hash },
     site: sae.metadata.hook_name,
     weightProcessing: 'none',
     seed,
     config: settingsOf(config, fields),
     definitions: { ...definitions, ...reconstructionDefinitions, ...definitionsOf(studied) },
-    splits: { discovery: discoveryWindows.map(({ id }) => id), validation: validationWindows.map(({ id }) => id) },
+    splits,
     strata,
     reconstruction: { ...reconstruction },
     features,
@@ -115,8 +114,9 @@ function metricOf({ claim, verdict, causal, selectivity, ablate, steer }: Featur
 
 /** The settings that the numbers depend on; paths stay in the run's manifest. */
 function settingsOf(config: ValidateConfig, fields: readonly string[]): Record<string, unknown> {
-  const { sae: _, model: __, dataset: ___, ...settings } = config
-  return { ...settings, robustness: [...fields] }
+  const { sae: _, model: __, dataset: ___, outOfDistribution, ...settings } = config
+  const { dataset: ____, ...heldOut } = outOfDistribution
+  return { ...settings, outOfDistribution: heldOut, robustness: [...fields] }
 }
 
 function summaryOf(features: readonly FeatureEvidence[], reconstruction: SavedReconstruction): ValidateSummary {

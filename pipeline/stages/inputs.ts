@@ -19,7 +19,7 @@ import type { Session } from './session.ts'
 export const builtIn = 'toyworld'
 
 /** Roles of the inputs that are text. */
-const datasetRoles = ['dataset', 'fidelityDataset']
+const datasetRoles = ['dataset', 'fidelityDataset', 'outOfDistributionDataset']
 
 /** A model directory, or the built-in one. */
 export async function findModel(reference: string): Promise<Found> {
@@ -84,20 +84,30 @@ export async function loadModelAndText(
   const { loadModel } = await import('../../model/load.ts')
   const { checkTokenizer } = await import('../../model/tokenizer.ts')
   const { loadTokenizer } = await import('../../datasets/tokenizer/index.ts')
-  const { openDataset } = await import('../../datasets/dataset.ts')
   const tokenizer = await loadTokenizer(model.directory)
   const loaded = await loadModel(model.directory)
   try {
-    const { context, bosToken, eosToken } = loaded.config
     checkTokenizer(loaded, tokenizer)
-    const dataset = await openDataset(text.config, tokenizer, { context, bosToken, eosToken, progress, signal })
+    const dataset = await loadText(text, { model: loaded, tokenizer }, { progress, signal })
     await mustBeAsHashed(model)
-    await mustBeAsHashed(text)
     return { model: loaded, tokenizer, dataset }
   } catch (error) {
     loaded.dispose()
     throw error
   }
+}
+
+/** Opens more text for a model that is loaded, tokenised by its tokenizer. */
+export async function loadText(
+  text: Found & { readonly config: DatasetConfig },
+  { model, tokenizer }: { readonly model: Model; readonly tokenizer: Tokenizer },
+  { progress, signal }: { progress: Progress; signal: AbortSignal },
+): Promise<TokenDataset> {
+  const { openDataset } = await import('../../datasets/dataset.ts')
+  const { context, bosToken, eosToken } = model.config
+  const dataset = await openDataset(text.config, tokenizer, { context, bosToken, eosToken, progress, signal })
+  await mustBeAsHashed(text)
+  return dataset
 }
 
 /** What an input that is not a run hashes to now, or undefined where it is gone. */

@@ -17,11 +17,21 @@ const manyValues = 24
 /** Rows from which covariance-matched directions are drawn. */
 const covarianceRows = 1024
 
-/** Labels of both splits and what discovery text says of every latent. */
+/** What latents do on each split. */
+export interface SplitActivations {
+  readonly discovery: Activations
+  readonly validation: Activations
+  /** Null where there is no such text. */
+  readonly outOfDistribution: Activations | null
+}
+
+/** Labels of the splits and what discovery text says of every latent. */
 export interface LabelledText {
   readonly concepts: readonly string[]
   readonly discoveryLabels: ConceptLabels
   readonly validationLabels: ConceptLabels
+  /** Null where there is no out-of-distribution text. */
+  readonly outOfDistributionLabels: ConceptLabels | null
   readonly validationRanks: RankedActivations
   /** AUROC on discovery text, [latents · concepts]; NaN for concepts that are not claimed. */
   readonly aurocs: Float64Array
@@ -41,8 +51,7 @@ export function readLabelledText(
   config: ValidateConfig,
   counted: readonly TokenWindow[],
   vocabulary: number,
-  discovery: Activations,
-  validation: Activations,
+  { discovery, validation, outOfDistribution }: SplitActivations,
 ): LabelledText {
   const concepts = config.claims === 'firing' ? [] : (config.concepts ?? dataset.concepts)
   const discoveryLabels = labelWindows(dataset, discovery.windows, concepts)
@@ -60,6 +69,7 @@ export function readLabelledText(
     concepts,
     discoveryLabels,
     validationLabels,
+    outOfDistributionLabels: outOfDistribution && labelWindows(dataset, outOfDistribution.windows, concepts),
     targetOf: concept => conceptTarget(counts, all.indexOf(concepts[concept]!)),
     validationRanks: rankActivations(validation, validationLabels),
     aurocs,

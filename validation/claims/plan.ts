@@ -23,6 +23,8 @@ export interface Study {
   readonly text: LabelledText
   readonly discovery: Activations
   readonly validation: Activations
+  /** Text that is like neither of them; null where settings and dataset name none. */
+  readonly outOfDistribution: Activations | null
   /** Decoder rows [latents, width]. */
   readonly decoder: Float32Array
   /** Centred rows for covariance-matched directions. */

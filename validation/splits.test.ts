@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest'
+import type { TokenDataset } from '../datasets/document.ts'
+import { unitOf } from '../datasets/unit.ts'
+import { fakeDataset } from '../latents/fake.fixture.ts'
+import { ValidateConfig } from './config.ts'
+import { checkInputs, type ValidateInputs } from './inputs.ts'
+import { splitText } from './splits.ts'
+
+const dataset = fakeDataset(60)
+const pause = async () => {}
+const split = (
+  settings: Record<string, unknown>,
+  more: { dataset?: TokenDataset; outOfDistribution?: TokenDataset } = {},
+) => splitText({ dataset, ...more, config: ValidateConfig.parse(settings) }, 1, pause)
+const documentsOf = (windows: readonly { readonly id: string }[]) => windows.map(({ id }) => id)
+
+describe('the splits of a validation', () => {
+  test('without settings are those of the dataset, and nothing is out of distribution', async () => {
+    const { windows, splits } = await split({})
+    expect(windows.outOfDistribution).toEqual([])
+    expect(splits.discovery).toEqual(documentsOf(dataset.windows.filter(({ split }) => split === 'discovery')))
+    expect(splits.nearDuplicates).toMatchObject({ dropped: 0, merged: 0 })
+  })
+
+  test('held-out documents of a stratum leave discovery and validation, and no training text comes in', async () => {
+    const { windows } = await split({ outOfDistribution: { strata: { half: ['odd'] } } })
+    const isOdd = (window: { readonly index: number }) => window.index % 2 === 1
+    expect(windows.outOfDistribution.length).toBeGreaterThan(0)
+    expect(windows.outOfDistribution.every(isOdd)).toBe(true)
+    expect([...windows.discovery, ...windows.validation].some(isOdd)).toBe(false)
+    const trained = new Set(dataset.windows.flatMap(({ split, id }) => (split === 'train' ? [id] : [])))
+    expect(windows.outOfDistribution.some(({ id }) => trained.has(id))).toBe(false)
+  })
+
+  test('another dataset is out of distribution as a whole, under names of its own', async () => {
+    const other = { ...fakeDataset(12, { seed: 5 }), name: 'other' }
+    const { dataset: all, windows } = await split({}, { outOfDistribution: other })
+    expect(documentsOf(windows.outOfDistribution)).toEqual(other.windows.map(({ id }) => `other:${id}`))
+    const [first] = windows.outOfDistribution
+    expect(unitOf(all, first!)).toBe('other:document-0')
+    expect([...first!.tokens]).toEqual([...other.windows[0]!.tokens])
+    expect(new Set(all.windows.map(({ index }) => index)).size).toBe(72)
+  })
+
+  test('text that is in an earlier split already is dropped, counted and named', async () => {
+    const other = { ...fakeDataset(12), name: 'same' }
+    const { windows, splits } = await split({}, { outOfDistribution: other })
+    // Of twelve documents four are training text, which nothing here is held against.
+    expect(documentsOf(windows.outOfDistribution)).toEqual([
+      'same:document-0',
+      'same:document-1',
+      'same:document-6',
+      'same:document-7',
+    ])
+    expect(splits.nearDuplicates.dropped).toBe(8)
+    expect(splits.nearDuplicates.droppedDocuments[0]).toEqual({
+      ...{ document: 'same:document-2', split: 'outOfDistribution' },
+      ...{ copyOf: 'document-2', keptIn: 'discovery' },
+    })
+  })
+
+  test('one document sixteen times under other names is one unit of validation', async () => {
+    const copied = dataset.windows.filter(({ split }) => split === 'validation').slice(0, 16)
+    const windows = dataset.windows.map(window =>
+      copied.includes(window) ? { ...window, tokens: copied[0]!.tokens } : window,
+    )
+    const found = await split({}, { dataset: { ...dataset, windows } })
+    const units = found.windows.validation.map(window => unitOf(found.dataset, window))
+    expect(new Set(units).size).toBe(units.length - 15)
+    expect(found.splits.nearDuplicates.merged).toBe(15)
+  })
+
+  test('a stratum or value that no document has is refused with the nearest', () => {
+    const check = (strata: Record<string, string[]>) =>
+      checkInputs({
+        ...{ model: { sites: [] }, sae: { width: 8, outputs: 8, latents: 4, metadata: { hook_name: 'x' } }, dataset },
+        config: ValidateConfig.parse({ outOfDistribution: { strata } }),
+      } as unknown as ValidateInputs)
+    expect(() => check({ halves: ['odd'] })).toThrow('outOfDistribution.strata names halves')
+    expect(() => check({ half: ['od'] })).toThrow('outOfDistribution.strata.half names od')
+  })
+})

@@ -1,0 +1,110 @@
+/** The text of a validation: discovery, validation and out-of-distribution windows that share no document. */
+import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { drawWindows } from '../datasets/draw.ts'
+import { type Separated, separateSplits } from '../datasets/separate.ts'
+import { measuredDraw } from '../latents/activations.ts'
+import type { ValidateConfig } from './config.ts'
+import type { Splits } from './evidence.ts'
+import type { ValidateInputs } from './inputs.ts'
+
+/** Windows of the splits that a validation reads; no document is in two. */
+export interface SplitWindows {
+  readonly discovery: readonly TokenWindow[]
+  readonly validation: readonly TokenWindow[]
+  /** Empty where neither settings nor dataset name such text. */
+  readonly outOfDistribution: readonly TokenWindow[]
+}
+
+export interface SplitText {
+  /** The dataset with all text, without windows that hold a document of an earlier split. */
+  readonly dataset: TokenDataset
+  readonly windows: SplitWindows
+  /** What evidence says of them. */
+  readonly splits: Splits
+}
+
+/** Tokens of the runs by which near-duplicates are told. */
+const shingle = 5
+/** Near-duplicates that evidence names; all are counted. */
+const mostNamed = 1000
+const inOrder: readonly Split[] = ['discovery', 'validation', 'outOfDistribution']
+
+/** Splits the text as the settings say and draws what is read of it. `pause` is awaited between pieces of work. */
+export async function splitText(
+  { dataset, outOfDistribution, config }: Pick<ValidateInputs, 'dataset' | 'outOfDistribution' | 'config'>,
+  seed: number,
+  pause: () => Promise<void>,
+): Promise<SplitText> {
+  const held = holdOut(dataset, config.outOfDistribution.strata ?? {})
+  const all = outOfDistribution ? withOther(held, outOfDistribution) : held
+  const separated = await separateSplits(all, inOrder, { threshold: config.nearDuplicate, shingle, pause })
+  const draw = (split: Split) => drawWindows(separated.dataset, { ...measuredDraw, split, seed, tokens: config.tokens })
+  const some = separated.dataset.windows.some(
+    ({ split, tokens }) => split === 'outOfDistribution' && tokens.length >= measuredDraw.shortest,
+  )
+  const windows: SplitWindows = {
+    discovery: draw('discovery'),
+    validation: draw('validation'),
+    outOfDistribution: some ? draw('outOfDistribution') : [],
+  }
+  return { dataset: separated.dataset, windows, splits: splitsOf(windows, separated, config) }
+}
+
+/** Gives held-out windows whose document has one of these values to the out-of-distribution split. */
+function holdOut(
+  dataset: TokenDataset,
+  strata: NonNullable<ValidateConfig['outOfDistribution']['strata']>,
+): TokenDataset {
+  const rules = Object.entries(strata)
+  if (rules.length === 0) return dataset
+  const isOut = (place: number) =>
+    rules.some(([field, values]) => values.includes(dataset.documents[place]!.strata[field] ?? ''))
+  const windows = dataset.windows.flatMap((window): TokenWindow[] => {
+    if (window.split !== 'discovery' && window.split !== 'validation') return [window]
+    const places = [...window.documents].filter((_, i) => window.offsets[i]! >= 0)
+    if (!places.some(isOut)) return [window]
+    // A packed window of both kinds is of neither split.
+    return places.every(isOut) ? [{ ...window, split: 'outOfDistribution' }] : []
+  })
+  return { ...dataset, windows }
+}
+
+/** The dataset with all windows of another one behind it, out of distribution; the other's documents are named after it. */
+function withOther(dataset: TokenDataset, other: TokenDataset): TokenDataset {
+  const first = dataset.documents.length
+  const behind = dataset.windows.reduce((most, { index }) => Math.max(most, index + 1), 0)
+  const named = (id: string) => `${other.name}:${id}`
+  return {
+    ...dataset,
+    documents: [...dataset.documents, ...other.documents.map(document => ({ ...document, id: named(document.id) }))],
+    windows: [
+      ...dataset.windows,
+      ...other.windows.map(
+        (window): TokenWindow => ({
+          ...window,
+          id: named(window.id),
+          index: behind + window.index,
+          documents: window.documents.map(place => first + place),
+          split: 'outOfDistribution',
+        }),
+      ),
+    ],
+  }
+}
+
+function splitsOf(windows: SplitWindows, { dropped, merged }: Separated, config: ValidateConfig): Splits {
+  const ids = (of: readonly TokenWindow[]) => of.map(({ id }) => id)
+  return {
+    discovery: ids(windows.discovery),
+    validation: ids(windows.validation),
+    outOfDistribution: ids(windows.outOfDistribution),
+    nearDuplicates: {
+      threshold: config.nearDuplicate,
+      shingle,
+      dropped: dropped.length,
+      droppedDocuments: dropped.slice(0, mostNamed).map(one => ({ ...one })),
+      merged: merged.length,
+      mergedDocuments: merged.slice(0, mostNamed).map(one => ({ ...one })),
+    },
+  }
+}
