@@ -44,17 +44,9 @@ const rooms: Readonly<Record<string, Room>> = {
   validation: {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'capture', 'sae', 'latents'],
     order: [
-      ...['contracts', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'working.ts', 'measure.ts'],
-      ...[
-        'measure-tied.ts',
-        'measure-all.ts',
-        'tables.ts',
-        'judging',
-        'inputs.ts',
-        'splits.ts',
-        'read-text.ts',
-        'reconstruct.ts',
-      ],
+      ...['contracts', 'interventions', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'working.ts'],
+      ...['measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts', 'judging', 'inputs.ts', 'splits.ts'],
+      ...['read-text.ts', 'reconstruct.ts'],
       ...['test-latents.ts', 'studies', 'judge.ts', 'recompute.ts'],
     ],
   },

@@ -2,6 +2,13 @@
 import { z } from 'zod'
 import { DatasetConfig } from '../datasets/config.ts'
 import { studyNames } from './contracts/index.ts'
+import { readIntervention } from './interventions/written.ts'
+
+/** An intervention as settings write it; refused with what is wrong about it. */
+const Intervention = z.string().superRefine((text, { addIssue }) => {
+  const found = readIntervention(text)
+  if (typeof found === 'string') addIssue({ code: 'custom', message: found })
+})
 
 const count = z.union([z.literal('auto'), z.int().min(19)]).default('auto')
 
@@ -91,6 +98,11 @@ export const ValidateConfig = z.strictObject({
     .union([z.enum(['auto', 'all']), z.array(z.enum(studyNames))])
     .default('auto')
     .describe('Further studies, by name, all of them, or auto: those that cost little'),
+  interventions: z
+    .array(Intervention)
+    .min(1)
+    .default(['zero', 'mean', 'resample', 'project', 'scale', 'clamp', 'set', 'add', 'set@last'])
+    .describe('What the study interventions compares: kind, kind:strength, kind@positions, such as add:2@last'),
 })
 
 export type ValidateConfig = z.output<typeof ValidateConfig>

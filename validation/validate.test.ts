@@ -89,7 +89,9 @@ describe('a model whose concepts are known', () => {
       expect(feature.sham).toBe(0)
     }
     expect(await verifyEvidence(directory)).toEqual([])
-    expect(await readdir(directory)).toEqual(['claims.json', 'effects.parquet', 'evidence.json', 'selectivity.parquet'])
+    expect(await readdir(directory)).toEqual([
+      ...['claims.json', 'effects.parquet', 'evidence.json', 'selectivity.parquet', 'study-interventions.parquet'],
+    ])
   })
 
   test('random decoders behind the same encoder are not found', async () => {

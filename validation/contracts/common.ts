@@ -24,3 +24,7 @@ export const EffectSummary = z.strictObject({
   p: numberOrNull,
 })
 export type EffectSummary = z.infer<typeof EffectSummary>
+
+/** A ratio of two means over the same documents, with its interval. */
+export const Ratio = z.strictObject({ ratio: z.number(), low: z.number(), high: z.number() })
+export type Ratio = z.infer<typeof Ratio>

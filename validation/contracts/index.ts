@@ -1,8 +1,15 @@
 /** What studies say in evidence.json, by the study's name: of each tested latent, and of the SAE as a whole. */
 import { z } from 'zod'
+import { InterchangeFound } from './interchange.ts'
+import { InterventionsFound } from './interventions.ts'
 
 /** Null where a study could say nothing; absent where it was not asked. */
-export const LatentFindings = z.strictObject({}).partial()
+export const LatentFindings = z
+  .strictObject({
+    interchange: InterchangeFound.nullable(),
+    interventions: InterventionsFound.nullable(),
+  })
+  .partial()
 export type LatentFindings = z.infer<typeof LatentFindings>
 
 export const SaeFindings = z.strictObject({}).partial()

@@ -1,5 +1,7 @@
 /** The studies, by name. Each has its evidence in contracts/index.ts under the same name. */
+import { interchange } from './interchange.ts'
+import { interventions } from './interventions.ts'
 import type { LatentStudy, SaeStudy } from './study.ts'
 
-export const latentStudies: readonly LatentStudy[] = []
+export const latentStudies: readonly LatentStudy[] = [interventions as LatentStudy, interchange as LatentStudy]
 export const saeStudies: readonly SaeStudy[] = []

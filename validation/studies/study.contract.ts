@@ -24,15 +24,18 @@ export function keepsTheContract<Row extends StudyRow, Found>(
   settings: AssembleSettings,
 ): void {
   test('its rows fill its columns and no others', () => {
+    const wrong: string[] = []
     for (const { rows } of tested)
       for (const row of rows) {
-        expect(Object.keys(row).sort()).toEqual(Object.keys(study.columns).sort())
+        if (Object.keys(row).sort().join() !== Object.keys(study.columns).sort().join())
+          wrong.push(`a row has ${Object.keys(row).join()}`)
         for (const [key, type] of Object.entries(study.columns)) {
           const value = row[key]!
           const fine = value === null ? type.endsWith('?') : fits[type.replace('?', '')]!(value)
-          expect(fine, `${key} of type ${type} is ${String(value)}`).toBe(true)
+          if (!fine) wrong.push(`${key} of type ${type} is ${String(value)}`)
         }
       }
+    expect(wrong).toEqual([])
   })
 
   test('it judges the same rows alike, one finding a latent, and as JSON holds it', () => {

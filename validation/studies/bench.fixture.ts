@@ -1,0 +1,71 @@
+/** A bench for studies on a model and an SAE that a test planted, and what judging needs beside a study's rows. */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silent } from '../../core/progress.ts'
+import { memoryMetrics } from '../../core/stage.ts'
+import type { TokenDataset } from '../../datasets/document.ts'
+import type { Model } from '../../model/model.ts'
+import type { Sae } from '../../sae/sae.ts'
+import { ValidateConfig } from '../config.ts'
+import { type AssembleSettings, assemble } from '../judging/assemble.ts'
+import { readText } from '../read-text.ts'
+import { splitText } from '../splits.ts'
+import { planLatents } from '../test-latents.ts'
+import { Working } from '../working.ts'
+import type { LatentStudy, StudyContext, StudyRow, TestedLatent } from './study.ts'
+
+const seed = 5
+
+/** What studies are given, with the claims of these settings; few controls and documents, which planted truth needs no more of. */
+export async function benchOf(
+  model: Model,
+  sae: Sae,
+  given: TokenDataset,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<StudyContext> {
+  const config = ValidateConfig.parse({
+    documents: 8,
+    tokens: 3000,
+    bootstrap: 200,
+    controls: { tied: 19, random: 19, foreign: 19 },
+    shuffles: 99,
+    ...settings,
+  })
+  const directory = await mkdtemp(join(tmpdir(), 'study-'))
+  const context = { directory, seed, progress: silent, signal: new AbortController().signal, metrics: memoryMetrics() }
+  const pause = async () => {}
+  const text = await splitText({ dataset: given, config }, seed, pause)
+  const inputs = { model, sae, dataset: text.dataset, config }
+  const { study, plans } = await planLatents(context, inputs, await readText(context, inputs, text.windows))
+  return { context, inputs, study, plans, working: new Working(directory), pause }
+}
+
+/** What judging is given beside rows. */
+export function settingsOf({ inputs: { config } }: StudyContext): AssembleSettings {
+  return { ...config, fields: [], strata: {}, seed }
+}
+
+/** Measures every planned latent with a study, as a run would; the main test is left out. */
+export async function testedBy<Row extends StudyRow>(
+  study: LatentStudy<Row>,
+  bench: StudyContext,
+): Promise<TestedLatent<Row>[]> {
+  const claims = bench.plans.map(({ claim }) => claim)
+  const evidence = assemble(
+    claims.map(claim => ({ claim, rows: [], selectivity: [], nullMaxima: [] })),
+    settingsOf(bench),
+  )
+  const tested: TestedLatent<Row>[] = []
+  for (const [i, plan] of bench.plans.entries())
+    tested.push({ claim: plan.claim, rows: await study.measure(bench, plan), effects: [], evidence: evidence[i]! })
+  return tested
+}
+
+/** Settings for the contract suite, which are needed before anything is planted. */
+export const contractSettings: AssembleSettings = {
+  ...ValidateConfig.parse({ bootstrap: 200 }),
+  fields: [],
+  strata: {},
+  seed,
+}

@@ -1,0 +1,111 @@
+/** What most studies start from: a latent's direction and numbers, and edits of a window that are measured and held to be finite. */
+import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
+import { uniformOf } from '../../core/random.ts'
+import type { TokenWindow } from '../../datasets/document.ts'
+import { onHost } from '../../engine/host.ts'
+import { type Tensor2D, tf } from '../../engine/tf.ts'
+import { activationsIn, siteRows, valuesOf } from '../../latents/activations.ts'
+import { type DocumentEdits, type EditEffect, measureEdits } from '../../latents/interventions.ts'
+import type { LatentPlan, Study } from '../claims/plan.ts'
+import { fewestDocuments } from '../rows.ts'
+
+/** A latent's decoder row. */
+export function directionOf({ decoder, sae }: Study, latent: number): Float32Array {
+  return decoder.slice(latent * sae.width, (latent + 1) * sae.width)
+}
+
+/** Rows of equal width as a bank of directions; the caller disposes it. */
+export function bankOf(rows: readonly Float32Array[]): Tensor2D {
+  const width = rows[0]!.length
+  const values = new Float32Array(rows.length * width)
+  rows.forEach((row, i) => {
+    values.set(row, i * width)
+  })
+  return tf.tensor2d(values, [rows.length, width])
+}
+
+/** Mean activation over discovery text, tokens at which the latent is silent among them. */
+export function meanActivation({ discovery }: Study, latent: number): number {
+  return valuesOf(discovery, latent).reduce((sum, value) => sum + value, 0) / discovery.tokens
+}
+
+/** Whether there is anything to measure: enough documents in which the latent is active, and an activation to go by. */
+export function isTested({ claim }: LatentPlan): boolean {
+  return claim.documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
+}
+
+/** What the latent says in a window of another document, which a lot that depends on seed, latent and window draws. */
+export function donorOf(study: Study, latent: number, window: TokenWindow): ReadonlyMap<number, number> {
+  const { validation, unitOf, seed } = study
+  const others = validation.windows.flatMap((other, w) => (unitOf(other) === unitOf(window) ? [] : [w]))
+  if (others.length === 0) return new Map()
+  const lot = uniformOf(seed, 'resample', latent, window.id)
+  return activationsIn(validation, latent, others[Math.floor(lot * others.length)]!)
+}
+
+/** (x · d) / (d · d) at every position of a window. */
+export function reachIn({ model, sae }: Study, window: TokenWindow, direction: Float32Array): Float32Array {
+  const square = direction.reduce((sum, x) => sum + x * x, 0)
+  return onHost(() => {
+    const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
+    const rows = siteRows(model, sae.metadata.hook_name, tokens)
+    const reach = rows.matMul(tf.tensor2d(direction, [direction.length, 1])).div(square)
+    return reach.dataSync<'float32'>() as Float32Array
+  })
+}
+
+/** The effects of edits on a window; a `UserError` where one of them is no number. */
+export function effectsOf(
+  { model, sae, config }: Study,
+  latent: number,
+  request: Omit<DocumentEdits, 'batchTokens'>,
+): EditEffect[] {
+  const effects = measureEdits(model, sae.metadata.hook_name, { ...request, batchTokens: config.batchTokens })
+  for (const { norm, target, loss, kl, targets = [] } of effects)
+    if (![norm, target, loss, kl, ...targets].every(Number.isFinite))
+      throw new UserError(
+        `Editing latent ${latent} in ${quote(request.window.id)} gives predictions that are not finite.`,
+        {
+          fix: 'Check the weights of model and SAE for NaN and infinity, or take smaller strengths.',
+        },
+      )
+  return effects
+}
+
+/** The target Σ_v w_v · log p_v at every position of a window as it is, for weights that sum to zero. */
+export function targetIn({ model }: Study, window: TokenWindow, weights: Float32Array): Float32Array {
+  return onHost(() => {
+    const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
+    const logits = model.run(tokens).reshape([window.tokens.length, weights.length])
+    // The normaliser is taken off all the same: float32 weights sum to zero only nearly.
+    const logProbabilities = logits.logSoftmax() as Tensor2D
+    return logProbabilities.matMul(tf.tensor2d(weights, [weights.length, 1])).dataSync<'float32'>() as Float32Array
+  })
+}
+
+/** A direction of a bank that stands for the latent, or for one of its controls at equal norm. */
+export interface BankRow {
+  readonly control: 'feature' | 'random' | 'foreign'
+  readonly controlId: number | null
+}
+
+/** As few controls of a kind as can show a rank at level alpha: of K the smallest p is 1 / (K + 1). */
+export const fewestControls = (alpha: number) => Math.ceil(1 / alpha - 1e-9) - 1
+
+/** The latent's direction and the first of its random and foreign controls, scaled to its length; the caller disposes the bank. */
+export function controlledBank(study: Study, { claim, controls }: LatentPlan): { bank: Tensor2D; rows: BankRow[] } {
+  const own = directionOf(study, claim.feature)
+  const norm = Math.hypot(...own)
+  const rows: BankRow[] = [{ control: 'feature', controlId: null }]
+  const directions = [own]
+  for (const control of ['random', 'foreign'] as const) {
+    const drawn = controls[control]
+    const count = Math.min(drawn?.ids.length ?? 0, fewestControls(study.config.alpha))
+    for (let i = 0; i < count; i++) {
+      rows.push({ control, controlId: drawn!.ids[i]! })
+      directions.push(drawn!.directions.slice(i * own.length, (i + 1) * own.length).map(x => x * norm))
+    }
+  }
+  return { bank: bankOf(directions), rows }
+}
