@@ -66,6 +66,7 @@ function fakeModel({ poison }: { poison?: number } = {}) {
       return at('blocks.0.hook_resid_post', tf.cumsum(embed, 1))
     },
     unembedding: () => tf.zeros([width, vocabulary]),
+    logitColumns: () => null,
     dispose() {},
   }
   return { model, passes: () => passes }

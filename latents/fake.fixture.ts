@@ -155,6 +155,7 @@ export function fakeModel(): Model {
       })
     },
     unembedding: () => output.clone(),
+    logitColumns: () => null,
     dispose: () => tf.dispose([embedding, mlp, output]),
   }
 }

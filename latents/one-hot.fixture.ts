@@ -18,6 +18,7 @@ export function oneHotModel(): Model {
     run: (tokens: Tensor2D, _options?: RunOptions): Tensor =>
       tf.tidy(() => tf.oneHot(tokens, size).cast('float32') as Tensor3D),
     unembedding: () => tf.eye(size) as Tensor2D,
+    logitColumns: () => null,
     dispose() {},
   }
 }

@@ -34,6 +34,10 @@ export function buildModel(
     weights: named,
     run: (tokens, options) => run(runnable, tokens, options),
     unembedding: () => unembedding(architecture, named),
+    logitColumns: columns =>
+      architecture.logitCap === null
+        ? tf.tidy(() => tf.matMul(named[architecture.unembedding] as Tensor2D, columns, true))
+        : null,
     dispose: () => tf.dispose(Object.values(weights)),
   }
 }

@@ -6,7 +6,7 @@
  *
  * Values that only a site needs (a norm's scale, scores, results by head) are computed when that site is watched.
  */
-import { inBlock } from '../core/sites.ts'
+import { blockOf, inBlock } from '../core/sites.ts'
 import { attention as attentionOp } from '../engine/ops/attention.ts'
 import { canCall } from '../engine/ops/native.ts'
 import { norm as normOp } from '../engine/ops/norm.ts'
@@ -15,10 +15,11 @@ import { type Tensor, type Tensor3D, tf } from '../engine/tf.ts'
 import type { Architecture, BlockArchitecture, LinearNames, NormNames } from './architecture.ts'
 import { outputByHead, type Projection, projectionByHead } from './heads.ts'
 import { activation, geluForm } from './layers/activation.ts'
-import { type AttentionOptions, attention, attentionMix, attentionScores } from './layers/attention.ts'
+import { type AttentionOptions, attention, attentionBehind, attentionMix, attentionScores } from './layers/attention.ts'
 import { linear, linearByHead } from './layers/linear.ts'
 import { layerNorm, normParts, rmsNorm } from './layers/norm.ts'
 import { type RotaryTable, rotate } from './layers/rotary.ts'
+import type { Prefix } from './model.ts'
 import { splitSites } from './sites.ts'
 
 /** What a pass stops at: a site and the value there. */
@@ -36,6 +37,8 @@ export interface Pass {
   readonly weights: Readonly<Record<string, Tensor>>
   /** Whether a hook or `until` is at this site. */
   watched(site: string): boolean
+  /** What attention reads of the positions before the first one of this pass. */
+  readonly prefix: Prefix | undefined
   rotary(block: BlockArchitecture): RotaryTable
 }
 
@@ -99,7 +102,7 @@ export function* unembed(pass: Pass, input: Tensor): Piece {
 
 /** What attention adds, before any post-norm; on top of `residual` where that is given. */
 function* attend(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor, residual?: Tensor): Piece {
-  if (packs(pass, at, parts)) return yield* attendPacked(pass, at, parts, input, residual)
+  if (!pass.prefix && packs(pass, at, parts)) return yield* attendPacked(pass, at, parts, input, residual)
   const projected = splitSites.some(site => pass.watched(at + site))
     ? yield* projectSplit(pass, at, parts, input)
     : yield* project(pass, at, parts, input)
@@ -123,7 +126,7 @@ function* attend(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor
     const scores = yield { site: `${at}attn.hook_attn_scores`, value: attentionScores(q, k, options) }
     const pattern = yield { site: `${at}attn.hook_pattern`, value: scores.softmax() }
     mixed = attentionMix(pattern, v)
-  } else mixed = attention(q, k, v, options)
+  } else mixed = pass.prefix ? attentionBehind(q, k, v, prefixOf(pass, at), options) : attention(q, k, v, options)
   const z = yield { site: `${at}attn.hook_z`, value: mixed }
   const { output } = parts
   if (!pass.watched(`${at}attn.hook_result`)) {
@@ -135,6 +138,11 @@ function* attend(pass: Pass, at: string, parts: BlockArchitecture, input: Tensor
   const sum = results.sum(2)
   const biased = output.bias ? sum.add(weight(pass, output.bias)) : sum
   return residual ? residual.add(biased) : biased
+}
+
+/** Keys and values of the prefix in the block at `at`. */
+function prefixOf(pass: Pass, at: string) {
+  return pass.prefix!.blocks.get(blockOf(`${at}attn`)!.layer)!
 }
 
 /** Whether attention can read q|k|v as one product makes them: nothing stands or looks between the product and z. */

@@ -1,5 +1,5 @@
 /** What a host model is: a forward pass whose every site can be read and written by hooks. */
-import type { Tensor, Tensor2D, Tensor3D } from '../engine/tf.ts'
+import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '../engine/tf.ts'
 
 /** Sizes and settings every family has, whatever its config file calls them. */
 export interface ModelConfig {
@@ -34,11 +34,27 @@ export interface Site {
  */
 export type Hook = (value: Tensor, site: string) => Tensor | undefined
 
+/**
+ * Keys and values of positions that come before the tokens of a run: what attention reads of them, from the first block that
+ * is run on. Keys are as they are scored, after any rotation (`attn.hook_rot_k`, or `attn.hook_k` where there is none).
+ */
+export interface Prefix {
+  /** How many positions. */
+  readonly positions: number
+  /** By block: keys and values [1, positions, kvHead, headDim]. */
+  readonly blocks: ReadonlyMap<number, { readonly keys: Tensor4D; readonly values: Tensor4D }>
+}
+
 export interface RunOptions {
   /** Hooks by site name. An unknown site is a `UserError` that lists the nearest names. */
   readonly hooks?: Readonly<Record<string, Hook>>
   /** Start from a stored residual (`blocks.L.hook_resid_pre` or `_post`) instead of the embedding. Its own hook runs on it. */
   readonly from?: { readonly site: string; readonly value: Tensor3D }
+  /**
+   * The tokens go on behind these positions, the same for every row of the batch; needs `from`. Every site is then of the tokens
+   * alone, and scores and pattern are no sites.
+   */
+  readonly prefix?: Prefix
   /** Stop after this site and return its value (after its hook) instead of the logits. */
   readonly until?: string
 }
@@ -66,5 +82,10 @@ export interface Model {
    * times this, over the norm's scale, is what it adds to the logits. The caller disposes it.
    */
   unembedding(): Tensor2D
+  /**
+   * What `unembed.hook_in` is multiplied by to give Σ_v w_v · logit_v for each column w of `weights` [vocabulary, columns]:
+   * [width, columns]. Null where no product gives it, as logits are capped or there is no such site. The caller disposes it.
+   */
+  logitColumns(weights: Tensor2D): Tensor2D | null
   dispose(): void
 }

@@ -6,7 +6,7 @@ import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, BlockArchitecture } from './architecture.ts'
 import { block, embed, type Pass, type Piece, unembed } from './forward.ts'
 import { type RotaryTable, rotaryTable } from './layers/rotary.ts'
-import type { RunOptions, Site } from './model.ts'
+import type { Prefix, RunOptions, Site } from './model.ts'
 
 /** What `run` needs of a model. */
 export interface Runnable {
@@ -20,12 +20,13 @@ export interface Runnable {
 /** The forward pass of `Model.run`. Leaves one tensor: the result. */
 export function run(model: Runnable, tokens: Tensor2D, options: RunOptions = {}): Tensor {
   const { architecture } = model
-  const { hooks = {}, from, until } = options
+  const { hooks = {}, from, until, prefix } = options
   checkSites(model, options)
-  checkTokens(architecture, tokens)
+  if (prefix) checkPrefix(architecture, options, prefix)
+  checkTokens(architecture, tokens, prefix?.positions ?? 0)
   const start = from ? startOf(architecture, tokens, from) : undefined
   return tf.tidy(() => {
-    const pass = passOf(model, tokens.shape[1], site => site === until || Object.hasOwn(hooks, site))
+    const pass = passOf(model, tokens.shape[1], prefix, site => site === until || Object.hasOwn(hooks, site))
     let reached = false
     const visit = (site: string, value: Tensor): Tensor => {
       const replaced = Object.hasOwn(hooks, site) ? checkedHook(hooks[site]!, value, site) : value
@@ -54,16 +55,24 @@ export function run(model: Runnable, tokens: Tensor2D, options: RunOptions = {})
   })
 }
 
-function passOf(model: Runnable, positions: number, watched: (site: string) => boolean): Pass {
+function passOf(
+  model: Runnable,
+  positions: number,
+  prefix: Prefix | undefined,
+  watched: (site: string) => boolean,
+): Pass {
   const { architecture, weights } = model
+  const before = prefix?.positions ?? 0
   const tables = new Map<BlockArchitecture['rotary'], RotaryTable>()
   for (const { rotary } of architecture.blocks) {
-    if (rotary && !tables.has(rotary)) tables.set(rotary, rotaryTable(rotary, architecture.config.headDim, positions))
+    if (rotary && !tables.has(rotary))
+      tables.set(rotary, rotaryTable(rotary, architecture.config.headDim, positions, before))
   }
   return {
     architecture,
     weights,
     watched,
+    prefix,
     rotary: ({ rotary }) => tables.get(rotary)!,
   }
 }
@@ -102,17 +111,35 @@ function checkSites({ sites, order }: Runnable, { hooks = {}, from, until }: Run
   }
 }
 
+/** Refuses a prefix that the pass cannot go on behind, and hooks that it has nothing to show to. */
+function checkPrefix({ config, blocks }: Architecture, { hooks = {}, from, until }: RunOptions, prefix: Prefix): void {
+  const start = from && residualOf(from.site)
+  if (!start) throw new Error('A pass behind a prefix needs a residual to start from.')
+  const first = start.layer + (start.side === 'post' ? 1 : 0)
+  for (let layer = first; layer < blocks.length; layer++) {
+    const expected = [1, prefix.positions, config.kvHeads, config.headDim].join()
+    const block = prefix.blocks.get(layer)
+    if (block?.keys.shape.join() !== expected || block.values.shape.join() !== expected)
+      throw new Error(`The prefix must have keys and values [${expected}] of block ${layer}.`)
+  }
+  for (const site of [...Object.keys(hooks), until ?? ''])
+    if (/attn\.hook_(attn_scores|pattern)$/.test(site)) throw new Error(`A pass behind a prefix has no ${site}.`)
+}
+
 /** Refuses tokens that the model cannot read. */
-function checkTokens({ config }: Architecture, tokens: Tensor2D): void {
+function checkTokens({ config }: Architecture, tokens: Tensor2D, before: number): void {
   if (tokens.rank !== 2 || tokens.dtype !== 'int32')
     throw new Error(`Tokens must be int32 [batch, position], not ${tokens.dtype} [${tokens.shape}].`)
   const [batch, positions] = tokens.shape
   if (batch === 0 || positions === 0)
     throw new UserError(`There is nothing to run: tokens are [${batch}, ${positions}].`)
-  if (positions > config.context)
-    throw new UserError(`A window of ${positions} tokens is longer than the model's context of ${config.context}.`, {
-      fix: `Cut windows of at most ${config.context} tokens.`,
-    })
+  if (before + positions > config.context)
+    throw new UserError(
+      `A window of ${before + positions} tokens is longer than the model's context of ${config.context}.`,
+      {
+        fix: `Cut windows of at most ${config.context} tokens.`,
+      },
+    )
   const ids = tokens.dataSync<'int32'>()
   for (const id of ids)
     if (id < 0 || id >= config.vocabulary)

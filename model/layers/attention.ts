@@ -73,3 +73,24 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   }
   return tf.tidy(() => attentionMix(attentionScores(q, k, options).softmax(), v))
 }
+
+/**
+ * z of the last positions alone, whose keys and values come behind those of a prefix [1, before, kvHead, headDim] that all rows
+ * share. Queries of the prefix are zeros whose z is thrown away: next to the rest of a block, attention costs little.
+ */
+export function attentionBehind(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { keys, values }: { readonly keys: Tensor; readonly values: Tensor },
+  options: AttentionOptions,
+): Tensor {
+  return tf.tidy(() => {
+    const [batch, positions, heads, headDim] = q.shape as [number, number, number, number]
+    const before = keys.shape[1]!
+    const behind = (prefix: Tensor, own: Tensor) => tf.concat([prefix.tile([batch, 1, 1, 1]), own], 1)
+    const padded = tf.concat([tf.zeros([batch, before, heads, headDim]), q], 1)
+    const all = attention(padded, behind(keys, k), behind(values, v), options)
+    return all.slice([0, before, 0, 0], [batch, positions, heads, headDim])
+  })
+}

@@ -16,14 +16,19 @@ export interface RotaryTable {
   readonly sin: Tensor
 }
 
-/** The table for positions 0 … positions − 1. */
-export function rotaryTable(frequencies: RotaryFrequencies, headDim: number, positions: number): RotaryTable {
+/** The table for positions first … first + positions − 1. */
+export function rotaryTable(
+  frequencies: RotaryFrequencies,
+  headDim: number,
+  positions: number,
+  first = 0,
+): RotaryTable {
   const half = frequencies.length
   const cos = new Float32Array(positions * headDim).fill(1)
   const sin = new Float32Array(positions * headDim)
   for (let position = 0; position < positions; position++) {
     for (let i = 0; i < half; i++) {
-      const angle = Math.fround(position * frequencies[i]!)
+      const angle = Math.fround((first + position) * frequencies[i]!)
       const row = position * headDim + i
       cos[row] = cos[row + half] = Math.cos(angle)
       sin[row + half] = Math.sin(angle)
