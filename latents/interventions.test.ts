@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
 import { onHost } from '../engine/host.ts'
-import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import { klDivergence, tokenLoss } from '../model/loss.ts'
+import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
+import { smallModel } from '../model/random.fixture.ts'
 import { uniformity } from '../statistics/drift/kolmogorov.ts'
 import { rankP } from '../statistics/tests/permutation.ts'
 import { fakeDataset, fakeModel, fakeSae, modelWidth, vocabularySize } from './fake.fixture.ts'
-import { measureEdits, shamDifference, startBefore } from './interventions.ts'
+import { interventionsAt, measureEdits, shamDifference, startBefore } from './interventions.ts'
+import { naiveEffect } from './naive.fixture.ts'
 
 let model: Model
 const window = fakeDataset(1).windows[0]!
@@ -33,43 +34,11 @@ const edits = [0, 1, 2, 50].map(direction => ({ direction, change: Float32Array.
 const measure = (site: string, batchTokens: number) =>
   measureEdits(model, site, { window, positions, edits, bank, weights, batchTokens })
 
-/** The same numbers the long way: one full pass with the edited residual, measured by the model's own losses. */
-function direct(direction: number) {
-  return onHost(() => {
-    const tokens = tf.tensor2d(window.tokens, [1, length], 'int32')
-    const changes = new Float32Array(length)
-    positions.forEach((position, i) => {
-      changes[position] = edits[0]!.change[i]!
-    })
-    const row = bank.slice([direction, 0], [1, modelWidth])
-    const delta = tf.tensor3d(changes, [1, length, 1]).mul(row.reshape([1, 1, modelWidth])) as Tensor3D
-    const plain = model.run(tokens) as Tensor3D
-    const edited = model.run(tokens, { hooks: { 'blocks.0.hook_resid_post': value => value.add(delta) } }) as Tensor3D
-    const loss = tokenLoss(edited, tokens).sub(tokenLoss(plain, tokens)).dataSync()
-    const kl = klDivergence(plain, edited).dataSync()
-    const target = edited
-      .sub(plain)
-      .reshape([length, vocabularySize])
-      .matMul(tf.tensor2d(weights, [vocabularySize, 1]))
-      .dataSync()
-    const mean = (values: ArrayLike<number>, from: number, to: number) =>
-      Array.from(values)
-        .slice(from, to)
-        .reduce((sum, value) => sum + value, 0) /
-      (to - from)
-    return {
-      target: positions.reduce((sum, position) => sum + target[position]!, 0) / positions.length,
-      loss: mean(loss, 3, length - 1),
-      kl: mean(kl, 3, length),
-    }
-  })
-}
-
 describe('batched edits', () => {
   test('agree with one full pass for each edit', () => {
     const found = measure('blocks.0.hook_resid_post', 8192)
-    edits.forEach(({ direction }, i) => {
-      const expected = direct(direction)
+    edits.forEach((edit, i) => {
+      const expected = naiveEffect(model, 'blocks.0.hook_resid_post', { window, positions, bank, weights }, edit)
       expect(found[i]!.target).toBeCloseTo(expected.target, 5)
       expect(found[i]!.loss).toBeCloseTo(expected.loss, 5)
       expect(found[i]!.kl).toBeCloseTo(expected.kl, 5)
@@ -163,6 +132,54 @@ describe('joint edits, further targets and measured positions', () => {
     expect(at(...positions).target).toBeCloseTo(ask({})[0]!.target, 6)
     expect(() => at(length)).toThrow('Positions to measure at')
     expect(() => at()).toThrow('Positions to measure at')
+  })
+})
+
+describe('what is kept of a document changes no number', () => {
+  const short = { ...window, tokens: Int32Array.from({ length: 12 }, (_, i) => (i * 5 + 1) % 11) }
+  const own = Float32Array.from({ length: 11 }, (_, v) => (v === 2 ? -1 : v === 3 ? 1 : 0))
+  const other = Float32Array.from({ length: 11 }, (_, v) => (v === 7 ? 0.5 : v === 9 ? -0.5 : 0))
+
+  // From residuals and from the middle of a block; early edits and late ones, which start behind keys and values.
+  test.each([
+    ['gpt2', 'blocks.0.hook_resid_post'],
+    ['llama', 'blocks.0.hook_resid_post'],
+    ['mistral', 'blocks.0.hook_mlp_out'],
+    ['gemma2', 'blocks.1.hook_resid_pre'],
+    ['gpt_neox', 'blocks.0.attn.hook_z'],
+    ['qwen3', 'blocks.1.hook_resid_post'],
+    ['llama', 'hook_embed'],
+  ])('%s at %s', (family, site) => {
+    const small = smallModel(family, 1)
+    const width = small.sites.find(({ name }) => name === site)!.size.reduce((a, b) => a * b)
+    const rows = tf.tensor2d(new Random('rows').normals(4 * width), [4, width])
+    const late = [9, 10].map(first => ({
+      direction: first % 4,
+      change: Float32Array.of(0.7),
+      positions: [first],
+      weights: other,
+    }))
+    const asked = [...edits.slice(0, 2), ...late]
+    const request = { window: short, positions, edits: asked, bank: rows, weights: own, batchTokens: 40 }
+    const held = tf.memory().numTensors
+    const interventions = interventionsAt(small, site)
+    const found = interventions.measure(request)
+    const targets = interventions.measureTargets({ ...request, targets: [other] })
+    const again = interventions.measure(request)
+    interventions.dispose()
+    expect(tf.memory().numTensors).toBe(held)
+    expect(again).toEqual(found)
+    asked.forEach((edit, i) => {
+      const expected = naiveEffect(small, site, request, edit)
+      for (const key of ['target', 'loss', 'kl'] as const)
+        expect(Math.abs(found[i]![key] - expected[key])).toBeLessThan(1e-5)
+      expect(Math.abs(targets[i]!.target - expected.target)).toBeLessThan(1e-5)
+      expect(targets[i]).not.toHaveProperty('loss')
+    })
+    expect(Math.abs(targets[3]!.targets![0]! - targets[3]!.target)).toBeLessThan(1e-6)
+    expect(Math.abs(found[2]!.target)).toBeGreaterThan(1e-4)
+    rows.dispose()
+    small.dispose()
   })
 })
 
