@@ -45,6 +45,7 @@ export function plantedModel(
       })
     },
     unembedding: () => tf.zeros([width, vocabularySize]) as Tensor2D,
+    logitColumns: () => null,
     dispose: () => table.dispose(),
   }
 }
