@@ -2,12 +2,14 @@
 import { z } from 'zod'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
+import { Transfer } from './transfer.ts'
 
 /** Null where a study could say nothing; absent where it was not asked. */
 export const LatentFindings = z
   .strictObject({
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
+    transfer: Transfer.nullable(),
   })
   .partial()
 export type LatentFindings = z.infer<typeof LatentFindings>

@@ -2,6 +2,11 @@
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
 import type { LatentStudy, SaeStudy } from './study.ts'
+import { transfer } from './transfer.ts'
 
-export const latentStudies: readonly LatentStudy[] = [interventions as LatentStudy, interchange as LatentStudy]
+export const latentStudies: readonly LatentStudy[] = [
+  interventions as LatentStudy,
+  interchange as LatentStudy,
+  transfer as LatentStudy,
+]
 export const saeStudies: readonly SaeStudy[] = []
