@@ -5,6 +5,7 @@ import type { TokenWindow } from '../datasets/document.ts'
 import { onHost } from '../engine/host.ts'
 import { tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
+import type { Sae, SparseLatents } from '../sae/sae.ts'
 import {
   type Activations,
   type EncodeWindowsOptions,
@@ -12,6 +13,9 @@ import {
   siteRows,
   throwIfInterrupted,
 } from './activations.ts'
+
+/** Rows that are encoded at once. */
+const encodedRows = 8192
 
 /** Values at a site, less a centre: every token after position 0, by window, then position. */
 export interface SiteValues {
@@ -65,6 +69,15 @@ export async function siteValues(
     onBatch?.(done)
   }
   return { windows, tokens, width, values }
+}
+
+/** The same values less another centre [width]. */
+export function recentre(site: SiteValues, from: Float32Array, to: Float32Array): SiteValues {
+  if (from.every((value, j) => value === to[j])) return site
+  const { width } = site
+  const values = new Float32Array(site.values.length)
+  for (let i = 0; i < values.length; i++) values[i] = site.values[i]! + (from[i % width]! - to[i % width]!)
+  return { ...site, values }
 }
 
 /** (x − centre) · direction for each of the directions [directions, width]. */
@@ -123,4 +136,45 @@ export function activationsAbove(
     position: Uint16Array.from(position),
     value: Float32Array.from(found),
   }
+}
+
+/** Latents of an SAE on the tokens of values at its site [tokens, width]; `shift` is what the values lack of the site's. */
+export function encodeValues(
+  sae: Sae,
+  { windows, tokens, width, values }: SiteValues,
+  shift: Float32Array,
+): Activations {
+  const counts = new Float64Array(sae.latents + 1)
+  const pieces: SparseLatents[] = []
+  for (let start = 0; start < tokens; start += encodedRows) {
+    const rows = Math.min(encodedRows, tokens - start)
+    const piece = onHost(() =>
+      sae.encode(
+        tf.tensor2d(values.subarray(start * width, (start + rows) * width), [rows, width]).add(tf.tensor1d(shift)),
+      ),
+    )
+    for (const latent of piece.indices) counts[latent + 1]!++
+    pieces.push(piece)
+  }
+  const offsets = new Float64Array(sae.latents + 1)
+  for (let i = 0; i < sae.latents; i++) offsets[i + 1] = offsets[i]! + counts[i + 1]!
+  const next = offsets.slice()
+  const total = offsets[sae.latents]!
+  const window = new Uint32Array(total)
+  const position = new Uint16Array(total)
+  const value = new Float32Array(total)
+  let row = 0
+  windows.forEach((one, w) => {
+    for (let p = firstPosition; p < one.tokens.length; p++, row++) {
+      const piece = pieces[Math.floor(row / encodedRows)]!
+      const local = row % encodedRows
+      for (let e = piece.offsets[local]!; e < piece.offsets[local + 1]!; e++) {
+        const at = next[piece.indices[e]!]!++
+        window[at] = w
+        position[at] = p
+        value[at] = piece.values[e]!
+      }
+    }
+  })
+  return { windows, tokens, latents: sae.latents, offsets, window, position, value }
 }

@@ -1,6 +1,7 @@
 /** Settings of the validate stage. */
 import { z } from 'zod'
 import { DatasetConfig } from '../datasets/config.ts'
+import { baselineNames } from './contracts/baselines.ts'
 import { studyNames } from './contracts/index.ts'
 import { readIntervention } from './interventions/written.ts'
 
@@ -94,6 +95,20 @@ export const ValidateConfig = z.strictObject({
     .array(z.string())
     .optional()
     .describe('Strata fields whose values effects are given for (default: all the dataset has)'),
+  baselines: z
+    .strictObject({
+      kinds: z
+        .union([z.enum(['auto', 'all']), z.array(z.enum(baselineNames))])
+        .default('auto')
+        .describe(
+          'Baselines that the study of that name makes, by name, all of them, or auto: those that need no training',
+        ),
+      claims: z.int().min(1).default(4).describe('Claims of each draw of a baseline'),
+      repeats: z.int().min(1).default(1).describe('Draws of each baseline that is drawn'),
+      tokens: z.int().min(1000).default(500_000).describe('Tokens that trained baselines learn from, repeats counted'),
+    })
+    .prefault({})
+    .describe('SAEs that learned less, or nothing, put to the same test'),
   studies: z
     .union([z.enum(['auto', 'all']), z.array(z.enum(studyNames))])
     .default('auto')

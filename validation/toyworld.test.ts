@@ -81,6 +81,7 @@ async function run(name: string, parts: { sae?: Sae; dataset?: TokenDataset }, s
     tokens: 12_000,
     maxTokens: 3000,
     bootstrap: 400,
+    studies: [],
     ...settings,
   })
   const summary = await validate(contextOf(directory), { model, sae, dataset, ...parts, config })

@@ -42,7 +42,7 @@ const folder = async () => {
 /** How often nulls are drawn. */
 const seeds = process.env.PIPELINE_LONG ? 2 : 1
 const planted = Array.from({ length: conceptCount }, (_, i) => i)
-const settings = { latents: planted, documents: 10, bootstrap: 200, tokens: 4000, maxTokens: 1000 }
+const settings = { latents: planted, documents: 10, bootstrap: 200, tokens: 4000, maxTokens: 1000, studies: [] }
 
 async function run(
   inputs: Partial<Parameters<typeof validate>[1]> & { config?: ValidateConfig } = {},
@@ -73,7 +73,10 @@ const bytesOf = async (directory: string) =>
 describe('a model whose concepts are known', () => {
   test('planted concepts are found: every latent passes, with the sign of its claim', async () => {
     const before = tf.memory().numTensors
-    const { directory, summary, evidence } = await run()
+    const baselines = { claims: 3 }
+    const { directory, summary, evidence } = await run({
+      config: ValidateConfig.parse({ ...settings, studies: ['baselines', 'interventions'], baselines }),
+    })
     expect(tf.memory().numTensors).toBe(before)
     expect(summary).toMatchObject({ latents: conceptCount, passed: conceptCount, failed: 0 })
     for (const feature of evidence.features) {
@@ -90,8 +93,21 @@ describe('a model whose concepts are known', () => {
     }
     expect(await verifyEvidence(directory)).toEqual([])
     expect(await readdir(directory)).toEqual([
-      ...['claims.json', 'effects.parquet', 'evidence.json', 'selectivity.parquet', 'study-interventions.parquet'],
+      ...[
+        'claims.json',
+        'effects.parquet',
+        'evidence.json',
+        'selectivity.parquet',
+        'study-baselines.parquet',
+        'study-interventions.parquet',
+      ],
     ])
+    expect(evidence.studies.baselines!.baselines.map(({ name, passed }) => [name, passed])).toEqual([
+      ['random', 0],
+      ['shuffled-decoder', 0],
+      ['pca', 0],
+    ])
+    expect(summary.baselines).toMatch(/^ahead: 6 of 6 claims pass; of random directions \(0 of 3\)/)
   })
 
   test('random decoders behind the same encoder are not found', async () => {

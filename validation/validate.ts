@@ -25,6 +25,8 @@ import { Working } from './working.ts'
 
 /** Figures of a validate run. */
 export interface ValidateSummary {
+  /** Whether more claims pass than of SAEs that learned less or nothing; absent where that was not asked. */
+  readonly baselines?: string
   readonly latents: number
   readonly passed: number
   readonly failed: number
@@ -95,7 +97,10 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
   }
   await writeJson(join(directory, 'evidence.json'), evidence)
   await working.clear()
-  return summaryOf(features, reconstruction)
+  return {
+    ...(studies.baselines ? { baselines: studies.baselines.summary } : {}),
+    ...summaryOf(features, reconstruction),
+  }
 }
 
 function metricOf({ claim, verdict, causal, selectivity, ablate, steer }: FeatureEvidence): Record<string, unknown> {

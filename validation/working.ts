@@ -8,8 +8,13 @@ import { readJson, writeAtomic } from '../core/files.ts'
 export class Working {
   private readonly folder: string
 
-  constructor(directory: string) {
-    this.folder = join(directory, 'working')
+  constructor(directory: string, folder = 'working') {
+    this.folder = join(directory, folder)
+  }
+
+  /** The parts of a piece of work, apart from others of the same names. */
+  within(name: string): Working {
+    return new Working(this.folder, name)
   }
 
   /** A part that was finished before, or the result of making it now. Both are as JSON gives them back. */

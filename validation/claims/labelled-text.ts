@@ -25,6 +25,8 @@ export interface SplitActivations {
   readonly outOfDistribution: Activations | null
 }
 
+type JudgedLatents = Pick<LabelledText, 'validationRanks' | 'aurocs' | 'candidates'>
+
 /** Labels of the splits and what discovery text says of every latent. */
 export interface LabelledText {
   readonly concepts: readonly string[]
@@ -63,17 +65,26 @@ export function readLabelledText(
     validationLabels.documents[i]! < fewestDocuments ? undefined : conceptTarget(counts, all.indexOf(concept)),
   )
   const usable = targets.map(target => target !== undefined && target.separation >= config.minimumSeparation)
+  const outOfDistributionLabels = outOfDistribution && labelWindows(dataset, outOfDistribution.windows, concepts)
+  const labels = { concepts, discoveryLabels, validationLabels, outOfDistributionLabels, usable }
+  return {
+    ...labels,
+    ...judgeLatents(labels, discovery, validation),
+    targetOf: concept => conceptTarget(counts, all.indexOf(concepts[concept]!)),
+  }
+}
+
+/** What labelled text says of the latents that fire on it: the part of it that depends on the SAE. */
+export function judgeLatents(
+  { concepts, discoveryLabels, validationLabels, usable }: Omit<LabelledText, 'targetOf' | keyof JudgedLatents>,
+  discovery: Activations,
+  validation: Activations,
+): JudgedLatents {
   const aurocs = conceptAurocs(rankActivations(discovery, discoveryLabels), discoveryLabels)
   for (let i = 0; i < aurocs.length; i++) if (!usable[i % concepts.length]) aurocs[i] = Number.NaN
   return {
-    concepts,
-    discoveryLabels,
-    validationLabels,
-    outOfDistributionLabels: outOfDistribution && labelWindows(dataset, outOfDistribution.windows, concepts),
-    targetOf: concept => conceptTarget(counts, all.indexOf(concepts[concept]!)),
     validationRanks: rankActivations(validation, validationLabels),
     aurocs,
-    usable,
     candidates: candidatesOf(discovery, aurocs, concepts.length),
   }
 }

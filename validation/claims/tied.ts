@@ -53,6 +53,14 @@ export function tiedDensity(density: number): number {
   return densityStep ** Math.round(Math.log(density) / Math.log(densityStep))
 }
 
+/** What the SAE subtracts from the values before it reads them [width]: its decoder bias, or nothing. */
+export function inputCentre({ params, config, width }: Sae): Float32Array {
+  const bias = params.b_dec
+  return config.apply_b_dec_to_input && bias?.size === width
+    ? (bias.dataSync<'float32'>() as Float32Array).slice()
+    : new Float32Array(width)
+}
+
 /** Reads the values at the site on both splits. */
 export async function readTiedSource(
   model: Model,
@@ -61,11 +69,7 @@ export async function readTiedSource(
   count: number,
   options: EncodeWindowsOptions,
 ): Promise<TiedSource> {
-  const bias = sae.params.b_dec
-  const centre =
-    sae.config.apply_b_dec_to_input && bias?.size === sae.width
-      ? (bias.dataSync<'float32'>() as Float32Array).slice()
-      : new Float32Array(sae.width)
+  const centre = inputCentre(sae)
   const read = (windows: readonly TokenWindow[]) => siteValues(model, sae.metadata.hook_name, windows, centre, options)
   return {
     discovery: await read(splits.discovery),

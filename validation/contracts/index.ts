@@ -1,5 +1,6 @@
 /** What studies say in evidence.json, by the study's name: of each tested latent, and of the SAE as a whole. */
 import { z } from 'zod'
+import { BaselinesFindings } from './baselines.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
 import { Transfer } from './transfer.ts'
@@ -14,7 +15,7 @@ export const LatentFindings = z
   .partial()
 export type LatentFindings = z.infer<typeof LatentFindings>
 
-export const SaeFindings = z.strictObject({}).partial()
+export const SaeFindings = z.strictObject({ baselines: BaselinesFindings.nullable() }).partial()
 export type SaeFindings = z.infer<typeof SaeFindings>
 
 /** Every study that settings may name. */

@@ -99,7 +99,7 @@ function unpaired(own: readonly number[], means: readonly number[], level: numbe
 
 /** Statistics of one intervention at its main dose; q and power are filled in once all latents are known. */
 export function analyseIntervention(
-  claim: Claim,
+  claim: Pick<Claim, 'feature' | 'dose'>,
   rows: readonly EffectRow[],
   intervention: Intervention,
   settings: AnalysisSettings,

@@ -1,4 +1,5 @@
 /** The studies, by name. Each has its evidence in contracts/index.ts under the same name. */
+import { baselinesStudy } from './baselines.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
 import type { LatentStudy, SaeStudy } from './study.ts'
@@ -9,4 +10,4 @@ export const latentStudies: readonly LatentStudy[] = [
   interchange as LatentStudy,
   transfer as LatentStudy,
 ]
-export const saeStudies: readonly SaeStudy[] = []
+export const saeStudies: readonly SaeStudy[] = [baselinesStudy as unknown as SaeStudy]

@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { silent } from '../../core/progress.ts'
+import { Random } from '../../core/random.ts'
+import { memoryMetrics } from '../../core/stage.ts'
+import { startEngine } from '../../engine/engine.ts'
+import { tf } from '../../engine/tf.ts'
+import { encodeWindows, valuesOf } from '../../latents/activations.ts'
+import { fakeDataset, fakeModel, fakeSae, modelWidth } from '../../latents/fake.fixture.ts'
+import { encodeValues, recentre, siteValues } from '../../latents/projections.ts'
+import type { Model } from '../../model/model.ts'
+import type { Sae } from '../../sae/sae.ts'
+import type { Study } from '../claims/plan.ts'
+import { ValidateConfig } from '../config.ts'
+import { type BaselineName, baselineNames } from '../contracts/baselines.ts'
+import { type BaselineClaim, judgeBaselines, passes } from '../judging/baselines.ts'
+import { readText } from '../read-text.ts'
+import { planLatents } from '../test-latents.ts'
+import type { BaselineSource } from './baseline.ts'
+import { baselines } from './index.ts'
+import { densitiesOf, thresholdsOf } from './made.ts'
+import { principalDirections } from './pca.ts'
+import { derangement } from './shuffled-decoder.ts'
+
+let model: Model
+let sae: Sae
+let study: Study
+let source: BaselineSource
+const dataset = fakeDataset(120)
+const signal = new AbortController().signal
+const context = { directory: '', seed: 3, progress: silent, signal, metrics: memoryMetrics() }
+
+beforeAll(async () => {
+  await startEngine()
+  model = fakeModel()
+  sae = fakeSae()
+  const config = ValidateConfig.parse({ latents: [0, 1, 2], documents: 6, tokens: 2000 })
+  const windows = (split: string) => dataset.windows.filter(window => window.split === split)
+  const inputs = { model, sae, dataset, config }
+  const read = await readText(context, inputs, {
+    discovery: windows('discovery'),
+    validation: windows('validation'),
+    outOfDistribution: [],
+  })
+  study = (await planLatents(context, inputs, read)).study
+  const centre = new Float32Array(modelWidth)
+  source = {
+    ...{ context, study, centre, values: study.tied.discovery, training: windows('train') },
+    ...{ tokens: 2000, repetition: 0 },
+  }
+})
+afterAll(() => {
+  model.dispose()
+  sae.dispose()
+})
+
+describe('every baseline', () => {
+  for (const name of Object.keys(baselines) as BaselineName[]) {
+    test(`${name}: an SAE of the same place, the same from the same seed, that leaves no tensor behind`, async () => {
+      const before = tf.memory().numTensors
+      const decoders: Float32Array[] = []
+      for (const repetition of [0, 0, 1]) {
+        const made = await baselines[name].make({ ...source, repetition })
+        expect(made.sae.width).toBe(modelWidth)
+        expect(made.sae.metadata.hook_name).toBe(sae.metadata.hook_name)
+        expect(made.sae.latents).toBeLessThanOrEqual(Math.max(sae.latents, 2 * modelWidth))
+        const decoder = made.sae.decoder()
+        decoders.push((decoder.dataSync() as Float32Array).slice())
+        decoder.dispose()
+        made.dispose()
+      }
+      expect(tf.memory().numTensors).toBe(before)
+      expect(decoders[1]).toEqual(decoders[0])
+      if (baselines[name].drawn) expect(decoders[2]).not.toEqual(decoders[0])
+    })
+  }
+
+  test('has a name in the contracts and a text of its own', () => {
+    expect(Object.keys(baselines).sort()).toEqual([...baselineNames].sort())
+    expect(new Set(Object.values(baselines).map(({ text }) => text)).size).toBe(baselineNames.length)
+  })
+
+  test('that is made by thresholds fires as densely as the SAE under test', async () => {
+    const made = await baselines.random.make(source)
+    const found = encodeValues(made.sae, source.values, source.centre)
+    const own = Array.from({ length: made.sae.latents }, (_, i) => valuesOf(found, i).length / found.tokens)
+    const wanted = densitiesOf(study)
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+    expect(mean(own)).toBeGreaterThan(0.8 * mean(wanted))
+    expect(mean(own)).toBeLessThan(1.1 * mean(wanted))
+    made.dispose()
+  })
+})
+
+describe('the parts', () => {
+  test('a derangement leaves no latent its row, and deals every row once', () => {
+    const order = derangement(50, new Random(1))
+    expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i))
+    expect(order.every((from, to) => from !== to)).toBe(true)
+  })
+
+  test('a threshold is exceeded by its share of the tokens', () => {
+    const projections = {
+      windows: [],
+      tokens: 10,
+      directions: 2,
+      values: Float32Array.from({ length: 20 }, (_, i) => i % 10),
+    }
+    expect([...thresholdsOf(projections, [0.2, 0])]).toEqual([7, 9])
+  })
+
+  test('principal directions are those of values whose axes are known, by falling variance', () => {
+    // Three orthogonal directions in 4 dimensions with deviations 3, 2, 1: x = Σ dᵢ gᵢ uᵢ.
+    const units = [
+      [0.5, 0.5, 0.5, 0.5],
+      [0.5, -0.5, 0.5, -0.5],
+      [0.5, 0.5, -0.5, -0.5],
+    ]
+    const random = new Random('pca')
+    const tokens = 20_000
+    const values = new Float32Array(tokens * 4)
+    for (let t = 0; t < tokens; t++)
+      units.forEach((unit, i) => {
+        const g = (3 - i) * random.normal()
+        unit.forEach((x, j) => {
+          values[t * 4 + j]! += g * x
+        })
+      })
+    const found = principalDirections({ windows: [], tokens, width: 4, values }, 3)
+    units.forEach((unit, i) => {
+      const cosine = unit.reduce((sum, x, j) => sum + x * found[i * 4 + j]!, 0)
+      expect(Math.abs(cosine)).toBeGreaterThan(0.999)
+    })
+  })
+
+  test('latents of values at the site are those of the text itself, whatever centre the values are less of', async () => {
+    const windows = dataset.windows.slice(0, 30)
+    const options = { batchTokens: 4096, signal }
+    const direct = await encodeWindows(model, sae, windows, options)
+    const centre = new Random('centre').normals(modelWidth)
+    const values = await siteValues(model, sae.metadata.hook_name, windows, new Float32Array(modelWidth), options)
+    const again = encodeValues(sae, recentre(values, new Float32Array(modelWidth), centre), centre)
+    expect(again.offsets).toEqual(direct.offsets)
+    expect(again.window).toEqual(direct.window)
+    expect(again.position).toEqual(direct.position)
+    for (const [i, value] of direct.value.entries()) expect(again.value[i]).toBeCloseTo(value, 4)
+  })
+})
+
+describe('shares', () => {
+  const settings = {
+    ...ValidateConfig.parse({ claims: 'firing' }),
+    ...{ fields: [], strata: {}, seed: 0 },
+  }
+  const texts = Object.fromEntries(baselineNames.map(name => [name, name])) as Record<BaselineName, string>
+  /** A claim whose effect is −1 in each of 8 documents, or none, against 99 controls about 0. */
+  const claimOf = (latent: number, effect: number, parts: Partial<BaselineClaim> = {}): BaselineClaim => {
+    const random = new Random('claim', latent)
+    const documents = Array.from({ length: 8 }, (_, d) => `document-${d}`)
+    const noise = (count: number) => [...random.normals(count, 0.05)]
+    return {
+      ...{ baseline: 'random', repetition: 0, latent, concept: null, intervention: 'ablate', dose: 0, documents },
+      ...{ own: noise(8).map(x => effect + x), tied: noise(99), random: noise(99 * 8), foreign: noise(99 * 8) },
+      ...{ auroc: null, aurocLow: null, aurocHigh: null, aurocP: null, shuffles: 0 },
+      ...parts,
+    }
+  }
+
+  test('a claim passes by the rule of all verdicts: beyond every kind of control, and not where one is missing', () => {
+    expect(passes([claimOf(0, -1), claimOf(1, 0), claimOf(2, 1)], settings)).toEqual([true, false, false])
+    expect(passes([claimOf(0, -1, { tied: claimOf(0, -1).tied.slice(0, 10) })], settings)).toEqual([false])
+    expect(passes([claimOf(0, -1, { foreign: [] })], settings)).toEqual([false])
+    expect(passes([claimOf(0, -1, { concept: 'a' })], settings)).toEqual([false])
+    const told = { concept: 'a', auroc: 0.95, aurocLow: 0.9, aurocHigh: 1, aurocP: 0.01, shuffles: 99 }
+    expect(passes([claimOf(0, -1, told)], settings)).toEqual([true])
+    expect(passes([claimOf(0, -1, { ...told, aurocLow: 0.6 })], settings)).toEqual([false])
+  })
+
+  test('8 of 8 claims against 0 of 4 are ahead by Newcombe’s interval [.412, 1]', () => {
+    const rows = [0, 1, 2, 3].map(latent => claimOf(latent, 0))
+    const found = judgeBaselines(rows, new Array(8).fill('pass'), texts, settings)!
+    // Wilson: 8/8 [.67557, 1], 0/4 [0, .48989]; 1 − √(.32443² + .48989²).
+    expect(found.baselines[0]!.low).toBeCloseTo(0.41242, 4)
+    expect(found.baselines[0]!.high).toBeCloseTo(1, 6)
+    expect(found.ahead).toBe('yes')
+    expect(found.summary).toBe('ahead: 8 of 8 claims pass; of random (0 of 4)')
+  })
+
+  test('an SAE that is not ahead says so first, and one with too few claims that it cannot be told', () => {
+    const rows = [claimOf(0, -1), claimOf(1, -1), claimOf(2, 0), claimOf(3, 0, { repetition: 1 })]
+    const behind = judgeBaselines(rows, ['pass', 'fail', 'fail'], texts, settings)!
+    expect(behind.ahead).toBe('no')
+    expect(behind.baselines[0]).toMatchObject({ claims: 4, passed: 2, repetitions: [{ passed: 2 }, { claims: 1 }] })
+    expect(behind.summary).toBe('NOT AHEAD: 1 of 3 claims pass; of random (2 of 4)')
+    const open = judgeBaselines([claimOf(0, 0)], ['pass', 'fail'], texts, settings)!
+    expect(open.ahead).toBe('undecided')
+    expect(open.summary).toBe('not shown to be ahead: 1 of 2 claims pass; too few claims to tell from random (0 of 1)')
+    expect(judgeBaselines(rows, [], texts, settings)).toBeNull()
+  })
+})

@@ -1,0 +1,35 @@
+/** What the study `baselines` says: the share of claims that pass, beside that of SAEs which learned less or nothing. */
+import { z } from 'zod'
+import { numberOrNull as number } from './common.ts'
+
+/** Every baseline that settings may name. */
+export const baselineNames = ['random', 'shuffled-decoder', 'pca'] as const
+export type BaselineName = (typeof baselineNames)[number]
+
+/** `yes` where the interval of the difference lies above zero, `no` where the difference does not. */
+const Ahead = z.enum(['yes', 'no', 'undecided'])
+
+const Share = { claims: z.int(), passed: z.int(), share: number }
+
+export const BaselinesFindings = z.strictObject({
+  /** Whether the SAE under test is ahead of every baseline, and what is to be said of that first. */
+  ahead: Ahead,
+  summary: z.string(),
+  /** The SAE under test. */
+  trained: z.strictObject(Share),
+  baselines: z.array(
+    z.strictObject({
+      name: z.enum(baselineNames),
+      text: z.string(),
+      ...Share,
+      /** Each draw by itself. */
+      repetitions: z.array(z.strictObject({ claims: z.int(), passed: z.int() })),
+      /** Share of the SAE under test less this one; Newcombe's interval, with claims as units. */
+      difference: number,
+      low: number,
+      high: number,
+      ahead: Ahead,
+    }),
+  ),
+})
+export type BaselinesFindings = z.infer<typeof BaselinesFindings>

@@ -1,0 +1,155 @@
+/**
+ * Shares of claims that pass: of the SAE under test, and of each baseline by the same rule.
+ *
+ * The interval of their difference is Newcombe's, with claims as units. The question is about latents: would others of this SAE,
+ * and other draws of the baseline, differ as much? Documents are drawn again within each verdict, whose bounds are over
+ * documents; drawing them again for the share would ask it of the very latents at hand.
+ */
+import { newcombe } from '../../statistics/intervals/newcombe.ts'
+import { benjaminiHochberg } from '../../statistics/multiplicity/false-discovery.ts'
+import type { BaselineName, BaselinesFindings } from '../contracts/baselines.ts'
+import type { EffectRow, Intervention } from '../rows.ts'
+import { analyseIntervention } from './analyse.ts'
+import type { AssembleSettings } from './assemble.ts'
+import { causalVerdict, selectivityVerdict } from './verdict.ts'
+
+/** A claim of a baseline: all that its verdict follows from. */
+export interface BaselineClaim {
+  readonly baseline: BaselineName
+  readonly repetition: number
+  readonly latent: number
+  readonly concept: string | null
+  readonly intervention: string
+  readonly dose: number
+  readonly documents: readonly string[]
+  /** Effect on the target in each document. */
+  readonly own: readonly number[]
+  /** Mean effect of each tied control; fewer than the claim asks for where these kept it from passing. */
+  readonly tied: readonly number[]
+  /** Effects of each control in each document, control by control; empty where not measured. */
+  readonly random: readonly number[]
+  readonly foreign: readonly number[]
+  /** Selectivity; null where the claim names no concept, or did not come so far. */
+  readonly auroc: number | null
+  readonly aurocLow: number | null
+  readonly aurocHigh: number | null
+  readonly aurocP: number | null
+  readonly shuffles: number
+}
+
+/** Which claims of one SAE pass, in the order given: the rule of every other verdict, on what the rows keep. */
+export function passes(claims: readonly BaselineClaim[], settings: AssembleSettings): boolean[] {
+  const causal = claims.map(claim =>
+    analyseIntervention(
+      { feature: claim.latent, dose: claim.dose },
+      effectsOf(claim),
+      claim.intervention as Intervention,
+      settings,
+      settings.seed,
+    ),
+  )
+  const q = benjaminiHochberg(causal.map(found => found?.test.p ?? 1))
+  // Claims that were not looked at are no part of this family: that favours the baseline.
+  const told = claims.map(({ aurocP }) => aurocP)
+  const toldQ = benjaminiHochberg(told.filter(p => p !== null))
+  let place = 0
+  const selectivityQ = told.map(p => (p === null ? null : toldQ[place++]!))
+  return claims.map((claim, i) => {
+    const found = causal[i]
+    const tested = found && { ...found, test: { ...found.test, q: q[i]!, size: claims.length } }
+    const claimed = claim.concept !== null || settings.claims !== 'concept'
+    if (causalVerdict(tested ?? null, settings, claimed).verdict !== 'pass') return false
+    if (claim.concept === null) return true
+    const { concept, auroc, aurocLow: low, aurocHigh: high, aurocP: p, shuffles } = claim
+    const nullMaxima = new Array<number>(shuffles).fill(0)
+    return (
+      selectivityVerdict({ concept, auroc, low, high, p, q: selectivityQ[i]!, nullMaxima }, settings).verdict === 'pass'
+    )
+  })
+}
+
+/** A claim's values as the rows that every statistic is made of. */
+function effectsOf(claim: BaselineClaim): EffectRow[] {
+  const { latent: feature, intervention, dose, documents, own, tied } = claim
+  const rowOf = (
+    control: EffectRow['control'],
+    controlId: number | null,
+    document: string,
+    target: number,
+  ): EffectRow => ({
+    ...{ feature, intervention: intervention as Intervention, dose, control, controlId, document, window: document },
+    ...{ positions: 1, norm: 0, target, loss: 0, kl: 0 },
+  })
+  const paired = (kind: 'random' | 'foreign') =>
+    claim[kind].map((value, i) =>
+      rowOf(kind, Math.floor(i / documents.length), documents[i % documents.length]!, value),
+    )
+  return [
+    ...documents.map((document, d) => rowOf('feature', null, document, own[d]!)),
+    ...paired('random'),
+    ...paired('foreign'),
+    ...tied.map((value, id) => rowOf('tied', id, '', value)),
+  ]
+}
+
+/** What the study says; null where the SAE under test has no claims. */
+export function judgeBaselines(
+  rows: readonly BaselineClaim[],
+  verdicts: readonly string[],
+  texts: Readonly<Record<BaselineName, string>>,
+  settings: AssembleSettings,
+): BaselinesFindings | null {
+  if (verdicts.length === 0 || rows.length === 0) return null
+  const trained = shareOf(verdicts.map(verdict => verdict === 'pass'))
+  const names = [...new Set(rows.map(({ baseline }) => baseline))]
+  const baselines = names.map(name => {
+    const own = rows.filter(({ baseline }) => baseline === name)
+    const draws = [...new Set(own.map(({ repetition }) => repetition))].map(draw =>
+      passes(
+        own.filter(({ repetition }) => repetition === draw),
+        settings,
+      ),
+    )
+    const share = shareOf(draws.flat())
+    const { estimate, low, high } = newcombe(
+      trained.passed,
+      trained.claims,
+      share.passed,
+      share.claims,
+      1 - settings.alpha,
+    )
+    return {
+      name,
+      text: texts[name],
+      ...share,
+      repetitions: draws.map(draw => ({ claims: draw.length, passed: draw.filter(Boolean).length })),
+      difference: estimate,
+      low,
+      high,
+      ahead: low > 0 ? ('yes' as const) : estimate <= 0 ? ('no' as const) : ('undecided' as const),
+    }
+  })
+  const ahead = (['no', 'undecided'] as const).find(state => baselines.some(one => one.ahead === state)) ?? 'yes'
+  return { ahead, summary: summaryOf(ahead, trained, baselines), trained, baselines }
+}
+
+function shareOf(passed: readonly boolean[]) {
+  const count = passed.filter(Boolean).length
+  return { claims: passed.length, passed: count, share: passed.length > 0 ? count / passed.length : null }
+}
+
+type Found = Omit<BaselinesFindings, 'summary'>
+
+/** What is to be said first: what the SAE is not ahead of, where there is such a thing. */
+function summaryOf(ahead: Found['ahead'], trained: Found['trained'], baselines: Found['baselines']): string {
+  const count = ({ passed, claims }: { passed: number; claims: number }) => `${passed} of ${claims}`
+  const list = (of: Found['baselines']) => of.map(one => `${one.text} (${count(one)})`).join(', ')
+  const own = `${count(trained)} claims pass`
+  if (ahead === 'yes') return `ahead: ${own}; of ${list(baselines)}`
+  const behind = baselines.filter(one => one.ahead === 'no')
+  const open = baselines.filter(one => one.ahead === 'undecided')
+  return [
+    ...(behind.length > 0 ? [`NOT AHEAD: ${own}; of ${list(behind)}`] : [`not shown to be ahead: ${own}`]),
+    ...(open.length > 0 ? [`too few claims to tell from ${list(open)}`] : []),
+  ].join('; ')
+}
