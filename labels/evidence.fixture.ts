@@ -82,7 +82,7 @@ function interventionOf(mean: number, primary: 'ablate' | 'steer'): Intervention
     mean,
     low: mean - 0.1,
     high: mean + 0.1,
-    interval: 'bca',
+    interval: 't',
     dz: 1,
     g: 1,
     p: 0.01,

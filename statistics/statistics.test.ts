@@ -8,7 +8,9 @@ import { erfc, normalCdf, normalQuantile } from './distributions/normal.ts'
 import { logGamma, noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
 import { kolmogorovQ, uniformity } from './drift/kolmogorov.ts'
 import { cohenD, hedgesCorrection, hedgesG, pairedD, pairedG } from './effects/effect-size.ts'
-import { bootstrap, bootstrapMean, bootstrapMeanRatio } from './intervals/bootstrap.ts'
+import { bootstrap, bootstrapMean } from './intervals/bootstrap.ts'
+import { welchInterval } from './intervals/difference.ts'
+import { meanRatioInterval } from './intervals/mean-ratio.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
 import { tost } from './tests/equivalence.ts'
@@ -196,25 +198,60 @@ describe('intervals', () => {
 
   test.each([4, 12])('the ratio of some to all is exactly 1 where all values are equal, %d of 16 inside', count => {
     const inside = Array.from({ length: 16 }, (_, i) => (i < count ? 1 : 0))
-    const options = { random: new Random(0), draws: 500 }
-    const { estimate, low, high } = bootstrapMeanRatio(new Array(16).fill(-1), inside, options)
+    const { estimate, low, high } = meanRatioInterval(new Array(16).fill(-1), inside)
     expect([estimate, low, high]).toEqual([1, 1, 1])
   })
 
   test('the ratio of some to all is one of means, and its interval covers as it should', () => {
-    const few = bootstrapMeanRatio([1, 2, 3], [0, 1, 1], { random: new Random(0) })
-    expect(few.estimate).toBe(2.5 / 2)
-    // Truth: within 2 on average, outside 1, half inside: 2 / 1.5.
-    const runs = 200
+    expect(meanRatioInterval([1, 2, 3], [0, 1, 1])).toEqual({ estimate: 2.5 / 2, low: null, high: null })
+    expect(meanRatioInterval([1, 2, 3], [1, 1, 1])).toEqual({ estimate: 1, low: 1, high: 1 })
+    expect(meanRatioInterval([1, 2, 3], [0, 0, 0])).toEqual({ estimate: null, low: null, high: null })
+    // A mean that may be 0 gives a ratio that may be anything.
+    expect(meanRatioInterval([1, -1.1, 2, -2], [1, 1, 0, 0])).toMatchObject({ low: null, high: null })
+    // Truth: within 2 on average, outside 1, a quarter inside: 2 / 1.25.
+    const runs = 400
     let covered = 0
     for (let run = 0; run < runs; run++) {
       const random = new Random('mean ratio', run)
-      const inside = Array.from({ length: 40 }, (_, i) => i % 2)
+      const inside = Array.from({ length: 16 }, (_, i) => (i % 4 === 0 ? 1 : 0))
       const values = inside.map(one => 1 + one + 0.5 * random.normal())
-      const { low, high } = bootstrapMeanRatio(values, inside, { random, draws: 400, method: 'percentile' })
-      if (low <= 4 / 3 && 4 / 3 <= high) covered++
+      const { low, high } = meanRatioInterval(values, inside)
+      if (low! <= 1.6 && 1.6 <= high!) covered++
     }
-    expect(covered / runs).toBeGreaterThan(0.89)
+    expect(covered / runs).toBeGreaterThan(0.92)
+    expect(covered / runs).toBeLessThan(0.98)
+  })
+
+  test('bounds of the ratio are where its test of another ratio is just not refused', () => {
+    const [values, inside] = [
+      [2, 2.5, 1.4, 1, 1.3, 0.8, 1.1],
+      [1, 1, 1, 0, 0, 0, 0],
+    ]
+    const { low, high } = meanRatioInterval(values, inside)
+    // By hand: means 1.96667 and 1.05, variances 0.303333 and 0.0433333, w = 3 / 7.
+    const distance = (r: number) => {
+      const w = 3 / 7
+      const error = Math.sqrt((1 - r * w) ** 2 * (0.303333333 / 3) + (r * (1 - w)) ** 2 * (0.043333333 / 4))
+      return (1.966666667 - r * (w * 1.966666667 + (1 - w) * 1.05)) / error
+    }
+    expect(distance(low!)).toBeCloseTo(-distance(high!), 6)
+    expect(distance(low!)).toBeGreaterThan(studentQuantile(0.975, 5))
+    expect(distance(low!)).toBeLessThan(studentQuantile(0.975, 2))
+  })
+
+  test('the difference of independent means has Welch’s interval', () => {
+    const [a, b] = [
+      [0.3, -0.1, 0.8, 0.45, 0.2],
+      [1.2, 0.9, 1.05, 1.4, 0.7, 0.95, 1.3],
+    ]
+    // scipy.stats.ttest_ind(a, b, equal_var=False)
+    const { df, low, high } = welchInterval(a, b)
+    expect(df).toBeCloseTo(7.021043469026253, 10)
+    expect(low).toBeCloseTo(-1.1538331765715395, 10)
+    expect(high).toBeCloseTo(-0.3290239662856038, 10)
+    expect(welchInterval(a, b, 0.9).low).toBeCloseTo(-1.071906156869562, 10)
+    expect(welchInterval([1, 1], [2, 2])).toMatchObject({ estimate: -1, low: null, high: null })
+    expect(welchInterval([1], [2, 3])).toMatchObject({ estimate: -1.5, low: null, high: null })
   })
 
   test('clusters, not values, are resampled', () => {

@@ -18,7 +18,8 @@ export const definitions: Readonly<Record<string, string>> = {
   spread: 'quantiles α/2 and 1 − α/2 of the mean effects of the controls of one kind',
   p: '(1 + #{controls with a mean effect at least as far in the claimed direction}) / (controls + 1); of loss and KL, as far from 0',
   q: 'Benjamini–Hochberg over the latents tested, of the largest p of the kinds of control',
-  interval: 'of a mean over documents: Student’s t below twenty documents, BCa from twenty on, none below three',
+  interval:
+    'of a mean over documents: Student’s t, and of a difference from controls Welch’s over documents and directions; none below three documents',
   minimumDetectableEffect:
     'smallest effect beyond the hardest controls that passes by the rule with the stated power, in studies with documents and controls drawn again; null where none does',
   atSmallestEffect: 'the same power, where the effect beyond the hardest controls is the smallest of interest',

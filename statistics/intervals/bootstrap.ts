@@ -6,7 +6,7 @@
  *        a from the jackknife over clusters
  */
 import type { Random } from '../../core/random.ts'
-import { checkParallel, checkValues } from '../check.ts'
+import { checkValues } from '../check.ts'
 import { mean, quantileOfSorted } from '../descriptive.ts'
 import { normalCdf, normalQuantile } from '../distributions/normal.ts'
 
@@ -101,36 +101,6 @@ export function bootstrapMean(values: ArrayLike<number>, options: BootstrapOptio
       let sum = 0
       for (let i = 0; i < sample.length; i++) sum += values[sample[i]!]!
       return sum / sample.length
-    },
-    options,
-  )
-}
-
-/**
- * The bootstrap interval of the mean over some clusters by the mean over all, one value a cluster. Both means are of the same
- * resample, so how many of the clusters are inside varies with it; a draw with none inside has no ratio and is left out.
- */
-export function bootstrapMeanRatio(
-  values: ArrayLike<number>,
-  inside: ArrayLike<number>,
-  options: BootstrapOptions,
-): Interval {
-  checkValues('values', values, 0)
-  checkValues('inside', inside, 0)
-  checkParallel('values', values, 'inside', inside)
-  return bootstrap(
-    values.length,
-    sample => {
-      let all = 0
-      let within = 0
-      let count = 0
-      for (const i of sample) {
-        all += values[i]!
-        if (inside[i] === 0) continue
-        within += values[i]!
-        count++
-      }
-      return within / count / (all / sample.length)
     },
     options,
   )

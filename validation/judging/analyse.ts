@@ -7,7 +7,7 @@ import type { ValidateConfig } from '../config.ts'
 import type { EffectSummary } from '../contracts/common.ts'
 import type { Claim, Comparison, InterventionEvidence } from '../evidence.ts'
 import type { EffectRow, Intervention } from '../rows.ts'
-import { meanInterval, studentMargin } from './interval.ts'
+import { differenceInterval, meanInterval } from './interval.ts'
 import type { Study } from './rule.ts'
 import { type ControlSeries, type Grouped, groupRows, isPaired, type Metric } from './values.ts'
 
@@ -23,7 +23,7 @@ export function summarise(
   ...seed: (string | number)[]
 ): EffectSummary {
   const random = new Random(...seed)
-  const interval = meanInterval(values, { random, draws: settings.bootstrap, level: 1 - settings.alpha })
+  const interval = meanInterval(values, 1 - settings.alpha)
   const enough = values.length >= 2
   return {
     documents: values.length,
@@ -53,28 +53,29 @@ interface Compared {
   readonly controls: readonly ControlSeries[]
   readonly direction: 'increase' | 'decrease'
   readonly settings: AnalysisSettings
-  readonly seed: readonly (string | number)[]
 }
 
-function compare({ kind, metric, own, controls, direction, settings, seed }: Compared): Comparison {
+function compare({ kind, metric, own, controls, direction, settings }: Compared): Comparison {
   const means = controls.map(control => mean(control[metric]))
   const effect = mean(own)
   const alternative = alternativeOf(metric, direction)
   const deviation = means.length > 1 ? standardDeviation(means) : 0
   const level = 1 - settings.alpha
+  const centre = mean(means)
   const interval = isPaired(kind)
-    ? meanInterval(
+    ? differenceInterval(
         own.map((value, d) => value - mean(controls.map(control => control[metric][d]!))),
-        { random: new Random(...seed, kind), draws: settings.bootstrap, level },
+        means.map(value => value - centre),
+        level,
       )
-    : unpaired(own, means, level)
+    : differenceInterval(own, means, level)
   const sign = alternative === 'less' ? -1 : 1
   const reach = (value: number) => (alternative === 'two-sided' ? Math.abs(value) : sign * value)
   return {
     control: kind,
     paired: isPaired(kind),
     count: controls.length,
-    mean: mean(means),
+    mean: centre,
     deviation,
     spread: { low: quantile(means, settings.alpha / 2), high: quantile(means, 1 - settings.alpha / 2) },
     difference: interval.mean,
@@ -82,19 +83,11 @@ function compare({ kind, metric, own, controls, direction, settings, seed }: Com
     high: interval.high,
     interval: interval.method,
     percentile: means.filter(value => reach(value) < reach(effect)).length / means.length,
-    z: deviation > 0 ? finite((effect - mean(means)) / deviation) : null,
+    z: deviation > 0 ? finite((effect - centre) / deviation) : null,
     alternative,
     p: rankP(effect, means, alternative),
     critical: quantile(means.map(reach), 1 - settings.alpha),
   }
-}
-
-/** The latent's mean less that of controls which have documents of their own: both vary. */
-function unpaired(own: readonly number[], means: readonly number[], level: number) {
-  const difference = mean(own) - mean(means)
-  if (own.length < 3 || means.length < 3) return { mean: difference, low: null, high: null, method: 'none' as const }
-  const margin = Math.hypot(studentMargin(own, level), studentMargin(means, level))
-  return { mean: difference, low: difference - margin, high: difference + margin, method: 't' as const }
 }
 
 /** Statistics of one intervention at its main dose; q and power are filled in once all latents are known. */
@@ -115,7 +108,7 @@ export function analyseIntervention(
     return {
       effect: summarise(own, settings, ...key),
       controls: [...grouped.controls].map(([kind, controls]) =>
-        compare({ kind, metric, own, controls, direction, settings, seed: key }),
+        compare({ kind, metric, own, controls, direction, settings }),
       ),
     }
   }

@@ -69,7 +69,7 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
               claim.feature,
             ),
       sham: sham.length === 0 ? null : finite(Math.max(...sham)),
-      robustness: analyseStrata(claim, rows, settings.strata, settings.fields, settings, seed),
+      robustness: analyseStrata(claim, rows, settings.strata, settings.fields, settings),
       studies: {},
     }
   })

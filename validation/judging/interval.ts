@@ -1,41 +1,35 @@
 /**
- * The interval of a mean over documents: Student's t where they are few, since the bootstrap covers too seldom there, and
- * none for fewer than three; BCa over documents from twenty on.
+ * Intervals over documents as evidence holds them: Student's, which covers at its level at every number of documents, where
+ * the bootstrap's are too narrow up to about sixty (docs/statistics.md); none where documents are too few, or do not vary.
  */
-import type { Random } from '../../core/random.ts'
-import { mean, standardDeviation } from '../../statistics/descriptive.ts'
-import { studentQuantile } from '../../statistics/distributions/student.ts'
-import { bootstrapMean } from '../../statistics/intervals/bootstrap.ts'
+import { mean } from '../../statistics/descriptive.ts'
+import { welchInterval } from '../../statistics/intervals/difference.ts'
+import { meanInterval as studentInterval } from '../../statistics/intervals/mean.ts'
 import { fewestDocuments } from '../rows.ts'
 
 export interface MeanInterval {
   readonly mean: number | null
   readonly low: number | null
   readonly high: number | null
-  readonly method: 'none' | 't' | 'bca' | 'percentile'
-}
-
-/** From so many documents on the bootstrap is used. */
-const bootstrapDocuments = 20
-
-/** Half the width of Student's interval of a mean at this level. */
-export function studentMargin(values: ArrayLike<number>, level: number): number {
-  const n = values.length
-  return (studentQuantile((1 + level) / 2, n - 1) * standardDeviation(values)) / Math.sqrt(n)
+  readonly method: 'none' | 't'
 }
 
 /** The interval of the mean of one value a document. */
-export function meanInterval(
-  values: readonly number[],
-  { level, draws, random }: { readonly level: number; readonly draws: number; readonly random: Random },
-): MeanInterval {
+export function meanInterval(values: readonly number[], level: number): MeanInterval {
   if (values.length === 0) return { mean: null, low: null, high: null, method: 'none' }
-  const centre = mean(values)
-  if (values.length < fewestDocuments) return { mean: centre, low: null, high: null, method: 'none' }
-  if (values.length >= bootstrapDocuments) {
-    const { low, high, method } = bootstrapMean(values, { random, draws, level })
-    return { mean: centre, low, high, method }
-  }
-  const margin = studentMargin(values, level)
-  return { mean: centre, low: centre - margin, high: centre + margin, method: 't' }
+  if (values.length < fewestDocuments) return { mean: mean(values), low: null, high: null, method: 'none' }
+  const { estimate, low, high } = studentInterval(values, level)
+  return { mean: estimate, low, high, method: low === null ? 'none' : 't' }
+}
+
+/**
+ * The interval of the difference of two means, of which documents and directions are both a sample: a latent's effects over
+ * its documents, and other directions' mean effects. Where they share documents `first` is the latent's effect less the mean
+ * control's in each, and `second` is centred.
+ */
+export function differenceInterval(first: readonly number[], second: readonly number[], level: number): MeanInterval {
+  const none = { low: null, high: null, method: 'none' as const }
+  if (Math.min(first.length, second.length) < fewestDocuments) return { mean: mean(first) - mean(second), ...none }
+  const { estimate, low, high } = welchInterval(first, second, level)
+  return low === null ? { mean: estimate, ...none } : { mean: estimate, low, high, method: 't' }
 }

@@ -6,12 +6,20 @@
  * - among documents: the interval over documents of the latent's effect less the mean control's lies, in the claimed
  *   direction, beyond the smallest effect of interest.
  *
- * The power at an effect δ beyond the hardest kind of control is the share of resampled studies that pass: documents drawn
- * with replacement for latent and controls alike, controls drawn with replacement, the latent's mean moved to δ.
+ * The power at an effect δ beyond the hardest kind of control is the share of other studies of this size that pass, with
+ * documents and controls of their own, if this study has their spread right (`predict.ts`).
+ *
+ * The effect that a study states as detectable rests on what it saw, and so differs from study to study. Stated at the level
+ * that is wanted, it would be found too seldom where few documents say how much documents vary, or too often where the
+ * hardest of several kinds looks harder than it is. So the level is calibrated (Loh 1987, with a bootstrap in the
+ * bootstrap): taking this study for the truth, others like it state their own effects, at the level at which those are found
+ * as often as is wanted.
  */
 import type { Random } from '../../core/random.ts'
 import { mean, standardDeviation } from '../../statistics/descriptive.ts'
 import { studentQuantile } from '../../statistics/distributions/student.ts'
+import { welchInterval } from '../../statistics/intervals/difference.ts'
+import { documentPredictor, type ReachPredictor, reachPredictor } from './predict.ts'
 
 /** Effects in the claimed direction: larger is more as claimed. */
 export interface Study {
@@ -29,127 +37,128 @@ export interface Rule {
   readonly smallestEffect: number
 }
 
-/** Resampled studies at each effect. */
-const draws = 200
-/** Effects beyond this many times the smallest of interest are not looked for. */
-const largestMultiple = 4096
+/** Studies that are drawn, and those of them that state an effect of their own. */
+const draws = 500
+const statements = 50
 
 /** The share of studies of this size that pass where the true effect beyond the hardest controls is `effect`. */
 export function powerOfRule(study: Study, rule: Rule, effect: number, random: Random): number {
-  return new Simulation(study, rule, random).power(effect)
+  return new Predictions(study, rule, random).needed().filter(needed => needed < effect).length / draws
 }
 
 /** The smallest effect beyond the hardest controls that is found with this power; null where none is, however large. */
 export function detectableEffect(study: Study, rule: Rule, power: number, random: Random): number | null {
-  const simulation = new Simulation(study, rule, random)
-  let high = rule.smallestEffect
-  while (simulation.power(high) < power) {
-    high *= 2
-    if (high > largestMultiple * rule.smallestEffect) return null
-  }
-  let low = high / 2
-  for (let i = 0; i < 8; i++) {
-    const middle = (low + high) / 2
-    if (simulation.power(middle) < power) low = middle
+  const predictions = new Predictions(study, rule, random)
+  const needed = predictions.needed().sort()
+  if (needed[draws - 1] === Number.POSITIVE_INFINITY) return null
+  const others = Array.from({ length: statements }, () => predictions.needed(predictions.mistaken(random)).sort())
+  const foundAt = (place: number) => others.reduce((sum, other) => sum + placeOf(needed, other[place]!), 0)
+  let [low, high] = [0, draws - 1]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (foundAt(middle) < power * draws * statements) low = middle + 1
     else high = middle
   }
-  return high
+  return needed[high]!
 }
 
-/** Studies resampled once, so that power does not fall where the effect grows. */
-class Simulation {
-  private readonly critical: number
+/** How many of the sorted values lie below one. */
+function placeOf(sorted: Float64Array, value: number): number {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (sorted[middle]! < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** How a study like this one is mistaken: about the spread of documents, and about each kind's mean and reach. */
+interface Mistake {
+  readonly scale: number
+  readonly kinds: readonly { readonly centre: number; readonly reach: number }[]
+}
+
+/** Other studies of the same size, drawn once, so that power does not fall where the effect grows. */
+class Predictions {
   private readonly rule: Rule
-  private readonly drawn: {
-    /** Resampled residuals of the latent, and what each kind asks for. */
-    readonly residual: Float64Array
-    readonly kinds: readonly { readonly threshold: number; readonly documents: Float64Array }[]
-  }[]
-  /** Mean effect of the hardest kind of control. */
-  private readonly hardest: number
+  private readonly documents: number
+  private readonly kinds: readonly KindOfControl[]
+  /** For every study and kind: the noise of the mean difference, half the interval's width, and how far controls reach. */
+  private readonly drawn: readonly { readonly noise: number; readonly half: number; readonly reach: number }[][]
 
-  constructor({ own, kinds }: Study, rule: Rule, random: Random) {
-    const n = own.length
-    const centre = mean(own)
+  constructor(study: Study, rule: Rule, random: Random) {
     this.rule = rule
-    this.critical = studentQuantile(1 - rule.alpha / 2, n - 1) / Math.sqrt(n)
-    this.hardest = Math.max(...kinds.map(kind => mean('paired' in kind ? kind.paired.map(mean) : kind.means)))
-    // Values drawn again from n vary less than they did, by this factor.
-    const inflation = Math.sqrt(n / (n - 1))
+    this.documents = study.own.length
+    this.kinds = study.kinds.map(kind => kindOf(study, kind, rule))
+    const predict = documentPredictor(this.kinds.map(({ differences }) => differences))
     this.drawn = Array.from({ length: draws }, () => {
-      const sample = Uint32Array.from({ length: n }, () => random.int(n))
-      return {
-        residual: Float64Array.from(sample, d => (own[d]! - centre) * inflation),
-        kinds: kinds.map(kind => resample(kind, sample, rule.effectiveAlpha, random)),
-      }
+      const documents = predict(random)
+      return this.kinds.map(({ error, critical, reach }, k) => ({
+        noise: documents[k]!.mean,
+        half: critical * Math.hypot(documents[k]!.deviation / Math.sqrt(this.documents), error),
+        reach: reach ? reach.draw(random) : Number.POSITIVE_INFINITY,
+      }))
     })
   }
 
-  power(effect: number): number {
-    let passed = 0
-    for (const { residual, kinds } of this.drawn) if (this.passes(residual, kinds, this.hardest + effect)) passed++
-    return passed / draws
-  }
-
-  private passes(
-    residual: Float64Array,
-    kinds: readonly { readonly threshold: number; readonly documents: Float64Array }[],
-    shift: number,
-  ): boolean {
-    const own = mean(residual) + shift
-    for (const { threshold, documents } of kinds) {
-      if (!(own > threshold)) return false
-      const differences = residual.map((value, d) => value + shift - documents[d]!)
-      const centre = mean(differences)
-      let squares = 0
-      for (const value of differences) squares += (value - centre) ** 2
-      const deviation = Math.sqrt(squares / (differences.length - 1))
-      if (!(centre - this.critical * deviation > this.rule.smallestEffect)) return false
+  /** How another study like this one would be mistaken, were this one right. */
+  mistaken(random: Random): Mistake {
+    let chi = 0
+    for (let i = 1; i < this.documents; i++) chi += random.normal() ** 2
+    return {
+      scale: Math.sqrt(chi / (this.documents - 1)),
+      kinds: this.kinds.map(({ error, reach }) => ({
+        centre: error * random.normal(),
+        reach: reach ? reach.draw(random) - reach.own : 0,
+      })),
     }
-    return true
+  }
+
+  /** For each study the effect beyond the hardest controls from which on it passes; Infinity for never. */
+  needed(
+    { scale, kinds }: Mistake = { scale: 1, kinds: this.kinds.map(() => ({ centre: 0, reach: 0 })) },
+  ): Float64Array {
+    const centres = this.kinds.map(({ centre }, k) => centre + kinds[k]!.centre)
+    const hardest = Math.max(...centres)
+    return Float64Array.from(this.drawn, study =>
+      study.reduce((most, { noise, half, reach }, k) => {
+        const byRank = reach + kinds[k]!.reach
+        const byDocuments = centres[k]! + this.rule.smallestEffect + scale * half
+        return Math.max(most, Math.max(byRank, byDocuments) - scale * noise - hardest)
+      }, Number.NEGATIVE_INFINITY),
+    )
   }
 }
 
-/** One kind in a resampled study: the mean effect that must be exceeded, and the mean control in each document. */
-function resample(
-  kind: Study['kinds'][number],
-  sample: Uint32Array,
-  effectiveAlpha: number,
-  random: Random,
-): { threshold: number; documents: Float64Array } {
-  const count = 'paired' in kind ? kind.paired.length : kind.means.length
-  const picked = Uint32Array.from({ length: count }, () => random.int(count))
-  const documents = new Float64Array(sample.length)
-  const width = smoothing(kind)
-  const means = Float64Array.from(picked, control => {
-    const moved = width * random.normal()
-    if (!('paired' in kind)) return kind.means[control]! + moved
-    const values = kind.paired[control]!
-    let sum = 0
-    sample.forEach((d, i) => {
-      sum += values[d]! + moved
-      documents[i]! += (values[d]! + moved) / count
-    })
-    return sum / sample.length
-  })
-  if (!('paired' in kind)) documents.fill(mean(means))
-  return { threshold: thresholdOf(means, effectiveAlpha), documents }
+interface KindOfControl {
+  /** Their mean effect and its standard error over controls. */
+  readonly centre: number
+  readonly error: number
+  /** Standard errors in half an interval's width. */
+  readonly critical: number
+  /** The latent's effect less the mean control's in each document, or its own where documents are not shared. */
+  readonly differences: Float64Array
+  /** How far the control reaches that must be exceeded; null where so few can show nothing. */
+  readonly reach: ReachPredictor | null
 }
 
-/**
- * How far controls drawn again are moved: half of Silverman's bandwidth, with which stated effects are found about as often
- * as stated (docs/validation.md). Drawn as they are they would never reach farther than those at hand, and the rank they ask
- * for would seem too easy.
- */
-function smoothing(kind: Study['kinds'][number]): number {
-  const means = 'paired' in kind ? kind.paired.map(mean) : kind.means
-  return means.length < 2 ? 0 : 0.53 * standardDeviation(means) * means.length ** -0.2
+function kindOf({ own }: Study, kind: Study['kinds'][number], { alpha, effectiveAlpha }: Rule): KindOfControl {
+  const means = Float64Array.from('paired' in kind ? kind.paired.map(mean) : kind.means)
+  const differences =
+    'paired' in kind ? own.map((value, d) => value - mean(kind.paired.map(control => control[d]!))) : own
+  const { df, standardError } = welchInterval(differences, means)
+  const rank = rankAllowed(means.length, effectiveAlpha)
+  return {
+    centre: mean(means),
+    error: means.length > 1 ? standardDeviation(means) / Math.sqrt(means.length) : 0,
+    critical: standardError ? studentQuantile(1 - alpha / 2, df) : 0,
+    differences,
+    reach: rank < 1 ? null : reachPredictor(means, rank),
+  }
 }
 
-/** The value that must be exceeded for (1 + #{controls ≥ it}) / (K + 1) ≤ α′; Infinity where so few controls cannot show it. */
-export function thresholdOf(means: Float64Array, effectiveAlpha: number): number {
-  const allowed = Math.floor(effectiveAlpha * (means.length + 1) + 1e-9) - 1
-  if (allowed < 0) return Number.POSITIVE_INFINITY
-  const sorted = means.slice().sort().reverse()
-  return allowed >= sorted.length ? Number.NEGATIVE_INFINITY : sorted[allowed]!
+/** Which of K controls, from the largest, must be exceeded for (1 + #{controls ≥ it}) / (K + 1) ≤ α′; below 1: none is enough. */
+export function rankAllowed(count: number, effectiveAlpha: number): number {
+  return Math.min(count, Math.floor(effectiveAlpha * (count + 1) + 1e-9))
 }
