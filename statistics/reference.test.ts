@@ -9,7 +9,7 @@ import { noncentralStudentCdf, studentCdf, studentQuantile } from './distributio
 import { uniformity } from './drift/kolmogorov.ts'
 import { bootstrapMean } from './intervals/bootstrap.ts'
 import { welchInterval } from './intervals/difference.ts'
-import { meanRatioInterval } from './intervals/mean-ratio.ts'
+import { pairedMeanRatio, subsetMeanRatio } from './intervals/mean-ratio.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
 import { pairedDetectable, pairedTPower, twoSampleTPower } from './power/t-power.ts'
@@ -73,7 +73,8 @@ describe('what is no finite number is refused, and not taken for one', () => {
     ['ranks', wrong => midranks([1, wrong])],
     ['quantiles', wrong => quantile([1, wrong], 0.5)],
     ['a bootstrap', wrong => bootstrapMean([1, wrong], { random })],
-    ['a ratio', wrong => meanRatioInterval([1, wrong], [1, 0])],
+    ['a ratio', wrong => subsetMeanRatio([1, wrong], [1, 0])],
+    ['a ratio of pairs', wrong => pairedMeanRatio([1, 2], [1, wrong])],
     ['a difference', wrong => welchInterval([1, 2], [wrong, 1])],
     ['equivalence', wrong => tost([1, wrong, 2], 1)],
     ['uniformity', wrong => uniformity([0.1, wrong])],

@@ -10,7 +10,7 @@ import { kolmogorovQ, uniformity } from './drift/kolmogorov.ts'
 import { cohenD, hedgesCorrection, hedgesG, pairedD, pairedG } from './effects/effect-size.ts'
 import { bootstrap, bootstrapMean } from './intervals/bootstrap.ts'
 import { welchInterval } from './intervals/difference.ts'
-import { meanRatioInterval } from './intervals/mean-ratio.ts'
+import { pairedMeanRatio, subsetMeanRatio } from './intervals/mean-ratio.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
 import { tost } from './tests/equivalence.ts'
@@ -198,16 +198,16 @@ describe('intervals', () => {
 
   test.each([4, 12])('the ratio of some to all is exactly 1 where all values are equal, %d of 16 inside', count => {
     const inside = Array.from({ length: 16 }, (_, i) => (i < count ? 1 : 0))
-    const { estimate, low, high } = meanRatioInterval(new Array(16).fill(-1), inside)
-    expect([estimate, low, high]).toEqual([1, 1, 1])
+    const { ratio, low, high } = subsetMeanRatio(new Array(16).fill(-1), inside)
+    expect([ratio, low, high]).toEqual([1, 1, 1])
   })
 
   test('the ratio of some to all is one of means, and its interval covers as it should', () => {
-    expect(meanRatioInterval([1, 2, 3], [0, 1, 1])).toEqual({ estimate: 2.5 / 2, low: null, high: null })
-    expect(meanRatioInterval([1, 2, 3], [1, 1, 1])).toEqual({ estimate: 1, low: 1, high: 1 })
-    expect(meanRatioInterval([1, 2, 3], [0, 0, 0])).toEqual({ estimate: null, low: null, high: null })
+    expect(subsetMeanRatio([1, 2, 3], [0, 1, 1])).toEqual({ ratio: 2.5 / 2, low: null, high: null })
+    expect(subsetMeanRatio([1, 2, 3], [1, 1, 1])).toEqual({ ratio: 1, low: 1, high: 1 })
+    expect(subsetMeanRatio([1, 2, 3], [0, 0, 0])).toEqual({ ratio: null, low: null, high: null })
     // A mean that may be 0 gives a ratio that may be anything.
-    expect(meanRatioInterval([1, -1.1, 2, -2], [1, 1, 0, 0])).toMatchObject({ low: null, high: null })
+    expect(subsetMeanRatio([1, -1.1, 2, -2], [1, 1, 0, 0])).toMatchObject({ low: null, high: null })
     // Truth: within 2 on average, outside 1, a quarter inside: 2 / 1.25.
     const runs = 400
     let covered = 0
@@ -215,7 +215,7 @@ describe('intervals', () => {
       const random = new Random('mean ratio', run)
       const inside = Array.from({ length: 16 }, (_, i) => (i % 4 === 0 ? 1 : 0))
       const values = inside.map(one => 1 + one + 0.5 * random.normal())
-      const { low, high } = meanRatioInterval(values, inside)
+      const { low, high } = subsetMeanRatio(values, inside)
       if (low! <= 1.6 && 1.6 <= high!) covered++
     }
     expect(covered / runs).toBeGreaterThan(0.92)
@@ -227,7 +227,7 @@ describe('intervals', () => {
       [2, 2.5, 1.4, 1, 1.3, 0.8, 1.1],
       [1, 1, 1, 0, 0, 0, 0],
     ]
-    const { low, high } = meanRatioInterval(values, inside)
+    const { low, high } = subsetMeanRatio(values, inside)
     // By hand: means 1.96667 and 1.05, variances 0.303333 and 0.0433333, w = 3 / 7.
     const distance = (r: number) => {
       const w = 3 / 7
@@ -237,6 +237,24 @@ describe('intervals', () => {
     expect(distance(low!)).toBeCloseTo(-distance(high!), 6)
     expect(distance(low!)).toBeGreaterThan(studentQuantile(0.975, 5))
     expect(distance(low!)).toBeLessThan(studentQuantile(0.975, 2))
+  })
+
+  test('the ratio of means of the same documents covers as it should, and is exact where one is a multiple of the other', () => {
+    const exact = pairedMeanRatio([1, 2, 4], [2, 4, 8])
+    for (const value of [exact.ratio, exact.low, exact.high]) expect(value).toBeCloseTo(0.5, 6)
+    expect(pairedMeanRatio([1, 2], [1, -1])).toEqual({ ratio: null, low: null, high: null })
+    expect(pairedMeanRatio([1, 2, 3], [5, -4, 1])).toMatchObject({ low: null, high: null })
+    const runs = 600
+    let covered = 0
+    for (let run = 0; run < runs; run++) {
+      const random = new Random('paired ratio', run)
+      const b = Array.from({ length: 8 }, () => 1 + 0.4 * random.normal())
+      const a = b.map(value => 0.3 + 0.4 * value + 0.3 * random.normal())
+      const { low, high } = pairedMeanRatio(a, b)
+      if (low === null || (low <= 0.7 && 0.7 <= high!)) covered++
+    }
+    expect(covered / runs).toBeGreaterThan(0.93)
+    expect(covered / runs).toBeLessThan(0.97)
   })
 
   test('the difference of independent means has Welch’s interval', () => {

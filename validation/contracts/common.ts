@@ -7,7 +7,7 @@ export const numberOrNull = z.number().nullable()
 export const Verdict = z.enum(['pass', 'fail', 'inconclusive', 'not-run'])
 export type Verdict = z.infer<typeof Verdict>
 
-/** How an interval over documents was made; none where they are too few for any, or do not vary. */
+/** How an interval over documents was made; none where they are too few for any. */
 export const IntervalMethod = z.enum(['none', 't'])
 
 /** Per-document effects of the latent itself, summarised. */

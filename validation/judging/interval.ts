@@ -1,10 +1,13 @@
 /**
  * Intervals over documents as evidence holds them: Student's, which covers at its level at every number of documents, where
- * the bootstrap's are too narrow up to about sixty (docs/statistics.md); none where documents are too few, or do not vary.
+ * the bootstrap's are too narrow up to about sixty (docs/statistics.md); none where documents are too few.
  */
 import { mean } from '../../statistics/descriptive.ts'
 import { welchInterval } from '../../statistics/intervals/difference.ts'
-import { meanInterval as studentInterval } from '../../statistics/intervals/mean.ts'
+import {
+  type MeanInterval as StudentInterval,
+  meanInterval as studentInterval,
+} from '../../statistics/intervals/mean.ts'
 import { fewestDocuments } from '../rows.ts'
 
 export interface MeanInterval {
@@ -14,12 +17,11 @@ export interface MeanInterval {
   readonly method: 'none' | 't'
 }
 
-/** The interval of the mean of one value a document. */
+/** The interval of the mean of one value a document; documents that do not vary agree on a point. */
 export function meanInterval(values: readonly number[], level: number): MeanInterval {
   if (values.length === 0) return { mean: null, low: null, high: null, method: 'none' }
   if (values.length < fewestDocuments) return { mean: mean(values), low: null, high: null, method: 'none' }
-  const { estimate, low, high } = studentInterval(values, level)
-  return { mean: estimate, low, high, method: low === null ? 'none' : 't' }
+  return bounded(studentInterval(values, level))
 }
 
 /**
@@ -28,8 +30,11 @@ export function meanInterval(values: readonly number[], level: number): MeanInte
  * control's in each, and `second` is centred.
  */
 export function differenceInterval(first: readonly number[], second: readonly number[], level: number): MeanInterval {
-  const none = { low: null, high: null, method: 'none' as const }
-  if (Math.min(first.length, second.length) < fewestDocuments) return { mean: mean(first) - mean(second), ...none }
-  const { estimate, low, high } = welchInterval(first, second, level)
-  return low === null ? { mean: estimate, ...none } : { mean: estimate, low, high, method: 't' }
+  if (Math.min(first.length, second.length) < fewestDocuments)
+    return { mean: mean(first) - mean(second), low: null, high: null, method: 'none' }
+  return bounded(welchInterval(first, second, level))
+}
+
+function bounded({ estimate, low, high }: StudentInterval): MeanInterval {
+  return { mean: estimate, low: low ?? estimate, high: high ?? estimate, method: 't' }
 }

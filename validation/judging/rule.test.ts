@@ -55,6 +55,8 @@ describe('a claim passes by its documents, too', () => {
     ['an effect in one document of sixteen', [-10, ...repeated(0, 15)]],
     ['the wrong sign in most documents', [-10, ...repeated(0.2, 9), ...repeated(0, 6)]],
     ['three documents that disagree', [-3, 0, 0.1]],
+    ['three documents that agree', [-3, -3.1, -2.9]],
+    ['four documents that agree', [-3, -3.1, -2.9, -3]],
     ['effects short of the smallest of interest', repeated(-0.04, 16)],
   ])('%s does not', (_, effects) => {
     expect(verdictOn(effects).verdict).not.toBe('pass')
@@ -114,6 +116,11 @@ describe('power of the rule', () => {
   test('is 0 at every effect where so few controls allow no rank', () => {
     const few = { ...rule, effectiveAlpha: 0.005 }
     expect(detectableEffect(study(new Random('few'), 16), few, 0.8, new Random(2))).toBeNull()
+  })
+
+  test('is 0 at every effect over so few documents that they show no sign', () => {
+    expect(detectableEffect(study(new Random('four'), 4), rule, 0.8, new Random(2))).toBeNull()
+    expect(detectableEffect(study(new Random('five'), 5), rule, 0.8, new Random(2))).not.toBeNull()
   })
 
   test.each([8, 16])('at the stated effect is how often other studies find it, over %i documents', n => {

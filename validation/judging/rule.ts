@@ -4,7 +4,8 @@
  * - among directions: of every kind of control, at most a share α′ have a mean effect as far in the claimed direction
  *   (one-sided rank, counting the latent itself), where α′ is what Benjamini and Hochberg's procedure leaves of α;
  * - among documents: the interval over documents of the latent's effect less the mean control's lies, in the claimed
- *   direction, beyond the smallest effect of interest.
+ *   direction, beyond the smallest effect of interest, and they are enough to show a sign by themselves (2⁻ⁿ ≤ α): an interval
+ *   of three or four rests on their being normal.
  *
  * The power at an effect δ beyond the hardest kind of control is the share of other studies of this size that pass, with
  * documents and controls of their own, if this study has their spread right (`predict.ts`).
@@ -35,6 +36,11 @@ export interface Rule {
   /** Level of the interval over documents is 1 − α. */
   readonly alpha: number
   readonly smallestEffect: number
+}
+
+/** Whether documents that all agree would do so by chance no more often than α. */
+export function showsSign(documents: number, alpha: number): boolean {
+  return 0.5 ** documents <= alpha
 }
 
 /** Studies that are drawn, and those of them that state an effect of their own. */
@@ -148,7 +154,7 @@ function kindOf({ own }: Study, kind: Study['kinds'][number], { alpha, effective
   const differences =
     'paired' in kind ? own.map((value, d) => value - mean(kind.paired.map(control => control[d]!))) : own
   const { df, standardError } = welchInterval(differences, means)
-  const rank = rankAllowed(means.length, effectiveAlpha)
+  const rank = showsSign(own.length, alpha) ? rankAllowed(means.length, effectiveAlpha) : 0
   return {
     centre: mean(means),
     error: means.length > 1 ? standardDeviation(means) / Math.sqrt(means.length) : 0,

@@ -1,5 +1,5 @@
 /** How a latent's effect differs between strata. */
-import { meanRatioInterval } from '../../statistics/intervals/mean-ratio.ts'
+import { subsetMeanRatio } from '../../statistics/intervals/mean-ratio.ts'
 import type { Claim, StratumEffect } from '../evidence.ts'
 import { type EffectRow, fewestDocuments } from '../rows.ts'
 import type { AnalysisSettings } from './analyse.ts'
@@ -29,7 +29,7 @@ export function analyseStrata(
         const inside = documents.map((document): number => (strata[document]?.[field] === value ? 1 : 0))
         const effects = targets.filter((_, i) => inside[i])
         const interval = meanInterval(effects, level)
-        const ratio = effects.length < fewestDocuments ? undefined : meanRatioInterval(targets, inside, level)
+        const ratio = effects.length < fewestDocuments ? undefined : subsetMeanRatio(targets, inside, level)
         // A ratio to what may be nothing says nothing.
         const known = ratio !== undefined && ratio.low !== null
         found.push({
@@ -40,7 +40,7 @@ export function analyseStrata(
           mean: interval.mean,
           low: interval.low,
           high: interval.high,
-          ratio: known ? ratio.estimate : null,
+          ratio: known ? ratio.ratio : null,
           ratioLow: known ? ratio.low : null,
           ratioHigh: known ? ratio.high : null,
         })

@@ -2,7 +2,8 @@
  * Verdicts: what the statistics of a latent say about its claim.
  *
  * Causal: `pass` when, against every required kind of control, q ≤ α in the claimed direction, and the interval over
- * documents of the effect less the mean control's lies beyond the smallest effect of interest. `fail` when the interval
+ * documents of the effect less the mean control's lies beyond the smallest effect of interest, over documents enough to show
+ * a sign at α by themselves (2⁻ⁿ ≤ α: an interval of three rests on their being normal). `fail` when the interval
  * against some kind lies wholly short of the smallest effect, or when the rule would have passed an effect of that size with
  * the stated power. `inconclusive` otherwise, and where a kind of control is missing or so few that no rank among them can
  * reach α. `not-run` without documents to measure on.
@@ -10,6 +11,7 @@
 
 import type { Comparison, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
 import { fewestDocuments } from '../rows.ts'
+import { showsSign } from './rule.ts'
 
 type Verdict = FeatureEvidence['verdict']
 export interface Decision {
@@ -47,7 +49,8 @@ export function causalVerdict(
   if (!evidence || evidence.metrics.target.effect.documents < fewestDocuments)
     return { verdict: 'not-run', reason: `the latent is active in fewer than ${fewestDocuments} validation documents` }
   const { test, power, metrics } = evidence
-  const { controls } = metrics.target
+  const { controls, effect } = metrics.target
+  const { documents } = effect
   const sign = test.direction === 'decrease' ? -1 : 1
   const against = controls.map(control => ({ control, ...boundsOf(control, sign) }))
   const shortOf = against.find(({ high }) => high !== null && high < smallestEffect)
@@ -67,11 +70,14 @@ export function causalVerdict(
   const ranked = (test.q ?? 1) <= alpha
   const nearest = Math.min(...against.map(({ low }) => low ?? Number.NEGATIVE_INFINITY))
   const smallest = Math.min(...against.map(({ difference }) => difference))
+  const beyond = `${short(smallest)} nats beyond the controls`
   if (ranked && nearest > smallestEffect)
-    return { verdict: 'pass', reason: `${short(smallest)} nats beyond the controls, q ${short(test.q)}` }
+    return showsSign(documents, alpha)
+      ? { verdict: 'pass', reason: `${beyond}, q ${short(test.q)}` }
+      : { verdict: 'inconclusive', reason: `${beyond}, but ${documents} documents cannot show so much as a sign` }
   const hardest = controls.reduce((worst, control) => ((control.p ?? 1) > (worst.p ?? 1) ? control : worst))
   const found = ranked
-    ? `${short(smallest)} nats beyond the controls, but over documents as little as ${short(nearest)}`
+    ? `${beyond}, but over documents as little as ${short(nearest)}`
     : `among ${nameOf[hardest.control]} p is ${short(test.p)}, and q among ${test.size} latents ${short(test.q)}`
   if (power && power.atSmallestEffect >= wanted)
     return {

@@ -129,7 +129,7 @@ function findingsOf(
         : high !== null && high < settings.smallestEffect
           ? false
           : null
-    return { effect, share: ratioOfMeans(effects, difference, settings, ...seed, way), p, found }
+    return { effect, share: ratioOfMeans(effects, difference, 1 - settings.alpha), p, found }
   }
   const [sufficiency, necessity] = [findOf('in'), findOf('out')]
   return {

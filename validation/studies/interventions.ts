@@ -153,7 +153,7 @@ function findingsOf(
         ...key,
         'kl',
       ),
-      share: ratioOfMeans(at({ documents, target }), at(reference), settings, ...key),
+      share: ratioOfMeans(at({ documents, target }), at(reference), 1 - settings.alpha),
       asClaimed: side === 0 || near === null ? null : side * near > 0,
     }
   })

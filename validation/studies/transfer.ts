@@ -3,7 +3,6 @@
  * documents of that split, drawn as those of validation are, with some of the controls of equal norm.
  */
 
-import { Random } from '../../core/random.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import { meanRatio } from '../../statistics/intervals/ratio.ts'
 import { drawDocuments } from '../claims/claims.ts'
@@ -136,7 +135,7 @@ function judgeOne({ claim, rows, effects }: TestedLatent<TransferRow>, settings:
   const { seed, alpha } = settings
   const level = 1 - alpha
   const key = [seed, 'transfer', feature]
-  const interval = meanInterval(hardest.documents, { random: new Random(...key), draws: settings.bootstrap, level })
+  const interval = meanInterval(hardest.documents, level)
   const there = onValidation(claim, effects, hardest)
   const ratio = there.length > 0 ? meanRatio(hardest.documents, there, level) : { ratio: null, low: null, high: null }
   return {
