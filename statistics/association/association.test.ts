@@ -5,6 +5,7 @@ import { uniformity } from '../drift/kolmogorov.ts'
 import { auroc, deLong } from './auroc.ts'
 import { averagePrecision } from './average-precision.ts'
 import { clusteredAuroc } from './clustered-auroc.ts'
+import { bestThreshold, detection } from './detection.ts'
 import { mantelHaenszel } from './mantel-haenszel.ts'
 import { conditionalInformation, informationTest, mutualInformation } from './mutual-information.ts'
 import { stratifiedAuroc } from './stratified-auroc.ts'
@@ -125,6 +126,38 @@ describe('average precision', () => {
 
   test('of scores that are all equal is the prevalence, in any order', () =>
     expect(averagePrecision([0, 0, 0, 0], [0, 0, 0, 1])!.estimate).toBe(0.25))
+})
+
+describe('detection at a threshold', () => {
+  const scores = [3, 2, 2, 0, 1, 0, 0, 0]
+  const labels = [1, 1, 0, 1, 0, 0, 0, 0]
+  const clusters = [0, 1, 1, 2, 2, 3, 3, 3]
+
+  test('by hand: 2 hits of 3 that fire and 3 that hold it, among 8', () => {
+    const found = detection({ scores, labels, clusters }, 2)!
+    expect(found.precision).toBeCloseTo(2 / 3, 14)
+    expect(found.recall.estimate).toBeCloseTo(2 / 3, 14)
+    expect(found.f1.estimate).toBeCloseTo(2 / 3, 14)
+    expect(found.lift!.estimate).toBeCloseTo(2 / 3 / (3 / 8), 12)
+    // Haldane's halves: (2.5 · 4.5) / (1.5 · 1.5).
+    expect(found.oddsRatio.estimate).toBeCloseTo(5, 12)
+    expect(found.f1.low!).toBeLessThan(2 / 3)
+  })
+
+  test('the threshold is the one with the best F1, and an entry may stand for several', () => {
+    // At 3: 2/4; at 2: 4/6; at 1: 4/7.
+    expect(bestThreshold({ scores, labels, clusters })).toEqual({ threshold: 2, f1: 4 / 6 })
+    expect(bestThreshold({ scores: [0, 0], labels: [1, 0], clusters: [0, 1] })).toBeNull()
+    const counts = [1, 1, 1, 1, 1, 3]
+    const few = { scores: scores.slice(0, 6), labels: labels.slice(0, 6), clusters: clusters.slice(0, 6), counts }
+    expect(detection(few, 2)).toEqual(detection({ scores, labels, clusters }, 2))
+    expect(averagePrecision(few.scores, few.labels, counts)).toEqual(averagePrecision(scores, labels))
+  })
+
+  test('says nothing where all or none hold the concept, and has no lift where no hit is', () => {
+    expect(detection({ scores, labels: scores.map(() => 0), clusters }, 1)).toBeNull()
+    expect(detection({ scores, labels, clusters }, 9)).toMatchObject({ precision: null, lift: null })
+  })
 })
 
 describe('mutual information', () => {

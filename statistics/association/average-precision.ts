@@ -11,24 +11,37 @@ export interface AveragePrecision {
   readonly prevalence: number
 }
 
-/** Average precision of scores for labels 0 or 1; equal scores are one step. Null without positives. */
-export function averagePrecision(scores: ArrayLike<number>, labels: ArrayLike<number>): AveragePrecision | null {
+/**
+ * Average precision of scores for labels 0 or 1; equal scores are one step, and an entry may stand for several observations.
+ * Null without positives.
+ */
+export function averagePrecision(
+  scores: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  counts?: ArrayLike<number>,
+): AveragePrecision | null {
   checkValues('scores', scores)
   checkParallel('scores', scores, 'labels', labels)
   checkLabels('labels', labels)
+  if (counts) checkParallel('scores', scores, 'counts', counts)
   const order = Uint32Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]!)
-  let positives = 0
-  for (let i = 0; i < labels.length; i++) positives += labels[i]!
-  if (positives === 0) return null
-  let estimate = 0
-  let found = 0
-  for (let start = 0; start < order.length; ) {
-    let end = start
-    let more = 0
-    while (end < order.length && scores[order[end]!] === scores[order[start]!]) more += labels[order[end++]!]!
-    found += more
-    estimate += (more / positives) * (found / end)
-    start = end
+  let [total, positives] = [0, 0]
+  for (let i = 0; i < labels.length; i++) {
+    total += counts?.[i] ?? 1
+    positives += labels[i]! * (counts?.[i] ?? 1)
   }
-  return { estimate, prevalence: positives / labels.length }
+  if (positives === 0) return null
+  let [estimate, found, seen] = [0, 0, 0]
+  for (let k = 0; k < order.length; ) {
+    const score = scores[order[k]!]
+    let more = 0
+    for (; k < order.length && scores[order[k]!] === score; k++) {
+      const count = counts?.[order[k]!] ?? 1
+      more += labels[order[k]!]! * count
+      seen += count
+    }
+    found += more
+    estimate += (more / positives) * (found / seen)
+  }
+  return { estimate, prevalence: positives / total }
 }

@@ -13,9 +13,13 @@ export function jackknife(sample: Uint32Array, statistic: (sample: Uint32Array) 
 
 /** √((n − 1)/n · Σ (θ₍ᵢ₎ − θ̄)²); null for fewer than two entries and where the statistic is undefined without one. */
 export function jackknifeError(sample: Uint32Array, statistic: (sample: Uint32Array) => number | null): number | null {
-  const n = sample.length
+  return sample.length < 2 ? null : jackknifeErrorOf(jackknife(sample, statistic))
+}
+
+/** The same of the statistics with each cluster left out; null for fewer than two and where one is not defined. */
+export function jackknifeErrorOf(left: readonly (number | null)[]): number | null {
+  const n = left.length
   if (n < 2) return null
-  const left = jackknife(sample, statistic)
   let centre = 0
   for (const value of left) {
     if (value === null) return null
