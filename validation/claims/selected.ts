@@ -29,8 +29,26 @@ const mostScreened = 1024
 /** Where the best one counts, AUROC is computed for so many of those that are best by d′. */
 const shortlist = 4
 
+/** Directions that were chosen before, of each source: several questions are asked of them. */
+const known = new WeakMap<TiedSource, Map<string, Float32Array>>()
+
 /** One direction for each control [count, width], chosen like the latent. */
 export function selectedDirections(
+  source: TiedSource,
+  labels: ConceptLabels,
+  selection: Selection,
+  density: number,
+  seed: number,
+): Float32Array {
+  const own = known.get(source) ?? new Map<string, Float32Array>()
+  known.set(source, own)
+  const key = `${Object.values(selection)} ${density} ${seed}`
+  const found = own.get(key) ?? chooseDirections(source, labels, selection, density, seed)
+  own.set(key, found)
+  return found
+}
+
+function chooseDirections(
   source: TiedSource,
   labels: ConceptLabels,
   { concept, rank, among }: Selection,

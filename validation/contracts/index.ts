@@ -1,5 +1,6 @@
 /** What studies say in evidence.json, by the study's name: of each tested latent, and of the SAE as a whole. */
 import { z } from 'zod'
+import { Association } from './association.ts'
 import { BaselinesFindings } from './baselines.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
@@ -8,6 +9,7 @@ import { Transfer } from './transfer.ts'
 /** Null where a study could say nothing; absent where it was not asked. */
 export const LatentFindings = z
   .strictObject({
+    association: Association.nullable(),
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
     transfer: Transfer.nullable(),

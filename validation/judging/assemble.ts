@@ -1,10 +1,10 @@
 /** From raw values to evidence: a pure function, so that `recompute` can hold a file of evidence to its tables. */
 import { Random } from '../../core/random.ts'
-import { benjaminiHochberg } from '../../statistics/multiplicity/false-discovery.ts'
 import type { Claim, FeatureEvidence, InterventionEvidence } from '../evidence.ts'
 import { type EffectRow, fewestDocuments, type Measured } from '../rows.ts'
 import { type AnalysisSettings, analyseIntervention, finite, studyOf, summarise } from './analyse.ts'
 import { analyseDoses } from './doses.ts'
+import { familyQ } from './family.ts'
 import { detectableEffect, powerOfRule } from './rule.ts'
 import { analyseSelectivity, decideSelectivity } from './selectivity.ts'
 import { analyseStrata } from './strata.ts'
@@ -73,16 +73,6 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
       studies: {},
     }
   })
-}
-
-/** q-values over the tests that were run; those that were not stay null and are not of the family. */
-function familyQ(p: readonly (number | null)[]): { q: (number | null)[]; size: number } {
-  const run = p.flatMap((value, i) => (value === null ? [] : [{ value, i }]))
-  const q = new Array<number | null>(p.length).fill(null)
-  benjaminiHochberg(run.map(({ value }) => value)).forEach((value, k) => {
-    q[run[k]!.i] = value
-  })
-  return { q, size: run.length }
 }
 
 function withQ(
