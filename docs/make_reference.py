@@ -43,34 +43,64 @@ TOKENIZER_TEXTS = [
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ....... ------- !!!",
 ]
 
-# Where the parts are: layers, attention, its output projection, MLP, its output projection, final norm.
-LLAMA = ("model.layers", "self_attn", "self_attn.o_proj", "mlp", "mlp.down_proj", "model.norm")
-# Gemma 2 and 3 norm what attention and MLP add, and it is the normed value that is added.
-GEMMA = (
+# Where the parts are: layers; in a layer the module whose output attention adds, attention's output projection, the module
+# that the MLP's input goes into, the one whose output it adds, its last product (None where there are several); final norm.
+LLAMA = ("model.layers", "self_attn", "self_attn.o_proj", "mlp", "mlp", "mlp.down_proj", "model.norm")
+# What attention and MLP add is normed first.
+POST_NORMS = (
     "model.layers",
     "post_attention_layernorm",
     "self_attn.o_proj",
+    "mlp",
     "post_feedforward_layernorm",
     "mlp.down_proj",
     "model.norm",
 )
+EXPERTS = ("model.layers", "self_attn", "self_attn.o_proj", "mlp", "mlp", None, "model.norm")
+GPT = "transformer.h"
 PLACES = {
-    "gpt2": ("transformer.h", "attn", "attn.c_proj", "mlp", "mlp.c_proj", "transformer.ln_f"),
+    "bloom": (GPT, "self_attention.dense", "self_attention.dense", "mlp", *["mlp.dense_4h_to_h"] * 2, "transformer.ln_f"),
+    "cohere": LLAMA,
+    "falcon": (GPT, "self_attention", "self_attention.dense", "mlp", "mlp", "mlp.dense_4h_to_h", "transformer.ln_f"),
+    "gemma": LLAMA,
+    "gemma2": POST_NORMS,
+    "gemma3": tuple(name.replace("model.", "model.language_model.") for name in POST_NORMS),
+    "gemma3_text": POST_NORMS,
+    "gpt2": (GPT, "attn", "attn.c_proj", "mlp", "mlp", "mlp.c_proj", "transformer.ln_f"),
+    "gpt_neo": (GPT, "attn", "attn.attention.out_proj", "mlp", "mlp", "mlp.c_proj", "transformer.ln_f"),
     "gpt_neox": (
         "gpt_neox.layers",
         "attention",
         "attention.dense",
         "mlp",
+        "mlp",
         "mlp.dense_4h_to_h",
         "gpt_neox.final_layer_norm",
     ),
+    "gpt_oss": EXPERTS,
+    "gptj": (GPT, "attn", "attn.out_proj", "mlp", "mlp", "mlp.fc_out", "transformer.ln_f"),
+    "granite": LLAMA,
     "llama": LLAMA,
     "mistral": LLAMA,
+    "mixtral": EXPERTS,
+    "olmo": LLAMA,
+    "olmo2": POST_NORMS,
+    "opt": (
+        "model.decoder.layers",
+        "self_attn",
+        "self_attn.out_proj",
+        "fc1",
+        "fc2",
+        "fc2",
+        "model.decoder.final_layer_norm",
+    ),
+    "phi": ("model.layers", "self_attn", "self_attn.dense", "mlp", "mlp", "mlp.fc2", "model.final_layernorm"),
+    "phi3": LLAMA,
     "qwen2": LLAMA,
+    "qwen2_moe": EXPERTS,
     "qwen3": LLAMA,
-    "gemma2": GEMMA,
-    "gemma3_text": GEMMA,
-    "gemma3": tuple(name.replace("model.", "model.language_model.") for name in GEMMA),
+    "smollm3": LLAMA,
+    "stablelm": LLAMA,
 }
 
 
@@ -79,17 +109,26 @@ def first(value):
     return value[0] if isinstance(value, tuple) else value
 
 
+def attention_of(config):
+    """The way of attention that gives patterns. Falcon's adds ALiBi twice, in the mask and again; the other one does not."""
+    return "sdpa" if config.model_type == "falcon" and config.alibi else "eager"
+
+
 def record(model, input_ids):
     """Runs the model once and returns every reference tensor."""
     kind = model.config.model_type
     if kind not in PLACES:
         sys.exit(f"model_type {kind} is not known; known are {', '.join(PLACES)}.")
-    layers_at, attention_at, output_at, mlp_at, down_at, norm_at = PLACES[kind]
+    layers_at, attention_at, output_at, mlp_at, added_at, down_at, norm_at = PLACES[kind]
+    # Granite adds a share of what attention and MLP give.
+    share = getattr(model.config, "residual_multiplier", 1.0)
     tensors = {}
     handles = []
 
     def keep(name, value):
-        tensors[name] = value.detach().float().clone().contiguous()
+        # Some modules are given all tokens as rows.
+        whole = value.reshape(*input_ids.shape, -1) if value.shape[0] == input_ids.numel() else value
+        tensors[name] = whole.detach().float().clone().contiguous()
 
     def on_input(module, name):
         def hook(_, args, kwargs):
@@ -97,25 +136,27 @@ def record(model, input_ids):
 
         handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
-    def on_output(module, name):
-        handles.append(module.register_forward_hook(lambda _, __, output: keep(name, first(output))))
+    def on_output(module, name, factor=1.0):
+        handles.append(module.register_forward_hook(lambda _, __, output: keep(name, first(output) * factor)))
 
     for index, layer in enumerate(model.get_submodule(layers_at)):
         on_input(layer, f"resid_pre.{index}")
         on_output(layer, f"resid_post.{index}")
-        on_output(layer.get_submodule(attention_at), f"attn_out.{index}")
-        on_output(layer.get_submodule(mlp_at), f"mlp_out.{index}")
-        on_input(layer.mlp, f"blocks.{index}.mlp.hook_in")
-        on_output(layer.mlp, f"blocks.{index}.mlp.hook_out")
+        on_output(layer.get_submodule(attention_at), f"attn_out.{index}", share)
+        on_output(layer.get_submodule(added_at), f"mlp_out.{index}", share)
+        on_input(layer.get_submodule(mlp_at), f"blocks.{index}.mlp.hook_in")
+        on_output(layer.get_submodule("mlp.down_proj" if added_at.startswith("post_") else added_at), f"blocks.{index}.mlp.hook_out")
         on_input(layer.get_submodule(output_at), f"z.{index}")
-        on_input(layer.get_submodule(down_at), f"mlp_act.{index}")
+        if down_at:
+            on_input(layer.get_submodule(down_at), f"mlp_act.{index}")
     on_output(model.get_submodule(norm_at), "final_norm")
 
+    patterns = model.config._attn_implementation == "eager"
     with torch.no_grad():
-        output = model(input_ids, output_attentions=True, use_cache=False)
+        output = model(input_ids, output_attentions=patterns, use_cache=False)
     for handle in handles:
         handle.remove()
-    for index, pattern in enumerate(output.attentions):
+    for index, pattern in enumerate(output.attentions if patterns else ()):
         keep(f"pattern.{index}", pattern)
     keep("logits", output.logits)
     log_probabilities = output.logits[:, :-1].double().log_softmax(-1)
@@ -162,8 +203,9 @@ def main():
         parser.error("the reference must be named NAME.safetensors")
 
     # Eager attention: only it returns the patterns, and it alone never leaves a soft cap out.
+    attention = attention_of(transformers.AutoConfig.from_pretrained(arguments.model))
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        arguments.model, dtype=torch.float32, attn_implementation="eager"
+        arguments.model, dtype=torch.float32, attn_implementation=attention, experts_implementation="eager"
     ).eval()
     tokenizer = None if arguments.random is not None else transformers.AutoTokenizer.from_pretrained(arguments.model)
     input_ids = tokens_of(arguments, model.config, tokenizer)

@@ -35,19 +35,28 @@ export function buildModel(
     run: (tokens, options) => run(runnable, tokens, options),
     unembedding: () => unembedding(architecture, named),
     logitColumns: columns =>
-      architecture.logitCap === null
-        ? tf.tidy(() => tf.matMul(named[architecture.unembedding] as Tensor2D, columns, true))
+      architecture.logitCap === null && architecture.unembeddingBias === null
+        ? tf.tidy(() =>
+            tf.matMul(
+              named[architecture.unembedding] as Tensor2D,
+              columns.mul(architecture.logitScale) as Tensor2D,
+              true,
+            ),
+          )
         : null,
     dispose: () => tf.dispose(Object.values(weights)),
   }
 }
 
-/** W_U [width, vocabulary] behind the final norm's gain and, for layer norms, its centring: C diag(gain) W_U. */
-function unembedding({ norm, finalNorm, unembedding }: Architecture, weights: Record<string, Tensor>): Tensor2D {
+/** W_U [width, vocabulary] behind the final norm's gain and, for layer norms, its centring: C diag(gain) W_U · logitScale. */
+function unembedding(
+  { norm, finalNorm, unembedding, logitScale }: Architecture,
+  weights: Record<string, Tensor>,
+): Tensor2D {
   return tf.tidy(() => {
-    const stored = weights[finalNorm.gain]!
-    const gain = norm.gainPlusOne ? stored.add(1) : stored
-    const folded = weights[unembedding]!.mul(gain).transpose() as Tensor2D
+    const stored = finalNorm.gain ? weights[finalNorm.gain]! : tf.scalar(1)
+    const gain = finalNorm.gain && norm.gainPlusOne ? stored.add(1) : stored
+    const folded = weights[unembedding]!.mul(gain).mul(logitScale).transpose() as Tensor2D
     return norm.kind === 'layer' ? folded.sub(folded.mean(0, true)) : folded
   })
 }

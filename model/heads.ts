@@ -36,17 +36,35 @@ export function projectionByHead(
   const { qkv, form } = projection
   const stored = weights[qkv.weight]!
   const rows = qkv.layout === 'out-in' ? stored : stored.transpose()
-  const three = (x: Tensor, rest: number[]) => {
-    const parts =
-      form === 'together' ? x.reshape([3, heads, headDim, ...rest]) : x.reshape([heads, 3, headDim, ...rest])
-    const [q, k, v] = tf.unstack(parts, form === 'together' ? 0 : 1)
-    return { q: q!, k: k!, v: v! }
-  }
-  const { q, k, v } = three(rows, [width])
-  const turned = (x: Tensor) => x.transpose([0, 2, 1])
+  const { q, k, v } = splitProjection(rows.reshape([1, heads + 2 * kvHeads, headDim, width]), form, { heads, kvHeads })
+  const turned = (x: Tensor) => x.squeeze([0]).transpose([0, 2, 1])
+  const biases = qkv.bias
+    ? splitProjection(weights[qkv.bias]!.reshape([1, heads + 2 * kvHeads, headDim]), form, { heads, kvHeads })
+    : null
   return {
     weights: { q: turned(q), k: turned(k), v: turned(v) },
-    biases: qkv.bias ? three(weights[qkv.bias]!, []) : null,
+    biases: biases && { q: biases.q.squeeze([0]), k: biases.k.squeeze([0]), v: biases.v.squeeze([0]) },
+  }
+}
+
+/** The heads of one product [rows, heads + 2 · kvHeads, …] as queries [rows, heads, …], keys and values [rows, kvHeads, …]. */
+export function splitProjection(
+  x: Tensor,
+  form: 'together' | 'by group',
+  { heads, kvHeads }: Pick<ModelConfig, 'heads' | 'kvHeads'>,
+): Projection<Tensor> {
+  const [rows, , ...rest] = x.shape as number[]
+  if (form === 'together') {
+    const [q, k, v] = tf.split(x, [heads, kvHeads, kvHeads], 1)
+    return { q: q!, k: k!, v: v! }
+  }
+  const each = heads / kvHeads
+  const grouped = x.reshape([rows!, kvHeads, each + 2, ...rest])
+  const [q, k, v] = tf.split(grouped, [each, 1, 1], 2)
+  return {
+    q: q!.reshape([rows!, heads, ...rest]),
+    k: k!.reshape([rows!, kvHeads, ...rest]),
+    v: v!.reshape([rows!, kvHeads, ...rest]),
   }
 }
 

@@ -240,8 +240,8 @@ describe('what does not fit is one sentence, and no tensor stays', () => {
     await refused(/hidden_act is "mish": must be one of gelu/)
   })
   test('a rope type that is not known', async () => {
-    await save({ ...llama, rope_scaling: { type: 'yarn', factor: 2 } }, dataOf(llama))
-    await refused(/rope type "yarn"/)
+    await save({ ...llama, rope_scaling: { type: 'ntk', factor: 2 } }, dataOf(llama))
+    await refused(/rope type "ntk"/)
   })
   test('a missing tensor', async () => {
     const { 'transformer.h.1.ln_2.bias': _, ...rest } = dataOf(gpt2)

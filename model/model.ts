@@ -84,7 +84,7 @@ export interface Model {
   unembedding(): Tensor2D
   /**
    * What `unembed.hook_in` is multiplied by to give Σ_v w_v · logit_v for each column w of `weights` [vocabulary, columns]:
-   * [width, columns]. Null where no product gives it, as logits are capped or there is no such site. The caller disposes it.
+   * [width, columns]. Null where no product gives it, as logits are capped, the head has a bias, or there is no such site. The caller disposes it.
    */
   logitColumns(weights: Tensor2D): Tensor2D | null
   dispose(): void

@@ -4,9 +4,10 @@ import { nearest } from '../core/nearest.ts'
 import { residualOf } from '../core/sites.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture, BlockArchitecture } from './architecture.ts'
-import { block, embed, type Pass, type Piece, unembed } from './forward.ts'
+import { block, embed, unembed } from './forward.ts'
 import { type RotaryTable, rotaryTable } from './layers/rotary.ts'
 import type { Prefix, RunOptions, Site } from './model.ts'
+import type { Pass, Piece } from './pass.ts'
 
 /** What `run` needs of a model. */
 export interface Runnable {

@@ -27,7 +27,7 @@ export function sitesOf(architecture: Architecture): Site[] {
     add(`${at}hook_q_input`, ['position', 'head', 'width'], heads, width)
     add(`${at}hook_k_input`, ['position', 'head', 'width'], kvHeads, width)
     add(`${at}hook_v_input`, ['position', 'head', 'width'], kvHeads, width)
-    norm('ln1', at)
+    if (block.ln1) norm('ln1', at)
     add(`${at}attn.hook_q`, ['position', 'head', 'headDim'], heads, headDim)
     add(`${at}attn.hook_k`, ['position', 'head', 'headDim'], kvHeads, headDim)
     add(`${at}attn.hook_v`, ['position', 'head', 'headDim'], kvHeads, headDim)
@@ -43,11 +43,14 @@ export function sitesOf(architecture: Architecture): Site[] {
     residual(`${at}hook_attn_out`)
     if (!architecture.parallel) residual(`${at}hook_resid_mid`)
     residual(`${at}hook_mlp_in`)
-    norm('ln2', at)
+    if (block.ln2) norm('ln2', at)
     residual(`${at}mlp.hook_in`)
-    add(`${at}mlp.hook_pre`, ['position', 'mlpWidth'], mlpWidth)
-    if (block.mlp.gate) add(`${at}mlp.hook_pre_linear`, ['position', 'mlpWidth'], mlpWidth)
-    add(`${at}mlp.hook_post`, ['position', 'mlpWidth'], mlpWidth)
+    const { mlp } = block
+    if (mlp.form !== 'experts') {
+      add(`${at}mlp.hook_pre`, ['position', 'mlpWidth'], mlpWidth)
+      if (mlp.form === 'fused' || mlp.gate) add(`${at}mlp.hook_pre_linear`, ['position', 'mlpWidth'], mlpWidth)
+      add(`${at}mlp.hook_post`, ['position', 'mlpWidth'], mlpWidth)
+    }
     residual(`${at}mlp.hook_out`)
     if (block.ln2Post) norm('ln2_post', at)
     residual(`${at}hook_mlp_out`)

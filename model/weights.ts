@@ -1,45 +1,8 @@
-/** The weights an architecture needs: their names and shapes, and finding them among what a file or a caller gives. */
+/** Finds the weights that an architecture needs among what a file or a caller gives. */
 import { UserError } from '../core/errors.ts'
-import type { Architecture, LinearNames, NormNames } from './architecture.ts'
+import type { Architecture } from './architecture.ts'
+import { expectedShapes } from './shapes.ts'
 import type { Shapes } from './sizes.ts'
-
-/** Every weight by its Hugging Face name with its shape. */
-export function expectedShapes(architecture: Architecture): Map<string, number[]> {
-  const { width, heads, kvHeads, headDim, mlpWidth, vocabulary, context } = architecture.config
-  const shapes = new Map<string, number[]>()
-  const linear = (names: LinearNames, inputs: number, outputs: number) => {
-    shapes.set(names.weight, names.layout === 'in-out' ? [inputs, outputs] : [outputs, inputs])
-    if (names.bias) shapes.set(names.bias, [outputs])
-  }
-  const norm = (names: NormNames | null, size: number) => {
-    if (!names) return
-    shapes.set(names.gain, [size])
-    if (names.bias) shapes.set(names.bias, [size])
-  }
-  shapes.set(architecture.embedding, [vocabulary, width])
-  if (architecture.positions) shapes.set(architecture.positions, [context, width])
-  for (const block of architecture.blocks) {
-    norm(block.ln1, width)
-    norm(block.ln1Post, width)
-    norm(block.ln2, width)
-    norm(block.ln2Post, width)
-    norm(block.qNorm, headDim)
-    norm(block.kNorm, headDim)
-    const { projection } = block
-    if (projection.form === 'separate') {
-      linear(projection.q, width, heads * headDim)
-      linear(projection.k, width, kvHeads * headDim)
-      linear(projection.v, width, kvHeads * headDim)
-    } else linear(projection.qkv, width, 3 * heads * headDim)
-    linear(block.output, heads * headDim, width)
-    if (block.mlp.gate) linear(block.mlp.gate, width, mlpWidth)
-    linear(block.mlp.in, width, mlpWidth)
-    linear(block.mlp.out, mlpWidth, width)
-  }
-  norm(architecture.finalNorm, width)
-  shapes.set(architecture.unembedding, [vocabulary, width])
-  return shapes
-}
 
 /**
  * For each weight the name under which it was given: the name itself, another beginning of it, or an alias. Throws a

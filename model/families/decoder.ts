@@ -4,10 +4,12 @@
  */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import type { LinearNames, NormNames, Outline } from '../architecture.ts'
+import { type BlockArchitecture, type Outline, plainBlock, plainModel } from '../architecture.ts'
 import type { Activation } from '../layers/activation.ts'
-import type { RotaryFrequencies } from '../layers/rotary.ts'
+import type { Rotary } from '../layers/rotary.ts'
 import { Common } from './config.ts'
+import { linear, norm as normNames } from './names.ts'
+import { contextOf } from './rope.ts'
 
 /** The sizes every Llama-like config has. */
 export const Decoder = Common.extend({
@@ -20,7 +22,7 @@ export const Decoder = Common.extend({
   max_position_embeddings: z.int().min(1),
   rms_norm_eps: z.number().default(1e-6),
 })
-type Decoder = z.output<typeof Decoder>
+type Decoder = Omit<z.output<typeof Decoder>, 'rms_norm_eps'> & { rms_norm_eps?: number }
 
 /** Which layers slide, in families whose configs may say so layer by layer. */
 export const Layers = { layer_types: z.array(z.enum(['full_attention', 'sliding_attention'])).nullish() }
@@ -31,8 +33,8 @@ export interface Differences {
   family: string
   tied: boolean
   activation: Activation
-  /** How a layer's heads rotate; layers that rotate alike give the same array. */
-  rotary: (layer: number) => RotaryFrequencies
+  /** How a layer's heads rotate; layers that rotate alike give the same object. */
+  rotary: (layer: number) => Rotary | null
   /** Whether these layers have biases. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** Window of the sliding layers, and which those are. */
@@ -43,6 +45,8 @@ export interface Differences {
   /** Norms after attention and MLP too (Gemma 2 and 3). */
   postNorms?: boolean
   gainPlusOne?: boolean
+  /** Layer norms instead of RMS norms, with or without a bias. */
+  norm?: { kind: 'layer'; epsilon: number; bias: boolean }
   embeddingScale?: number
   /** q·k is multiplied by this^−½; the head size when absent. */
   queryScale?: number
@@ -74,12 +78,8 @@ export function decoder(c: Decoder & Layers, d: Differences): Outline {
     throw new UserError(`config.json has ${c.num_hidden_layers} layers but ${c.layer_types.length} layer_types.`)
   if (c.layer_types?.includes('sliding_attention') && !d.window)
     throw new UserError('config.json has layer_types with sliding_attention but no sliding_window that is in use.')
-  const linear = (name: string, bias = false): LinearNames => ({
-    weight: `${name}.weight`,
-    bias: bias ? `${name}.bias` : null,
-    layout: 'out-in',
-  })
-  const norm = (name: string): NormNames => ({ gain: `${name}.weight`, bias: null })
+  const kind = d.norm ?? { kind: 'rms' as const, epsilon: c.rms_norm_eps!, bias: false }
+  const norm = (name: string) => normNames(name, kind.bias)
   const slides = (layer: number) =>
     c.layer_types ? c.layer_types[layer] === 'sliding_attention' : (d.slides?.(layer) ?? false)
   return {
@@ -92,41 +92,42 @@ export function decoder(c: Decoder & Layers, d: Differences): Outline {
       headDim,
       mlpWidth: c.intermediate_size,
       vocabulary: c.vocab_size,
-      context: c.max_position_embeddings,
+      context: contextOf(c),
       bosToken: c.bos_token_id,
       eosToken: c.eos_token_id,
     },
     embedding: 'model.embed_tokens.weight',
+    ...plainModel,
     embeddingScale: d.embeddingScale ?? 1,
-    positions: null,
-    norm: { kind: 'rms', epsilon: c.rms_norm_eps, gainPlusOne: d.gainPlusOne ?? false },
+    norm: { kind: kind.kind, epsilon: kind.epsilon, gainPlusOne: d.gainPlusOne ?? false },
     block: layer => {
       const at = `model.layers.${layer}`
       return {
+        ...plainBlock,
         ln1: norm(`${at}.input_layernorm`),
         ln1Post: d.postNorms ? norm(`${at}.post_attention_layernorm`) : null,
         ln2: norm(`${at}.${d.postNorms ? 'pre_feedforward_layernorm' : 'post_attention_layernorm'}`),
         ln2Post: d.postNorms ? norm(`${at}.post_feedforward_layernorm`) : null,
         projection: {
           form: 'separate' as const,
-          q: linear(`${at}.self_attn.q_proj`, d.bias?.qkv),
-          k: linear(`${at}.self_attn.k_proj`, d.bias?.qkv),
-          v: linear(`${at}.self_attn.v_proj`, d.bias?.qkv),
+          q: linear(`${at}.self_attn.q_proj`, d.bias?.qkv ?? false),
+          k: linear(`${at}.self_attn.k_proj`, d.bias?.qkv ?? false),
+          v: linear(`${at}.self_attn.v_proj`, d.bias?.qkv ?? false),
         },
-        qNorm: d.headNorms ? norm(`${at}.self_attn.q_norm`) : null,
-        kNorm: d.headNorms ? norm(`${at}.self_attn.k_norm`) : null,
-        output: linear(`${at}.self_attn.o_proj`, d.bias?.output),
+        qNorm: d.headNorms ? { form: 'shared' as const, names: norm(`${at}.self_attn.q_norm`) } : null,
+        kNorm: d.headNorms ? { form: 'shared' as const, names: norm(`${at}.self_attn.k_norm`) } : null,
+        output: linear(`${at}.self_attn.o_proj`, d.bias?.output ?? false),
         mlp: {
-          gate: linear(`${at}.mlp.gate_proj`, d.bias?.mlp),
-          in: linear(`${at}.mlp.up_proj`, d.bias?.mlp),
-          out: linear(`${at}.mlp.down_proj`, d.bias?.mlp),
+          form: 'neurons' as const,
+          gate: linear(`${at}.mlp.gate_proj`, d.bias?.mlp ?? false),
+          in: linear(`${at}.mlp.up_proj`, d.bias?.mlp ?? false),
+          out: linear(`${at}.mlp.down_proj`, d.bias?.mlp ?? false),
         },
         window: slides(layer) ? (d.window ?? null) : null,
         rotary: d.rotary(layer),
         scale: (d.queryScale ?? headDim) ** -0.5,
       }
     },
-    parallel: false,
     activation: d.activation,
     scoreCap: d.scoreCap ?? null,
     logitCap: d.logitCap ?? null,
@@ -136,5 +137,16 @@ export function decoder(c: Decoder & Layers, d: Differences): Outline {
     renamings: [['model.', ''], ...(d.renamings ?? [])],
     aliases: d.tied ? { 'model.embed_tokens.weight': ['lm_head.weight'] } : {},
     ignored: d.ignored ?? /(^|\.)rotary_emb\.inv_freq$/,
+  }
+}
+
+/** An outline with something else in its blocks; `at` is what their weights' names begin with. */
+export function withBlocks(
+  outline: Outline,
+  changes: (layer: number, at: string) => Partial<BlockArchitecture>,
+): Outline {
+  return {
+    ...outline,
+    block: layer => ({ ...outline.block(layer), ...changes(layer, `model.layers.${layer}`) }),
   }
 }

@@ -1,7 +1,24 @@
 import { describe, expect, test } from 'vitest'
 import { decoderConfigs, smallConfigs } from '../random.fixture.ts'
+import { alibiOf, alibiSlopes } from './alibi.ts'
 import { architectureOf, familyNames } from './index.ts'
-import { frequenciesOf } from './rope.ts'
+import { rotaryOf } from './rope.ts'
+import type { RopeScaling } from './rope-scalings.ts'
+
+const frequenciesOf = (rope: RopeScaling, size: number) => rotaryOf(rope, size).frequencies(4)
+
+/** An architecture as plain values: rotations and biases as what they give. */
+const plain = (config: unknown) => {
+  const { alibi, blocks, ...rest } = architectureOf(config)
+  return {
+    ...rest,
+    alibi: alibi?.(5) ?? null,
+    blocks: blocks.map(({ rotary, ...block }) => ({
+      ...block,
+      rotary: rotary && { ...rotary, frequencies: [rotary.frequencies(4), rotary.frequencies(4096)] },
+    })),
+  }
+}
 
 test('every family has a small config that the tests of sites run', () => {
   expect(Object.keys(smallConfigs).sort()).toEqual([...familyNames])
@@ -47,13 +64,15 @@ describe('the older and the newer form of a config are the same architecture', (
     ],
   ])('%s %j', (model_type, before, after) => {
     const base = { ...old, model_type, num_key_value_heads: model_type === 'gpt_neox' ? undefined : 2 }
-    expect(architectureOf({ ...base, ...before })).toEqual(architectureOf({ ...base, ...after }))
-    expect(architectureOf({ ...base, ...before })).not.toEqual(architectureOf(base))
+    expect(plain({ ...base, ...before })).toEqual(plain({ ...base, ...after }))
+    expect(plain({ ...base, ...before })).not.toEqual(plain(base))
   })
 })
 
 describe('a key that no family reads is refused by its name, in every family', () => {
-  const families = familyNames.filter(family => family !== 'gemma3')
+  const withoutRotation = ['bloom', 'gpt2', 'gpt_neo', 'gptj', 'opt']
+  // Granite has the keys that the others refuse.
+  const families = familyNames.filter(family => !['gemma3', 'granite'].includes(family))
   test.each(families)('%s', model_type => {
     const config = { ...smallConfigs[model_type], model_type }
     const refused = (keys: object, message: string) => {
@@ -64,16 +83,16 @@ describe('a key that no family reads is refused by its name, in every family', (
     refused({ quantization_config: { bits: 4 } }, 'the key quantization_config ({"bits":4})')
     refused({ auto_map: { AutoModelForCausalLM: 'own.Model' } }, 'the key auto_map')
     refused({ is_encoder_decoder: true, logits_scaling: 4 }, 'is_encoder_decoder (true) and the key logits_scaling (4)')
-    if (model_type !== 'gpt2')
+    if (!withoutRotation.includes(model_type))
       refused({ rope_scaling: { rope_type: 'linear', factor: 2, beta: 1 } }, 'rope_scaling.beta')
     expect(
-      architectureOf({
+      plain({
         ...config,
         ...{ torch_dtype: 'bfloat16', use_cache: true, pad_token_id: 3, attention_dropout: 0.1, temperature: 0.7 },
         ...{ is_encoder_decoder: false, quantization_config: null, attention_multiplier: null, max_length: 20 },
         ...{ auto_map: { AutoTokenizer: 'own.Tokenizer' } },
       }),
-    ).toEqual(architectureOf(config))
+    ).toEqual(plain(config))
   })
 
   test('keys of one family are not harmless in another', () => {
@@ -154,4 +173,59 @@ describe('rotary frequencies', () => {
   })
   test('refuse a type without its numbers', () =>
     expect(() => frequenciesOf({ rope_type: 'linear' }, 4)).toThrow('rope type linear but no factor'))
+})
+
+describe('stretched rotations', () => {
+  test('of LongRoPE have other factors beyond the original window, and longer queries and keys', () => {
+    const rope = { rope_type: 'longrope', short_factor: [1, 2], long_factor: [4, 8], rope_theta: 100 }
+    const rotary = rotaryOf({ ...rope, original_max_position_embeddings: 4, max_position_embeddings: 16 }, 4)
+    expect([...rotary.frequencies(4)]).toEqual([1, Math.fround(0.05)])
+    expect([...rotary.frequencies(5)]).toEqual([0.25, Math.fround(0.0125)])
+    expect(rotary.factor).toBeCloseTo(Math.sqrt(1 + Math.log(4) / Math.log(4)), 12)
+    expect(() => rotaryOf({ ...rope, original_max_position_embeddings: 4 }, 8)).toThrow('2 numbers in short_factor')
+  })
+  test('by length keep the base within the window and raise it beyond', () => {
+    const rope = { rope_type: 'dynamic', factor: 2, rope_theta: 100, max_position_embeddings: 8 }
+    const { frequencies } = rotaryOf(rope, 4)
+    expect([...frequencies(8)]).toEqual([...frequencies(3)])
+    // base · (2 · 16 / 8 − 1)^(4/2) = 900.
+    expect(frequencies(16)[1]).toBeCloseTo(1 / 30, 7)
+    const config = { ...decoderConfigs, model_type: 'llama', rope_scaling: { rope_type: 'dynamic', factor: 2 } }
+    expect(architectureOf(config).config.context).toBe(32)
+  })
+  test('of YaRN leave pairs that turn often and divide those that turn seldom', () => {
+    const rope = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64, rope_theta: 10000 }
+    const { frequencies, factor } = rotaryOf(rope, 16)
+    const plain = rotaryOf({ rope_theta: 10000 }, 16).frequencies(1)
+    const ratios = [...frequencies(1)].map((frequency, i) => frequency / plain[i]!)
+    expect(ratios[0]).toBeCloseTo(1, 6)
+    expect(ratios[7]).toBeCloseTo(1 / 4, 6)
+    expect(factor).toBeCloseTo(0.1 * Math.log(4) + 1, 12)
+  })
+})
+
+test('slopes of linear biases are a geometric series, filled up from between where the heads are no power of two', () => {
+  expect(alibiSlopes(8)).toEqual([0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625])
+  expect(alibiSlopes(3)).toEqual([0.0625, 0.00390625, 0.25])
+  expect([...alibiOf(2)(3)]).toEqual([0, 0.0625, 0.125, 0, 0.00390625, 0.0078125])
+})
+
+describe('what a family has that is not computed here is refused', () => {
+  test.each<[string, object, string]>([
+    ['opt', { do_layer_norm_before: false }, 'do_layer_norm_before false'],
+    ['opt', { word_embed_proj_dim: 4 }, 'a word_embed_proj_dim of 4'],
+    ['opt', { _remove_final_layer_norm: true }, 'the key _remove_final_layer_norm (true)'],
+    ['bloom', { apply_residual_connection_post_layernorm: true }, 'apply_residual_connection_post_layernorm true'],
+    ['falcon', { parallel_attn: false }, 'new_decoder_architecture without parallel_attn'],
+    ['falcon', { new_decoder_architecture: false, num_ln_in_parallel_attn: 2 }, 'num_ln_in_parallel_attn 2'],
+    ['gptj', { rotary_dim: 6 }, 'rotates 6 elements'],
+    ['gpt_neo', { num_layers: 3 }, 'attention_types name another number'],
+    ['gpt_oss', { quantization_config: { quant_method: 'mxfp4' } }, 'the key quantization_config'],
+    ['mixtral', { num_experts_per_tok: 5 }, 'num_experts_per_tok must not be more'],
+    ['phi', { partial_rotary_factor: 0.25 }, 'rotates 1 elements'],
+    ['smollm3', { no_rope_layers: [1] }, '1 no_rope_layers'],
+    ['stablelm', { norm_eps: 1e-3 }, 'the key norm_eps'],
+  ])('%s %j', (family, keys, message) => {
+    expect(() => architectureOf({ ...smallConfigs[family], ...keys }).blocks[0]!.rotary).toThrow(message)
+  })
 })

@@ -1,6 +1,6 @@
 /**
- * Gemma 2 and Gemma 3 (text): norms before and after attention and MLP with gain 1 + weight, embeddings times √width,
- * tanh-gelu gate, a scale of scores of its own. Gemma 2 soft-caps scores and logits and slides on even layers; Gemma 3
+ * Gemma 1, 2 and 3 (text): gains of 1 + weight, embeddings times √width, tanh-gelu gate. From Gemma 2 on norms before and after attention and MLP, and a scale of
+ * scores of its own. Gemma 2 soft-caps scores and logits and slides on even layers; Gemma 3
  * norms each head's queries and keys, slides on all but every sixth layer, and rotates those by other frequencies.
  * Gemma 3 with vision (`gemma3`) is its text model, in whose config what is left out has the family's defaults.
  */
@@ -11,7 +11,7 @@ import { ActivationName, readConfig, Token } from './config.ts'
 import { Decoder, type Differences, decoder, Layers } from './decoder.ts'
 import { any, type Harmless, only, sameAs } from './known-keys.ts'
 import { once } from './once.ts'
-import { frequenciesOf, Rope, RopeByLayer, ropeOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
+import { Rope, RopeByLayer, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
 const Cap = z.number().positive().nullish()
 
@@ -49,6 +49,37 @@ function shared(c: z.output<typeof Gemma>): Omit<Differences, 'family' | 'rotary
   }
 }
 
+const Config1 = Decoder.extend({
+  ...Rope,
+  num_key_value_heads: z.int().min(1).default(16),
+  head_dim: z.int().min(1).default(256),
+  /** "gelu" of the official files means its tanh form. */
+  hidden_act: ActivationName.prefault('gelu_pytorch_tanh'),
+  attention_bias: z.boolean().default(false),
+  tie_word_embeddings: z.boolean().default(true),
+})
+
+const own1: Harmless = {
+  ...wholeHeads,
+  mlp_bias: only(false),
+  use_bidirectional_attention: only(false),
+  // Newer files have it beside `hidden_act`, and only that is read.
+  hidden_activation: any,
+}
+
+export function gemma(config: unknown): Outline {
+  const c = readConfig(Config1, config, 'gemma', own1)
+  return decoder(c, {
+    family: 'gemma',
+    tied: c.tie_word_embeddings,
+    activation: c.hidden_act === 'gelu' ? 'gelu_new' : c.hidden_act,
+    bias: { qkv: c.attention_bias, output: c.attention_bias },
+    gainPlusOne: true,
+    embeddingScale: Math.fround(Math.sqrt(c.hidden_size)),
+    rotary: once(() => rotaryOf(wholeHeadsOnly(ropeOf(c)), c.head_dim)),
+  })
+}
+
 const Config2 = Gemma.extend({
   ...Rope,
   attn_logit_softcapping: Cap.default(50),
@@ -61,7 +92,7 @@ export function gemma2(config: unknown): Outline {
     ...shared(c),
     family: 'gemma2',
     scoreCap: c.attn_logit_softcapping ?? null,
-    rotary: once(() => frequenciesOf(wholeHeadsOnly(ropeOf(c)), c.head_dim)),
+    rotary: once(() => rotaryOf(wholeHeadsOnly(ropeOf(c)), c.head_dim)),
     slides: layer => layer % 2 === 0,
   })
 }
@@ -101,7 +132,7 @@ export function gemma3Text(config: unknown, where?: string): Outline {
         rope_theta: theta,
         max_position_embeddings: c.max_position_embeddings,
       })
-      return frequenciesOf(wholeHeadsOnly(settings), c.head_dim)
+      return rotaryOf(wholeHeadsOnly(settings), c.head_dim)
     })
   const fullFrequencies = frequencies({ ...full, ...c.rope_scaling }, c.rope_theta ?? 1e6)
   const localFrequencies = frequencies({ ...local }, c.rope_local_base_freq ?? 1e4)

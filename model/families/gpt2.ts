@@ -1,8 +1,9 @@
 /** GPT-2: learned positions, layer norms with bias, one q|k|v product stored [in, out], ungated MLP, usually tied head. */
 import { z } from 'zod'
-import type { LinearNames, NormNames, Outline } from '../architecture.ts'
+import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { any, type Harmless, sameAs } from './known-keys.ts'
+import { linear, norm } from './names.ts'
 
 const Config = Common.extend({
   n_embd: z.int().min(1),
@@ -35,8 +36,7 @@ const own: Harmless = {
   reorder_and_upcast_attn: any,
 }
 
-const linear = (name: string): LinearNames => ({ weight: `${name}.weight`, bias: `${name}.bias`, layout: 'in-out' })
-const norm = (name: string): NormNames => ({ gain: `${name}.weight`, bias: `${name}.bias` })
+const product = (name: string) => linear(name, true, 'in-out')
 
 export function gpt2(config: unknown): Outline {
   const c = readConfig(Config, config, 'gpt2', own)
@@ -56,30 +56,22 @@ export function gpt2(config: unknown): Outline {
       eosToken: c.eos_token_id,
     },
     embedding: 'transformer.wte.weight',
-    embeddingScale: 1,
+    ...plainModel,
     positions: 'transformer.wpe.weight',
     norm: { kind: 'layer', epsilon: c.layer_norm_epsilon, gainPlusOne: false },
     block: layer => {
       const at = `transformer.h.${layer}`
       return {
+        ...plainBlock,
         ln1: norm(`${at}.ln_1`),
-        ln1Post: null,
         ln2: norm(`${at}.ln_2`),
-        ln2Post: null,
-        projection: { form: 'together' as const, qkv: linear(`${at}.attn.c_attn`) },
-        qNorm: null,
-        kNorm: null,
-        output: linear(`${at}.attn.c_proj`),
-        mlp: { gate: null, in: linear(`${at}.mlp.c_fc`), out: linear(`${at}.mlp.c_proj`) },
-        window: null,
-        rotary: null,
+        projection: { form: 'together' as const, qkv: product(`${at}.attn.c_attn`) },
+        output: product(`${at}.attn.c_proj`),
+        mlp: { form: 'neurons' as const, gate: null, in: product(`${at}.mlp.c_fc`), out: product(`${at}.mlp.c_proj`) },
         scale: (c.scale_attn_weights ? headDim ** -0.5 : 1) / (c.scale_attn_by_inverse_layer_idx ? layer + 1 : 1),
       }
     },
-    parallel: false,
     activation: c.activation_function,
-    scoreCap: null,
-    logitCap: null,
     finalNorm: norm('transformer.ln_f'),
     unembedding: c.tie_word_embeddings ? 'transformer.wte.weight' : 'lm_head.weight',
     tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,

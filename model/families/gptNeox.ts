@@ -4,11 +4,13 @@
  */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import type { LinearNames, NormNames, Outline } from '../architecture.ts'
+import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { type Harmless, sameAs } from './known-keys.ts'
+import { linear, norm } from './names.ts'
 import { once } from './once.ts'
-import { frequenciesOf, Rope, type RopeScaling, ropeOf } from './rope.ts'
+import { contextOf, Rope, ropeOf, rotaryOf } from './rope.ts'
+import type { RopeScaling } from './rope-scalings.ts'
 
 const Share = z.number().gt(0).max(1)
 
@@ -53,13 +55,6 @@ function rotation(c: z.output<typeof Config>): RopeScaling {
   return { ...rope, partial_rotary_factor }
 }
 
-const linear = (name: string, bias = true): LinearNames => ({
-  weight: `${name}.weight`,
-  bias: bias ? `${name}.bias` : null,
-  layout: 'out-in',
-})
-const norm = (name: string): NormNames => ({ gain: `${name}.weight`, bias: `${name}.bias` })
-
 export function gptNeox(config: unknown): Outline {
   const c = readConfig(Config, config, 'gpt_neox', own)
   const headDim = c.hidden_size / c.num_attention_heads
@@ -69,7 +64,7 @@ export function gptNeox(config: unknown): Outline {
     throw new UserError(
       `config.json rotates ${rotated} elements in pairs, but a head has ${headDim} (hidden_size by num_attention_heads).`,
     )
-  const rotary = once(() => (rotated === 0 ? null : frequenciesOf(rope, rotated)))
+  const rotary = once(() => (rotated === 0 ? null : rotaryOf(rope, rotated)))
   return {
     config: {
       family: 'gpt_neox',
@@ -80,38 +75,36 @@ export function gptNeox(config: unknown): Outline {
       headDim,
       mlpWidth: c.intermediate_size,
       vocabulary: c.vocab_size,
-      context: c.max_position_embeddings,
+      context: contextOf(c),
       bosToken: c.bos_token_id,
       eosToken: c.eos_token_id,
     },
     embedding: 'gpt_neox.embed_in.weight',
-    embeddingScale: 1,
-    positions: null,
+    ...plainModel,
     norm: { kind: 'layer', epsilon: c.layer_norm_eps, gainPlusOne: false },
     block: layer => {
       const at = `gpt_neox.layers.${layer}`
       return {
+        ...plainBlock,
         ln1: norm(`${at}.input_layernorm`),
-        ln1Post: null,
         ln2: norm(`${at}.post_attention_layernorm`),
-        ln2Post: null,
         projection: {
-          form: 'by head' as const,
+          form: 'by group' as const,
           qkv: linear(`${at}.attention.query_key_value`, c.attention_bias),
         },
-        qNorm: null,
-        kNorm: null,
         output: linear(`${at}.attention.dense`, c.attention_bias),
-        mlp: { gate: null, in: linear(`${at}.mlp.dense_h_to_4h`), out: linear(`${at}.mlp.dense_4h_to_h`) },
-        window: null,
+        mlp: {
+          form: 'neurons' as const,
+          gate: null,
+          in: linear(`${at}.mlp.dense_h_to_4h`),
+          out: linear(`${at}.mlp.dense_4h_to_h`),
+        },
         rotary: rotary(),
         scale: headDim ** -0.5,
       }
     },
     parallel: c.use_parallel_residual,
     activation: c.hidden_act,
-    scoreCap: null,
-    logitCap: null,
     finalNorm: norm('gpt_neox.final_layer_norm'),
     unembedding: c.tie_word_embeddings ? 'gpt_neox.embed_in.weight' : 'embed_out.weight',
     tiedHead: c.tie_word_embeddings ? 'embed_out.weight' : null,

@@ -5,7 +5,7 @@ import { ActivationName, readConfig } from './config.ts'
 import { Decoder, decoder, headDimOf } from './decoder.ts'
 import { type Harmless, only } from './known-keys.ts'
 import { once } from './once.ts'
-import { frequenciesOf, Rope, ropeOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
+import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
 const Config = Decoder.extend({
   ...Rope,
@@ -28,7 +28,7 @@ export function llama(config: unknown): Outline {
     family: 'llama',
     tied: c.tie_word_embeddings,
     activation: c.hidden_act,
-    rotary: once(() => frequenciesOf(wholeHeadsOnly(ropeOf(c)), headDimOf(c))),
+    rotary: once(() => rotaryOf(wholeHeadsOnly(ropeOf(c)), headDimOf(c))),
     bias: { qkv: c.attention_bias, output: c.attention_bias, mlp: c.mlp_bias },
   })
 }

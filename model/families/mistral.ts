@@ -5,7 +5,7 @@ import { ActivationName, readConfig } from './config.ts'
 import { Decoder, decoder, headDimOf } from './decoder.ts'
 import { type Harmless, only } from './known-keys.ts'
 import { once } from './once.ts'
-import { frequenciesOf, Rope, ropeOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
+import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
 const Config = Decoder.extend({
   ...Rope,
@@ -32,7 +32,7 @@ export function mistral(config: unknown): Outline {
     family: 'mistral',
     tied: c.tie_word_embeddings,
     activation: c.hidden_act,
-    rotary: once(() => frequenciesOf(wholeHeadsOnly(ropeOf(c)), headDimOf(c))),
+    rotary: once(() => rotaryOf(wholeHeadsOnly(ropeOf(c)), headDimOf(c))),
     window: c.sliding_window,
     slides: () => true,
   })

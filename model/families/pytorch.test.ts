@@ -4,8 +4,10 @@ import { z } from 'zod'
 import { startEngine } from '../../engine/engine.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { buildModel } from '../build.ts'
-import { expectedShapes, untied } from '../weights.ts'
+import { expectedShapes } from '../shapes.ts'
+import { untied } from '../weights.ts'
 import { architectureOf } from './index.ts'
+import { namedWeight } from './weights.fixture.ts'
 
 const { tokens, cases } = z
   .object({
@@ -23,27 +25,13 @@ const { tokens, cases } = z
 
 beforeAll(() => startEngine())
 
-/** The rule of pytorch.py. */
-function weight(name: string, shape: readonly number[]) {
-  let state = 1
-  for (const character of name) state = (state * 31 + character.charCodeAt(0)) % 65521
-  const next = () => {
-    state = (state * 48271) % 2147483647 || 1
-    return (2 * state) / 2147483647 - 1
-  }
-  for (let i = 0; i < 8; i++) next()
-  const gain = shape.length === 1 && name.endsWith('.weight')
-  const values = Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, next)
-  return tf.tensor(gain ? values.map(value => 1 + value / 4) : values, [...shape])
-}
-
 describe('a config that is easy to read in another way gives what transformers computes', () => {
   test.each(cases)('$name', ({ config, head, logits }) => {
     const described = architectureOf(config)
     const shapes = expectedShapes(described)
     if (head) for (const [name, shape] of expectedShapes(untied(described))) shapes.set(name, shape)
     // With vision, transformers' names of the text model's weights begin with model. as they do without.
-    const weights = Object.fromEntries([...shapes].map(([name, shape]) => [name, weight(name, shape)]))
+    const weights = Object.fromEntries([...shapes].map(([name, shape]) => [name, namedWeight(name, shape)]))
     const model = buildModel(config, weights, { path: 'a config', hash: '' })
     const last = tf.tidy(() =>
       model

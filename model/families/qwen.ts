@@ -8,7 +8,7 @@ import { ActivationName, readConfig } from './config.ts'
 import { Decoder, type Differences, decoder, headDimOf, Layers } from './decoder.ts'
 import { any, type Harmless, only } from './known-keys.ts'
 import { once } from './once.ts'
-import { frequenciesOf, Rope, ropeOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
+import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
 const Config2 = Decoder.extend({
   ...Rope,
@@ -34,7 +34,7 @@ function shared(c: z.output<typeof Config2>): Omit<Differences, 'family'> {
   return {
     tied: c.tie_word_embeddings,
     activation: c.hidden_act,
-    rotary: once(() => frequenciesOf(wholeHeadsOnly(ropeOf(c)), headDimOf(c))),
+    rotary: once(() => rotaryOf(wholeHeadsOnly(ropeOf(c)), headDimOf(c))),
     window: c.use_sliding_window ? c.sliding_window : null,
     slides: layer => layer >= c.max_window_layers,
   }

@@ -5,24 +5,11 @@
  */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import type { RotaryFrequencies } from '../layers/rotary.ts'
+import type { Rotary } from '../layers/rotary.ts'
 import { type Harmless, only } from './known-keys.ts'
+import { defaultTheta, type RopeScaling, Scaling, scalingKeys, scalings } from './rope-scalings.ts'
 
 const Positive = z.number().positive().nullish()
-
-/** The settings of one kind of rotation. */
-export const Scaling = z.object({
-  rope_type: z.string().nullish(),
-  /** The oldest name of `rope_type`. */
-  type: z.string().nullish(),
-  rope_theta: Positive,
-  partial_rotary_factor: z.number().gt(0).max(1).nullish(),
-  factor: Positive,
-  low_freq_factor: Positive,
-  high_freq_factor: Positive,
-  original_max_position_embeddings: Positive,
-})
-export type RopeScaling = z.output<typeof Scaling>
 
 /** The keys of a config that say how it rotates. */
 export const Rope = {
@@ -46,8 +33,6 @@ export const RopeByLayer = {
   rope_parameters: z.object({ full_attention: Scaling.nullish(), sliding_attention: Scaling.nullish() }).nullish(),
 }
 
-const defaultTheta = 10000
-
 interface RopeConfig {
   rope_theta?: number | null | undefined
   rope_scaling?: RopeScaling | null | undefined
@@ -57,12 +42,13 @@ interface RopeConfig {
 }
 
 /** The settings of a config in either form or both, as the newer one has them. */
-export function ropeOf(config: RopeConfig): RopeScaling {
+export function ropeOf(config: RopeConfig, theta = defaultTheta): RopeScaling {
   const scaling = config.rope_scaling
   const rope = (scaling && Object.keys(scaling).length > 0 ? scaling : config.rope_parameters) ?? {}
   return {
     ...rope,
-    rope_theta: rope.rope_theta ?? config.rope_theta ?? defaultTheta,
+    max_position_embeddings: config.max_position_embeddings,
+    rope_theta: rope.rope_theta ?? config.rope_theta ?? theta,
     original_max_position_embeddings:
       config.original_max_position_embeddings ??
       rope.original_max_position_embeddings ??
@@ -70,57 +56,48 @@ export function ropeOf(config: RopeConfig): RopeScaling {
   }
 }
 
-/** Which numbers each type reads besides the base. */
-const types = {
-  default: [],
-  linear: ['factor'],
-  llama3: ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'],
-} as const satisfies Record<string, readonly (keyof RopeScaling)[]>
-
-/**
- * One frequency for each pair of `size` rotated elements, θ^(−2i/size), scaled as the settings say; in float32 steps,
- * as the reference computes them, since late positions multiply every rounding. An odd size has a last pair of which only
- * one element was meant: it is rotated whole.
- */
-export function frequenciesOf(rope: RopeScaling, size: number): RotaryFrequencies {
+/** How heads rotate by a config's settings, over `size` of their elements. */
+export function rotaryOf(rope: RopeScaling, size: number, pairs: Rotary['pairs'] = 'halves'): Rotary {
   const type = rope.rope_type ?? rope.type ?? 'default'
-  if (!Object.hasOwn(types, type))
+  if (!Object.hasOwn(scalings, type))
     throw new UserError(`config.json asks for the rope type ${JSON.stringify(type)}, which is not known here.`, {
-      fix: `Known are ${Object.keys(types).join(', ')}.`,
+      fix: `Known are ${Object.keys(scalings).join(', ')}.`,
     })
-  const [factor, low, high, original] = numbersOf(rope, type as keyof typeof types)
-  const f32 = Math.fround
-  const base = Float32Array.from({ length: Math.ceil(size / 2) }, (_, i) =>
-    f32(1 / f32((rope.rope_theta ?? defaultTheta) ** f32((2 * i) / size))),
-  )
-  if (factor === undefined) return base
-  if (low === undefined || high === undefined || original === undefined)
-    return base.map(frequency => frequency / factor)
-  return base.map(frequency => {
-    const wavelength = (2 * Math.PI) / frequency
-    if (wavelength < original / high) return frequency
-    if (wavelength > original / low) return frequency / factor
-    const smooth = (original / wavelength - low) / (high - low)
-    return ((1 - smooth) * frequency) / factor + smooth * frequency
-  })
-}
-
-/** The numbers a type reads; one that is missing is refused, and so is one that it does not read and that says something. */
-function numbersOf(rope: RopeScaling, type: keyof typeof types): number[] {
-  const read: readonly (keyof RopeScaling)[] = types[type]
-  for (const key of ['factor', 'low_freq_factor', 'high_freq_factor'] as const)
+  const scaling = scalings[type as keyof typeof scalings]
+  const read: readonly string[] = [...scaling.needs, ...scaling.reads]
+  for (const key of scalingKeys)
     if (!read.includes(key) && (rope[key] ?? 1) !== 1)
       throw new UserError(
-        `config.json has the rope type ${type}, which does not read ${key}, but a ${key} of ${rope[key]}.`,
-        {
-          fix: 'Say the rope_type that is meant, or remove the number.',
-        },
+        `config.json has the rope type ${type}, which does not read ${key}, but a ${key} of ${JSON.stringify(rope[key])}.`,
+        { fix: 'Say the rope_type that is meant, or remove the number.' },
       )
-  return read.map(key => {
-    const value = rope[key]
-    if (typeof value !== 'number') throw new UserError(`config.json has the rope type ${type} but no ${key}.`)
-    return value
-  })
+  for (const key of scaling.needs)
+    if ((rope[key] ?? null) === null) throw new UserError(`config.json has the rope type ${type} but no ${key}.`)
+  // An odd size has a last pair of which only one element was meant: it is rotated whole.
+  return { size: 2 * Math.ceil(size / 2), pairs, ...scaling.make(rope, size) }
+}
+
+/** How many elements of a head a share of it is; a `UserError` where they are no pairs. */
+export function rotatedOf(headDim: number, share: number): number {
+  const rotated = Math.floor(headDim * share)
+  if (rotated < 2 || rotated % 2 === 1)
+    throw new UserError(
+      `config.json rotates ${rotated} elements of each head (a partial_rotary_factor of ${share}), but they are rotated in pairs.`,
+    )
+  return rotated
+}
+
+/** The longest window: a rotation that goes by the window's length stretches what the model was trained on. */
+export function contextOf(config: {
+  readonly max_position_embeddings: number
+  readonly rope_scaling?: object | null | undefined
+  readonly rope_parameters?: object | null | undefined
+}): number {
+  const scaling = config.rope_scaling
+  const rope: Partial<RopeScaling> =
+    (scaling && Object.keys(scaling).length > 0 ? scaling : config.rope_parameters) ?? {}
+  const stretched = (rope.rope_type ?? rope.type) === 'dynamic' ? (rope.factor ?? 1) : 1
+  return Math.floor(config.max_position_embeddings * stretched)
 }
 
 /** Refuses a share of each head to rotate in a family that rotates all of it. */

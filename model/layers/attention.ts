@@ -1,7 +1,7 @@
 /**
  * Causal attention, with grouped keys and values, sliding windows and soft-capped scores.
  *
- *   scores  = cap(scale · q kᵀ) + mask      [batch, head, query, key]
+ *   scores  = cap(scale · q kᵀ) + alibi + mask      [batch, head, query, key]
  *   pattern = softmax(scores)
  *   z       = pattern v                     [batch, position, head, headDim]
  *
@@ -18,6 +18,10 @@ export interface AttentionOptions {
   readonly window: number | null
   /** Scores become cap · tanh(scores / cap) before the mask. */
   readonly cap: number | null
+  /** Added to the scores of each head by the key's position [heads, positions]. */
+  readonly alibi?: Float32Array | null
+  /** A score of each head that stands beside those of the keys and has no value [heads]. */
+  readonly sinks?: Tensor | null
 }
 
 /** The masks last used, as plain numbers: a run needs one for every block, and the next run most often the same. */
@@ -51,7 +55,16 @@ export function attentionScores(q: Tensor, k: Tensor, options: AttentionOptions)
   const products = tf.matMul(grouped, k.transpose([0, 2, 1, 3]), false, true)
   const scores = products.reshape([batch, heads, positions, positions])
   const capped = options.cap === null ? scores : scores.div(options.cap).tanh().mul(options.cap)
-  return capped.add(causalMask(positions, options.window))
+  const biased = options.alibi ? capped.add(tf.tensor4d(options.alibi, [1, heads, 1, positions])) : capped
+  return biased.add(causalMask(positions, options.window))
+}
+
+/** Each query's shares of the keys it sees; where there are sinks they sum to less than one. */
+export function attentionPattern(scores: Tensor, sinks: Tensor | null | undefined): Tensor {
+  if (!sinks) return scores.softmax()
+  const [batch, heads, positions] = scores.shape as [number, number, number]
+  const column = tf.tile(sinks.reshape([1, heads, 1, 1]), [batch, 1, positions, 1])
+  return tf.concat([scores, column], -1).softmax().slice([0, 0, 0, 0], [batch, heads, positions, positions])
 }
 
 /** Each head's mix of values, [batch, position, head, headDim]. */
@@ -65,13 +78,14 @@ export function attentionMix(pattern: Tensor, v: Tensor): Tensor {
 
 /** z of the whole attention, for when nobody asks for scores or pattern. */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
-  if (canCall('PipelineAttention')) {
+  if (canCall('PipelineAttention') && !options.alibi && !options.sinks) {
     const [batch, positions, heads, headDim] = q.shape as [number, number, number, number]
     const rows = (x: Tensor) => ({ rows: x.reshape([batch, positions, x.shape[2]! * headDim]) as Tensor3D })
-    const shape = { ...options, heads, kvHeads: k.shape[2]!, headDim }
+    const { scale, window, cap } = options
+    const shape = { scale, window, cap, heads, kvHeads: k.shape[2]!, headDim }
     return tf.tidy(() => attentionOp(rows(q), rows(k), rows(v), shape).reshape(q.shape))
   }
-  return tf.tidy(() => attentionMix(attentionScores(q, k, options).softmax(), v))
+  return tf.tidy(() => attentionMix(attentionPattern(attentionScores(q, k, options), options.sinks), v))
 }
 
 /**

@@ -5,7 +5,7 @@ import { activation } from './activation.ts'
 import { attention, attentionMix, attentionScores, causalMask } from './attention.ts'
 import { linear, linearByHead } from './linear.ts'
 import { layerNorm, normParts, rmsNorm } from './norm.ts'
-import { rotaryTable, rotate } from './rotary.ts'
+import { type Rotary, rotaryTable, rotate } from './rotary.ts'
 
 beforeAll(() => startEngine())
 
@@ -136,21 +136,36 @@ describe('attention', () => {
 })
 
 describe('rotation', () => {
-  const frequencies = Float32Array.of(1, 0.1)
+  const rotary = (pairs: 'halves' | 'neighbours' = 'halves'): Rotary => ({
+    size: 4,
+    pairs,
+    factor: 1,
+    frequencies: () => Float32Array.of(1, 0.1),
+  })
 
   test('turns each pair by position times frequency', () => {
     const turned = values(() =>
-      rotate(tf.tensor4d([[[[1, 1, 0, 0, 7]], [[1, 1, 0, 0, 7]]]]), 2, rotaryTable(frequencies, 5, 2)),
+      rotate(tf.tensor4d([[[[1, 1, 0, 0, 7]], [[1, 1, 0, 0, 7]]]]), rotary(), rotaryTable(rotary(), 5, 2)),
     )
     const close = (...numbers: number[]) => numbers.map(value => expect.closeTo(value, 6))
     expect(turned.slice(0, 5)).toEqual([1, 1, 0, 0, 7])
     expect(turned.slice(5)).toEqual(close(Math.cos(1), Math.cos(0.1), Math.sin(1), Math.sin(0.1), 7))
   })
 
+  test('turns neighbours where those are the pairs, and what is not rotated stays', () => {
+    const turned = values(() => {
+      const table = rotaryTable({ ...rotary('neighbours'), factor: 2 }, 5, 2)
+      return rotate(tf.tensor4d([[[[1, 0, 1, 0, 7]], [[1, 0, 1, 0, 7]]]]), rotary('neighbours'), table)
+    })
+    const close = (...numbers: number[]) => numbers.map(value => expect.closeTo(value, 6))
+    expect(turned.slice(0, 5)).toEqual([2, 0, 2, 0, 7])
+    expect(turned.slice(5)).toEqual(close(2 * Math.cos(1), 2 * Math.sin(1), 2 * Math.cos(0.1), 2 * Math.sin(0.1), 7))
+  })
+
   test('makes products of queries and keys depend on their distance alone', () => {
     tf.tidy(() => {
       const [q, k] = [random([1, 1, 1, 4], 1), random([1, 1, 1, 4], 2)]
-      const all = (x: Tensor) => rotate(x.tile([1, 6, 1, 1]), 2, rotaryTable(frequencies, 4, 6)).reshape([6, 4])
+      const all = (x: Tensor) => rotate(x.tile([1, 6, 1, 1]), rotary(), rotaryTable(rotary(), 4, 6)).reshape([6, 4])
       const products = tf.matMul(all(q) as never, all(k) as never, false, true).arraySync() as number[][]
       for (let i = 0; i < 4; i++) expect(products[i + 2]![i]).toBeCloseTo(products[2]![0]!, 5)
       expect(Math.abs(products[2]![0]! - products[0]![0]!)).toBeGreaterThan(1e-3)
