@@ -118,6 +118,18 @@ export const ValidateConfig = z.strictObject({
     .min(1)
     .default(['zero', 'mean', 'resample', 'project', 'scale', 'clamp', 'set', 'add', 'set@last'])
     .describe('What the study interventions compares: kind, kind:strength, kind@positions, such as add:2@last'),
+  offTargetMargin: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.5)
+    .describe('Off-target effects below this share of the own one are taken for none by the study specificity'),
+  klCap: z
+    .number()
+    .gt(0)
+    .default(0.05)
+    .describe('Side effect that steering may have, in nats of KL, for the study doses'),
+  setSize: z.int().min(2).max(6).default(4).describe('Latents that the study sets takes away in every combination'),
 })
 
 export type ValidateConfig = z.output<typeof ValidateConfig>

@@ -2,9 +2,10 @@
 
 import type { SaeFindings } from './contracts/index.ts'
 import type { FeatureEvidence } from './evidence.ts'
-import { type AssembleSettings, assemble } from './judging/assemble.ts'
+import { assemble } from './judging/assemble.ts'
 import type { Measured } from './rows.ts'
 import { judgeStudies, type StudyRows } from './studies/run.ts'
+import type { StudySettings } from './studies/study.ts'
 
 /** What stands in evidence.json of features and SAE. */
 export interface Judgement {
@@ -13,7 +14,7 @@ export interface Judgement {
 }
 
 /** Statistics, verdicts and what studies found, from raw values alone. */
-export function judge(measured: readonly Measured[], studied: StudyRows, settings: AssembleSettings): Judgement {
+export function judge(measured: readonly Measured[], studied: StudyRows, settings: StudySettings): Judgement {
   const features = assemble(measured, settings)
   const found = judgeStudies(
     studied,

@@ -4,6 +4,8 @@ import { Association } from './association.ts'
 import { BaselinesFindings } from './baselines.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
+import { SetsFound } from './sets.ts'
+import { SpecificityFound } from './specificity.ts'
 import { Transfer } from './transfer.ts'
 
 /** Null where a study could say nothing; absent where it was not asked. */
@@ -13,6 +15,8 @@ export const LatentFindings = z
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
     transfer: Transfer.nullable(),
+    sets: SetsFound.nullable(),
+    specificity: SpecificityFound.nullable(),
   })
   .partial()
 export type LatentFindings = z.infer<typeof LatentFindings>

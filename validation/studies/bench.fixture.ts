@@ -8,12 +8,12 @@ import type { TokenDataset } from '../../datasets/document.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { ValidateConfig } from '../config.ts'
-import { type AssembleSettings, assemble } from '../judging/assemble.ts'
+import { assemble } from '../judging/assemble.ts'
 import { readText } from '../read-text.ts'
 import { splitText } from '../splits.ts'
 import { planLatents } from '../test-latents.ts'
 import { Working } from '../working.ts'
-import type { LatentStudy, StudyContext, StudyRow, TestedLatent } from './study.ts'
+import type { LatentStudy, StudyContext, StudyRow, StudySettings, TestedLatent } from './study.ts'
 
 const seed = 5
 
@@ -42,7 +42,7 @@ export async function benchOf(
 }
 
 /** What judging is given beside rows. */
-export function settingsOf({ inputs: { config } }: StudyContext): AssembleSettings {
+export function settingsOf({ inputs: { config } }: StudyContext): StudySettings {
   return { ...config, fields: [], strata: {}, seed }
 }
 
@@ -63,7 +63,7 @@ export async function testedBy<Row extends StudyRow>(
 }
 
 /** Settings for the contract suite, which are needed before anything is planted. */
-export const contractSettings: AssembleSettings = {
+export const contractSettings: StudySettings = {
   ...ValidateConfig.parse({ bootstrap: 200 }),
   fields: [],
   strata: {},

@@ -3,13 +3,17 @@ import { association } from './association.ts'
 import { baselinesStudy } from './baselines.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
+import { sets } from './sets.ts'
+import { specificity } from './specificity.ts'
 import type { LatentStudy, SaeStudy } from './study.ts'
 import { transfer } from './transfer.ts'
 
 export const latentStudies: readonly LatentStudy[] = [
-  interventions as LatentStudy,
-  interchange as LatentStudy,
-  transfer as LatentStudy,
   association as unknown as LatentStudy,
+  interchange,
+  interventions,
+  sets,
+  specificity,
+  transfer,
 ]
 export const saeStudies: readonly SaeStudy[] = [baselinesStudy as unknown as SaeStudy]

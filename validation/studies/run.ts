@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import type { ValidateConfig } from '../config.ts'
 import type { LatentFindings, SaeFindings } from '../contracts/index.ts'
 import type { Evidence, FeatureEvidence } from '../evidence.ts'
-import type { AssembleSettings } from '../judging/assemble.ts'
 import type { EffectRow } from '../rows.ts'
 import { type RowColumns, readRows, writeRows } from '../tables.ts'
 import { latentStudies, saeStudies } from './index.ts'
-import type { StudyContext, StudyRow } from './study.ts'
+import type { StudyContext, StudyRow, StudySettings } from './study.ts'
 
 /** Rows of the studies that were done, by name. Those of latents have the column `feature`. */
 export type StudyRows = Readonly<Record<string, readonly StudyRow[]>>
@@ -55,7 +54,7 @@ export async function measureStudies(bench: StudyContext): Promise<StudyRows> {
 export function judgeStudies(
   rows: StudyRows,
   judged: readonly Judged[],
-  settings: AssembleSettings,
+  settings: StudySettings,
 ): { readonly latents: readonly LatentFindings[]; readonly sae: SaeFindings } {
   const latents = judged.map((): Record<string, unknown> => ({}))
   const sae: Record<string, unknown> = {}

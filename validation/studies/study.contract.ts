@@ -1,8 +1,7 @@
 /** What every study of latents is held to: one call a study, with rows that its `measure` gave or a hand wrote. */
 import { expect, test } from 'vitest'
 import { LatentFindings } from '../contracts/index.ts'
-import type { AssembleSettings } from '../judging/assemble.ts'
-import type { Cell, LatentStudy, StudyRow, TestedLatent } from './study.ts'
+import type { Cell, LatentStudy, StudyRow, StudySettings, TestedLatent } from './study.ts'
 
 const fits: Readonly<Record<string, (value: Cell) => boolean>> = {
   int32: value => Number.isInteger(value),
@@ -21,7 +20,7 @@ const fits: Readonly<Record<string, (value: Cell) => boolean>> = {
 export function keepsTheContract<Row extends StudyRow, Found>(
   study: LatentStudy<Row, Found>,
   tested: readonly TestedLatent<Row>[],
-  settings: AssembleSettings,
+  settings: StudySettings,
 ): void {
   test('its rows fill its columns and no others', () => {
     const wrong: string[] = []

@@ -6,6 +6,7 @@
  */
 import type { StageContext } from '../../core/stage.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { ValidateConfig } from '../config.ts'
 import type { Claim, FeatureEvidence } from '../evidence.ts'
 import type { ValidateInputs } from '../inputs.ts'
 import type { AssembleSettings } from '../judging/assemble.ts'
@@ -39,6 +40,9 @@ export interface TestedLatent<Row> {
   readonly evidence: FeatureEvidence
 }
 
+/** What studies judge by, beside what the main test is judged by. */
+export type StudySettings = AssembleSettings & Pick<ValidateConfig, 'offTargetMargin' | 'klCap'>
+
 interface StudyOf {
   /** Its name in settings, evidence and the name of its table. */
   readonly name: string
@@ -57,7 +61,7 @@ export interface LatentStudy<Row extends StudyRow = StudyRow, Found = unknown> e
   /** Rows of one latent, without its number, which the table adds as `feature`. */
   measure(bench: StudyContext, plan: LatentPlan): Promise<readonly Row[]>
   /** What stands in evidence, a latent at a time in the order given: all are seen at once, since they are one family of tests. */
-  judge(tested: readonly TestedLatent<Row>[], settings: AssembleSettings): readonly (Found | null)[]
+  judge(tested: readonly TestedLatent<Row>[], settings: StudySettings): readonly (Found | null)[]
 }
 
 /** A question put to the SAE, or the run as a whole. */
@@ -66,7 +70,7 @@ export interface SaeStudy<Row extends StudyRow = StudyRow, Found = unknown> exte
   judge(
     rows: readonly Row[],
     tested: readonly Omit<TestedLatent<never>, 'rows'>[],
-    settings: AssembleSettings,
+    settings: StudySettings,
   ): Found | null
 }
 
