@@ -240,7 +240,7 @@ describe('intervals', () => {
   })
 
   test('the ratio of means of the same documents covers as it should, and is exact where one is a multiple of the other', () => {
-    const exact = pairedMeanRatio([1, 2, 4], [2, 4, 8])
+    const exact = pairedMeanRatio([3, 4, 5], [6, 8, 10])
     for (const value of [exact.ratio, exact.low, exact.high]) expect(value).toBeCloseTo(0.5, 6)
     expect(pairedMeanRatio([1, 2], [1, -1])).toEqual({ ratio: null, low: null, high: null })
     expect(pairedMeanRatio([1, 2, 3], [5, -4, 1])).toMatchObject({ low: null, high: null })
