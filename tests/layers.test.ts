@@ -47,7 +47,7 @@ const rooms: Readonly<Record<string, Room>> = {
       ...['contracts', 'interventions', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'working.ts'],
       ...['measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts', 'judging', 'inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
-      ...['test-latents.ts', 'baselines', 'studies', 'judge.ts', 'recompute.ts'],
+      ...['test-latents.ts', 'supervised', 'baselines', 'studies', 'judge.ts', 'recompute.ts'],
     ],
   },
   labels: {

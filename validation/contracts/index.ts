@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { Association } from './association.ts'
 import { BaselinesFindings } from './baselines.ts'
+import { CeilingFound } from './ceiling.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
 import { SetsFound } from './sets.ts'
@@ -12,6 +13,7 @@ import { Transfer } from './transfer.ts'
 export const LatentFindings = z
   .strictObject({
     association: Association.nullable(),
+    ceiling: CeilingFound.nullable(),
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
     transfer: Transfer.nullable(),

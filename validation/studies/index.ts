@@ -1,6 +1,7 @@
 /** The studies, by name. Each has its evidence in contracts/index.ts under the same name. */
 import { association } from './association.ts'
 import { baselinesStudy } from './baselines.ts'
+import { ceiling } from './ceiling.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
 import { sets } from './sets.ts'
@@ -15,5 +16,6 @@ export const latentStudies: readonly LatentStudy[] = [
   sets,
   specificity,
   transfer,
+  ceiling as LatentStudy,
 ]
 export const saeStudies: readonly SaeStudy[] = [baselinesStudy as unknown as SaeStudy]
