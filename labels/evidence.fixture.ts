@@ -105,6 +105,7 @@ function interventionOf(mean: number, primary: 'ablate' | 'steer'): Intervention
       z: 5,
       alternative: 'less' as const,
       p: 0.05,
+      ...{ planned: 99, used: 99, method: 'rank' as const },
       critical: 0.2,
     },
   }

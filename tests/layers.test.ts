@@ -45,7 +45,8 @@ const rooms: Readonly<Record<string, Room>> = {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'capture', 'sae', 'latents'],
     order: [
       ...['contracts', 'interventions', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'working.ts'],
-      ...['measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts', 'judging', 'inputs.ts', 'splits.ts'],
+      ...['effects.ts', 'judging', 'rounds.ts', 'measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts'],
+      ...['inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
       ...['test-latents.ts', 'supervised', 'baselines', 'studies', 'judge.ts', 'recompute.ts'],
     ],

@@ -78,7 +78,9 @@ export const Claims = z.strictObject({ schema: z.literal(1), seed: z.number(), c
 export const Comparison = z.strictObject({
   control: z.string(),
   paired: z.boolean(),
+  /** Controls measured, and drawn: the measuring of a kind ends when enough have reached as far. */
   count: z.int(),
+  planned: z.int(),
   /** Mean and standard deviation of the controls' mean effects. */
   mean: number,
   deviation: number,
@@ -94,6 +96,10 @@ export const Comparison = z.strictObject({
   /** What counts as reaching far. */
   alternative: z.enum(['greater', 'less', 'two-sided']),
   p: number,
+  /** Controls that p was read from, the first ones. */
+  used: z.int(),
+  /** `stopped`: by the place of the control that ended the measuring; `rank`: by the rank among all; `tail`: by a fitted tail. */
+  method: z.enum(['rank', 'stopped', 'tail']),
   /** How far the rank test asks the mean effect to reach at level alpha. */
   critical: number,
 })

@@ -2,13 +2,26 @@
 import { Random } from '../core/random.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
+import { type Interventions, interventionsAt } from '../latents/interventions.ts'
 import type { LatentPlan, Study } from './claims/plan.ts'
 import { selectedDirections } from './claims/selected.ts'
 import { randomUnits, tiedLatents } from './claims/tied.ts'
-import { measurePlan } from './measure.ts'
-import { measureTied, type TiedRow } from './measure-tied.ts'
-import type { Measured } from './rows.ts'
+import { compactEffects, type PackedEffects, packEffects, unpackEffects } from './effects.ts'
+import { type MeasureHooks, measurePlan } from './measure.ts'
+import { measureTied } from './measure-tied.ts'
+import { isStopped, type Round, roundsOf } from './rounds.ts'
+import type { EffectRow, Measured } from './rows.ts'
 import type { Working } from './working.ts'
+
+/** What all latents are measured with. */
+interface Bench {
+  readonly study: Study
+  readonly interventions: Interventions
+  readonly working: Working
+  /** Rounds of tied controls that were measured, by name. */
+  readonly tied: Map<string, PackedEffects>
+  pause(): Promise<void>
+}
 
 /** Measures every planned latent and its tied controls; finished parts are kept, so that a cut run goes on behind them. */
 export async function measureAll(
@@ -23,53 +36,87 @@ export async function measureAll(
     plans.reduce((sum, plan) => sum + documentsOf(plan), 0),
     'documents',
   )
-  let done = 0
-  const measured: Measured[] = []
   const pause = async () => {
     await breathe()
     throwIfInterrupted(signal)
   }
-  const tiedRows = new Map<string, readonly TiedRow[]>()
-  for (const plan of plans) {
-    throwIfInterrupted(signal)
-    const { claim } = plan
-    let own = 0
-    const found = await working.part(`latent-${claim.feature}`, () =>
-      measurePlan(study, plan, async () => {
-        progress.update(done + ++own, `latent ${claim.feature}`)
+  const interventions = interventionsAt(study.model, study.sae.metadata.hook_name)
+  const bench: Bench = { study, interventions, working, tied: new Map(), pause }
+  const measured: Measured[] = []
+  let done = 0
+  try {
+    for (const plan of plans) {
+      throwIfInterrupted(signal)
+      let own = 0
+      const onDocument = async () => {
+        progress.update(done + ++own, `latent ${plan.claim.feature}`)
         await pause()
-      }),
-    )
-    const tied = found.rows.length === 0 ? [] : await sharedTied(study, plan, working, tiedRows, pause)
-    done += documentsOf(plan)
-    progress.update(done)
-    measured.push({ claim, ...found, rows: [...found.rows, ...tied.map(row => ({ feature: claim.feature, ...row }))] })
+      }
+      measured.push(await measureOne(bench, plan, { onDocument, pause }))
+      done += documentsOf(plan)
+      progress.update(done)
+    }
+  } finally {
+    interventions.dispose()
   }
   progress.finish()
   return measured
 }
 
-/** The rows of a latent's tied controls, which latents that were chosen alike and are of about the same density share. */
-async function sharedTied(
-  study: Study,
+/** One latent. Its rows are kept in columns, and made anew whenever they are asked for: all rows of many latents are too many. */
+async function measureOne(bench: Bench, plan: LatentPlan, hooks: MeasureHooks): Promise<Measured> {
+  const { claim } = plan
+  const { feature } = claim
+  const { effects, ...found } = await bench.working.part(`latent-${feature}`, async () => {
+    const { rows, ...rest } = await measurePlan(bench.study, bench.interventions, plan, hooks)
+    return { effects: packEffects(rows), ...rest }
+  })
+  const packed = [compactEffects(effects)]
+  const rowsOf = () => {
+    const all: EffectRow[] = []
+    for (const part of packed) for (const row of unpackEffects(feature, part)) all.push(row)
+    return all
+  }
+  if (effects.label.length > 0) {
+    const dose = claim.primary === 'ablate' ? 0 : claim.dose
+    for (const round of roundsOf(bench.study.tied.count)) {
+      packed.push(await tiedRound(bench, plan, round))
+      if (isStopped(rowsOf(), 'tied', claim.primary, dose)) break
+    }
+  }
+  return {
+    claim,
+    ...found,
+    get rows() {
+      return rowsOf()
+    },
+  }
+}
+
+/** A round of a latent's tied controls, which latents that were chosen alike and are of about the same density share. */
+async function tiedRound(
+  { study, interventions, working, tied, pause }: Bench,
   { tied: { density, claimed, selection } }: LatentPlan,
-  working: Working,
-  known: Map<string, readonly TiedRow[]>,
-  pause: () => Promise<void>,
-): Promise<readonly TiedRow[]> {
+  round: Round,
+): Promise<PackedEffects> {
   const chosen = selection ? `${selection.concept}-${selection.rank}` : 'unchosen'
-  const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}`
-  const { config, seed, text, model } = study
-  const plan = { config, seed, text, vocabulary: model.config.vocabulary, unitOf: study.unitOf }
-  const rows =
-    known.get(key) ??
-    (await working.part(key, () => {
-      const directions = selection
-        ? selectedDirections(study.tied, text.discoveryLabels, selection, density, seed)
-        : randomUnits(study.tied.count, study.sae.width, new Random(seed, 'tied'))
-      const target = claimed === 'concept' ? selection?.concept : undefined
-      return measureTied(study, directions, tiedLatents(study.tied, directions, density, target, plan), pause)
+  const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}-${round.end}`
+  const known = tied.get(key)
+  if (known) return known
+  const { config, seed, text, model, sae } = study
+  const effects = await working.part(key, async () => {
+    const directions = selection
+      ? selectedDirections(study.tied, text.discoveryLabels, selection, { density, seed, round })
+      : randomUnits(round.end, sae.width, new Random(seed, 'tied')).slice(round.start * sae.width)
+    const plan = { config, seed, text, vocabulary: model.config.vocabulary, unitOf: study.unitOf }
+    const target = claimed === 'concept' ? selection?.concept : undefined
+    const latents = tiedLatents(study.tied, directions, density, target, plan).map(latent => ({
+      ...latent,
+      id: latent.id + round.start,
     }))
-  known.set(key, rows)
-  return rows
+    return packEffects(await measureTied(study, interventions, { latents, directions, first: round.start }, pause))
+  })
+  const compact = compactEffects(effects)
+  tied.set(key, compact)
+  return compact
 }

@@ -5,14 +5,14 @@ import { quote } from '../core/quote.ts'
 import { Random } from '../core/random.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import { activationsIn, firstPosition } from '../latents/activations.ts'
-import { type Edit, measureEdits, shamDifference } from '../latents/interventions.ts'
-import type { Model } from '../model/model.ts'
+import type { Edit, EditEffect, Interventions, TargetEffect } from '../latents/interventions.ts'
 import { conceptRows } from './claims/concepts.ts'
 import type { LatentPlan, Study } from './claims/plan.ts'
 import { nullMaxima } from './claims/selectivity.ts'
 import type { Target } from './claims/targets.ts'
 import { controlCount } from './config.ts'
 import type { ControlDirections, ControlKind } from './controls/index.ts'
+import { isStopped, roundsOf } from './rounds.ts'
 import {
   type ClaimDocument,
   type EffectRow,
@@ -31,11 +31,12 @@ interface BankControl {
   readonly controlId: number
   /** Its place among those of its kind. */
   readonly place: number
+  /** Its row of the bank. */
+  readonly direction: number
 }
 
 export interface MeasureRequest {
   readonly feature: number
-  readonly site: string
   /** The latent's decoder row. */
   readonly direction: Float32Array
   readonly controls: Readonly<Partial<Record<ControlKind, ControlDirections>>>
@@ -53,117 +54,147 @@ export interface MeasureRequest {
   readonly batchTokens: number
 }
 
-/** Every row of one latent, document by document. `onDocument` is called after each; it may throw to stop. */
+/** What is told while a latent is measured; either may throw to stop. */
+export interface MeasureHooks {
+  /** A document has its first round of an intervention. */
+  onDocument(): void | Promise<void>
+  /** Another piece of work is done. */
+  pause(): void | Promise<void>
+}
+
+/** Every row of one latent: by intervention, then by round of controls, then by document. */
 export async function measureLatent(
-  model: Model,
+  interventions: Interventions,
   request: MeasureRequest,
-  onDocument: () => void | Promise<void>,
+  hooks: MeasureHooks,
 ): Promise<EffectRow[]> {
-  const { direction, controls } = request
-  const width = direction.length
-  const norm = Math.hypot(...direction)
-  const kinds = Object.entries(controls) as [ControlKind, ControlDirections][]
-  const count = kinds.reduce((sum, [, { ids }]) => sum + ids.length, 1)
-  const values = new Float32Array(count * width)
-  values.set(direction)
-  const bankControls: BankControl[] = []
-  for (const [control, { directions, ids }] of kinds) {
-    for (let i = 0; i < ids.length; i++) {
-      const at = (1 + bankControls.length) * width
-      for (let j = 0; j < width; j++) values[at + j] = directions[i * width + j]! * norm
-      bankControls.push({ control, controlId: ids[i]!, place: i })
-    }
-  }
-  const bank = tf.tensor2d(values, [count, width])
+  const { bank, controls } = bankOf(request)
   const rows: EffectRow[] = []
   try {
-    for (const document of request.ablate) {
-      rows.push(...measureDocument(model, request, document, bank, bankControls, 'ablate'))
-      await onDocument()
-    }
-    for (const document of request.steer) {
-      rows.push(...measureDocument(model, request, document, bank, bankControls, 'steer'))
-      await onDocument()
-    }
+    for (const intervention of ['ablate', 'steer'] as const)
+      for (const row of await measureIntervention({ interventions, request, bank, controls }, intervention, hooks))
+        rows.push(row)
   } finally {
     bank.dispose()
   }
   return rows
 }
 
-function measureDocument(
-  model: Model,
-  request: MeasureRequest,
-  { document, window, activations }: ClaimDocument,
-  bank: Tensor2D,
-  bankControls: readonly BankControl[],
+/** The latent's direction, then its controls' at its length, kind by kind. */
+function bankOf({ direction, controls: drawn }: MeasureRequest): { bank: Tensor2D; controls: BankControl[] } {
+  const width = direction.length
+  const norm = Math.hypot(...direction)
+  const kinds = Object.entries(drawn) as [ControlKind, ControlDirections][]
+  const count = kinds.reduce((sum, [, { ids }]) => sum + ids.length, 1)
+  const values = new Float32Array(count * width)
+  values.set(direction)
+  const controls: BankControl[] = []
+  for (const [control, { directions, ids }] of kinds) {
+    for (let i = 0; i < ids.length; i++) {
+      const row = 1 + controls.length
+      for (let j = 0; j < width; j++) values[row * width + j] = directions[i * width + j]! * norm
+      controls.push({ control, controlId: ids[i]!, place: i, direction: row })
+    }
+  }
+  return { bank: tf.tensor2d(values, [count, width]), controls }
+}
+
+interface Bench {
+  readonly interventions: Interventions
+  readonly request: MeasureRequest
+  readonly bank: Tensor2D
+  readonly controls: readonly BankControl[]
+}
+
+/** Rounds of controls until every kind is through or stopped; the first one with the latent itself. */
+async function measureIntervention(
+  bench: Bench,
   intervention: Intervention,
+  hooks: MeasureHooks,
+): Promise<EffectRow[]> {
+  const { request, controls } = bench
+  const most = intervention === request.primary ? Number.POSITIVE_INFINITY : secondaryControls
+  const open = new Set(controls.map(({ control }) => control))
+  const planned = controls.reduce((count, { place }) => Math.max(count, place + 1), 0)
+  const rows: EffectRow[] = []
+  const dose = intervention === 'ablate' ? 0 : request.dose
+  for (const [number, { start, end }] of roundsOf(Math.min(planned, most), true).entries()) {
+    const measured = controls.filter(({ control, place }) => open.has(control) && place >= start && place < end)
+    if (number > 0 && measured.length === 0) break
+    for (const document of request[intervention]) {
+      for (const row of measureDocument(bench, document, intervention, measured, number === 0)) rows.push(row)
+      await (number === 0 ? hooks.onDocument() : hooks.pause())
+    }
+    for (const kind of [...open]) if (isStopped(rows, kind, intervention, dose)) open.delete(kind)
+  }
+  return rows
+}
+
+/** One round in one window: in the first one the latent's edits come before the controls', with loss and KL. */
+function measureDocument(
+  { interventions, request, bank }: Bench,
+  { document, window, activations }: ClaimDocument,
+  intervention: Intervention,
+  controls: readonly BankControl[],
+  isFirst: boolean,
 ): EffectRow[] {
-  const { feature, site, primary, unit, doses, dose, target, batchTokens, direction } = request
+  const { feature, unit, doses, dose, target, batchTokens, direction } = request
   const positions =
     intervention === 'ablate'
       ? [...activations.keys()]
       : Array.from({ length: window.tokens.length - firstPosition }, (_, i) => i + firstPosition)
   const changeTo = (value: number) => Float32Array.from(positions, position => value - (activations.get(position) ?? 0))
-  const edits: Edit[] = []
-  const labels: Pick<EffectRow, 'dose' | 'control' | 'controlId'>[] = []
-  const add = (edit: Edit, label: (typeof labels)[number]) => {
-    edits.push(edit)
-    labels.push(label)
-  }
   const main = intervention === 'ablate' ? 0 : dose
-  if (intervention === 'ablate')
-    add({ direction: 0, change: changeTo(0) }, { dose: 0, control: 'feature', controlId: null })
-  else
-    for (const step of doses)
-      add({ direction: 0, change: changeTo(step * unit) }, { dose: step, control: 'feature', controlId: null })
-  bankControls.forEach((label, i) => {
-    if (intervention !== primary && label.place >= secondaryControls) return
-    const { control, controlId } = label
-    add({ direction: i + 1, change: changeTo(main * unit) }, { dose: main, control, controlId })
-  })
-  const effects = measureEdits(model, site, { window, positions, edits, bank, weights: target.weights, batchTokens })
-  for (const { norm, target, loss, kl } of effects)
+  const own = isFirst ? (intervention === 'ablate' ? [0] : doses) : []
+  const mainChange = changeTo(main * unit)
+  const edits: Edit[] = [
+    ...own.map(step => ({ direction: 0, change: changeTo(step * unit) })),
+    ...controls.map(control => ({ direction: control.direction, change: mainChange })),
+  ]
+  const labels: Pick<EffectRow, 'dose' | 'control' | 'controlId'>[] = [
+    ...own.map(step => ({ dose: step, control: 'feature' as const, controlId: null })),
+    ...controls.map(({ control, controlId }) => ({ dose: main, control, controlId })),
+  ]
+  const asked = { window, positions, edits, bank, weights: target.weights, batchTokens }
+  const effects: (TargetEffect & Partial<EditEffect>)[] = isFirst
+    ? interventions.measure(asked)
+    : interventions.measureTargets(asked)
+  for (const { norm, target, loss = 0, kl = 0 } of effects)
     if (![norm, target, loss, kl].every(Number.isFinite))
       throw new UserError(
         `Editing latent ${feature} (${intervention}) in ${quote(window.id)} makes the model's predictions not finite.`,
         { fix: 'Check the weights of model and SAE for NaN and infinity, or take smaller doses.' },
       )
-  const rows = effects.map((effect, i) => ({
-    feature,
-    intervention,
+  const place = { document, window: window.id, positions: positions.length }
+  const rows = effects.map(({ norm, target, loss = null, kl = null }, i) => ({
+    ...{ feature, intervention },
     ...labels[i]!,
-    document,
-    window: window.id,
-    positions: positions.length,
-    ...effect,
+    ...place,
+    ...{ norm, target, loss, kl },
   }))
-  if (intervention === 'steer') return rows
-  const sham = shamDifference(model, site, window, direction.length)
-  const nothing = { positions: positions.length, norm: 0, target: sham, loss: sham, kl: sham }
-  return [
-    { feature, intervention, dose: 0, control: 'sham', controlId: null, document, window: window.id, ...nothing },
-    ...rows,
-  ]
+  if (!isFirst || intervention === 'steer') return rows
+  const sham = interventions.sham(window, direction.length)
+  const nothing = { norm: 0, target: sham, loss: sham, kl: sham }
+  return [{ feature, intervention, dose: 0, control: 'sham', controlId: null, ...place, ...nothing }, ...rows]
 }
 
 /** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */
 export async function measurePlan(
   study: Study,
+  interventions: Interventions,
   plan: LatentPlan,
-  onDocument: () => void | Promise<void>,
+  hooks: MeasureHooks,
 ): Promise<Omit<Measured, 'claim'>> {
-  const { model, sae, config, seed, text, decoder } = study
+  const { sae, config, seed, text, decoder } = study
   const { claim, concept, target, documents, controls: drawn } = plan
   const { feature } = claim
   const enough = claim.documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
   const rows = !enough
     ? []
     : await measureLatent(
-        model,
+        interventions,
         {
           feature,
-          site: sae.metadata.hook_name,
           direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
           controls: drawn,
           target,
@@ -174,7 +205,7 @@ export async function measurePlan(
           dose: claim.dose,
           batchTokens: config.batchTokens,
         },
-        onDocument,
+        hooks,
       )
   if (concept < 0) return { rows, selectivity: [], nullMaxima: [] }
   const random = new Random(seed, 'shuffle', text.concepts[concept]!)

@@ -283,6 +283,7 @@ describe('verdicts', () => {
       },
       ...{ difference: -mean, low: -high, high: -low },
       ...{ percentile: 1, z: -5, alternative: 'less' as const, p, critical: 0.2 },
+      ...{ planned: count, used: count, method: 'rank' as const },
     }))
     const metric = { effect, controls }
     return {

@@ -26,8 +26,9 @@ export interface EffectRow {
   readonly positions: number
   readonly norm: number
   readonly target: number
-  readonly loss: number
-  readonly kl: number
+  /** Null, as KL is, for controls behind the first round: nothing rests on it. */
+  readonly loss: number | null
+  readonly kl: number | null
 }
 
 /** A window of a document, with the latent's activation at each position that is edited. */

@@ -5,7 +5,7 @@ import { type Column, readTable, writeTable } from '../datasets/tables.ts'
 import type { EffectRow, SelectivityRow } from './rows.ts'
 
 /** Version of effects.parquet; readers refuse others. */
-const effectsSchema = 2
+const effectsSchema = 3
 
 const effectColumns = {
   feature: 'int32',
@@ -18,8 +18,8 @@ const effectColumns = {
   positions: 'int32',
   norm: 'float64',
   target: 'float64',
-  loss: 'float64',
-  kl: 'float64',
+  loss: 'float64?',
+  kl: 'float64?',
 } as const
 
 /** Columns of a table of rows, by the row's keys: a type, with `?` where the value may be missing. */

@@ -32,18 +32,25 @@ const shortlist = 4
 /** Directions that were chosen before, of each source: several questions are asked of them. */
 const known = new WeakMap<TiedSource, Map<string, Float32Array>>()
 
+/** Which controls are chosen, and of what density. */
+export interface SelectedDraw {
+  readonly density: number
+  readonly seed: number
+  /** Their places among all controls of the latent: each is drawn by its own. */
+  readonly round: { readonly start: number; readonly end: number }
+}
+
 /** One direction for each control [count, width], chosen like the latent. */
 export function selectedDirections(
   source: TiedSource,
   labels: ConceptLabels,
   selection: Selection,
-  density: number,
-  seed: number,
+  draw: SelectedDraw,
 ): Float32Array {
   const own = known.get(source) ?? new Map<string, Float32Array>()
   known.set(source, own)
-  const key = `${Object.values(selection)} ${density} ${seed}`
-  const found = own.get(key) ?? chooseDirections(source, labels, selection, density, seed)
+  const key = `${Object.values(selection)} ${draw.density} ${draw.seed} ${draw.round.start} ${draw.round.end}`
+  const found = own.get(key) ?? chooseDirections(source, labels, selection, draw)
   own.set(key, found)
   return found
 }
@@ -52,10 +59,10 @@ function chooseDirections(
   source: TiedSource,
   labels: ConceptLabels,
   { concept, rank, among }: Selection,
-  density: number,
-  seed: number,
+  { density, seed, round }: SelectedDraw,
 ): Float32Array {
-  const { discovery, count, value } = source
+  const { discovery, value } = source
+  const count = round.end - round.start
   const { width } = discovery
   const rows = conceptRows(labels, concept)
   const screened = Math.min(among, mostScreened)
@@ -65,7 +72,7 @@ function chooseDirections(
   const screen = screenOf(discovery, rows)
   try {
     for (let control = 0; control < count; control++) {
-      const drawn = randomUnits(screened, width, new Random(seed, 'selected', control))
+      const drawn = randomUnits(screened, width, new Random(seed, 'selected', round.start + control))
       const scores = screen.scores(drawn, screened)
       const order = Uint32Array.from({ length: screened }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
       for (let i = 0; i < kept; i++) {

@@ -2,14 +2,15 @@
 import { Random } from '../../core/random.ts'
 import { mean, quantile, standardDeviation } from '../../statistics/descriptive.ts'
 import { pairedD, pairedG } from '../../statistics/effects/effect-size.ts'
-import { rankP, signFlip } from '../../statistics/tests/permutation.ts'
+import { type Alternative, rankP, signFlip } from '../../statistics/tests/permutation.ts'
+import { sequentialP } from '../../statistics/tests/sequential.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { EffectSummary } from '../contracts/common.ts'
 import type { Claim, Comparison, InterventionEvidence } from '../evidence.ts'
 import type { EffectRow, Intervention } from '../rows.ts'
 import { differenceInterval, meanInterval } from './interval.ts'
 import type { Study } from './rule.ts'
-import { type ControlSeries, type Grouped, groupRows, isPaired, type Metric } from './values.ts'
+import { type Grouped, groupRows, isPaired, type Metric, type Series, stoppingExceedances } from './values.ts'
 
 export type AnalysisSettings = Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'>
 
@@ -43,19 +44,21 @@ export function directionOf(intervention: Intervention, dose: number): 'increase
 }
 
 /** How controls are ranked: as far in the claimed direction, or as far from 0 where the claim says nothing of it. */
-const alternativeOf = (metric: Metric, direction: 'increase' | 'decrease') =>
+export const alternativeOf = (metric: Metric, direction: 'increase' | 'decrease') =>
   metric !== 'target' ? ('two-sided' as const) : direction === 'decrease' ? ('less' as const) : ('greater' as const)
 
 interface Compared {
   readonly kind: string
   readonly metric: Metric
   readonly own: readonly number[]
-  readonly controls: readonly ControlSeries[]
+  readonly controls: readonly (Series & { readonly id: number })[]
+  /** Controls drawn, of which the last ones may not have been measured. */
+  readonly planned: number
   readonly direction: 'increase' | 'decrease'
   readonly settings: AnalysisSettings
 }
 
-function compare({ kind, metric, own, controls, direction, settings }: Compared): Comparison {
+function compare({ kind, metric, own, controls, planned, direction, settings }: Compared): Comparison {
   const means = controls.map(control => mean(control[metric]))
   const effect = mean(own)
   const alternative = alternativeOf(metric, direction)
@@ -75,6 +78,7 @@ function compare({ kind, metric, own, controls, direction, settings }: Compared)
     control: kind,
     paired: isPaired(kind),
     count: controls.length,
+    planned,
     mean: centre,
     deviation,
     spread: { low: quantile(means, settings.alpha / 2), high: quantile(means, 1 - settings.alpha / 2) },
@@ -85,14 +89,21 @@ function compare({ kind, metric, own, controls, direction, settings }: Compared)
     percentile: means.filter(value => reach(value) < reach(effect)).length / means.length,
     z: deviation > 0 ? finite((effect - centre) / deviation) : null,
     alternative,
-    p: rankP(effect, means, alternative),
+    ...rankOf(effect, means, metric, alternative),
     critical: quantile(means.map(reach), 1 - settings.alpha),
   }
 }
 
+/** The p of an effect among controls, by the sequential rank where controls are measured until enough reach as far. */
+function rankOf(effect: number, means: readonly number[], metric: Metric, alternative: Alternative) {
+  if (metric !== 'target') return { p: rankP(effect, means, alternative), used: means.length, method: 'rank' as const }
+  const { p, used, stopped } = sequentialP(effect, means, stoppingExceedances, alternative)
+  return { p, used, method: stopped ? ('stopped' as const) : ('rank' as const) }
+}
+
 /** Statistics of one intervention at its main dose; q and power are filled in once all latents are known. */
 export function analyseIntervention(
-  claim: Pick<Claim, 'feature' | 'dose'>,
+  claim: Pick<Claim, 'feature' | 'dose'> & Partial<Pick<Claim, 'controls'>>,
   rows: readonly EffectRow[],
   intervention: Intervention,
   settings: AnalysisSettings,
@@ -107,9 +118,12 @@ export function analyseIntervention(
     const key = [seed, 'analyse', claim.feature, intervention, metric]
     return {
       effect: summarise(own, settings, ...key),
-      controls: [...grouped.controls].map(([kind, controls]) =>
-        compare({ kind, metric, own, controls, direction, settings }),
-      ),
+      controls: [...grouped.controls].flatMap(([kind, all]) => {
+        const controls = all.filter((one): one is typeof one & Series => one[metric] !== null)
+        if (controls.length === 0) return []
+        const planned = Math.max(controls.length, metric === 'target' ? (claim.controls?.[kind] ?? 0) : 0)
+        return [compare({ kind, metric, own, controls, planned, direction, settings })]
+      }),
     }
   }
   const metrics = { target: ofMetric('target'), loss: ofMetric('loss'), kl: ofMetric('kl') }
@@ -131,15 +145,20 @@ export function analyseIntervention(
 }
 
 /** The target's effects in the claimed direction, as the rule asks for them. */
-export function studyOf({ own, controls }: Grouped, direction: 'increase' | 'decrease'): Study {
+export function studyOf(
+  { own, controls }: Grouped,
+  claim: Partial<Pick<Claim, 'controls'>>,
+  direction: 'increase' | 'decrease',
+): Study {
   const sign = direction === 'decrease' ? -1 : 1
   const signed = (values: readonly number[]) => Float64Array.from(values, value => sign * value)
   return {
     own: signed(own.target),
-    kinds: [...controls].map(([kind, each]) =>
-      isPaired(kind)
+    kinds: [...controls].map(([kind, each]) => ({
+      planned: claim.controls?.[kind] ?? 0,
+      ...(isPaired(kind)
         ? { paired: each.map(({ target }) => signed(target)) }
-        : { means: signed(each.map(({ target }) => mean(target))) },
-    ),
+        : { means: signed(each.map(({ target }) => mean(target))) }),
+    })),
   }
 }

@@ -44,7 +44,7 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
     const causal = causalVerdict(claim.primary === 'ablate' ? ablate : steer, settings, claimed)
     const decisions: Decision[] = selectivity ? [causal, selectivity] : [causal]
     const doses = analyseDoses(claim, rows, settings, seed)
-    const sham = rows.filter(row => row.control === 'sham').map(row => row.kl)
+    const sham = rows.filter(row => row.control === 'sham').map(row => row.kl!)
     const side = rows.filter(
       row => row.intervention === 'steer' && row.control === 'feature' && row.dose === claim.dose,
     )
@@ -62,7 +62,7 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
         side.length === 0
           ? null
           : summarise(
-              byDocument(side, [...new Set(side.map(({ document }) => document))], row => row.kl),
+              byDocument(side, [...new Set(side.map(({ document }) => document))], row => row.kl!),
               settings,
               seed,
               'side',
@@ -98,7 +98,7 @@ function withPower(
   // Benjamini and Hochberg's procedure lets the claim pass at this p, the others' being what they are.
   const found = evidence.test.q !== null && evidence.test.q <= alpha
   const effectiveAlpha = (alpha * Math.min(size, found ? passed : passed + 1)) / size
-  const study = studyOf(groupRows(rows, claim.primary, evidence.dose), evidence.test.direction)
+  const study = studyOf(groupRows(rows, claim.primary, evidence.dose), claim, evidence.test.direction)
   const rule = { alpha, smallestEffect, effectiveAlpha }
   const random = () => new Random(seed, 'power', claim.feature)
   return {

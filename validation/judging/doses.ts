@@ -13,7 +13,7 @@ export function analyseDoses(claim: Claim, rows: readonly EffectRow[], settings:
     const documents = [...new Set(at.map(({ document }) => document))]
     const summary = (metric: Metric) =>
       summarise(
-        byDocument(at, documents, row => row[metric]),
+        byDocument(at, documents, row => row[metric]!),
         settings,
         seed,
         'dose',
@@ -29,7 +29,11 @@ export function analyseDoses(claim: Claim, rows: readonly EffectRow[], settings:
 /** Spearman's correlation of dose and target within each document, averaged over documents; null where none has one. */
 function trendOf(own: readonly EffectRow[]): number | null {
   const windows = new Map<string, EffectRow[]>()
-  for (const row of own) windows.set(row.document, [...(windows.get(row.document) ?? []), row])
+  for (const row of own) {
+    const rows = windows.get(row.document)
+    if (rows) rows.push(row)
+    else windows.set(row.document, [row])
+  }
   const trends = [...windows.values()].flatMap(rows => {
     const doses = [...new Set(rows.map(({ dose }) => dose))].sort((a, b) => a - b)
     const targets = doses.map(dose => mean(rows.filter(row => row.dose === dose).map(({ target }) => target)))

@@ -73,11 +73,11 @@ export interface ReachPredictor {
 }
 
 /**
- * Draws the `rank`-th largest of as many other controls: the quantile of theirs at U, which is the rank-th smallest of K
+ * Draws the `rank`-th largest of as many other controls, or as were planned where not all were measured: the quantile of theirs at U, which is the rank-th smallest of K
  * uniform numbers. Between the controls at hand, of which the i-th largest lies at i / (K + 1), quantiles are linear; beyond
  * the largest the tail is taken as exponential, with the mean excess of the √K / 2 largest.
  */
-export function reachPredictor(controls: ArrayLike<number>, rank: number): ReachPredictor {
+export function reachPredictor(controls: ArrayLike<number>, rank: number, planned = controls.length): ReachPredictor {
   const sorted = Float64Array.from(controls).sort().reverse()
   const count = sorted.length
   const tail = Math.min(count - 1, Math.max(1, Math.round(Math.sqrt(count) / 2)))
@@ -89,11 +89,11 @@ export function reachPredictor(controls: ArrayLike<number>, rank: number): Reach
     return sorted[below]! + (place - below) * (sorted[Math.min(count - 1, below + 1)]! - sorted[below]!)
   }
   return {
-    own: sorted[rank - 1]!,
+    own: quantile(rank / (planned + 1)),
     draw(random) {
       // Uniform numbers in ascending order, one from the other.
       let above = 1
-      for (let i = 0; i < rank; i++) above *= (1 - random.uniform()) ** (1 / (count - i))
+      for (let i = 0; i < rank; i++) above *= (1 - random.uniform()) ** (1 / (planned - i))
       return quantile(1 - above)
     },
   }

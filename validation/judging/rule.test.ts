@@ -12,7 +12,7 @@ import { groupRows } from './values.ts'
 import { causalVerdict } from './verdict.ts'
 
 const settings = { alpha: 0.05, power: 0.8, bootstrap: 400, smallestEffect: 0.05 }
-const claim = { feature: 0, dose: 1, primary: 'ablate' } as Claim
+const claim = { controls: {}, feature: 0, dose: 1, primary: 'ablate' } as Claim
 const controlCount = 99
 
 /** Rows of a latent with these effects, one window a document, among controls with small ones. */
@@ -34,7 +34,7 @@ function rowsOf(effects: readonly number[], { kinds = ['random', 'foreign', 'tie
 function verdictOn(effects: readonly number[]) {
   const rows = rowsOf(effects)
   const found = analyseIntervention(claim, rows, 'ablate', settings, 0)!
-  const study = studyOf(groupRows(rows, 'ablate', 0), 'decrease')
+  const study = studyOf(groupRows(rows, 'ablate', 0), claim, 'decrease')
   const rule = { alpha: 0.05, smallestEffect: 0.05, effectiveAlpha: 0.05 }
   const power = {
     effectiveAlpha: 0.05,

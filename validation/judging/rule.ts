@@ -27,7 +27,10 @@ export interface Study {
   /** The latent's effect in each document. */
   readonly own: Float64Array
   /** Kinds of control: paired ones with a value for each document of the latent's, others with their means alone. */
-  readonly kinds: readonly ({ readonly paired: readonly Float64Array[] } | { readonly means: Float64Array })[]
+  readonly kinds: readonly (({ readonly paired: readonly Float64Array[] } | { readonly means: Float64Array }) & {
+    /** Controls that a study has, where not all of this one were measured; default: those at hand. */
+    readonly planned?: number
+  })[]
 }
 
 export interface Rule {
@@ -154,13 +157,14 @@ function kindOf({ own }: Study, kind: Study['kinds'][number], { alpha, effective
   const differences =
     'paired' in kind ? own.map((value, d) => value - mean(kind.paired.map(control => control[d]!))) : own
   const { df, standardError } = welchInterval(differences, means)
-  const rank = showsSign(own.length, alpha) ? rankAllowed(means.length, effectiveAlpha) : 0
+  const planned = Math.max(means.length, kind.planned ?? 0)
+  const rank = showsSign(own.length, alpha) ? rankAllowed(planned, effectiveAlpha) : 0
   return {
     centre: mean(means),
     error: means.length > 1 ? standardDeviation(means) / Math.sqrt(means.length) : 0,
     critical: standardError ? studentQuantile(1 - alpha / 2, df) : 0,
     differences,
-    reach: rank < 1 ? null : reachPredictor(means, rank),
+    reach: rank < 1 ? null : reachPredictor(means, rank, planned),
   }
 }
 

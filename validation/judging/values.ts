@@ -12,8 +12,12 @@ export interface Series {
 }
 
 /** One control of a kind. */
-export interface ControlSeries extends Series {
+export interface ControlSeries {
   readonly id: number
+  readonly target: readonly number[]
+  /** Null, as KL is, where it was not measured. */
+  readonly loss: readonly number[] | null
+  readonly kl: readonly number[] | null
 }
 
 /** The latent's values in each document, and its controls'. */
@@ -25,6 +29,9 @@ export interface Grouped {
   /** By kind; a control's values are in the order of `documents`, but for tied ones, which have documents of their own. */
   readonly controls: ReadonlyMap<string, readonly ControlSeries[]>
 }
+
+/** So many controls with an effect as far as the latent's end the measuring of their kind. */
+export const stoppingExceedances = 10
 
 /** Whether controls of a kind are measured on the latent's own documents. */
 export const isPaired = (kind: string) => kind !== 'tied'
@@ -38,25 +45,34 @@ export function groupRows(rows: readonly EffectRow[], intervention: Intervention
     if (row.control === 'feature') feature.push(row)
     if (row.controlId === null) continue
     const kind = kinds.get(row.control) ?? new Map<number, EffectRow[]>()
-    kinds.set(row.control, kind.set(row.controlId, [...(kind.get(row.controlId) ?? []), row]))
+    kinds.set(row.control, kind)
+    const own = kind.get(row.controlId)
+    if (own) own.push(row)
+    else kind.set(row.controlId, [row])
   }
   const documents = [...new Set(feature.map(({ document }) => document))]
-  const series = (own: readonly EffectRow[], order: readonly string[]): Series => ({
-    target: byDocument(own, order, row => row.target),
-    loss: byDocument(own, order, row => row.loss),
-    kl: byDocument(own, order, row => row.kl),
-  })
+  const measured = (own: readonly EffectRow[], order: readonly string[], metric: 'loss' | 'kl') =>
+    own.some(row => row[metric] === null) ? null : byDocument(own, order, row => row[metric]!)
   return {
     documents,
-    own: series(feature, documents),
+    own: {
+      target: byDocument(feature, documents, row => row.target),
+      loss: byDocument(feature, documents, row => row.loss!),
+      kl: byDocument(feature, documents, row => row.kl!),
+    },
     norm: byDocument(feature, documents, row => row.norm),
     controls: new Map(
       [...kinds].map(([kind, controls]) => [
         kind,
-        [...controls].map(([id, own]) => ({
-          id,
-          ...series(own, isPaired(kind) ? documents : [...new Set(own.map(({ document }) => document))]),
-        })),
+        [...controls].map(([id, own]) => {
+          const order = isPaired(kind) ? documents : [...new Set(own.map(({ document }) => document))]
+          return {
+            id,
+            target: byDocument(own, order, row => row.target),
+            loss: measured(own, order, 'loss'),
+            kl: measured(own, order, 'kl'),
+          }
+        }),
       ]),
     ),
   }

@@ -60,7 +60,7 @@ export function causalVerdict(
       reason: `beyond ${nameOf[shortOf.control.control]} it moves the target by at most ${short(shortOf.high)} nats as claimed, less than ${short(smallestEffect)}`,
     }
   for (const kind of requiredKinds) {
-    const count = controls.find(({ control }) => control === kind)?.count ?? 0
+    const count = controls.find(({ control }) => control === kind)?.planned ?? 0
     if (1 / (count + 1) > alpha)
       return {
         verdict: 'inconclusive',

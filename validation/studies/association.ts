@@ -148,7 +148,11 @@ function validationRows(
 function tiedRows(study: Study, { concept, tied }: LatentPlan): AssociationRow[] {
   if (!tied.selection || tied.selection.concept !== concept) return []
   const { text, seed } = study
-  const directions = selectedDirections(study.tied, text.discoveryLabels, tied.selection, tied.density, seed)
+  const directions = selectedDirections(study.tied, text.discoveryLabels, tied.selection, {
+    density: tied.density,
+    seed,
+    round: { start: 0, end: study.tied.count },
+  })
   const thresholds = thresholdsAt(project(study.tied.discovery, directions), tied.density)
   const held = activationsAbove(project(study.tied.validation, directions), thresholds, study.tied.value)
   const strata = tokenStrata(text.validationLabels, conceptRows(text.validationLabels, concept))

@@ -3,6 +3,7 @@
  * documents of that split, drawn as those of validation are, with some of the controls of equal norm.
  */
 
+import { interventionsAt } from '../../latents/interventions.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import { meanRatio } from '../../statistics/intervals/ratio.ts'
 import { drawDocuments } from '../claims/claims.ts'
@@ -60,8 +61,8 @@ export const transfer = latentStudy<TransferRow, Transfer>({
     positions: 'int32',
     norm: 'float64',
     target: 'float64',
-    loss: 'float64',
-    kl: 'float64',
+    loss: 'float64?',
+    kl: 'float64?',
   },
   measure,
   judge: (tested, settings) => tested.map(one => judgeOne(one, settings)),
@@ -74,11 +75,11 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
   const tested = claim.documents[primary].length >= fewestDocuments && claim.discovery.unit > 0
   if (outOfDistribution === null || !tested) return []
   const drawn = drawDocuments(outOfDistribution, feature, { ...config, seed, lot: feature, unitOf })[primary]
+  const interventions = interventionsAt(model, sae.metadata.hook_name)
   const rows = await measureLatent(
-    model,
+    interventions,
     {
       feature,
-      site: sae.metadata.hook_name,
       direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
       controls: fewControls(plan.controls, sae.width),
       target,
@@ -90,8 +91,8 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
       dose: claim.dose,
       batchTokens: config.batchTokens,
     },
-    pause,
-  )
+    { onDocument: pause, pause },
+  ).finally(() => interventions.dispose())
   return rows.flatMap(({ feature: _, ...row }) => (row.control === 'sham' ? [] : [row]))
 }
 
