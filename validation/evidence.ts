@@ -16,7 +16,7 @@ export const definitions: Readonly<Record<string, string>> = {
   difference:
     'mean over documents of the latent’s effect less the mean effect of the controls on the same document; of tied controls, which have documents of their own, less the mean of their mean effects',
   spread: 'quantiles α/2 and 1 − α/2 of the mean effects of the controls of one kind',
-  p: '(1 + #{controls with a mean effect at least as far in the claimed direction}) / (controls + 1); of loss and KL, as far from 0',
+  p: 'h / l where the h-th control with a mean effect at least as far in the claimed direction is the l-th (h = 10: the measuring of its kind ends there), else (1 + #{controls as far}) / (controls + 1); of loss and KL the latter, as far from 0, among the first twenty',
   q: 'Benjamini–Hochberg over the latents tested, of the largest p of the kinds of control',
   interval:
     'of a mean over documents: Student’s t, and of a difference from controls Welch’s over documents and directions; none below three documents',
