@@ -118,6 +118,15 @@ export const ValidateConfig = z.strictObject({
     .min(1)
     .default(['zero', 'mean', 'resample', 'project', 'scale', 'clamp', 'set', 'add', 'set@last'])
     .describe('What the study interventions compares: kind, kind:strength, kind@positions, such as add:2@last'),
+  strengths: z
+    .array(z.number())
+    .refine(doses => new Set(doses).size >= 9 && !doses.includes(0), 'at least nine strengths, 0 not among them')
+    .refine(
+      doses => doses.some(dose => dose < 0) && doses.filter(dose => dose > 0).length >= 4,
+      'a negative strength and four positive ones at least',
+    )
+    .default([-2, -1, -0.5, -0.1, 0.1, 0.5, 1, 2, 4])
+    .describe('Doses of the study doses, in units of the latent’s p99 activation; 0 does nothing and is always meant'),
   offTargetMargin: z
     .number()
     .gt(0)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Association } from './association.ts'
 import { BaselinesFindings } from './baselines.ts'
 import { CeilingFound } from './ceiling.ts'
+import { DosesFound } from './doses.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
 import { SetsFound } from './sets.ts'
@@ -14,6 +15,7 @@ export const LatentFindings = z
   .strictObject({
     association: Association.nullable(),
     ceiling: CeilingFound.nullable(),
+    doses: DosesFound.nullable(),
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
     transfer: Transfer.nullable(),

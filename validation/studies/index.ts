@@ -2,6 +2,7 @@
 import { association } from './association.ts'
 import { baselinesStudy } from './baselines.ts'
 import { ceiling } from './ceiling.ts'
+import { doses } from './doses.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
 import { sets } from './sets.ts'
@@ -11,6 +12,7 @@ import { transfer } from './transfer.ts'
 
 export const latentStudies: readonly LatentStudy[] = [
   association as unknown as LatentStudy,
+  doses,
   interchange,
   interventions,
   sets,
