@@ -6,6 +6,7 @@ import { parseConfig } from '../core/config.ts'
 import { UserError } from '../core/errors.ts'
 import { linkTarget, readJson } from '../core/files.ts'
 import { hashValue, sha256File } from '../core/hash.ts'
+import { Random } from '../core/random.ts'
 import { openSafetensors, type SafetensorsFile } from '../engine/safetensors.ts'
 import { type Tensor, tf } from '../engine/tf.ts'
 import { buildModel } from './build.ts'
@@ -19,9 +20,10 @@ const Index = z.object({ weight_map: z.record(z.string(), z.string()) })
 /**
  * Loads a model. `path` is a directory, or a .safetensors file (or model.safetensors.index.json) in one, for weights
  * that have another name; a file named `config*.json` picks another config. F16 and BF16 weights become float32.
+ * `shuffled` is a seed with which the entries of every matrix change places: the same sizes and scales, and nothing learned.
  * Throws a `UserError` for files that are missing, damaged, or do not fit each other.
  */
-export async function loadModel(path: string): Promise<Model> {
+export async function loadModel(path: string, { shuffled }: { readonly shuffled?: number } = {}): Promise<Model> {
   const { config, weights } = await filesOf(path)
   const hfConfig = await readJson(config, 'model config')
   const shards = await openShards(weights)
@@ -42,16 +44,23 @@ export async function loadModel(path: string): Promise<Model> {
     const architecture =
       both && !equal(await read(both.embedding), await read(both.head)) ? untied(described) : described
     for (const [name, found] of matchWeights(architecture, given, weights))
-      loaded[name] = tf.tensor(await read(found), given.get(found)!)
+      loaded[name] = tf.tensor(dealt(await read(found), given.get(found)!, name, shuffled), given.get(found)!)
     const hashes: string[] = []
     for (const shard of shards) hashes.push(await sha256File(shard.path))
-    return buildModel(hfConfig, loaded, { path, hash: hashValue({ config: hfConfig, weights: hashes }) })
+    const identity = { config: hfConfig, weights: hashes, ...(shuffled === undefined ? {} : { shuffled }) }
+    return buildModel(hfConfig, loaded, { path, hash: hashValue(identity) })
   } catch (error) {
     tf.dispose(loaded)
     throw error
   } finally {
     for (const shard of shards) await shard.close()
   }
+}
+
+/** The entries of a matrix in an order that seed and name draw; gains and biases, and all without a seed, as they are. */
+function dealt(values: Float32Array, shape: readonly number[], name: string, seed: number | undefined): Float32Array {
+  if (seed === undefined || shape.length < 2) return values
+  return new Random(seed, 'shuffled weights', name).shuffle(values.slice())
 }
 
 /** Which config and which weights (a .safetensors file or an index) a path means. */

@@ -21,6 +21,11 @@ export interface StepSettings extends OptimiserSettings, RateSchedule {
   readonly decoderNorm: 'free' | 'unit' | 'unit-before'
   /** Take from the decoder gradient what is parallel to the decoder rows. */
   readonly projectGradient: boolean
+  /**
+   * A matrix that keeps every byte: of the encoder or of the decoder. Its gradient counts in the norm of all of them. Decoder
+   * rows that stay as they are need no norm and no projection.
+   */
+  readonly freeze?: 'encoder' | 'decoder' | undefined
   /** A latent that did not fire for so many rows is dead. */
   readonly deadAfterTokens: number
   readonly sparsityWarmUp: number
@@ -28,6 +33,9 @@ export interface StepSettings extends OptimiserSettings, RateSchedule {
   readonly kAnneal?: number | undefined
   readonly kFrom?: number | undefined
 }
+
+/** The matrices that `freeze` names. */
+const matrixOf = { encoder: 'wEnc', decoder: 'wDec' } as const
 
 /** What a step reports; only with `measure`, the other fields are always there. */
 export interface StepReport {
@@ -50,6 +58,8 @@ export class Stepper {
   readonly shape: Shape
   readonly total: number
   readonly variance: number
+  /** Name of the weight that steps leave as it is. */
+  protected readonly frozen: string | undefined
   step = 0
   state: State
   /** Which latents fired in the steps so far, and which are dead. */
@@ -66,13 +76,20 @@ export class Stepper {
     total: number
     variance: number
   }) {
+    const { freeze } = parts.settings
+    if (freeze && !parts.params[matrixOf[freeze]])
+      throw new UserError(`freeze ${freeze} does not apply to ${parts.architecture.name}, which has no such matrix.`, {
+        fix: 'Leave freeze out.',
+      })
     if (parts.settings.decoderNorm !== 'free' && !parts.params.wDec)
       throw new UserError(`decoderNorm ${parts.settings.decoderNorm} does not apply to ${parts.architecture.name}.`, {
         fix: 'Set decoderNorm to free.',
       })
     this.architecture = parts.architecture
     this.own = parts.own
-    this.settings = parts.settings
+    this.settings =
+      freeze === 'decoder' ? { ...parts.settings, decoderNorm: 'free', projectGradient: false } : parts.settings
+    this.frozen = freeze && matrixOf[freeze]
     this.shape = parts.shape
     this.total = parts.total
     this.variance = parts.variance
@@ -124,7 +141,7 @@ export class Stepper {
     const clipped = clip(projected, settings.gradientClip)
     const rate = rateAt(settings, step, this.total)
     names.forEach((name, i) => {
-      update(this.slots.get(name)!, clipped.gradients[i]!, rate, step + 1, settings)
+      if (name !== this.frozen) update(this.slots.get(name)!, clipped.gradients[i]!, rate, step + 1, settings)
     })
     if (settings.decoderNorm === 'unit') this.normaliseDecoder()
 

@@ -17,6 +17,10 @@ test.each<[TrainInput, string]>([
   [{ learningRate: 1e-3, rateRule: 'latents' }, 'rateRule chooses a learning rate, and learningRate is given.'],
   [{ sparsityWarmUp: 10 }, 'sparsityWarmUp raises a sparsity loss, and topk has none.'],
   [{ architecture: 'jumprelu', kAnneal: 10 }, 'kAnneal lowers k, and jumprelu has none.'],
+  [
+    { freeze: 'decoder', decoderNorm: 'free' },
+    'decoderNorm says how decoder rows change, and freeze keeps them as they are.',
+  ],
   [{ kFrom: 64 }, 'kFrom says where kAnneal begins, and kAnneal is not given.'],
   [{ kAnneal: 10, kFrom: 4, k: 8 }, 'kFrom is 4, but k falls from it to 8.'],
 ])('%j: train key %s', (input, message) => {
@@ -30,6 +34,7 @@ test.each<TrainInput>([
   { architecture: 'jumprelu', sparsityWarmUp: 10 },
   { architecture: 'crosscoder', activation: 'batchtopk', kAnneal: 10 },
   { kAnneal: 10, kFrom: 64 },
+  { freeze: 'encoder', decoderNorm: 'unit-before' },
   { weightDecay: 0, decay: 0, schedule: 'constant' },
 ])('%j has a meaning', input => {
   expect(() => resolve(input)).not.toThrow()

@@ -56,6 +56,12 @@ const rules: readonly Rule[] = [
     fix: 'Leave it out; sparsityWarmUp raises the sparsity loss over the first steps.',
   },
   {
+    keys: ['decoderNorm', 'projectGradient'],
+    fits: ({ freeze }) => freeze !== 'decoder',
+    because: () => 'says how decoder rows change, and freeze keeps them as they are',
+    fix: 'Leave it out, or freeze the encoder.',
+  },
+  {
     keys: ['kFrom'],
     fits: ({ kAnneal }) => kAnneal !== undefined && kAnneal > 0,
     because: () => 'says where kAnneal begins, and kAnneal is not given',

@@ -41,6 +41,10 @@ export const TrainingSettings = z.strictObject({
     .default('unit')
     .describe('Norm of decoder rows: free, brought to 1 after every step, or before every step'),
   projectGradient: z.boolean().default(true).describe('Take from the decoder gradient what is parallel to its rows'),
+  freeze: z
+    .enum(['encoder', 'decoder'])
+    .optional()
+    .describe('Matrix that stays as it was drawn, for baselines; its bias learns on (default: none)'),
   foldDecoderNorm: z.boolean().default(true).describe('Save decoder rows with norm 1, their norm in the encoder'),
   decoderBias: z.enum(decoderBiasStarts).default('geometric-median').describe('Where the decoder bias starts'),
   inputScale: z

@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { silent } from '../../core/progress.ts'
 import { Random } from '../../core/random.ts'
 import { memoryMetrics } from '../../core/stage.ts'
+import { toyworldModelDirectory } from '../../datasets/toyworld/index.ts'
 import { startEngine } from '../../engine/engine.ts'
-import { tf } from '../../engine/tf.ts'
+import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { encodeWindows, valuesOf } from '../../latents/activations.ts'
 import { fakeDataset, fakeModel, fakeSae, modelWidth } from '../../latents/fake.fixture.ts'
 import { encodeValues, recentre, siteValues } from '../../latents/projections.ts'
+import { loadModel } from '../../model/load.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
 import type { Study } from '../claims/plan.ts'
@@ -54,7 +56,8 @@ afterAll(() => {
 })
 
 describe('every baseline', () => {
-  for (const name of Object.keys(baselines) as BaselineName[]) {
+  // The hand-made model has no file to load with shuffled weights; the built-in one does below.
+  for (const name of baselineNames.filter(one => one !== 'untrained-model')) {
     test(`${name}: an SAE of the same place, the same from the same seed, that leaves no tensor behind`, async () => {
       const before = tf.memory().numTensors
       const decoders: Float32Array[] = []
@@ -88,6 +91,47 @@ describe('every baseline', () => {
     expect(mean(own)).toBeGreaterThan(0.8 * mean(wanted))
     expect(mean(own)).toBeLessThan(1.1 * mean(wanted))
     made.dispose()
+  })
+})
+
+describe('baselines that learn', () => {
+  test('keep what is frozen as it was drawn, and read what they learned: FVU below that of random directions', async () => {
+    const fvuOf = (made: Sae) =>
+      tf.tidy(() => {
+        const { values, tokens, width } = source.values
+        const x = tf.tensor2d(values, [tokens, width]) as Tensor2D
+        const error = x.sub(made.reconstruct(x)).square().sum()
+        return error.div(x.sub(x.mean(0)).square().sum()).dataSync()[0]!
+      })
+    const random = await baselines.random.make(source)
+    const chance = fvuOf(random.sae)
+    random.dispose()
+    for (const name of ['frozen-decoder', 'frozen-encoder'] as const) {
+      const made = await baselines[name].make({ ...source, tokens: 20_000 })
+      expect(made.sae.architecture).toBe('topk')
+      expect(fvuOf(made.sae)).toBeLessThan(Math.min(0.9, chance))
+      made.dispose()
+    }
+  }, 30_000)
+
+  test('the model with shuffled weights has the entries of each matrix in another order, and its gains as they are', async () => {
+    const path = toyworldModelDirectory()
+    const [own, shuffled, again] = [
+      await loadModel(path),
+      await loadModel(path, { shuffled: 1 }),
+      await loadModel(path, { shuffled: 1 }),
+    ]
+    expect(new Set([own, shuffled, again].map(({ hash }) => hash)).size).toBe(2)
+    for (const [name, weight] of Object.entries(own.weights)) {
+      const values = (of: Model) => of.weights[name]!.dataSync() as Float32Array
+      expect(values(again)).toEqual(values(shuffled))
+      if (weight.rank < 2) expect(values(shuffled)).toEqual(values(own))
+      else {
+        expect(values(shuffled)).not.toEqual(values(own))
+        expect(values(shuffled).slice().sort()).toEqual(values(own).slice().sort())
+      }
+    }
+    for (const one of [own, shuffled, again]) one.dispose()
   })
 })
 

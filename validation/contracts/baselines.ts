@@ -3,7 +3,14 @@ import { z } from 'zod'
 import { numberOrNull as number } from './common.ts'
 
 /** Every baseline that settings may name. */
-export const baselineNames = ['random', 'shuffled-decoder', 'pca'] as const
+export const baselineNames = [
+  'random',
+  'shuffled-decoder',
+  'pca',
+  'frozen-decoder',
+  'frozen-encoder',
+  'untrained-model',
+] as const
 export type BaselineName = (typeof baselineNames)[number]
 
 /** `yes` where the interval of the difference lies above zero, `no` where the difference does not. */

@@ -56,7 +56,9 @@ export abstract class OwnedStepper extends Stepper {
     const { step } = this
     const rows = batch.input.shape[0]
     const rate = rateAt(this.settings, step, this.total)
+    const kept = this.frozen === undefined ? undefined : own(this.owned[this.frozen]!.weight)
     const { counts, taken } = this.change(batch, rate, options.measure ?? false)
+    if (kept) this.putBack(kept)
     this.firing.add(counts, rows, options.count ?? false)
     this.step++
     if (!taken) return undefined
@@ -71,6 +73,16 @@ export abstract class OwnedStepper extends Stepper {
       dead: this.firing.dead,
       gradientNorm,
     }
+  }
+
+  /** Gives the frozen weight its bytes again, which ops have changed with all others. */
+  private putBack(kept: Tensor): void {
+    const slot = this.owned[this.frozen!]!
+    slot.weight.dispose()
+    this.owned[this.frozen!] = { ...slot, weight: kept }
+    if (this.frozen !== 'wEnc') return
+    this.packed?.dispose()
+    this.pack(this.owned)
   }
 
   /** Takes the step as `Stepper` does, in dense tensors; the weights lie in the usual orientation while it lasts. */
