@@ -63,6 +63,11 @@ export const ValidateConfig = z.strictObject({
       ),
       random: count.describe('Random directions of equal norm'),
       foreign: count.describe('Other active latents of equal norm'),
+      matched: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe('Other active latents most like the latent in density, activation and the tokens they fire at'),
       covariance: z.int().min(0).default(0).describe('Random directions with the covariance of the values'),
     })
     .prefault({})

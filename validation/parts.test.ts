@@ -9,7 +9,6 @@ import { cutWindow, drawDocuments } from './claims/claims.ts'
 import { conceptRows, groupOf, labelWindows } from './claims/concepts.ts'
 import { conceptAurocs, latentAuroc, nullMaxima, rankActivations } from './claims/selectivity.ts'
 import { conceptTarget, countTargets, firingTarget, topTokens } from './claims/targets.ts'
-import { controls } from './controls/index.ts'
 import type { InterventionEvidence } from './evidence.ts'
 import { causalVerdict, overall, selectivityVerdict } from './judging/verdict.ts'
 
@@ -135,52 +134,6 @@ describe('targets', () => {
         .map(({ token }) => token)
         .sort(),
     ).toEqual([13, 14, 15, 16])
-  })
-})
-
-describe('controls', () => {
-  const width = 8
-  const random = () => new Random('controls')
-  const decoder = new Random('decoder').normals(40 * width)
-  decoder.set(decoder.subarray(0, width), width) // latent 1 is a copy of latent 0
-  const source = {
-    width,
-    latent: 0,
-    decoder,
-    active: Array.from({ length: 30 }, (_, i) => i),
-    sameConcept: new Set([7]),
-    samples: new Float32Array(),
-    random: random(),
-  }
-  const norms = (directions: Float32Array) =>
-    Array.from({ length: directions.length / width }, (_, i) =>
-      Math.hypot(...directions.subarray(i * width, (i + 1) * width)),
-    )
-
-  test('random directions are of unit length and seeded', () => {
-    const drawn = controls.random.draw({ ...source, random: random() }, 5)
-    for (const norm of norms(drawn.directions)) expect(norm).toBeCloseTo(1, 5)
-    expect(controls.random.draw({ ...source, random: random() }, 5)).toEqual(drawn)
-  })
-
-  test('foreign latents are active ones, no copies, none of the same concept, none twice', () => {
-    const { ids, directions } = controls.foreign.draw({ ...source, random: random() }, 99)
-    expect(new Set(ids).size).toBe(ids.length)
-    for (const [i, id] of ids.entries()) {
-      expect(id).toBeLessThan(30)
-      expect([0, 1, 7]).not.toContain(id)
-      const cosine = directions
-        .subarray(i * width, (i + 1) * width)
-        .reduce((sum, x, j) => sum + (x * decoder[j]!) / Math.hypot(...decoder.subarray(0, width)), 0)
-      expect(Math.abs(cosine)).toBeLessThanOrEqual(0.3 + 1e-6)
-    }
-  })
-
-  test('covariance-matched directions lie where the samples vary', () => {
-    const samples = Float32Array.from({ length: 50 * width }, (_, i) => (i % width === 3 ? (i % 7) - 3 : 0))
-    const { directions } = controls.covariance.draw({ ...source, samples, random: random() }, 4)
-    for (let i = 0; i < 4; i++) expect(Math.abs(directions[i * width + 3]!)).toBeCloseTo(1, 5)
-    expect(controls.covariance.draw({ ...source, random: random() }, 4).ids).toEqual([])
   })
 })
 

@@ -5,6 +5,7 @@ import type { Activations } from '../../latents/activations.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { controlCount, type ValidateConfig } from '../config.ts'
+import { likenessOf } from '../controls/firing.ts'
 import { type ControlDirections, type ControlKind, controlKinds, controls } from '../controls/index.ts'
 import type { Claim } from '../evidence.ts'
 import type { Candidate } from './choose.ts'
@@ -77,13 +78,14 @@ export function planLatent(study: Study, candidate: Candidate): LatentPlan {
       .map(other => other.latent),
   )
   const active = text.candidates.map(other => other.latent)
+  const likeness = (others: readonly number[]) => likenessOf(discovery, latent, others)
   const drawn: Partial<Record<ControlKind, ControlDirections>> = {}
   for (const kind of controlKinds) {
     const count = controlCount(config.controls[kind], study.claims, config.alpha)
     if (count === 0) continue
     const random = new Random(seed, 'control', kind, latent)
     drawn[kind] = controls[kind].draw(
-      { width: sae.width, latent, decoder, active, sameConcept, samples, random },
+      { width: sae.width, latent, decoder, active, sameConcept, samples, likeness, random },
       count,
     )
   }

@@ -1,5 +1,6 @@
 /** What a control is: directions that get the same edits as a latent's decoder, at the same places with equal ‖Δx‖. */
 import type { Random } from '../../core/random.ts'
+import type { FiringLikeness } from './firing.ts'
 
 /** What controls may draw on. */
 export interface ControlSource {
@@ -14,6 +15,8 @@ export interface ControlSource {
   readonly sameConcept: ReadonlySet<number>
   /** Rows of the site's values on discovery text [samples, width], less their mean; empty where not needed. */
   readonly samples: Float32Array
+  /** How latents fire on discovery text beside the one under test, in the order asked for. */
+  readonly likeness: (latents: readonly number[]) => readonly FiringLikeness[]
   readonly random: Random
 }
 

@@ -27,6 +27,7 @@ const nameOf: Readonly<Record<string, string>> = {
   tied: 'random directions that fire as often',
   random: 'random directions of equal norm',
   foreign: 'other latents of equal norm',
+  matched: 'other latents that fire alike',
   covariance: 'random directions along the values’ variation',
 }
 
