@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Association } from './association.ts'
 import { BaselinesFindings } from './baselines.ts'
 import { CeilingFound } from './ceiling.ts'
+import { DormantFound } from './dormant.ts'
 import { DosesFound } from './doses.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
@@ -15,6 +16,7 @@ export const LatentFindings = z
   .strictObject({
     association: Association.nullable(),
     ceiling: CeilingFound.nullable(),
+    dormant: DormantFound.nullable(),
     doses: DosesFound.nullable(),
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),

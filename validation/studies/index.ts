@@ -2,6 +2,7 @@
 import { association } from './association.ts'
 import { baselinesStudy } from './baselines.ts'
 import { ceiling } from './ceiling.ts'
+import { dormant } from './dormant.ts'
 import { doses } from './doses.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
@@ -12,6 +13,7 @@ import { transfer } from './transfer.ts'
 
 export const latentStudies: readonly LatentStudy[] = [
   association as unknown as LatentStudy,
+  dormant,
   doses,
   interchange,
   interventions,
