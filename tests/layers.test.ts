@@ -56,7 +56,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   dashboard: {
     imports: ['core', 'statistics', 'datasets', 'runs', 'labels', 'validation/evidence.ts'],
-    order: ['html.ts', 'charts', 'read', 'report'],
+    order: ['html.ts', 'charts', 'read', 'report', 'server'],
   },
   pipeline: {
     imports: everything,

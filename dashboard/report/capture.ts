@@ -34,6 +34,6 @@ export function captureHtml(manifest: CaptureManifest): string {
   ])
   return `<p>${short(manifest.rows)} of ${short(sampling.population)} tokens of <b>${shown(dataset.name)}</b> (${short(dataset.documents)} documents), ${escapeHtml(sampling.allocation)} allocation, stored as ${manifest.dtype}. Positions left out: ${sampling.excludePositions.join(', ') || 'none'}.</p>
 ${table(['Site', '#Width', '#Mean norm'], siteRows)}
-<h3 style="margin:14px 0 6px">Strata</h3>
+<h3 class="strata">Strata</h3>
 ${table(['Stratum', '#Population', '#Sample', '#Probability'], rows)}${more}`
 }

@@ -6,6 +6,7 @@ import { short } from '../charts/scale.ts'
 import { escapeHtml, shown } from '../html.ts'
 import type { ShownExample } from '../read/examples.ts'
 import { pill } from './page.ts'
+import { shades } from './style.ts'
 
 /** How many top examples stand open; the rest fold away. */
 const openExamples = 4
@@ -103,9 +104,9 @@ function exampleLine(
   const parts = tokens.slice(0, mostTokens).map((token, i) => {
     const value = activations[i] ?? 0
     if (value <= 0) return tokenText(token)
-    const alpha = (0.12 + 0.58 * Math.min(1, value / scale)).toFixed(2)
-    const peak = start + i === position ? ' class="peak"' : ''
-    return `<mark${peak} style="--a:${alpha}" title="${short(value)}">${tokenText(token)}</mark>`
+    const shade = Math.ceil(shades * Math.min(1, value / scale))
+    const peak = start + i === position ? ' peak' : ''
+    return `<mark class="s${shade}${peak}" title="${short(value)}">${tokenText(token)}</mark>`
   })
   const separator = tokens.some(token => /^\s|\s$/.test(token)) ? '' : ' '
   return `<div class="example"><b title="${shown(window)}, position ${position}">${short(activation)}</b>${parts.join(separator)}</div>`

@@ -125,7 +125,7 @@ describe('features', () => {
         activations: [0, 4, 2],
       },
     ])
-    expect(html).toContain('<mark class="peak" style="--a:0.70" title="4">w7</mark>')
+    expect(html).toContain('<mark class="s10 peak" title="4">w7</mark>')
     expect(html).toContain('<mark style="--a:0.41" title="2">x</mark>')
     expect(html).not.toContain('<a>')
     expect(html).not.toContain('<b>')

@@ -1,4 +1,10 @@
-/** How the report looks: on a screen, light and dark; on a phone; on paper. */
+/** How pages look: on a screen, light and dark; on a phone; on paper. */
+
+/** Steps of a token's shade: classes s1, s2 …, so that no element needs a style of its own. */
+export const shades = 10
+
+const shadeRules = Array.from({ length: shades }, (_, i) => `.s${i + 1}{--a:${(0.12 + 0.058 * (i + 1)).toFixed(3)}}`)
+
 export const style = `
 :root{--back:#fbfbfa;--card:#fff;--ink:#1d2125;--soft:#626b75;--rule:#dfe2e6;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#23834f;--fail:#c0392b;--open:#a86e00;--mark:36 99 196}
 @media (prefers-color-scheme:dark){:root{--back:#14171a;--card:#1c2024;--ink:#e6e8ea;--soft:#99a3ad;--rule:#32383e;--accent:#78aaf5;--tone1:#f0955e;--tone2:#69c795;--tone3:#c596ea;--pass:#5fca90;--fail:#f07f72;--open:#e5b458;--mark:120 170 245}}
@@ -55,6 +61,7 @@ td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums}
 .example b{float:right;font-weight:400;color:var(--soft);margin-left:10px}
 mark{color:inherit;border-radius:3px;padding:1px 0;background:rgb(var(--mark)/var(--a))}
 mark.peak{outline:1.5px solid var(--accent)}
+${shadeRules.join('')}
 details{margin-top:6px}summary{cursor:pointer;color:var(--soft)}
 code{font:.88em ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
 .sub{margin:18px 0 8px}
@@ -86,5 +93,10 @@ h2,h3{break-after:avoid}
 .claims details::details-content{display:block;content-visibility:visible}
 table.blocks td:first-child{min-width:7em}
 }
+td .whole{white-space:nowrap}
+header>nav:first-child{margin:0 0 18px;border-top:0}
+input,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:4px 10px;max-width:100%}
+button{cursor:pointer}:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+h3.strata{margin:14px 0 6px}
 footer{max-width:1180px;margin:40px auto;padding:0 16px;color:var(--soft)}
 `

@@ -28,6 +28,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Write one HTML page about an SAE and its features',
     load: async () => (await import('./report.ts')).default,
   },
+  serve: {
+    summary: 'Show runs and features as pages, and as an API for other programs',
+    load: async () => (await import('./serve.ts')).default,
+  },
   export: {
     summary: 'Hand labels or an SAE to other programs',
     commands: {

@@ -1,0 +1,78 @@
+/**
+ * Who may ask: only programs and pages of this machine that know the token. A page of another site cannot read answers (no
+ * CORS), cannot send requests that count (Origin, Sec-Fetch-Site), and cannot reach the server by a name of its own that it
+ * lets point here (Host: DNS rebinding).
+ */
+import { timingSafeEqual } from 'node:crypto'
+import type { MiddlewareHandler } from 'hono'
+import { getCookie, setCookie } from 'hono/cookie'
+
+/** What requests are held to. */
+export interface Guard {
+  /** `host:port` forms under which the server may be asked for. */
+  readonly hosts: ReadonlySet<string>
+  readonly token: string
+  /** Name of the cookie: cookies ignore ports, so that the name has to carry it. */
+  readonly cookie: string
+}
+
+/** The forms of this machine's own address, and the host that was asked for, with the port. */
+export function hostsOf(host: string, port: number): Set<string> {
+  return new Set(['127.0.0.1', 'localhost', '[::1]', host].map(name => `${name}:${port}`))
+}
+
+const headers: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+}
+
+/** Sets the headers of every answer. */
+export const secureHeaders: MiddlewareHandler = async (context, next) => {
+  await next()
+  for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value)
+}
+
+function isEqual(given: string | undefined, token: string): boolean {
+  const [a, b] = [Buffer.from(given ?? ''), Buffer.from(token)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+/** Refuses whoever may not ask. `?token=` in an address becomes a cookie, and is taken out of the address. */
+export function guarded({ hosts, token, cookie }: Guard): MiddlewareHandler {
+  return async (context, next) => {
+    const { req } = context
+    const refuse = (error: string, fix: string, status: 401 | 403 | 405) => context.json({ error, fix }, status)
+    if (!hosts.has((req.header('host') ?? '').toLowerCase()))
+      return refuse('This server is not asked for under this name.', `Ask for ${[...hosts][0]}.`, 403)
+    const site = req.header('sec-fetch-site')
+    const navigates = req.header('sec-fetch-mode') === 'navigate' && req.method === 'GET'
+    if (site !== undefined && site !== 'same-origin' && site !== 'none' && !navigates)
+      return refuse('Pages of other sites may not ask this server.', 'Open its own page.', 403)
+    const origin = req.header('origin')
+    if (origin !== undefined && ![...hosts].some(host => origin === `http://${host}`))
+      return refuse('Pages of other sites may not ask this server.', 'Open its own page.', 403)
+    if (req.method !== 'GET' && req.method !== 'HEAD')
+      return refuse(`This server only reads: ${req.method} is not answered.`, 'Use GET.', 405)
+    const url = new URL(req.url)
+    const given = url.searchParams.get('token')
+    if (given !== null) {
+      if (!isEqual(given, token))
+        return refuse('The token is not this server’s.', 'Use the address that it printed.', 401)
+      url.searchParams.delete('token')
+      setCookie(context, cookie, token, { httpOnly: true, sameSite: 'Strict', path: '/' })
+      return context.redirect(url.pathname + url.search, 303)
+    }
+    const bearer = /^Bearer (.+)$/.exec(req.header('authorization') ?? '')?.[1]
+    if (!isEqual(bearer, token) && !isEqual(getCookie(context, cookie), token))
+      return refuse(
+        'This server wants its token.',
+        'Open the address that it printed, or send the header Authorization: Bearer TOKEN.',
+        401,
+      )
+    return next()
+  }
+}

@@ -1,0 +1,81 @@
+/** The features of a label run: filtered, sorted and paged by the address. */
+import { short } from '../../charts/scale.ts'
+import { escapeHtml, shown } from '../../html.ts'
+import { rowOf, select } from '../../read/select.ts'
+import { pill, table } from '../../report/page.ts'
+import { featureColumns } from '../routes/features.ts'
+import { link, type PageRoute } from './page.ts'
+
+/** Features on a page. */
+const perPage = 100
+
+/** Columns one may sort by, and what the table calls them. */
+const sortable: Readonly<Record<string, string>> = {
+  latent: 'Latent',
+  label: 'Label',
+  label_f1: 'Label F1',
+  verdict: 'Verdict',
+  effect: 'Effect, nats',
+  q: 'q',
+  density: 'Density',
+  max_activation: 'Largest',
+  stability: 'Stability',
+}
+
+export const featuresPage: PageRoute = {
+  path: '/runs/{run}/features',
+  async make(sources, { run }, query) {
+    const { columns } = await featureColumns(sources, run!)
+    const where = query.getAll('where').filter(text => text.trim() !== '')
+    const asked = query.get('sort') ?? undefined
+    const sort = asked === '' ? undefined : asked
+    const offset = Math.max(0, Number.parseInt(query.get('offset') ?? '0', 10) || 0)
+    const { rows, total } = select(columns, { where, sort, offset, limit: perPage })
+    const address = (more: Readonly<Record<string, string>>) => {
+      const next = new URLSearchParams(where.map((text): [string, string] => ['where', text]))
+      for (const [key, value] of Object.entries({ ...(sort && { sort }), ...more })) next.set(key, value)
+      return escapeHtml(`?${next}`)
+    }
+    const heads = Object.entries(sortable).map(
+      ([name, title]) =>
+        `<a href="${address({ sort: sort === name ? `-${name}` : name })}">${title}${sort === name ? ' ↑' : sort === `-${name}` ? ' ↓' : ''}</a>`,
+    )
+    const cells = rows.map(row => cellsOf(run!, rowOf(columns, row)))
+    const ends = [
+      offset > 0 ? `<a href="${address({ offset: String(Math.max(0, offset - perPage)) })}">← before</a>` : '',
+      offset + perPage < total ? `<a href="${address({ offset: String(offset + perPage) })}">after →</a>` : '',
+    ]
+    return {
+      title: `Features of ${run}`,
+      body: `<form method="get" role="search"><label>Condition <input name="where" value="${escapeHtml(where[0] ?? '')}" placeholder="verdict=pass, density&gt;=0.001, label~red" size="40"></label>${where
+        .slice(1)
+        .map(text => `<input type="hidden" name="where" value="${escapeHtml(text)}">`)
+        .join(
+          '',
+        )}${sort ? `<input type="hidden" name="sort" value="${escapeHtml(sort)}">` : ''} <button>Show</button></form>
+<p class="soft">Sort by: ${heads.join(' · ')}</p>
+<p class="soft" role="status">${total === 0 ? 'No feature fulfils that.' : `${offset + 1} to ${offset + rows.length} of ${total.toLocaleString('en-US')} features.`}</p>
+${table(
+  Object.values(sortable).map(title => (['Label', 'Verdict'].includes(title) ? title : `#${title}`)),
+  cells,
+)}
+<nav aria-label="Further features">${ends.join('')}</nav>`,
+    }
+  },
+}
+
+function cellsOf(run: string, row: Readonly<Record<string, unknown>>): string[] {
+  const number = (name: string) => short(row[name] as number | null)
+  const effect = row.effect_low === null ? '' : `<small>${number('effect_low')} to ${number('effect_high')}</small>`
+  return [
+    link(['runs', run, 'features', String(row.latent)], String(row.latent)),
+    row.label === null ? '<span class="soft">no label</span>' : shown(String(row.label), 160),
+    number('label_f1'),
+    pill(String(row.verdict)),
+    row.effect === null ? '–' : `${number('effect')}${effect}`,
+    number('q'),
+    number('density'),
+    number('max_activation'),
+    number('stability'),
+  ]
+}

@@ -1,0 +1,273 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as arrow from 'apache-arrow'
+import type { Hono } from 'hono'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Metrics } from '../../core/stage.ts'
+import { writeTable } from '../../datasets/tables.ts'
+import { evidenceOf, featureOf } from '../../labels/evidence.fixture.ts'
+import { writeFeatures, writeJsonLines } from '../../labels/files.ts'
+import { RunStore } from '../../runs/store.ts'
+import { createApp } from './app.ts'
+import { hostsOf } from './guard.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'serve-'))
+const token = 'a token of the tests'
+const bugs: unknown[] = []
+let app: Hono
+
+const request = { config: {}, inputs: [], seed: 0, engine: {}, versions: {}, machine: {} }
+const at = (day: number) => () => new Date(Date.UTC(2026, 0, day))
+
+/** Makes a finished run with these files. */
+async function make(
+  stage: string,
+  name: string,
+  more: { inputs?: { role: string; run: string; sha256: string }[]; config?: Record<string, unknown> },
+  write: (directory: string, metrics: Metrics) => Promise<void> | void,
+): Promise<string> {
+  const opened = await new RunStore(folder).open({ ...request, ...more, stage, name }, at(name.length))
+  if (opened.state === 'unchanged') throw new Error('it is new')
+  await write(opened.run.directory, opened.run.metrics)
+  await opened.run.finish({ latents: 3, fvu: 0.25 })
+  const { contentHash } = await import('../../runs/seal.ts')
+  return contentHash((await new RunStore(folder).find(name)).manifest)
+}
+
+beforeAll(async () => {
+  const tested = await make('validate', 'tested', {}, async directory => {
+    writeFileSync(join(directory, 'evidence.json'), JSON.stringify(evidenceOf([{ feature: 1 }])))
+    await writeTable(
+      join(directory, 'effects.parquet'),
+      {
+        feature: { type: 'int32', values: [1, 1, 2] },
+        control: { type: 'string', values: ['feature', 'random', 'feature'] },
+        target: { type: 'float64', values: [-0.5, 0.125, 0] },
+      },
+      { schema: 2 },
+    )
+  })
+  const labelled = (directory: string) => {
+    const features = [
+      featureOf(0, { label: 'red apples', density: 0.5 }),
+      featureOf(1, { label: null, density: 0.125 }),
+      featureOf(2, { label: '<script>alert(1)</script>', density: 0.25 }),
+    ]
+    return Promise.all([
+      writeFeatures(directory, features),
+      writeJsonLines(join(directory, 'features.jsonl'), features),
+      writeTable(
+        join(directory, 'examples.parquet'),
+        {
+          latent: { type: 'int32', values: [2] },
+          group: { type: 'string', values: ['top'] },
+          window: { type: 'string', values: ['w'] },
+          position: { type: 'int32', values: [1] },
+          start: { type: 'int32', values: [0] },
+          activation: { type: 'float32', values: [1] },
+          tokens: { type: 'list<string>', values: [['a', '</mark><script>']] },
+          activations: { type: 'list<float32>', values: [[0, 1]] },
+        },
+        { schema: 2 },
+      ),
+    ]).then(() => undefined)
+  }
+  await make('label', 'labelled', { inputs: [{ role: 'evidence', run: 'tested', sha256: tested }] }, labelled)
+  await make('train', 'curves', { config: { architecture: 'topk' } }, (_, metrics) => {
+    metrics.append({ kind: 'step', loss: 3 })
+    metrics.append({ kind: 'step', loss: 2 })
+  })
+  mkdirSync(join(folder, 'broken'))
+  writeFileSync(join(folder, 'broken', 'run.json'), '{"schema":2')
+  const guard = { hosts: hostsOf('127.0.0.1', 4040), token, cookie: 'pipeline-4040' }
+  app = createApp({ directory: folder, version: '1', guard, onBug: error => bugs.push(error) })
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+  expect(bugs).toEqual([])
+})
+
+const ask = (path: string, headers: Record<string, string> = {}, init: RequestInit = {}) =>
+  app.request(`http://127.0.0.1:4040${path}`, {
+    ...init,
+    headers: { host: '127.0.0.1:4040', authorization: `Bearer ${token}`, ...headers },
+  })
+const json = async (path: string) => (await ask(path)).json() as Promise<Record<string, never>>
+
+describe('who may ask', () => {
+  test.each<[string, Record<string, string>, number]>([
+    ['the token', {}, 200],
+    ['no token', { authorization: '' }, 401],
+    ['another token', { authorization: `Bearer ${token}x` }, 401],
+    ['the cookie', { authorization: '', cookie: `pipeline-4040=${encodeURIComponent(token)}` }, 200],
+    ['the cookie of another port', { authorization: '', cookie: `pipeline-4041=${encodeURIComponent(token)}` }, 401],
+    ['localhost', { host: 'localhost:4040' }, 200],
+    ['another port', { host: '127.0.0.1:80' }, 403],
+    ['no port', { host: '127.0.0.1' }, 403],
+    ['a name that points here', { host: 'evil.example:4040' }, 403],
+    ['a page of another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }, 403],
+    ['an origin of another site', { origin: 'http://evil.example' }, 403],
+    ['an origin of another port', { origin: 'http://127.0.0.1:8080' }, 403],
+    ['its own origin', { origin: 'http://127.0.0.1:4040', 'sec-fetch-site': 'same-origin' }, 200],
+  ])('%s', async (_, headers, status) => {
+    const answer = await ask('/api/runs', headers)
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('access-control-allow-origin')).toBeNull()
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+  })
+
+  test('a token in the address becomes a cookie that scripts and other sites do not get', async () => {
+    const answer = await ask(`/?stage=train&token=${encodeURIComponent(token)}`, { authorization: '' })
+    expect(answer.status).toBe(303)
+    expect(answer.headers.get('location')).toBe('/?stage=train')
+    expect(answer.headers.get('set-cookie')).toMatch(/^pipeline-4040=.*; Path=\/; HttpOnly; SameSite=Strict$/)
+    expect((await ask('/?token=wrong')).status).toBe(401)
+  })
+
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is not answered', async method => {
+    expect((await ask('/api/runs', {}, { method })).status).toBe(405)
+  })
+
+  test.each([
+    '/api/runs/..%2F..%2Fetc%2Fpasswd',
+    '/api/runs/%2Fetc%2Fpasswd',
+    '/api/runs/..',
+    '/api/runs/.%00',
+    `/api/runs/${'a'.repeat(500)}`,
+    '/runs/..%5C..%5Cwindows',
+    '/api/runs/tested%2F..%2Flabelled',
+    '/style.css/../../package.json',
+  ])('%s is not there', async path => {
+    const answer = await ask(path)
+    expect([400, 404]).toContain(answer.status)
+    expect(await answer.text()).not.toMatch(/root:|"dependencies"/)
+  })
+})
+
+describe('the API', () => {
+  test('lists runs newest first, a page at a time, and what cannot be read', async () => {
+    const all = await json('/api/runs')
+    expect((all.runs as { id: string }[]).map(({ id }) => id)).toEqual(['labelled', 'tested', 'curves'])
+    expect(all.total).toBe(3)
+    expect((all.unreadable as unknown[]).length).toBe(1)
+    const page = await json('/api/runs?limit=1&offset=1')
+    expect((page.runs as { id: string }[]).map(({ id }) => id)).toEqual(['tested'])
+    expect((await json('/api/runs?stage=train')).total).toBe(1)
+  })
+
+  test('gives a run, its lineage and its metrics from a byte on', async () => {
+    expect((await json('/api/runs/curves')).summary).toEqual({ latents: 3, fvu: 0.25 })
+    const { edges } = await json('/api/runs/labelled/lineage')
+    expect(edges).toEqual([{ from: 'tested', to: 'labelled', role: 'evidence', state: 'same' }])
+    const first = await json('/api/runs/curves/metrics')
+    expect(first.records).toEqual([
+      { kind: 'step', loss: 3 },
+      { kind: 'step', loss: 2 },
+    ])
+    expect([first.cursor, first.more]).toEqual([50, false])
+    expect((await json('/api/runs/curves/metrics?cursor=25')).records).toEqual([{ kind: 'step', loss: 2 }])
+    expect((await json('/api/runs/curves/metrics?cursor=50')).records).toEqual([])
+    expect((await ask('/api/runs/curves/metrics?cursor=7')).status).toBe(400)
+    expect((await ask('/api/runs/curves/metrics?cursor=51')).status).toBe(400)
+  })
+
+  test('filters and sorts features; what is missing comes last', async () => {
+    const latents = async (query: string) => {
+      const { features } = await json(`/api/runs/labelled/features?${query}`)
+      return (features as { latent: number }[]).map(({ latent }) => latent)
+    }
+    expect(await latents('sort=-density')).toEqual([0, 2, 1])
+    expect(await latents('sort=label')).toEqual([2, 0, 1])
+    expect(await latents('sort=-label')).toEqual([0, 2, 1])
+    expect(await latents('where=density%3E%3D0.25')).toEqual([0, 2])
+    expect(await latents('where=density%3E%3D0.25&where=label~APPLE')).toEqual([0])
+    expect(await latents('where=label%3Dnull')).toEqual([1])
+    expect(await latents('limit=1&offset=2')).toEqual([2])
+    const wrong = await ask('/api/runs/labelled/features?where=densty%3E1')
+    expect(wrong.status).toBe(400)
+    expect(await wrong.json()).toEqual({
+      error: 'There is no column "densty".',
+      fix: expect.stringContaining('density'),
+    })
+    expect((await ask('/api/runs/labelled/features?limit=0')).status).toBe(400)
+    expect((await ask('/api/runs/labelled/features?unknown=1')).status).toBe(400)
+    expect((await ask('/api/runs/tested/features')).status).toBe(400)
+  })
+
+  test('gives one feature with its examples and evidence', async () => {
+    const { feature, examples, evidence } = await json('/api/runs/labelled/features/2')
+    expect((feature as { density: number }).density).toBe(0.25)
+    expect((examples as { tokens: string[] }[])[0]!.tokens).toEqual(['a', '</mark><script>'])
+    expect(evidence).toBeNull()
+    expect((await ask('/api/runs/labelled/features/9')).status).toBe(404)
+    expect((await ask('/api/runs/labelled/features/2e0')).status).toBe(404)
+    expect((await json('/api/runs/tested/evidence')).schema).toBe(evidenceOf([{ feature: 1 }]).schema)
+  })
+
+  test('gives raw effects as JSON and as an Arrow stream', async () => {
+    const { effects, total } = await json('/api/runs/tested/effects?feature=1')
+    expect(total).toBe(2)
+    expect(effects).toEqual([
+      { feature: 1, control: 'feature', target: -0.5 },
+      { feature: 1, control: 'random', target: 0.125 },
+    ])
+    const answer = await ask('/api/runs/tested/effects?feature=1', { accept: 'application/vnd.apache.arrow.stream' })
+    const table = arrow.tableFromIPC(new Uint8Array(await answer.arrayBuffer()))
+    expect([...table.getChild('target')!]).toEqual([-0.5, 0.125])
+  })
+
+  test('says that an answer is what the asker has, and another where it is not', async () => {
+    const first = await ask('/api/runs/labelled/features?sort=density')
+    const etag = first.headers.get('etag')!
+    expect((await ask('/api/runs/labelled/features?sort=density', { 'if-none-match': etag })).status).toBe(304)
+    expect((await ask('/api/runs/labelled/features?sort=-density', { 'if-none-match': etag })).status).toBe(200)
+  })
+
+  test('describes itself, and answers as it says', async () => {
+    const { paths } = await json('/api/openapi.json')
+    const names = Object.keys(paths as object)
+    expect(names).toContain('/api/runs/{run}/features/{latent}')
+    const { routes } = await import('./routes/index.ts')
+    expect(names.sort()).toEqual(routes.map(({ path }) => path).sort())
+    const place: Record<string, string> = {
+      features: 'labelled',
+      feature: 'labelled',
+      evidence: 'tested',
+      effects: 'tested',
+    }
+    for (const { path, answer, table } of routes) {
+      const run = path.includes('features') ? 'labelled' : (place[table ?? path.split('/').at(-1)!] ?? 'curves')
+      const value = await json(path.replace('{run}', run).replace('{latent}', '0'))
+      answer.parse(value)
+    }
+  })
+})
+
+describe('pages', () => {
+  test.each([
+    '/',
+    '/runs/tested',
+    '/runs/curves',
+    '/runs/labelled',
+    '/runs/labelled/features',
+    '/runs/labelled/features/2',
+  ])('%s is whole, and hostile text in it is text', async path => {
+    const answer = await ask(path)
+    expect(answer.status).toBe(200)
+    const html = await answer.text()
+    expect(html).toContain('</html>')
+    expect(html).not.toMatch(/<script|onerror=|style=/)
+  })
+  test('of what is not there say so', async () => {
+    const answer = await ask('/runs/gone')
+    expect(answer.status).toBe(404)
+    expect(await answer.text()).toContain('There is no run gone')
+  })
+  test('of features keep conditions and order in their addresses', async () => {
+    const html = await (await ask('/runs/labelled/features?where=density%3E0.2&sort=-density')).text()
+    expect(html).toContain('1 to 2 of 2 features')
+    expect(html).toContain('where=density%3E0.2&#38;sort=density')
+  })
+})
