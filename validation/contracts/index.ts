@@ -5,6 +5,7 @@ import { BaselinesFindings } from './baselines.ts'
 import { CeilingFound } from './ceiling.ts'
 import { DormantFound } from './dormant.ts'
 import { DosesFound } from './doses.ts'
+import { Halves } from './halves.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
 import { SetsFound } from './sets.ts'
@@ -18,6 +19,7 @@ export const LatentFindings = z
     ceiling: CeilingFound.nullable(),
     dormant: DormantFound.nullable(),
     doses: DosesFound.nullable(),
+    halves: Halves.nullable(),
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
     transfer: Transfer.nullable(),

@@ -4,6 +4,7 @@ import { baselinesStudy } from './baselines.ts'
 import { ceiling } from './ceiling.ts'
 import { dormant } from './dormant.ts'
 import { doses } from './doses.ts'
+import { halves } from './halves.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
 import { sets } from './sets.ts'
@@ -15,6 +16,7 @@ export const latentStudies: readonly LatentStudy[] = [
   association as unknown as LatentStudy,
   dormant,
   doses,
+  halves,
   interchange,
   interventions,
   sets,
