@@ -126,7 +126,7 @@ describe('features', () => {
       },
     ])
     expect(html).toContain('<mark class="s10 peak" title="4">w7</mark>')
-    expect(html).toContain('<mark style="--a:0.41" title="2">x</mark>')
+    expect(html).toContain('<mark class="s5" title="2">x</mark>')
     expect(html).not.toContain('<a>')
     expect(html).not.toContain('<b>')
   })
