@@ -17,9 +17,13 @@ constexpr int kTileRows = W == 16 ? 8 : 4;
 template <int W>
 constexpr int kPanel = 3 * W;
 
-/** c (+)= a b over `depth`; c is a tile of kTileRows rows, kPanel apart. `first` starts from zero. */
+/**
+ * c (+)= a b over `depth`; c is a tile of kTileRows rows, kPanel apart. `first` starts from zero. Rows of b are `stride` apart:
+ * it may be part of a matrix that lies in memory as it is, and is then asked for ahead.
+ */
 template <int W>
-PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth, float* c, bool first) {
+PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth, float* c, bool first,
+                                  int64_t stride = kPanel<W>) {
   constexpr int R = kTileRows<W>;
   F<W> sums[R][3];
 #pragma GCC unroll 8
@@ -28,8 +32,9 @@ PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth,
     for (int v = 0; v < 3; v++) sums[r][v] = first ? F<W>{} : load<W>(c + r * kPanel<W> + v * W);
   for (int64_t d = 0; d < depth; d++) {
     F<W> columns[3];
+    if (stride != kPanel<W>) __builtin_prefetch(b + (d + 24) * stride);
 #pragma GCC unroll 3
-    for (int v = 0; v < 3; v++) columns[v] = load<W>(b + d * kPanel<W> + v * W);
+    for (int v = 0; v < 3; v++) columns[v] = load<W>(b + d * stride + v * W);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
       const F<W> value = splatFrom<W>(a + d * R + r);
@@ -43,62 +48,110 @@ PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth,
     for (int v = 0; v < 3; v++) store<W>(c + r * kPanel<W> + v * W, sums[r][v]);
 }
 
+/**
+ * to[d][i] = from[i][d] for `rows` rows of four, zeros for the rows up to `all`, which is a multiple of four. Rows of `from` are
+ * `stride` apart, those of `to` `toStride`; squares of four by four are turned in registers.
+ */
+PIPELINE_INLINE void turnRows(const float* from, int64_t stride, int64_t rows, int64_t all, int64_t depth, float* to,
+                              int64_t toStride) {
+  for (int64_t row = 0; row < all; row += 4) {
+    int64_t d = 0;
+    if (row + 4 <= rows)
+      for (; d + 4 <= depth; d += 4) {
+        const float* at = from + row * stride + d;
+        const F<4> a = load<4>(at), b = load<4>(at + stride), c = load<4>(at + 2 * stride), e = load<4>(at + 3 * stride);
+        const F<4> ab = __builtin_shuffle(a, b, I<4>{0, 4, 1, 5}), ce = __builtin_shuffle(c, e, I<4>{0, 4, 1, 5});
+        const F<4> high = __builtin_shuffle(a, b, I<4>{2, 6, 3, 7}), last = __builtin_shuffle(c, e, I<4>{2, 6, 3, 7});
+        float* const out = to + d * toStride + row;
+        store<4>(out, __builtin_shuffle(ab, ce, I<4>{0, 1, 4, 5}));
+        store<4>(out + toStride, __builtin_shuffle(ab, ce, I<4>{2, 3, 6, 7}));
+        store<4>(out + 2 * toStride, __builtin_shuffle(high, last, I<4>{0, 1, 4, 5}));
+        store<4>(out + 3 * toStride, __builtin_shuffle(high, last, I<4>{2, 3, 6, 7}));
+      }
+    for (; d < depth; d++)
+      for (int64_t i = row; i < row + 4; i++) to[d * toStride + i] = i < rows ? from[i * stride + d] : 0.f;
+  }
+}
+
 /** Packs `rows` rows of a matrix as tiles of A. */
 template <int W>
 PIPELINE_INLINE void packTiles(const float* x, int64_t stride, int64_t rows, int64_t depth, float* packed) {
   constexpr int R = kTileRows<W>;
-  for (int64_t row = 0; row < rows; row += R, packed += R * depth)
-    for (int r = 0; r < R; r++)
-      if (row + r < rows)
-        for (int64_t d = 0; d < depth; d++) packed[d * R + r] = x[(row + r) * stride + d];
-      else
-        for (int64_t d = 0; d < depth; d++) packed[d * R + r] = 0;
+  for (int64_t row = 0; row < rows; row += R)
+    turnRows(x + row * stride, stride, rows - row, R, depth, packed + row * depth, R);
+}
+
+/** A weight [depth, columns], or [columns, depth] when transposed. */
+struct WeightView {
+  const float* weight;
+  int64_t depth, columns;
+  bool transposed;
+};
+
+/** Packs the part [from, to) of the depth of columns [column, column + panel) as B. */
+template <int W>
+PIPELINE_INLINE void packPart(const WeightView& view, int64_t column, int64_t from, int64_t to, float* packed) {
+  const int64_t count = view.columns - column < kPanel<W> ? view.columns - column : kPanel<W>;
+  if (view.transposed)
+    return turnRows(view.weight + column * view.depth + from, view.depth, count, kPanel<W>, to - from, packed, kPanel<W>);
+  for (int64_t d = from; d < to; d++, packed += kPanel<W>) {
+    const float* const row = view.weight + d * view.columns + column;
+    if (count == kPanel<W>)
+#pragma GCC unroll 3
+      for (int v = 0; v < 3; v++) store<W>(packed + v * W, load<W>(row + v * W));
+    else
+      for (int64_t i = 0; i < kPanel<W>; i++) packed[i] = i < count ? row[i] : 0.f;
+  }
 }
 
 /** Packs columns [column, column + panel) of a weight [depth, columns], or [columns, depth] when transposed, as B. */
 template <int W>
 PIPELINE_INLINE void packPanel(const float* weight, int64_t depth, int64_t columns, bool transposed, int64_t column,
                                float* packed) {
-  const int64_t count = columns - column < kPanel<W> ? columns - column : kPanel<W>;
-  if (!transposed)
-    for (int64_t d = 0; d < depth; d++)
-      for (int64_t i = 0; i < kPanel<W>; i++) packed[d * kPanel<W> + i] = i < count ? weight[d * columns + column + i] : 0.f;
-  else
-    for (int64_t i = 0; i < kPanel<W>; i++)
-      for (int64_t d = 0; d < depth; d++) packed[d * kPanel<W> + i] = i < count ? weight[(column + i) * depth + d] : 0.f;
+  packPart<W>(WeightView{weight, depth, columns, transposed}, column, 0, depth, packed);
 }
 
 /** Depth of a panel that stays in the first cache, found by trial. */
-constexpr int64_t kDepth = 192;
+template <int W>
+constexpr int64_t kDepth = W == 16 ? 192 : 256;
+
+/** Depth at a time of a group's rows, and the panels that are begun together where there is more of it, found by trial. */
+constexpr int64_t kFloatStretch = 1024, kFloatPanels = 32;
 
 /** Floats of scratch memory that `multiplyGroup` needs for a group of so many rows. */
 template <int W>
 PIPELINE_INLINE int64_t groupScratch(int64_t rows, int64_t depth) {
   constexpr int R = kTileRows<W>;
-  return (rows + R - 1) / R * R * (depth + kPanel<W>);
+  return (rows + R - 1) / R * R * (depth + kPanel<W> * (depth > kFloatStretch ? kFloatPanels : 1));
 }
 
 /**
  * The products of `rows` rows of x [rows, depth] with packed panels, tile by tile: calls `finish(c, row, panel)` for each
- * finished tile of sums, panels in ascending order.
+ * finished tile of sums, panels in ascending order. Where the depth is more than a stretch, the rows' part of one stretch meets
+ * several panels while it is in the second cache, and the sums that these have so far wait there too.
  */
 template <int W, class Finish>
 PIPELINE_INLINE void multiplyGroup(const float* x, int64_t rows, int64_t depth, const float* panels, int64_t count,
                                    float* memory, const Finish& finish) {
   constexpr int R = kTileRows<W>;
-  const int64_t tiles = (rows + R - 1) / R;
+  const int64_t tiles = (rows + R - 1) / R, stretches = (depth + kFloatStretch - 1) / kFloatStretch;
+  const int64_t together = stretches > 1 ? kFloatPanels : 1;
   float* const a = memory;
   float* const c = a + tiles * R * depth;
   packTiles<W>(x, depth, rows, depth, a);
-  for (int64_t panel = 0; panel < count; panel++)
-    for (int64_t from = 0; from < depth; from += kDepth) {
-      const int64_t to = from + kDepth < depth ? from + kDepth : depth;
-      const float* b = panels + (panel * depth + from) * kPanel<W>;
-      for (int64_t tile = 0; tile < tiles; tile++) {
-        float* const sums = c + tile * R * kPanel<W>;
-        multiplyTile<W>(a + (tile * depth + from) * R, b, to - from, sums, from == 0);
-        if (to == depth) finish(sums, tile * R, panel);
-      }
+  for (int64_t panel0 = 0; panel0 < count; panel0 += together)
+    for (int64_t stretch = 0; stretch < stretches; stretch++) {
+      const int64_t start = depth * stretch / stretches, stop = depth * (stretch + 1) / stretches;
+      for (int64_t panel = panel0; panel < panel0 + together && panel < count; panel++)
+        for (int64_t from = start; from < stop; from += kDepth<W>) {
+          const int64_t to = from + kDepth<W> < stop ? from + kDepth<W> : stop;
+          const float* b = panels + (panel * depth + from) * kPanel<W>;
+          for (int64_t tile = 0; tile < tiles; tile++) {
+            float* const sums = c + ((panel - panel0) * tiles + tile) * R * kPanel<W>;
+            multiplyTile<W>(a + (tile * depth + from) * R, b, to - from, sums, from == 0);
+            if (to == depth) finish(sums, tile * R, panel);
+          }
+        }
     }
 }
 
@@ -111,9 +164,19 @@ inline int64_t panelColumns() {
 #endif
 }
 
-/** Rows of a group, so that as many groups as make the threads end together have rows that fit the second cache. */
+/** Rows of a tile at the level in use. */
+inline int64_t tileRows() {
+#if PIPELINE_X86
+  return isa() >= Isa::avx512 ? kTileRows<16> : isa() >= Isa::avx2 ? kTileRows<8> : kTileRows<4>;
+#else
+  return kTileRows<4>;
+#endif
+}
+
+/** Rows of a group, so that as many groups as make the threads end together have a stretch of rows that fits the second cache. */
 inline int64_t groupRowsFor(int64_t rows, int64_t depth, int64_t threads) {
-  const int64_t fitting = (512 << 10) / (depth * 4) / 8 * 8, most = fitting < 8 ? 8 : fitting;
+  const int64_t stretch = depth < kFloatStretch ? depth : kFloatStretch;
+  const int64_t fitting = (512 << 10) / (stretch * 4) / 8 * 8, most = fitting < 8 ? 8 : fitting;
   const int64_t groups = (rows + most * threads - 1) / (most * threads) * threads;
   return ((rows + groups - 1) / groups + 7) / 8 * 8;
 }

@@ -26,13 +26,21 @@ PIPELINE_INLINE F<W> splat(float value) {
   return value - F<W>{};  // minus, since plus zero would change -0 and so is not left out by compilers
 }
 
-/** The same from memory. In AVX-512 compilers build it from halves, which costs products a third of their speed. */
+/**
+ * The same from memory. Compilers build it from halves, which costs products a third of their speed in AVX-512, and in AVX2 on
+ * processors whose shuffles share ports with products (AMD's).
+ */
 template <int W>
 PIPELINE_INLINE F<W> splatFrom(const float* from) {
 #if PIPELINE_X86
   if constexpr (W == 16) {
     F<W> value;
     asm("vbroadcastss %1, %0" : "=v"(value) : "m"(*from));
+    return value;
+  }
+  if constexpr (W == 8) {
+    F<W> value;
+    asm("vbroadcastss %1, %0" : "=x"(value) : "m"(*from));
     return value;
   }
 #endif

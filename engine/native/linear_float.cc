@@ -1,7 +1,8 @@
 /**
  * A linear layer in float32: y = after(x W + bias), where `after` is nothing, a GELU, or the sum with a residual. Weights are
  * packed anew in each call, a slab of columns at a time, so that no second copy of a model is kept; each thread packs the
- * activations of its own rows.
+ * activations of its own rows. Where the rows are few, threads share the columns instead, and weights are packed in cache and read
+ * from memory once. Both sum in the same order, so that a row's result does not depend on how many come with it.
  */
 #include <algorithm>
 
@@ -78,6 +79,56 @@ PIPELINE_INLINE void multiplyGroups(const LinearArgs& args, int64_t begin, int64
 }
 PIPELINE_KERNEL(multiply, multiplyGroups, LinearArgs)
 
+constexpr int64_t kFewRows = 192;
+constexpr int64_t kTogether = 4;  // panels of a piece of work
+
+/** Floats of a piece's memory: a part of the depth of its panels, and the sums of all rows with them. */
+template <int W>
+PIPELINE_INLINE int64_t pieceScratch(int64_t rows) {
+  return kTogether * kPanel<W> * (kDepth<W> + (rows + kTileRows<W> - 1) / kTileRows<W> * kTileRows<W>);
+}
+
+/** Packs tiles of the rows into the slab. */
+template <int W>
+PIPELINE_INLINE void packFewRows(const LinearArgs& args, int64_t begin, int64_t end) {
+  const int64_t first = begin * kTileRows<W>, last = std::min(args.rows, end * kTileRows<W>);
+  packTiles<W>(args.x + first * args.inputs, args.inputs, last - first, args.inputs, args.slab + first * args.inputs);
+}
+PIPELINE_KERNEL(packFew, packFewRows, LinearArgs)
+
+/** All rows, which lie packed in the slab, with the panels of some pieces. */
+template <int W>
+PIPELINE_INLINE void multiplyFewRows(const LinearArgs& args, int64_t begin, int64_t end) {
+  constexpr int R = kTileRows<W>;
+  const WeightView view{args.weight, args.inputs, args.outputs, args.transposed};
+  const int64_t tiles = (args.rows + R - 1) / R, panels = (args.outputs + kPanel<W> - 1) / kPanel<W>;
+  float* const b = scratch(pieceScratch<W>(args.rows));
+  float* const c = b + kTogether * kPanel<W> * kDepth<W>;
+  for (int64_t piece = begin; piece < end; piece++) {
+    const int64_t first = piece * kTogether, count = std::min(kTogether, panels - first);
+    // A single tile would read what is packed once: it may as well read the weight, as far as panels are whole.
+    if (tiles == 1 && !args.transposed && (first + count) * kPanel<W> <= args.outputs) {
+      for (int64_t i = first; i < first + count; i++) {
+        multiplyTile<W>(args.slab, args.weight + i * kPanel<W>, args.inputs, c, true, args.outputs);
+        finishTile<W>(args, c, 0, i * kPanel<W>);
+      }
+      continue;
+    }
+    for (int64_t from = 0; from < args.inputs; from += kDepth<W>) {
+      const int64_t to = std::min(args.inputs, from + kDepth<W>);
+      for (int64_t i = 0; i < count; i++)
+        packPart<W>(view, (first + i) * kPanel<W>, from, to, b + i * kPanel<W> * kDepth<W>);
+      for (int64_t i = 0; i < count; i++)
+        for (int64_t tile = 0; tile < tiles; tile++) {
+          float* const sums = c + (i * tiles + tile) * R * kPanel<W>;
+          multiplyTile<W>(args.slab + (tile * args.inputs + from) * R, b + i * kPanel<W> * kDepth<W>, to - from, sums, from == 0);
+          if (to == args.inputs) finishTile<W>(args, sums, tile * R, (first + i) * kPanel<W>);
+        }
+    }
+  }
+}
+PIPELINE_KERNEL(multiplyFew, multiplyFewRows, LinearArgs)
+
 struct LinearFloat {
   bool transposed;
   After after;
@@ -106,8 +157,16 @@ struct LinearFloat {
     const int64_t columns = std::min(slabPanels * panel, (outputs + panel - 1) / panel * panel);
     const int64_t groupRows = groupRowsFor(rows, inputs, threadCount());
     LinearArgs args{x.floats(), weight.floats(), bias.size() ? bias.floats() : nullptr,
-                    residual.size() ? residual.floats() : nullptr, y.floats(), sharedScratch(columns * inputs),
+                    residual.size() ? residual.floats() : nullptr, y.floats(), nullptr,
                     rows, inputs, outputs, groupRows, 0, 0, transposed, after};
+    if (rows <= kFewRows) {
+      const int64_t tile = tileRows(), pieces = (outputs + kTogether * panel - 1) / (kTogether * panel);
+      args.slab = sharedScratch((rows + tile - 1) / tile * tile * inputs);
+      parallel((rows + tile - 1) / tile, 4, [&](int64_t begin, int64_t end) { packFew(args, begin, end); });
+      parallel(pieces, 1, [&](int64_t begin, int64_t end) { multiplyFew(args, begin, end); });
+      return;
+    }
+    args.slab = sharedScratch(columns * inputs);
     for (; args.column < outputs; args.column += columns) {
       args.columns = std::min(columns, outputs - args.column);
       parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });

@@ -54,6 +54,25 @@ describe.skipIf(!opsTestable)('a linear layer in float32', () => {
     tf.dispose([x, weight, turned, bias, residual])
   })
 
+  test('a row gives the same bits however many come with it', () => {
+    const [x, weight] = [
+      tf.randomNormal([400, 300], 0, 1, 'float32', 1),
+      tf.randomNormal([300, 70], 0, 1, 'float32', 2),
+    ]
+    everyWay(name => {
+      if (name.startsWith('plain')) return
+      const all = linear(x, weight, { layout: 'in-out' })
+      for (const rows of [1, 3, 191, 192, 193]) {
+        const some = x.slice(0, rows)
+        const [few, same] = [linear(some, weight, { layout: 'in-out' }), all.slice(0, rows)]
+        expect(largestDifference(few, same), `${name}, ${rows} rows`).toBe(0)
+        tf.dispose([some, few, same])
+      }
+      all.dispose()
+    })
+    tf.dispose([x, weight])
+  })
+
   test('keeps the axes before the last, and no rows give no rows', () => {
     const weight = tf.ones([3, 2])
     const x = tf.ones([2, 4, 3])
