@@ -30,7 +30,7 @@ describe('the command line of benchmarks', () => {
   test('lists the benchmarks, and the flags of each', async () => {
     const [all, one] = await Promise.all([bench(['--help']), bench(['train', '--help'])])
     expect(all).toMatchObject({ code: 0, stderr: '' })
-    for (const name of ['capture', 'train', 'validate', 'sae-quality']) expect(all.stdout).toContain(name)
+    for (const name of ['capture', 'ops', 'train', 'validate', 'sae-quality']) expect(all.stdout).toContain(name)
     expect(one).toMatchObject({ code: 0, stderr: '' })
     expect(one.stdout).toContain('npm run bench -- train [flags]')
     for (const flag of ['--rounds', '--latents', '--architectures', '--tokens', '--json'])
@@ -43,6 +43,8 @@ describe('the command line of benchmarks', () => {
     [['train', '--round', '3'], 'train has no flag --round.', 'Did you mean --rounds?'],
     [['train', '--rounds', '0'], 'train key rounds is 0', 'expected number to be >=1'],
     [['train', '--architectures', 'topc'], 'topc', 'topk'],
+    [['ops', '--cases', 'nrom'], 'There is no case nrom.', 'norm'],
+    [['ops', '--isa', 'avx3'], 'avx3', 'avx512'],
     [['sae-quality', '--precision', 'half'], 'key precision is "half"', 'float32'],
   ])('%j is answered in a sentence', async (args, problem, repair) => {
     const { code, stdout, stderr } = await bench(args)

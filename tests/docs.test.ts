@@ -61,6 +61,10 @@ const benches: Readonly<Record<string, CommandEntry>> = {
     summary: '',
     load: async () => (await import('../bench/capture.ts')).default as unknown as CommandDefinition,
   },
+  'bench ops': {
+    summary: '',
+    load: async () => (await import('../bench/ops.ts')).default as unknown as CommandDefinition,
+  },
   'bench train': {
     summary: '',
     load: async () => (await import('../bench/train.ts')).default as unknown as CommandDefinition,
