@@ -69,9 +69,19 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Look at a host model',
     commands: {
       info: { summary: 'Sizes, sites and hash of a model', load: async () => (await import('./model.ts')).info },
+      pull: { summary: 'Fetch a model from a hub into its cache', load: async () => (await import('./pull.ts')).model },
       verify: {
         summary: 'Compare a model with reference values made elsewhere',
         load: async () => (await import('./model.ts')).verify,
+      },
+    },
+  },
+  dataset: {
+    summary: 'Get texts',
+    commands: {
+      pull: {
+        summary: 'Fetch a dataset from a hub into its cache',
+        load: async () => (await import('./pull.ts')).dataset,
       },
     },
   },
