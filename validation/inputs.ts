@@ -3,6 +3,7 @@ import { UserError } from '../core/errors.ts'
 import { mustKnow } from '../core/nearest.ts'
 import { quote } from '../core/quote.ts'
 import type { TokenDataset } from '../datasets/document.ts'
+import type { Tokenizer } from '../datasets/tokenizer/index.ts'
 import type { Model } from '../model/model.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
@@ -16,6 +17,8 @@ export interface ValidateInputs {
   /** Other text, of the same tokenizer, that is out of distribution. */
   readonly outOfDistribution?: TokenDataset
   readonly config: ValidateConfig
+  /** Reads text that a study changes; without it there are no typos. */
+  readonly tokenizer?: Pick<Tokenizer, 'encodeAll' | 'decode'>
   /** Mean of the training rows at the site [width], from capture.json; default: that of discovery text. */
   readonly captureMean?: Float32Array
 }

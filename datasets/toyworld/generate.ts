@@ -59,11 +59,24 @@ interface Sentence {
   readonly factId?: string
 }
 
-function factSentence(choices: Choices, discourse: Discourse): Sentence {
+/** How a text is said again: in another language, or in other forms with the same slots, as many on in the grammar's order. */
+export interface Retelling {
+  readonly language?: Language
+  readonly paraphrase?: number
+}
+
+/** The form that says the same, where the grammar has one that asks for the same choices. */
+function retold(forms: readonly string[], form: string, paraphrase: number): string {
+  const asks = (of: string) => `${of.includes('{S}')} ${of.includes('{!judge}')}`
+  const alike = forms.filter(other => asks(other) === asks(form))
+  return alike[(alike.indexOf(form) + paraphrase) % alike.length]!
+}
+
+function factSentence(choices: Choices, discourse: Discourse, paraphrase: number): Sentence {
   const relation = choices.hidden(relations, relationWeights)
   choices.nats -= Math.log(relationWeights[relations.indexOf(relation)]!)
   const forms = factForms[discourse.language][relation]
-  const form = choices.pick(forms)
+  const form = retold(forms, choices.pick(forms), paraphrase)
   const template = `${relation}/${forms.indexOf(form)}`
   if (relation === 'capital') {
     const { id, subject, object } = choices.pick(facts.filter(fact => fact.relation === 'capital'))
@@ -95,10 +108,10 @@ function bind(kind: Exclude<Kind, 'fact'>, form: string, choices: Choices, disco
   }
 }
 
-function sentence(kind: Kind, choices: Choices, discourse: Discourse): Sentence {
-  if (kind === 'fact') return factSentence(choices, discourse)
+function sentence(kind: Kind, choices: Choices, discourse: Discourse, paraphrase: number): Sentence {
+  if (kind === 'fact') return factSentence(choices, discourse, paraphrase)
   const forms = otherForms[discourse.language][kind]
-  const form = choices.pick(forms)
+  const form = retold(forms, choices.pick(forms), paraphrase)
   const words = renderForm(form, kind, bind(kind, form, choices, discourse), discourse)
   return { words, template: `${kind}/${forms.indexOf(form)}` }
 }
@@ -134,10 +147,18 @@ function shared(concepts: readonly string[]): readonly string[] {
   return concepts
 }
 
-/** A document and its information in nats, given that documents are drawn by this generator. */
-export function toyworldDocument(seed: number, index: number): { document: Document; nats: number } {
+/**
+ * A document and its information in nats, given that documents are drawn by this generator. Retold it makes the same choices
+ * of people, facts, kinds and register, up to its length.
+ */
+export function toyworldDocument(
+  seed: number,
+  index: number,
+  { language: other, paraphrase = 0 }: Retelling = {},
+): { document: Document; nats: number } {
   const choices = new Choices(new Random('toyworld', 'text', seed, index))
-  const language = choices.pick(languages)
+  const drawn = choices.pick(languages)
+  const language = other ?? drawn
   const register = choices.pick(registers)
   const theme = choices.hidden(themes, themeWeights)
   const target = choices.hidden(targets)
@@ -160,7 +181,7 @@ export function toyworldDocument(seed: number, index: number): { document: Docum
     const possible = openers[spoken][register]
     const opener =
       possible.length > 0 && (made.length === 0 || choices.chance(0.5)) ? choices.pick(possible) : undefined
-    const body = sentence(kind, choices, discourse)
+    const body = sentence(kind, choices, discourse, paraphrase)
     const words = inRegister(body.words, opener, register, kind, {
       before: state.lastPerson,
       after: discourse.lastPerson,

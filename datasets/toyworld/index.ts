@@ -5,7 +5,7 @@ import { UserError } from '../../core/errors.ts'
 import type { Document } from '../document.ts'
 import { toyworldDocument } from './generate.ts'
 
-export { longestDocument, toyworldDocument } from './generate.ts'
+export { longestDocument, type Retelling, toyworldDocument } from './generate.ts'
 export { type Kind, kinds, type Relation, relations } from './grammar.ts'
 export { type Language, languages, type Register, registers } from './lexicon.ts'
 export { factPrompts, indirectObjectPrompts, inductionPrompts, type Prompt, pronounPrompts } from './prompts.ts'

@@ -45,6 +45,7 @@ export default defineStage({
           const outOfDistribution = other && (await loadText(other, loaded, context))
           return await validate(context, {
             model: loaded.model,
+            tokenizer: loaded.tokenizer,
             sae: trained,
             dataset: loaded.dataset,
             config: settings,

@@ -8,6 +8,7 @@ import { DosesFound } from './doses.ts'
 import { Halves } from './halves.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
+import { Robustness } from './robustness.ts'
 import { SetsFound } from './sets.ts'
 import { SpecificityFound } from './specificity.ts'
 import { Transfer } from './transfer.ts'
@@ -23,6 +24,7 @@ export const LatentFindings = z
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
     transfer: Transfer.nullable(),
+    robustness: Robustness.nullable(),
     sets: SetsFound.nullable(),
     specificity: SpecificityFound.nullable(),
   })

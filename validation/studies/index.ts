@@ -7,6 +7,7 @@ import { doses } from './doses.ts'
 import { halves } from './halves.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
+import { robustness } from './robustness.ts'
 import { sets } from './sets.ts'
 import { specificity } from './specificity.ts'
 import type { LatentStudy, SaeStudy } from './study.ts'
@@ -19,6 +20,7 @@ export const latentStudies: readonly LatentStudy[] = [
   halves,
   interchange,
   interventions,
+  robustness,
   sets,
   specificity,
   transfer,
