@@ -23,6 +23,7 @@ export function evidenceOf(features: readonly MadeUp[], hashes: Hashes = madeUpH
     seed: 0,
     config: {},
     definitions: { target: 'what is measured' },
+    claims: { sha256: 'claims', file: null },
     splits: {
       ...{ discovery: ['a'], validation: ['b'], outOfDistribution: [] },
       nearDuplicates: { threshold: 0.8, shingle: 5, dropped: 0, droppedDocuments: [], merged: 0, mergedDocuments: [] },
@@ -30,11 +31,12 @@ export function evidenceOf(features: readonly MadeUp[], hashes: Hashes = madeUpH
     strata: {},
     studies: {},
     reconstruction: { fvu: 0.1, dead: 3, tokens: 4000 },
-    features: features.map(featureEvidence),
+    features: features.map(featureEvidenceOf),
   }
 }
 
-function featureEvidence({
+/** What evidence says of one latent. */
+export function featureEvidenceOf({
   feature,
   primary = 'ablate',
   concept = null,
@@ -45,6 +47,7 @@ function featureEvidence({
   return {
     claim: {
       feature,
+      stated: 'settings',
       concept,
       hypothesis: `Latent ${feature} does something.`,
       metric: 'target',
@@ -54,6 +57,8 @@ function featureEvidence({
       alpha: 0.05,
       power: 0.8,
       controls: { foreign: 19 },
+      strata: {},
+      falsifiers: [],
       target: { source: 'activations', separation: 1, counted: { concept: 1, rest: 1 }, tokens: [] },
       discovery: { density: 0.1, auroc: null, unit: 1, maximum: 2 },
       selection: null,
@@ -72,6 +77,8 @@ function featureEvidence({
     sideEffect: null,
     sham: 0,
     robustness: [],
+    strataHeld: [],
+    falsifiers: [],
     studies: {},
   }
 }

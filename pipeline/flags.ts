@@ -7,11 +7,11 @@
 
 import { readFile } from 'node:fs/promises'
 import { text as readStream } from 'node:stream/consumers'
-import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { unwrap } from '../core/config.ts'
-import { messageOf, UserError } from '../core/errors.ts'
+import { UserError } from '../core/errors.ts'
 import { readError } from '../core/files.ts'
+import { readYaml, yamlOfFile } from '../core/yaml.ts'
 
 /** One key of a schema. */
 export interface Flag {
@@ -128,26 +128,10 @@ function pathOf(schema: z.ZodType): boolean {
   return schema instanceof z.ZodObject && 'path' in schema.shape
 }
 
-/** The value of a YAML text. Throws where it is none, and where it asks for more than plain values, such as by a tag. */
-function readYaml(text: string): unknown {
-  const document = parseDocument(text, { logLevel: 'error' })
-  const [problem] = [...document.errors, ...document.warnings]
-  if (problem) throw problem
-  return document.toJS({ maxAliasCount: 100 })
-}
-
 /** Reads a YAML or JSON file of settings; `-` is standard input. An empty file has no settings. */
 export async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   const text = await readTextFile(path, 'config file')
-  let value: unknown
-  try {
-    value = readYaml(text)
-  } catch (error) {
-    const firstLine = messageOf(error).split('\n')[0]!.replace('; please use YAML.parseAllDocuments()', '')
-    throw new UserError(`The config file ${path} is not YAML of plain values: ${firstLine.replace(/[:.]?$/, '.')}`, {
-      cause: error,
-    })
-  }
+  const value = yamlOfFile(text, path, 'config file')
   if (value === null || value === undefined) return {}
   if (typeof value !== 'object' || Array.isArray(value))
     throw new UserError(`The config file ${path} must hold keys and values, but it holds ${JSON.stringify(value)}.`)

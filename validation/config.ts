@@ -47,6 +47,10 @@ export const ValidateConfig = z.strictObject({
     .describe(
       'What a latent should cause: its concept’s tokens, or those that follow where it fires; auto: the first where discovery text shows minimumAuroc',
     ),
+  claimsFile: z
+    .string()
+    .optional()
+    .describe('YAML file of claims that were written before: latents, hypothesis, concept, what would refute them'),
   primary: z
     .enum(['ablate', 'steer'])
     .default('ablate')

@@ -2,8 +2,12 @@
 import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
 import { readJson } from '../core/files.ts'
+import { Claim, ClaimsSource } from './contracts/claim.ts'
 import { EffectSummary, IntervalMethod, numberOrNull as number, Verdict } from './contracts/common.ts'
+import { FalsifierFound, StratumHeld } from './contracts/conditions.ts'
 import { LatentFindings, SaeFindings } from './contracts/index.ts'
+
+export { Claim, Claims, ClaimsSource } from './contracts/claim.ts'
 
 /** What each metric means; the names are used throughout. */
 export const definitions: Readonly<Record<string, string>> = {
@@ -26,50 +30,6 @@ export const definitions: Readonly<Record<string, string>> = {
   auroc:
     'P(activation of a token with the concept > of one without), ties half; tokens after position 0; interval over documents by Obuchowski’s variance and Student’s t',
 }
-
-/** What is said of a latent before anything is measured. */
-export const Claim = z.strictObject({
-  feature: z.int(),
-  /** The labelled concept, or null where the claim is about what follows the latent's own activations. */
-  concept: z.string().nullable(),
-  hypothesis: z.string(),
-  metric: z.literal('target'),
-  /** The primary intervention and the direction in which it should move the metric. */
-  primary: z.enum(['ablate', 'steer']),
-  direction: z.enum(['increase', 'decrease']),
-  smallestEffect: z.number(),
-  alpha: z.number(),
-  power: z.number(),
-  controls: z.record(z.string(), z.int()),
-  target: z.strictObject({
-    source: z.enum(['labels', 'activations']),
-    separation: z.number(),
-    counted: z.strictObject({ concept: z.number(), rest: z.number() }),
-    /** Tokens that weigh most on the concept's side. */
-    tokens: z.array(z.strictObject({ token: z.int(), weight: z.number() })),
-  }),
-  /** From discovery text alone. */
-  discovery: z.strictObject({
-    density: z.number(),
-    auroc: number,
-    /** p99 of the latent's nonzero activations: dose 1. */
-    unit: z.number(),
-    maximum: z.number(),
-  }),
-  /**
-   * How the latent stands among the SAE's active ones at telling its concept, or the one it tells best: 1 is the best. Tied
-   * controls are the same of as many random directions. Null where no concept can be judged.
-   */
-  selection: z.strictObject({ concept: z.string(), rank: z.int(), among: z.int() }).nullable(),
-  dose: z.number(),
-  doses: z.array(z.number()),
-  /** Ids of the validation documents that each intervention will be measured on. */
-  documents: z.strictObject({ ablate: z.array(z.string()), steer: z.array(z.string()) }),
-})
-export type Claim = z.infer<typeof Claim>
-
-/** `claims.json`, written before the first measurement. */
-export const Claims = z.strictObject({ schema: z.literal(1), seed: z.number(), claims: z.array(Claim) })
 
 /**
  * The latent against one kind of control: on the same documents and positions with equal ‖Δx‖ (paired), or against latents
@@ -192,6 +152,9 @@ export const FeatureEvidence = z.strictObject({
   /** Largest |logit difference| with the hook installed and nothing added: 0. */
   sham: number,
   robustness: z.array(StratumEffect),
+  /** The strata that the claim must hold in, and what would refute it. */
+  strataHeld: z.array(StratumHeld),
+  falsifiers: z.array(FalsifierFound),
   /** What further studies found, by their names. */
   studies: LatentFindings,
 })
@@ -231,6 +194,7 @@ export const Evidence = z.strictObject({
   seed: z.number(),
   config: z.record(z.string(), z.unknown()),
   definitions: z.record(z.string(), z.string()),
+  claims: ClaimsSource,
   splits: Splits,
   /** Strata of the validation documents that interventions were measured on. */
   strata: z.record(z.string(), z.record(z.string(), z.string())),

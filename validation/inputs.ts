@@ -7,6 +7,7 @@ import type { Tokenizer } from '../datasets/tokenizer/index.ts'
 import type { Model } from '../model/model.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
+import type { StatedClaims } from './claims/claim-file.ts'
 import type { ValidateConfig } from './config.ts'
 
 /** What `validate` works on. */
@@ -19,12 +20,14 @@ export interface ValidateInputs {
   readonly config: ValidateConfig
   /** Reads text that a study changes; without it there are no typos. */
   readonly tokenizer?: Pick<Tokenizer, 'encodeAll' | 'decode'>
+  /** Claims that a file states; default: those that the settings make. */
+  readonly stated?: StatedClaims
   /** Mean of the training rows at the site [width], from capture.json; default: that of discovery text. */
   readonly captureMean?: Float32Array
 }
 
 /** Refuses concepts, strata, latents and widths that the inputs do not have. */
-export function checkInputs({ model, sae, dataset, config }: ValidateInputs): void {
+export function checkInputs({ model, sae, dataset, config, stated }: ValidateInputs): void {
   mustSpeakByLatent(sae, 'validate')
   mustKnow(config.concepts ?? [], dataset.concepts, {
     key: 'concepts',
@@ -35,7 +38,7 @@ export function checkInputs({ model, sae, dataset, config }: ValidateInputs): vo
     key: 'robustness',
     what: `no document of the dataset ${quote(dataset.name)} has a stratum`,
   })
-  checkHeldOut(config, dataset, fields)
+  mustKnowStrata('outOfDistribution.strata', config.outOfDistribution.strata ?? {}, dataset, fields)
   if (sae.outputs !== sae.width)
     throw new UserError(`This SAE predicts ${sae.outputs} values from ${sae.width}: it has no place to be put back.`, {
       fix: 'Validate an SAE that reconstructs the site it reads.',
@@ -46,6 +49,7 @@ export function checkInputs({ model, sae, dataset, config }: ValidateInputs): vo
     throw new UserError(`The SAE is ${sae.width} wide, but the model's ${site.name} is ${width} wide.`, {
       fix: 'Use the model that the SAE was trained on.',
     })
+  if (stated) checkStated(stated, { sae, dataset, config }, fields)
   const missing = Array.isArray(config.latents) ? config.latents.find(latent => latent >= sae.latents) : undefined
   if (missing !== undefined)
     throw new UserError(`latents names ${missing}, but the SAE has ${sae.latents} latents.`, {
@@ -53,19 +57,53 @@ export function checkInputs({ model, sae, dataset, config }: ValidateInputs): vo
     })
 }
 
-/** Refuses strata of out-of-distribution text that no document has. */
-function checkHeldOut({ outOfDistribution }: ValidateConfig, dataset: TokenDataset, fields: readonly string[]): void {
-  const strata = Object.entries(outOfDistribution.strata ?? {})
-  mustKnow(
-    strata.map(([field]) => field),
-    fields,
-    { key: 'outOfDistribution.strata', what: `no document of the dataset ${quote(dataset.name)} has a stratum` },
-  )
-  for (const [field, values] of strata) {
+/** Refuses strata and values that no document has. */
+function mustKnowStrata(
+  key: string,
+  strata: Readonly<Record<string, readonly string[]>>,
+  dataset: TokenDataset,
+  fields: readonly string[],
+): void {
+  const none = `no document of the dataset ${quote(dataset.name)} has a`
+  mustKnow(Object.keys(strata), fields, { key, what: `${none} stratum` })
+  for (const [field, values] of Object.entries(strata)) {
     const known = new Set(dataset.documents.flatMap(({ strata }) => strata[field] ?? []))
-    mustKnow(values, [...known].sort(), {
-      key: `outOfDistribution.strata.${field}`,
-      what: `no document of the dataset ${quote(dataset.name)} has a ${field}`,
+    mustKnow(values, [...known].sort(), { key: `${key}.${field}`, what: `${none} ${field}` })
+  }
+}
+
+/** Refuses stated claims about another SAE, beside other latents, or that these settings do not measure. */
+function checkStated(
+  { claims, sae: about }: StatedClaims,
+  { sae, dataset, config }: Pick<ValidateInputs, 'sae' | 'dataset' | 'config'>,
+  fields: readonly string[],
+): void {
+  if (about !== undefined && about !== sae.hash)
+    throw new UserError('The file of claims is about another SAE than the one under test.', {
+      fix: 'Use the SAE that the claims were written for, or write claims for this one.',
     })
+  if (config.latents !== 'auto')
+    throw new UserError('latents and claimsFile both say which latents are tested.', { fix: 'Leave latents out.' })
+  for (const [i, claim] of claims.entries()) {
+    const what = `Claim ${i + 1} of the file`
+    const beyond = claim.latents.find(latent => latent >= sae.latents)
+    if (beyond !== undefined)
+      throw new UserError(`${what} names latent ${beyond}, but the SAE has ${sae.latents} latents.`, {
+        fix: `Name latents from 0 to ${sae.latents - 1}.`,
+      })
+    if (claim.intervention !== undefined && claim.intervention !== config.primary)
+      throw new UserError(`${what} rests on ${claim.intervention}, but primary is ${config.primary}.`, {
+        fix: `Set primary to ${claim.intervention}; claims that rest on another intervention are for another run.`,
+      })
+    const missing = claim.controls.find(kind => config.controls[kind] === 0)
+    if (missing !== undefined)
+      throw new UserError(`${what} wants to beat ${missing} controls, but controls.${missing} is 0.`, {
+        fix: `Set controls.${missing} to 99 or more.`,
+      })
+    mustKnow(claim.concept === null ? [] : [claim.concept], config.concepts ?? dataset.concepts, {
+      key: `${what} under concept`,
+      what: `the dataset ${quote(dataset.name)} has no concept`,
+    })
+    mustKnowStrata(`${what} under strata`, claim.strata, dataset, fields)
   }
 }

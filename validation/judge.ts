@@ -3,6 +3,8 @@
 import type { SaeFindings } from './contracts/index.ts'
 import type { FeatureEvidence } from './evidence.ts'
 import { assemble } from './judging/assemble.ts'
+import { falsified, falsifierDecision } from './judging/conditions.ts'
+import { overall } from './judging/verdict.ts'
 import type { Measured } from './rows.ts'
 import { judgeStudies, type StudyRows } from './studies/run.ts'
 import type { StudySettings } from './studies/study.ts'
@@ -21,5 +23,21 @@ export function judge(measured: readonly Measured[], studied: StudyRows, setting
     features.map((evidence, i) => ({ effects: measured[i]!.rows, evidence })),
     settings,
   )
-  return { features: features.map((feature, i) => ({ ...feature, studies: found.latents[i]! })), studies: found.sae }
+  return {
+    features: features.map((feature, i) => withFalsifiers({ ...feature, studies: found.latents[i]! })),
+    studies: found.sae,
+  }
+}
+
+/** The verdict once everything is known by which the claim says that it would be refuted. */
+function withFalsifiers(feature: FeatureEvidence): FeatureEvidence {
+  if (feature.verdict === 'not-run') return feature
+  const falsifiers = falsified(feature)
+  const decisions = falsifiers.flatMap(found => falsifierDecision(found) ?? [])
+  return {
+    ...feature,
+    falsifiers,
+    verdict: overall([{ verdict: feature.verdict, reason: '' }, ...decisions]),
+    reasons: [...feature.reasons, ...decisions.map(({ reason }) => reason)],
+  }
 }

@@ -2,6 +2,7 @@
 import { UserError } from '../core/errors.ts'
 import type { StageContext } from '../core/stage.ts'
 import { chooseLatents } from './claims/choose.ts'
+import { statedFor } from './claims/claim-file.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
 import { readTiedSource } from './claims/tied.ts'
 import { controlCount } from './config.ts'
@@ -19,8 +20,9 @@ export interface Planned {
 
 /** Chooses latents on discovery text and fixes their claims; a `UserError` where none can be tested. */
 export async function planLatents(context: StageContext, inputs: ValidateInputs, read: ReadText): Promise<Planned> {
+  const { stated } = inputs
   const chosen = chooseLatents(
-    inputs.config.latents,
+    stated ? stated.claims.flatMap(({ latents }) => latents) : inputs.config.latents,
     read.text.candidates,
     read.discovery,
     read.text.discoveryLabels,
@@ -31,7 +33,7 @@ export async function planLatents(context: StageContext, inputs: ValidateInputs,
       fix: 'Use more text (dataset.documents, tokens), or name latents.',
     })
   const study = { ...read, claims: chosen.length, tied: await tiedOf(context, inputs, read, chosen.length) }
-  return { study, plans: chosen.map(candidate => planLatent(study, candidate)) }
+  return { study, plans: chosen.map(candidate => planLatent(study, candidate, statedFor(stated, candidate.latent))) }
 }
 
 /** Measures what was planned. */

@@ -7,12 +7,14 @@
  */
 import { join } from 'node:path'
 import { removePartials, writeJson } from '../core/files.ts'
+import { sha256File } from '../core/hash.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
 import { reconstructionDefinitions } from '../latents/reconstruction.ts'
+import type { StatedClaims } from './claims/claim-file.ts'
 import { fewValued, strataOf } from './claims/labelled-text.ts'
 import type { ValidateConfig } from './config.ts'
-import { definitions, type Evidence, type FeatureEvidence } from './evidence.ts'
+import { type Claims, type ClaimsSource, definitions, type Evidence, type FeatureEvidence } from './evidence.ts'
 import { checkInputs, type ValidateInputs } from './inputs.ts'
 import { judge } from './judge.ts'
 import { readText } from './read-text.ts'
@@ -63,7 +65,11 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
 
   const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
   const { study, plans } = planned
-  await writeJson(join(directory, 'claims.json'), { schema: 1, seed, claims: plans.map(({ claim }) => claim) })
+  const claims = await writeClaims(
+    directory,
+    { schema: 2, seed, claims: plans.map(({ claim }) => claim) },
+    given.stated,
+  )
   const measured = await testLatents(context, planned, working)
   const studied = await measureStudies({ context, inputs, study, plans, working, pause })
 
@@ -89,6 +95,7 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
     seed,
     config: settingsOf(config, fields),
     definitions: { ...definitions, ...reconstructionDefinitions, ...definitionsOf(studied) },
+    claims,
     splits,
     strata,
     reconstruction: { ...reconstruction },
@@ -100,6 +107,16 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
   return {
     ...(studies.baselines ? { baselines: studies.baselines.summary } : {}),
     ...summaryOf(features, reconstruction),
+  }
+}
+
+/** Writes claims.json, once and before anything is measured, and says what it holds. */
+async function writeClaims(directory: string, claims: Claims, stated: StatedClaims | undefined): Promise<ClaimsSource> {
+  const path = join(directory, 'claims.json')
+  await writeJson(path, claims)
+  return {
+    sha256: await sha256File(path),
+    file: stated ? { sha256: stated.sha256, written: stated.written } : null,
   }
 }
 
@@ -119,8 +136,8 @@ function metricOf({ claim, verdict, causal, selectivity, ablate, steer }: Featur
 
 /** The settings that the numbers depend on; paths stay in the run's manifest. */
 function settingsOf(config: ValidateConfig, fields: readonly string[]): Record<string, unknown> {
-  const { sae: _, model: __, dataset: ___, outOfDistribution, ...settings } = config
-  const { dataset: ____, ...heldOut } = outOfDistribution
+  const { sae: _, model: __, dataset: ___, claimsFile: ____, outOfDistribution, ...settings } = config
+  const { dataset: _____, ...heldOut } = outOfDistribution
   return { ...settings, outOfDistribution: heldOut, robustness: [...fields] }
 }
 

@@ -20,6 +20,15 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Test features causally, with controls, on held-out text',
     load: async () => (await import('./validate.ts')).default,
   },
+  claims: {
+    summary: 'Write down what features should cause, before it is measured',
+    commands: {
+      template: {
+        summary: 'A file of claims from discovery text, to be changed',
+        load: async () => (await import('./claims.ts')).template,
+      },
+    },
+  },
   label: {
     summary: 'Say what each feature is about, with examples',
     load: async () => (await import('./label.ts')).default,

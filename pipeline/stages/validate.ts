@@ -5,12 +5,9 @@ import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
 import { readEvidence } from '../../validation/evidence.ts'
 import { GatesConfig, judgeGates } from '../../validation/judging/gates.ts'
-import { findDataset, findSae, hashing, loadModelAndText, loadText } from './inputs.ts'
-import { captureOf, datasetOf, modelOf } from './origin.ts'
 import { reading } from './reading.ts'
-import { captureMean, loadSaeOf } from './sae.ts'
-import type { Session } from './session.ts'
-import { defineStage, ownConfig } from './stage.ts'
+import { defineStage } from './stage.ts'
+import { findValidated } from './validated.ts'
 
 export default defineStage({
   stage: 'validate',
@@ -26,36 +23,12 @@ export default defineStage({
   judged: { gates: GatesConfig },
   float32Only: true,
   async prepare(config, store, session) {
-    const settings = ownConfig(ValidateConfig, config)
-    const sae = await findSae(store, String(config.sae))
-    const model = await hashing(session, () => modelOf(store, sae, config.model as string | undefined))
-    const text = await hashing(session, () => datasetOf(store, sae, config.dataset as DatasetConfig | undefined))
-    const other = settings.outOfDistribution.dataset && (await otherText(session, settings.outOfDistribution.dataset))
-    const capture = await captureOf(store, sae)
+    const { using, ...found } = await findValidated(config, store, session)
     return {
-      config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
-      // The capture gives the mean that ablations put in place, where there is one.
-      inputs: [sae, model, text, ...(other ? [other] : []), ...(capture ? [capture] : [])].map(({ input }) => input),
+      ...found,
       async work(context) {
         const { validate } = await import('../../validation/validate.ts')
-        const loaded = await loadModelAndText(model, text, context)
-        const trained = await loadSaeOf(sae)
-        const mean = capture && (await captureMean(capture, trained.metadata.hook_name))
-        try {
-          const outOfDistribution = other && (await loadText(other, loaded, context))
-          return await validate(context, {
-            model: loaded.model,
-            tokenizer: loaded.tokenizer,
-            sae: trained,
-            dataset: loaded.dataset,
-            config: settings,
-            ...(outOfDistribution ? { outOfDistribution } : {}),
-            ...(mean ? { captureMean: mean } : {}),
-          })
-        } finally {
-          trained.dispose()
-          loaded.model.dispose()
-        }
+        return using(context, inputs => validate(context, inputs))
       },
     }
   },
@@ -67,9 +40,3 @@ export default defineStage({
     )
   },
 })
-
-/** The source of text that is out of distribution, as an input of its own role. */
-async function otherText(session: Session, config: DatasetConfig) {
-  const { directory, input } = await hashing(session, () => findDataset(config.path))
-  return { directory, input: { ...input, role: 'outOfDistributionDataset' }, config }
-}

@@ -7,6 +7,7 @@ import type { ValidateConfig } from '../config.ts'
 import type { Claim } from '../evidence.ts'
 import type { ClaimDocument } from '../rows.ts'
 import type { Candidate } from './choose.ts'
+import type { StatedClaim } from './claim-file.ts'
 import { type Target, topTokens } from './targets.ts'
 
 /** Documents for the two interventions on a latent. */
@@ -106,27 +107,34 @@ export interface ClaimParts {
   /** How many controls of each kind were drawn. */
   readonly controls: Readonly<Record<string, number>>
   readonly selection: Claim['selection']
+  /** What a file of claims says of the latent; undefined where none does. */
+  readonly stated: StatedClaim | undefined
   readonly config: ValidateConfig
 }
 
 /** The claim of a latent. */
 export function claimOf(parts: ClaimParts): Claim {
-  const { candidate, concept, target, discovery, documents, controls, selection, config } = parts
+  const { candidate, concept, target, discovery, documents, controls, selection, stated, config } = parts
   const values = valuesOf(discovery, candidate.latent)
   const about = concept === null ? 'the tokens that follow where it is active' : `the tokens that follow ${concept}`
   const action = config.primary === 'ablate' ? 'setting it to 0 where it is active lowers' : 'adding it raises'
   const rounded = (value: number) => Number(value.toPrecision(6))
   return {
     feature: candidate.latent,
+    stated: stated ? 'file' : 'settings',
     concept,
-    hypothesis: `Latent ${candidate.latent} makes the model expect ${about}: ${action} their log-probability by more than controls of equal norm do${concept === null ? '' : `, and its activation tells tokens with ${concept} from others`}.`,
+    hypothesis:
+      stated?.hypothesis ??
+      `Latent ${candidate.latent} makes the model expect ${about}: ${action} their log-probability by more than controls of equal norm do${concept === null ? '' : `, and its activation tells tokens with ${concept} from others`}.`,
     metric: 'target',
     primary: config.primary,
-    direction: config.primary === 'ablate' || config.dose < 0 ? 'decrease' : 'increase',
-    smallestEffect: config.smallestEffect,
-    alpha: config.alpha,
-    power: config.power,
+    direction: stated?.direction ?? (config.primary === 'ablate' || config.dose < 0 ? 'decrease' : 'increase'),
+    smallestEffect: stated?.smallestEffect ?? config.smallestEffect,
+    alpha: stated?.alpha ?? config.alpha,
+    power: stated?.power ?? config.power,
     controls: { ...controls },
+    strata: { ...stated?.strata },
+    falsifiers: [...(stated?.falsifiers ?? [])],
     target: {
       source: target.source,
       separation: rounded(target.separation),

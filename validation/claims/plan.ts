@@ -1,4 +1,6 @@
 /** One latent: everything that is fixed before it is measured. */
+import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import { Random } from '../../core/random.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
 import type { Activations } from '../../latents/activations.ts'
@@ -9,6 +11,7 @@ import { likenessOf } from '../controls/firing.ts'
 import { type ControlDirections, type ControlKind, controlKinds, controls } from '../controls/index.ts'
 import type { Claim } from '../evidence.ts'
 import type { Candidate } from './choose.ts'
+import type { StatedClaim } from './claim-file.ts'
 import { type ClaimDocuments, claimOf, drawDocuments } from './claims.ts'
 import type { LabelledText } from './labelled-text.ts'
 import type { Selection } from './selected.ts'
@@ -61,11 +64,14 @@ export interface LatentPlan {
 const sameConceptAuroc = 0.7
 
 /** Fixes a latent's claim, target, documents and controls. Looks at no effect of its direction. */
-export function planLatent(study: Study, candidate: Candidate): LatentPlan {
+export function planLatent(study: Study, chosen: Candidate, stated?: StatedClaim): LatentPlan {
   const { model, sae, config, seed, text, discovery, validation, decoder, samples } = study
+  const candidate = stated ? candidateFor(study, chosen, stated) : chosen
   const { latent } = candidate
   // A latent that tells no concept on discovery text is about none, unless concepts are all that is asked for.
-  const named = candidate.concept >= 0 && (config.claims === 'concept' || candidate.auroc >= config.minimumAuroc)
+  const named = stated
+    ? stated.concept !== null
+    : candidate.concept >= 0 && (config.claims === 'concept' || candidate.auroc >= config.minimumAuroc)
   const concept = named ? text.concepts[candidate.concept]! : null
   const target =
     concept === null ? firingTarget(discovery, latent, model.config.vocabulary) : text.targetOf(candidate.concept)
@@ -90,7 +96,7 @@ export function planLatent(study: Study, candidate: Candidate): LatentPlan {
     )
   }
   // Asked for concepts only, a latent without one has no claim to measure.
-  const nothing = concept === null && config.claims === 'concept'
+  const nothing = concept === null && !stated && config.claims === 'concept'
   const documents = nothing
     ? { ablate: [], steer: [] }
     : drawDocuments(validation, latent, { ...config, seed, lot: latent, unitOf: study.unitOf })
@@ -98,7 +104,7 @@ export function planLatent(study: Study, candidate: Candidate): LatentPlan {
   counts.tied = controlCount(config.controls.tied, study.claims, config.alpha)
   const selection = candidate.concept < 0 ? undefined : selectionOf(study, candidate)
   const claim = claimOf({
-    ...{ candidate, concept, target, discovery, documents, controls: counts, config },
+    ...{ candidate, concept, target, discovery, documents, controls: counts, stated, config },
     selection: selection
       ? { concept: text.concepts[selection.concept]!, rank: selection.rank, among: selection.among }
       : null,
@@ -109,6 +115,19 @@ export function planLatent(study: Study, candidate: Candidate): LatentPlan {
     selection,
   }
   return { claim, concept: named ? candidate.concept : -1, target, documents, controls: drawn, tied }
+}
+
+/** The latent with the concept that a file of claims names; a `UserError` where nothing of it could show. */
+function candidateFor({ text }: Study, candidate: Candidate, { concept }: StatedClaim): Candidate {
+  if (concept === null) return candidate
+  const place = text.concepts.indexOf(concept)
+  if (place < 0 || !text.usable[place])
+    throw new UserError(
+      `The claim about latent ${candidate.latent} names the concept ${quote(concept)}, which ${place < 0 ? 'is not among the concepts that may be claimed' : 'does not show in what comes next, or in too few validation documents'}.`,
+      { fix: 'Name another concept, lower minimumSeparation, or use more text (dataset.documents, tokens).' },
+    )
+  const auroc = text.aurocs[candidate.latent * text.concepts.length + place]!
+  return { ...candidate, concept: place, auroc: Number.isNaN(auroc) ? 0.5 : auroc }
 }
 
 /** Which of the SAE's active latents this one is, by how well each tells its concept on discovery text. */

@@ -43,6 +43,17 @@ export function directionOf(intervention: Intervention, dose: number): 'increase
   return intervention === 'ablate' || dose < 0 ? 'decrease' : 'increase'
 }
 
+/** A claim as far as its direction goes; without one it is the usual. */
+type Directed = Pick<Claim, 'dose'> & Partial<Pick<Claim, 'primary' | 'direction'>>
+
+/** The same for a claim, which may say that its latent does the opposite of what it would by default. */
+export function claimedDirection(claim: Directed, intervention: Intervention, dose: number): 'increase' | 'decrease' {
+  const usual = directionOf(intervention, dose)
+  if (claim.primary === undefined || claim.direction === undefined) return usual
+  const stated = claim.direction === directionOf(claim.primary, claim.primary === 'ablate' ? 0 : claim.dose)
+  return stated ? usual : usual === 'increase' ? 'decrease' : 'increase'
+}
+
 /** How controls are ranked: as far in the claimed direction, or as far from 0 where the claim says nothing of it. */
 export const alternativeOf = (metric: Metric, direction: 'increase' | 'decrease') =>
   metric !== 'target' ? ('two-sided' as const) : direction === 'decrease' ? ('less' as const) : ('greater' as const)
@@ -103,7 +114,7 @@ function rankOf(effect: number, means: readonly number[], metric: Metric, altern
 
 /** Statistics of one intervention at its main dose; q and power are filled in once all latents are known. */
 export function analyseIntervention(
-  claim: Pick<Claim, 'feature' | 'dose'> & Partial<Pick<Claim, 'controls'>>,
+  claim: Directed & Pick<Claim, 'feature'> & Partial<Pick<Claim, 'controls'>>,
   rows: readonly EffectRow[],
   intervention: Intervention,
   settings: AnalysisSettings,
@@ -112,7 +123,7 @@ export function analyseIntervention(
   const dose = intervention === 'ablate' ? 0 : claim.dose
   const grouped = groupRows(rows, intervention, dose)
   if (grouped.documents.length === 0) return null
-  const direction = directionOf(intervention, dose)
+  const direction = claimedDirection(claim, intervention, dose)
   const ofMetric = (metric: Metric) => {
     const own = grouped.own[metric]
     const key = [seed, 'analyse', claim.feature, intervention, metric]

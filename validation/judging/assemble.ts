@@ -3,6 +3,7 @@ import { Random } from '../../core/random.ts'
 import type { Claim, FeatureEvidence, InterventionEvidence } from '../evidence.ts'
 import { type EffectRow, fewestDocuments, type Measured } from '../rows.ts'
 import { type AnalysisSettings, analyseIntervention, finite, studyOf, summarise } from './analyse.ts'
+import { heldStrata } from './conditions.ts'
 import { analyseDoses } from './doses.ts'
 import { familyQ } from './family.ts'
 import { detectableEffect, powerOfRule } from './rule.ts'
@@ -20,19 +21,20 @@ export interface AssembleSettings extends AnalysisSettings {
 }
 
 /** Evidence of all latents: their statistics, q-values over the family, verdicts. */
-export function assemble(measured: readonly Measured[], settings: AssembleSettings): FeatureEvidence[] {
-  const { seed } = settings
+export function assemble(measured: readonly Measured[], shared: AssembleSettings): FeatureEvidence[] {
+  const { seed } = shared
   const parts = measured.map(({ claim, rows, selectivity, nullMaxima }) => ({
     claim,
     rows,
-    ablate: analyseIntervention(claim, rows, 'ablate', settings, seed),
-    steer: analyseIntervention(claim, rows, 'steer', settings, seed),
-    selectivity: analyseSelectivity(claim, selectivity, nullMaxima, settings),
+    settings: settingsOf(claim, shared),
+    ablate: analyseIntervention(claim, rows, 'ablate', settingsOf(claim, shared), seed),
+    steer: analyseIntervention(claim, rows, 'steer', settingsOf(claim, shared), seed),
+    selectivity: analyseSelectivity(claim, selectivity, nullMaxima, settingsOf(claim, shared)),
   }))
   const ablateQ = familyQ(parts.map(part => part.ablate?.test.p ?? null))
   const steerQ = familyQ(parts.map(part => part.steer?.test.p ?? null))
   const selectivityQ = familyQ(parts.map(part => part.selectivity?.p ?? null))
-  return parts.map(({ claim, rows, ...part }, i) => {
+  return parts.map(({ claim, rows, settings, ...part }, i) => {
     const powered = (intervention: 'ablate' | 'steer', family: typeof ablateQ) => {
       const evidence = withQ(part[intervention], family, i)
       return evidence && claim.primary === intervention ? withPower(evidence, claim, rows, family, settings) : evidence
@@ -40,9 +42,10 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
     const ablate = powered('ablate', ablateQ)
     const steer = powered('steer', steerQ)
     const selectivity = part.selectivity && decideSelectivity(part.selectivity, selectivityQ.q[i]!, settings)
-    const claimed = claim.concept !== null || settings.claims !== 'concept'
+    const claimed = claim.concept !== null || claim.stated === 'file' || settings.claims !== 'concept'
     const causal = causalVerdict(claim.primary === 'ablate' ? ablate : steer, settings, claimed)
-    const decisions: Decision[] = selectivity ? [causal, selectivity] : [causal]
+    const strataHeld = rows.length === 0 ? [] : heldStrata(claim, rows, settings.strata, settings)
+    const decisions: Decision[] = [causal, ...(selectivity ? [selectivity] : []), ...strataHeld]
     const doses = analyseDoses(claim, rows, settings, seed)
     const sham = rows.filter(row => row.control === 'sham').map(row => row.kl!)
     const side = rows.filter(
@@ -70,9 +73,16 @@ export function assemble(measured: readonly Measured[], settings: AssembleSettin
             ),
       sham: sham.length === 0 ? null : finite(Math.max(...sham)),
       robustness: analyseStrata(claim, rows, settings.strata, settings.fields, settings),
+      strataHeld,
+      falsifiers: [],
       studies: {},
     }
   })
+}
+
+/** What the claim says stands over what settings say of all. */
+function settingsOf({ alpha, power, smallestEffect }: Claim, shared: AssembleSettings): AssembleSettings {
+  return { ...shared, alpha, power, smallestEffect }
 }
 
 function withQ(

@@ -11,9 +11,10 @@ import type { LatentPlan } from '../claims/plan.ts'
 import type { Transfer } from '../contracts/transfer.ts'
 import type { ControlDirections, ControlKind } from '../controls/index.ts'
 import type { Claim } from '../evidence.ts'
-import { directionOf, summarise } from '../judging/analyse.ts'
+import { summarise } from '../judging/analyse.ts'
 import type { AssembleSettings } from '../judging/assemble.ts'
-import { meanInterval } from '../judging/interval.ts'
+import type { MeanInterval } from '../judging/interval.ts'
+import { pairedDifference } from '../judging/paired.ts'
 import { groupRows, isPaired } from '../judging/values.ts'
 import { measureLatent } from '../measure.ts'
 import { type EffectRow, fewestDocuments } from '../rows.ts'
@@ -109,25 +110,24 @@ interface Difference {
   readonly control: string
   readonly controls: number
   readonly documents: readonly number[]
+  readonly interval: MeanInterval
 }
 
 function judgeOne({ claim, rows, effects }: TestedLatent<TransferRow>, settings: AssembleSettings): Transfer | null {
   if (rows.length === 0) return null
   const { primary, feature } = claim
   const dose = primary === 'ablate' ? 0 : claim.dose
-  const sign = directionOf(primary, dose) === 'decrease' ? -1 : 1
+  const sign = claim.direction === 'decrease' ? -1 : 1
   const grouped = groupRows(
     rows.map(row => ({ feature, ...row })),
     primary,
     dose,
   )
-  const kinds = [...grouped.controls].map(
-    ([control, each]): Difference => ({
-      control,
-      controls: each.length,
-      documents: grouped.own.target.map((value, d) => value - mean(each.map(({ target }) => target[d]!))),
-    }),
-  )
+  const kinds = [...grouped.controls].map(([control, each]): Difference => {
+    const others = each.map(({ target }) => target)
+    const { differences, interval } = pairedDifference(grouped.own.target, others, 1 - settings.alpha)
+    return { control, controls: each.length, documents: differences, interval }
+  })
   const hardest = kinds.reduce<Difference | undefined>(
     (worst, one) => (!worst || sign * mean(one.documents) < sign * mean(worst.documents) ? one : worst),
     undefined,
@@ -136,7 +136,7 @@ function judgeOne({ claim, rows, effects }: TestedLatent<TransferRow>, settings:
   const { seed, alpha } = settings
   const level = 1 - alpha
   const key = [seed, 'transfer', feature]
-  const interval = meanInterval(hardest.documents, level)
+  const { interval } = hardest
   const there = onValidation(claim, effects, hardest)
   const ratio = there.length > 0 ? meanRatio(hardest.documents, there, level) : { ratio: null, low: null, high: null }
   return {

@@ -1,0 +1,75 @@
+/** What is validated: SAE, model and text, found by a config of the stage and opened when there is work. */
+import { readFile } from 'node:fs/promises'
+import type { StageContext } from '../../core/stage.ts'
+import type { DatasetConfig } from '../../datasets/config.ts'
+import type { RunInput } from '../../runs/run.ts'
+import type { RunStore } from '../../runs/store.ts'
+import { readClaims } from '../../validation/claims/claim-file.ts'
+import { ValidateConfig } from '../../validation/config.ts'
+import type { ValidateInputs } from '../../validation/inputs.ts'
+import { findDataset, findFile, findSae, hashing, loadModelAndText, loadText } from './inputs.ts'
+import { captureOf, datasetOf, modelOf } from './origin.ts'
+import { captureMean, loadSaeOf } from './sae.ts'
+import type { Session } from './session.ts'
+import { ownConfig, type StageConfig } from './stage.ts'
+
+export interface Validated {
+  /** The config as a manifest keeps it. */
+  readonly config: Record<string, unknown>
+  readonly inputs: readonly RunInput[]
+  /** Opens everything, does the work on it and closes it again. The engine is started. */
+  using<T>(context: StageContext, work: (inputs: ValidateInputs) => Promise<T>): Promise<T>
+}
+
+/** Finds SAE, model, text and claims; model and text are those that the SAE was captured from, unless others are named. */
+export async function findValidated(config: StageConfig, store: RunStore, session: Session): Promise<Validated> {
+  const settings = ownConfig(ValidateConfig, config)
+  const sae = await findSae(store, String(config.sae))
+  const model = await hashing(session, () => modelOf(store, sae, config.model as string | undefined))
+  const text = await hashing(session, () => datasetOf(store, sae, config.dataset as DatasetConfig | undefined))
+  const other = settings.outOfDistribution.dataset && (await otherText(session, settings.outOfDistribution.dataset))
+  const stated = settings.claimsFile === undefined ? undefined : await readStated(settings.claimsFile)
+  const capture = await captureOf(store, sae)
+  const found = [
+    sae,
+    model,
+    text,
+    ...(other ? [other] : []),
+    ...(stated ? [stated] : []),
+    ...(capture ? [capture] : []),
+  ]
+  return {
+    config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
+    inputs: found.map(({ input }) => input),
+    async using(context, work) {
+      const loaded = await loadModelAndText(model, text, context)
+      const trained = await loadSaeOf(sae)
+      // The capture gives the mean that ablations put in place, where there is one.
+      const mean = capture && (await captureMean(capture, trained.metadata.hook_name))
+      try {
+        const outOfDistribution = other && (await loadText(other, loaded, context))
+        return await work({
+          ...{ model: loaded.model, tokenizer: loaded.tokenizer, sae: trained, dataset: loaded.dataset, config: settings },
+          ...(outOfDistribution ? { outOfDistribution } : {}),
+          ...(stated ? { stated: stated.claims } : {}),
+          ...(mean ? { captureMean: mean } : {}),
+        })
+      } finally {
+        trained.dispose()
+        loaded.model.dispose()
+      }
+    },
+  }
+}
+
+/** A file of claims as an input of its own role, and what it states. */
+async function readStated(path: string) {
+  const found = await findFile('claimsFile', path)
+  return { ...found, claims: readClaims(await readFile(found.directory, 'utf8'), path, found.input.sha256) }
+}
+
+/** The source of text that is out of distribution, as an input of its own role. */
+async function otherText(session: Session, config: DatasetConfig) {
+  const { directory, input } = await hashing(session, () => findDataset(config.path))
+  return { directory, input: { ...input, role: 'outOfDistributionDataset' }, config }
+}
