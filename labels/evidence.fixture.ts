@@ -79,6 +79,7 @@ export function featureEvidenceOf({
     robustness: [],
     strataHeld: [],
     falsifiers: [],
+    tier: { tier: 'supported', rule: 'lines-missing', lines: [], wouldChange: [] },
     studies: {},
   }
 }
@@ -151,6 +152,15 @@ export const featureOf = (latent: number, more: Partial<Feature> = {}): Feature 
 /** What a test of a latent found. */
 export const testedAs = (more: Partial<NonNullable<Feature['evidence']>> = {}): NonNullable<Feature['evidence']> => ({
   verdict: 'fail',
+  tier: 'refuted',
+  rule: {
+    correction: 'benjamini-hochberg',
+    family: 1,
+    alpha: 0.05,
+    smallestEffect: 0.05,
+    power: 0.8,
+    controls: { foreign: 19 },
+  },
   intervention: 'ablate',
   dose: null,
   concept: null,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { EvidenceSummary, Hashes } from '../validation/evidence.ts'
 
 /** Version of the record and of the files that hold it; readers refuse others. */
-export const labelsSchema = 2
+export const labelsSchema = 3
 
 const share = z.number().min(0).max(1)
 const count = z.int().min(0)

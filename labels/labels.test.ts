@@ -121,19 +121,29 @@ describe('the stage', () => {
       rule: { kind: 'token', tokens: ['t3'], tokenIds: [3], concept: null },
     })
     expect(features[1]!.evidence).toMatchObject({ verdict: 'pass', intervention: 'ablate', documents: 12, effect: 0.5 })
-    const table = await readTable(join(directory, 'features.parquet'), { schema: 2 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 3 })
     expect(table.label).toEqual(features.map(feature => feature.label))
-    const examples = await readTable(join(directory, 'examples.parquet'), { schema: 2 })
+    const examples = await readTable(join(directory, 'examples.parquet'), { schema: 3 })
     expect(examples.latent).toEqual([...(examples.latent as number[])].sort((a, b) => a - b))
   })
 
   test('leaves null what there is none of, in the table and in the lines', async () => {
     const { directory } = await run()
-    const table = await readTable(join(directory, 'features.parquet'), { schema: 2 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 3 })
     const untested = Object.entries(table).flatMap(([name, values]) => (values[3] === null ? [name] : []))
     expect(untested).toEqual([
-      ...['rule_concept', 'intervention', 'dose', 'concept', 'documents', 'effect_metric', 'effect', 'effect_low'],
-      ...['effect_high', 'control_relative_effect', 'p', 'q', 'stability'],
+      ...[
+        'rule_concept',
+        'tier',
+        'intervention',
+        'dose',
+        'concept',
+        'documents',
+        'effect_metric',
+        'effect',
+        'effect_low',
+      ],
+      ...['effect_high', 'control_relative_effect', 'p', 'q', 'alpha', 'smallest_effect', 'stability'],
     ])
     // Latent 5 never fires: no rule, no score, no mean.
     const silent = Object.fromEntries(Object.entries(table).map(([name, values]) => [name, values[5]]))
@@ -149,7 +159,7 @@ describe('the stage', () => {
     const { directory } = await run({ evidence: { evidence } })
     const { evidence: found } = (await readFeatures(directory))[1]!
     expect(found).toMatchObject({ intervention: 'steer', dose: 1, concept: 'small', documents: 12 })
-    const table = await readTable(join(directory, 'features.parquet'), { schema: 2 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 3 })
     expect(['intervention', 'dose', 'concept', 'documents'].map(name => table[name]![1])).toEqual([
       'steer',
       1,
@@ -205,10 +215,10 @@ describe('the stage', () => {
   test('joins the stability of each latent where it is given; without it, and without a partner, it is null', async () => {
     const stability = [0.5, 0.25, 1, null, 0.75, 0.125]
     const { directory } = await run({ stability })
-    const table = await readTable(join(directory, 'features.parquet'), { columns: ['stability'], schema: 2 })
+    const table = await readTable(join(directory, 'features.parquet'), { columns: ['stability'], schema: 3 })
     expect(table.stability).toEqual(stability)
     expect((await readFeatures(directory)).map(feature => feature.stability)).toEqual(stability)
-    const plain = await readTable(join((await run()).directory, 'features.parquet'), { schema: 2 })
+    const plain = await readTable(join((await run()).directory, 'features.parquet'), { schema: 3 })
     expect(plain.stability).toEqual(stability.map(() => null))
   })
 

@@ -4,7 +4,7 @@ import { hashValue } from '../core/hash.ts'
 import type { RunInput } from './run.ts'
 
 /** Raised whenever the same config and inputs give other bytes than before, so that old runs are not taken for new. */
-export const formatVersion = 3
+export const formatVersion = 4
 
 /** What a run is to be: everything its bytes depend on, and how it may be called. */
 export interface RunRequest {

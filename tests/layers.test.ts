@@ -48,7 +48,7 @@ const rooms: Readonly<Record<string, Room>> = {
       ...['effects.ts', 'judging', 'rounds.ts', 'measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts'],
       ...['inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
-      ...['test-latents.ts', 'supervised', 'baselines', 'studies', 'judge.ts', 'recompute.ts'],
+      ...['test-latents.ts', 'supervised', 'baselines', 'studies', 'judge.ts', 'recompute.ts', 'bundle.ts'],
     ],
   },
   labels: {

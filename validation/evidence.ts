@@ -6,8 +6,10 @@ import { Claim, ClaimsSource } from './contracts/claim.ts'
 import { EffectSummary, IntervalMethod, numberOrNull as number, Verdict } from './contracts/common.ts'
 import { FalsifierFound, StratumHeld } from './contracts/conditions.ts'
 import { LatentFindings, SaeFindings } from './contracts/index.ts'
+import { Tier, TierFound } from './contracts/tier.ts'
 
 export { Claim, Claims, ClaimsSource } from './contracts/claim.ts'
+export { Tier, tierNames } from './contracts/tier.ts'
 
 /** What each metric means; the names are used throughout. */
 export const definitions: Readonly<Record<string, string>> = {
@@ -155,6 +157,8 @@ export const FeatureEvidence = z.strictObject({
   /** The strata that the claim must hold in, and what would refute it. */
   strataHeld: z.array(StratumHeld),
   falsifiers: z.array(FalsifierFound),
+  /** How far all of this goes, by which rule, and what would change it. */
+  tier: TierFound,
   /** What further studies found, by their names. */
   studies: LatentFindings,
 })
@@ -222,6 +226,17 @@ export async function readEvidence(path: string): Promise<Evidence> {
 /** What other stages show of a latent's evidence: the primary intervention and what it did to the target. */
 export const EvidenceSummary = z.strictObject({
   verdict: Verdict,
+  tier: Tier,
+  /** The rule that gave the verdict: pass asks for q ≤ α among the family and, over documents, more than the smallest effect. */
+  rule: z.strictObject({
+    correction: z.literal('benjamini-hochberg'),
+    family: z.int(),
+    alpha: z.number(),
+    smallestEffect: z.number(),
+    power: z.number(),
+    /** Controls of each kind that had to be beaten. */
+    controls: z.record(z.string(), z.int()),
+  }),
   intervention: z.enum(['ablate', 'steer']),
   /** Strength of steering, in units of the latent's p99 activation; null for ablation. */
   dose: number,
@@ -243,7 +258,7 @@ export type EvidenceSummary = z.infer<typeof EvidenceSummary>
 /** The primary intervention's figures by latent. */
 export function evidenceByLatent(evidence: Evidence): Map<number, EvidenceSummary> {
   return new Map(
-    evidence.features.map(({ claim, verdict, ...feature }) => {
+    evidence.features.map(({ claim, verdict, tier, ...feature }) => {
       const primary = feature[claim.primary]
       const effect = primary?.metrics.target.effect
       const foreign = primary?.metrics.target.controls.find(({ control }) => control === 'foreign')
@@ -251,6 +266,15 @@ export function evidenceByLatent(evidence: Evidence): Map<number, EvidenceSummar
         claim.feature,
         {
           verdict,
+          tier: tier.tier,
+          rule: {
+            correction: 'benjamini-hochberg' as const,
+            family: primary?.test.size ?? 0,
+            alpha: claim.alpha,
+            smallestEffect: claim.smallestEffect,
+            power: claim.power,
+            controls: claim.controls,
+          },
           intervention: claim.primary,
           dose: claim.primary === 'steer' ? claim.dose : null,
           concept: claim.concept,

@@ -4,6 +4,7 @@ import type { SaeFindings } from './contracts/index.ts'
 import type { FeatureEvidence } from './evidence.ts'
 import { assemble } from './judging/assemble.ts'
 import { falsified, falsifierDecision } from './judging/conditions.ts'
+import { tierOf } from './judging/tier.ts'
 import { overall } from './judging/verdict.ts'
 import type { Measured } from './rows.ts'
 import { judgeStudies, type StudyRows } from './studies/run.ts'
@@ -24,7 +25,10 @@ export function judge(measured: readonly Measured[], studied: StudyRows, setting
     settings,
   )
   return {
-    features: features.map((feature, i) => withFalsifiers({ ...feature, studies: found.latents[i]! })),
+    features: features.map((feature, i) => {
+      const decided = withFalsifiers({ ...feature, studies: found.latents[i]! })
+      return { ...decided, tier: tierOf(decided) }
+    }),
     studies: found.sae,
   }
 }

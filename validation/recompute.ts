@@ -1,11 +1,13 @@
 /** Holds evidence to its tables: every statistic and verdict computed again from the raw values. */
 import { join } from 'node:path'
 import { canonicalJson } from '../core/hash.ts'
+import { quote } from '../core/quote.ts'
+import { reconstructionDefinitions } from '../latents/reconstruction.ts'
 import { ValidateConfig } from './config.ts'
-import { type Evidence, readEvidence } from './evidence.ts'
+import { definitions, type Evidence, readEvidence } from './evidence.ts'
 import { type Judgement, judge } from './judge.ts'
 import type { EffectRow, SelectivityRow } from './rows.ts'
-import { readStudies, type StudyRows } from './studies/run.ts'
+import { definitionsOf, readStudies, type StudyRows } from './studies/run.ts'
 import { readEffects, readSelectivity } from './tables.ts'
 
 /** The findings as the raw rows give them. */
@@ -28,11 +30,45 @@ export function recompute(
   )
 }
 
+/** What a run's tables give again. */
+export interface Findings extends Judgement {
+  readonly definitions: Readonly<Record<string, string>>
+  /** Windows of tables that are not of the split that was measured on. */
+  readonly strangers: readonly string[]
+}
+
+/** Reads a validate run's tables and makes all of its findings again. */
+export async function recomputeFrom(directory: string, evidence: Evidence): Promise<Findings> {
+  const studied = await readStudies(directory, evidence)
+  const effects = await readEffects(directory)
+  const selectivity = await readSelectivity(directory)
+  const { validation, outOfDistribution } = evidence.splits
+  return {
+    ...recompute(evidence, effects, selectivity, studied),
+    definitions: { ...definitions, ...reconstructionDefinitions, ...definitionsOf(studied) },
+    strangers: [
+      ...strangersOf('effects.parquet', effects, validation),
+      ...strangersOf('selectivity.parquet', selectivity, validation),
+      ...strangersOf('study-transfer.parquet', studied.transfer ?? [], outOfDistribution),
+    ],
+  }
+}
+
+/** The first windows of a table that are not of these. */
+function strangersOf(
+  table: string,
+  rows: readonly { readonly window?: unknown }[],
+  split: readonly string[],
+): string[] {
+  const known = new Set<unknown>(split)
+  const found = new Set(rows.flatMap(({ window }) => (known.has(window) ? [] : [String(window)])))
+  return [...found].slice(0, 10).map(window => `${table}: window ${quote(window)}`)
+}
+
 /** Reads a validate run's files and lists, as dotted paths, every value that the tables do not give again; [] when all do. */
 export async function verifyEvidence(directory: string): Promise<string[]> {
   const evidence = await readEvidence(join(directory, 'evidence.json'))
-  const studied = await readStudies(directory, evidence)
-  const again = recompute(evidence, await readEffects(directory), await readSelectivity(directory), studied)
+  const again = await recomputeFrom(directory, evidence)
   return [
     ...differences(evidence.features, again.features, 'features'),
     ...differences(evidence.studies, again.studies, 'studies'),
@@ -40,7 +76,7 @@ export async function verifyEvidence(directory: string): Promise<string[]> {
 }
 
 /** Paths at which two plain values differ. */
-function differences(a: unknown, b: unknown, path: string): string[] {
+export function differences(a: unknown, b: unknown, path: string): string[] {
   if (a !== null && b !== null && typeof a === 'object' && typeof b === 'object') {
     const keys = new Set([...Object.keys(a), ...Object.keys(b)])
     return [...keys].flatMap(key =>

@@ -94,6 +94,7 @@ describe('a model whose concepts are known', () => {
     expect(await verifyEvidence(directory)).toEqual([])
     expect(await readdir(directory)).toEqual([
       ...[
+        'bundle.json',
         'claims.json',
         'effects.parquet',
         'evidence.json',

@@ -11,6 +11,7 @@ import { sha256File } from '../core/hash.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
 import { reconstructionDefinitions } from '../latents/reconstruction.ts'
+import { writeBundle } from './bundle.ts'
 import type { StatedClaims } from './claims/claim-file.ts'
 import { fewValued, strataOf } from './claims/labelled-text.ts'
 import type { ValidateConfig } from './config.ts'
@@ -103,6 +104,7 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
     studies,
   }
   await writeJson(join(directory, 'evidence.json'), evidence)
+  await writeBundle(directory)
   await working.clear()
   return {
     ...(studies.baselines ? { baselines: studies.baselines.summary } : {}),

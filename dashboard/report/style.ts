@@ -54,6 +54,11 @@ td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums}
 .feature{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 14px;margin:12px 0}
 .feature header{padding:0;display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline;max-width:none}
 .feature .facts{color:var(--soft);font-size:.85rem}
+.claim{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 14px;margin:12px 0}
+.claim header{padding:0;display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline;max-width:none}
+.claim h3{overflow-wrap:anywhere}.claim h4{font-size:.9rem;margin:10px 0 2px}.claim ul{margin:2px 0;padding-left:20px;font-size:.9rem}.claim li{overflow-wrap:anywhere}
+.tier{color:var(--soft);font-size:.85rem}
+.warning{border-left:4px solid var(--fail);padding:6px 10px;background:var(--card)}
 .tokens{display:flex;flex-wrap:wrap;gap:4px;margin:4px 0;font-size:.85rem}
 .feature header span,td>span,.tokens span{unicode-bidi:isolate}
 .tokens span{border:1px solid var(--rule);border-radius:4px;padding:0 5px}
@@ -84,7 +89,7 @@ nav{display:none}
 .scroll{overflow:visible}
 table{font-size:8.5pt}th,td{padding:3px 5px}
 td small{font-size:7.5pt}
-tr,figure,.tile,.feature header{break-inside:avoid}
+tr,figure,.tile,.feature header,.claim header,.claim li{break-inside:avoid}
 thead{display:table-header-group}
 h2,h3{break-after:avoid}
 .charts{display:block}

@@ -4,6 +4,7 @@ import type { Evidence, FeatureEvidence } from '../../validation/evidence.ts'
 import { type Estimate, forestPlot, lineChart } from '../charts/charts.ts'
 import { short } from '../charts/scale.ts'
 import { shown } from '../html.ts'
+import { claimCard, withInterval } from './claim-card.ts'
 import { documentsText, interventionText } from './features.ts'
 import { leftOut, pill, table } from './page.ts'
 
@@ -12,8 +13,6 @@ type EffectSummary = FeatureEvidence['doseCurve'][number]['target']
 /** Tested latents in the table and plots, and those with a dose curve and details of their own. */
 const mostTested = 200
 const mostDetailed = 60
-/** Strata of one latent. */
-const mostStrata = 60
 
 /** What the part needs to know of the page around it. */
 export interface Surroundings {
@@ -45,21 +44,51 @@ export function validationHtml(evidence: Evidence, { names, cards }: Surrounding
   })
   const tested = all.slice(0, mostTested)
   const detailed = all.slice(0, mostDetailed)
-  const curves = detailed.filter(({ feature }) => feature.doseCurve.length > 0)
-  return `${verdictTable(tested)}
+  return `${baselinesHtml(evidence)}${verdictTable(tested)}
 ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
-<p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest effect beyond the hardest controls that these documents and controls would have shown; q is against all kinds of control, random directions that fire as often among them.</p>
+<p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest effect beyond the hardest controls that these documents and controls would have shown; q is against all kinds of control, random directions that fire as often among them. Read on ${windowsText(evidence)}.</p>
 <div class="charts">${effectPlot(tested)}${differencePlot(tested)}</div>
-${curves.length > 0 ? '<h3 class="sub">Dose curves</h3><p class="soft">Steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: interval over documents.</p>' : ''}
-<div class="charts">${curves.map(doseChart).join('')}</div>
+<h3 class="sub">Claims</h3>
+<p class="soft">Curves are of steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: interval over documents.</p>
+<div class="claims">${detailed.map(cardOf).join('')}
+${leftOut(all.length - detailed.length, 'claims are in evidence.json')}</div>
 <h3 class="sub">Reconstruction</h3>
 ${reconstructionHtml(evidence.reconstruction)}
-<h3 class="sub">Claims</h3>
-<div class="claims">${detailed.map(detailsHtml).join('')}
-<details><summary>What the metrics mean</summary>${table(
+<div class="claims"><details><summary>What the metrics mean</summary>${table(
     ['Name', 'Definition'],
     Object.entries(evidence.definitions).map(([name, text]) => [`<code>${shown(name)}</code>`, shown(text, 500)]),
   )}</details></div>`
+}
+
+const cardOf = (tested: Tested) =>
+  claimCard({
+    feature: tested.feature,
+    name: tested.name,
+    id: tested.anchor === `claim-${tested.feature.claim.feature}` ? tested.anchor : undefined,
+    curve: tested.feature.doseCurve.length > 0 ? doseChart(tested) : '',
+  })
+
+/** What stands first: whether the SAE is ahead of those that learned less or nothing. */
+function baselinesHtml({ studies: { baselines } }: Evidence): string {
+  if (!baselines) return ''
+  const { trained } = baselines
+  const share = ({ claims, passed, share }: typeof trained) =>
+    `${passed} of ${claims}${share === null ? '' : ` (${short(100 * share)} %)`}`
+  const rows = baselines.baselines.map(one => [
+    shown(one.text),
+    share(one),
+    withInterval(one.difference, one),
+    shown(one.ahead),
+  ])
+  return `<p class="${baselines.ahead === 'yes' ? 'soft' : 'warning'}"><b>${shown(baselines.summary, 400)}</b></p>
+${table(['SAE', '#Claims that pass', '#This SAE’s share less it', 'Ahead'], [['<b>the SAE under test</b>', share(trained), '–', '–'], ...rows])}`
+}
+
+function windowsText({ splits: { discovery, validation, outOfDistribution, nearDuplicates } }: Evidence): string {
+  const { dropped, merged } = nearDuplicates
+  const copies =
+    dropped + merged > 0 ? `; ${dropped} near-duplicates left out, ${merged} counted as one with another` : ''
+  return `${discovery.length} discovery, ${validation.length} validation and ${outOfDistribution.length} out-of-distribution windows${copies}`
 }
 
 const primaryOf = (feature: FeatureEvidence) => feature[feature.claim.primary]
@@ -75,6 +104,7 @@ function verdictTable(tested: readonly Tested[]): string {
     return [
       anchor === undefined ? shown(name) : `<a href="#${anchor}">${shown(name)}</a>`,
       pill(feature.verdict),
+      shown(feature.tier.tier),
       how,
       withInterval(effect?.mean, effect),
       withInterval(foreignOf(feature)?.difference, foreignOf(feature)),
@@ -85,18 +115,10 @@ function verdictTable(tested: readonly Tested[]): string {
     ]
   })
   const names = ['Effect, nats', 'Beyond other latents', 'q', 'AUROC', 'Side effect, KL', 'Detectable from']
-  return table(['Feature', 'Verdict', 'Intervention', ...names.map(name => `#${name}`)], rows)
+  return table(['Feature', 'Verdict', 'Tier', 'Intervention', ...names.map(name => `#${name}`)], rows)
 }
 
 type Ends = { readonly low: number | null; readonly high: number | null }
-
-/** A value, and its interval below it where there is one. */
-function withInterval(value: number | null | undefined, ends: Ends | undefined): string {
-  if (value === null || value === undefined || !ends) return '–'
-  return ends.low === null || ends.high === null
-    ? short(value)
-    : `${short(value)}<small>${short(ends.low)} to ${short(ends.high)}</small>`
-}
 
 /** An estimate whose ends are all known, or nothing. */
 function estimate({ feature, name }: Tested, value: number | null | undefined, ends: Ends | undefined): Estimate[] {
@@ -159,24 +181,4 @@ function reconstructionHtml(reconstruction: Readonly<Record<string, unknown>>): 
   }
   walk(reconstruction, '')
   return table(['Metric', '#Value'], rows.slice(0, 100))
-}
-
-function detailsHtml({ feature, name, anchor }: Tested): string {
-  const { claim, robustness, causal, selectivity } = feature
-  const found = robustness.filter(({ intervention }) => intervention === claim.primary)
-  const strata = found
-    .slice(0, mostStrata)
-    .map(({ field, value, documents, mean, low, high, ratio, ratioLow, ratioHigh }) => [
-      shown(`${field} ${value}`),
-      String(documents),
-      withInterval(mean, { low, high }),
-      withInterval(ratio, { low: ratioLow, high: ratioHigh }),
-    ])
-  const reasons = [`causal: ${causal.reason}`, ...(selectivity ? [`selectivity: ${selectivity.reason}`] : [])]
-  const id = anchor === `claim-${claim.feature}` ? ` id="${anchor}"` : ''
-  return `<details${id}><summary>${shown(name)}: claim, reasons and robustness</summary>
-<p>${shown(claim.hypothesis, 600)}</p>
-<p class="soft">${shown(reasons.join('. '), 1000)}. Smallest effect of interest ${short(claim.smallestEffect)} nats, α ${short(claim.alpha)}, power ${short(claim.power)}. Sham: ${short(feature.sham)}.</p>
-${strata.length > 0 ? table(['Stratum', '#Documents', '#Effect', '#Ratio to pooled'], strata) : ''}${leftOut(found.length - strata.length, 'strata are in evidence.json')}
-</details>`
 }

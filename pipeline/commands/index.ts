@@ -29,6 +29,19 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
       },
     },
   },
+  evidence: {
+    summary: 'Check evidence, and list all that an SAE was put to',
+    commands: {
+      verify: {
+        summary: 'Compute every number and verdict again from the raw values',
+        load: async () => (await import('./evidence.ts')).verify,
+      },
+      ledger: {
+        summary: 'Every validate run of an SAE, and which verdicts stand among them',
+        load: async () => (await import('./evidence.ts')).ledger,
+      },
+    },
+  },
   label: {
     summary: 'Say what each feature is about, with examples',
     load: async () => (await import('./label.ts')).default,

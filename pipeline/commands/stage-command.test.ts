@@ -43,7 +43,7 @@ const stage: Stage = {
           },
         }
       : undefined,
-  judge: async (_, { strict }) => (strict ? gates : []),
+  judge: async (_, { strict }) => ({ gates: strict ? gates : [] }),
 }
 const command = stageCommand(stage, {
   examples: ['pipeline counted --sae run42'],

@@ -57,7 +57,7 @@ export function gateLines(gates: readonly Gate[] = []): string[] {
 }
 
 function textOf(result: StageResult, manifest: RunManifest, { next, tells }: StageText): string {
-  const { stage, run: id, directory, state, summary, gates, timing, seconds, exitCode } = result
+  const { stage, run: id, directory, state, summary, gates, notes = [], timing, seconds, exitCode } = result
   const how =
     state === 'unchanged' ? 'unchanged, nothing to do' : `${state === 'resumed' ? 'resumed and ' : ''}finished`
   const rows = [...figuresOf(summary), ...Object.entries(timing)]
@@ -65,6 +65,7 @@ function textOf(result: StageResult, manifest: RunManifest, { next, tells }: Sta
     `${stage} ${id}: ${how}${seconds ? ` in ${duration(seconds)}` : ''}`,
     ...columns(rows.map(([name, value]) => [`  ${words(name)}`, figure(value)])),
     ...gateLines(gates).map(line => `  ${line}`),
+    ...notes.map(line => `  ${line}`),
     tells ? `  ${tells(shortPath(directory))}` : `  files in ${shortPath(directory)}`,
     ...(next && exitCode === 0 ? [`Next: ${next(manifest)}`] : []),
   ].join('\n')

@@ -57,7 +57,7 @@ function stageOf({ throws, gates = [] }: { throws?: Error; gates?: readonly Gate
       }
     },
     async judge(_, { minimum }) {
-      return minimum === undefined ? [] : gates
+      return { gates: minimum === undefined ? [] : gates }
     },
   }
 }

@@ -19,6 +19,9 @@ export interface StageResult {
   readonly summary: Readonly<Record<string, unknown>>
   /** Thresholds that the run was held to. */
   readonly gates?: readonly Gate[]
+  /** What else there is to say of it now, and the same as data: it may be another thing when the store has other runs. */
+  readonly notes?: readonly string[]
+  readonly found?: Readonly<Record<string, unknown>>
   /** Where the time went; differs between equal runs. */
   readonly timing: Readonly<Record<string, number>>
   readonly seconds: number
@@ -72,7 +75,7 @@ export async function performStage(
   const results: (StageResult & { label: string })[] = []
   for (const run of runs) {
     if (!('done' in run)) throw new Error(`The stage ${stage.stage} left the run ${run.open.manifest.id} open.`)
-    results.push({ label: run.label, ...(await resultOf(stage, config, run)) })
+    results.push({ label: run.label, ...(await resultOf(stage, config, store, run)) })
   }
   if (!several) {
     const { label: _, ...result } = results[0]!
@@ -174,11 +177,12 @@ async function leave(runs: readonly (Slot | FinishedSlot)[], error: unknown): Pr
 async function resultOf(
   { stage, judge }: Stage,
   config: StageConfig,
+  store: RunStore,
   { state, done, seconds }: FinishedSlot,
 ): Promise<StageResult> {
   const { directory, manifest } = done
   const { id, summary, timing = {} } = manifest
-  const gates = (await judge?.(done, config)) ?? []
+  const { gates = [], notes = [], found } = (await judge?.(done, config, store)) ?? {}
   return {
     stage,
     run: id,
@@ -186,6 +190,8 @@ async function resultOf(
     state,
     summary,
     ...(gates.length > 0 ? { gates } : {}),
+    ...(notes.length > 0 ? { notes } : {}),
+    ...(found ? { found } : {}),
     timing,
     seconds,
     exitCode: exitCodeOf(gates),

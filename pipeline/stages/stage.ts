@@ -54,6 +54,15 @@ export interface Gate {
   readonly threshold: number
 }
 
+/** What came of holding a finished run to the `judged` keys, and of what else there is in the store. */
+export interface Judged {
+  readonly gates: readonly Gate[]
+  /** Sentences for the person who reads the result. */
+  readonly notes?: readonly string[]
+  /** The same as data, for programs. */
+  readonly found?: Readonly<Record<string, unknown>>
+}
+
 export interface Stage<S extends z.ZodObject = z.ZodObject> {
   readonly stage: string
   /** What it does, in a sentence or two. */
@@ -74,7 +83,7 @@ export interface Stage<S extends z.ZodObject = z.ZodObject> {
   /** The same for a config that asks for several runs; undefined where it asks for one. */
   prepareMany?(config: StageConfig, store: RunStore, session: Session): Promise<PreparedTogether | undefined>
   /** Holds a finished run to the `judged` keys of a config. */
-  judge?(run: FinishedRun, config: StageConfig): Promise<readonly Gate[]>
+  judge?(run: FinishedRun, config: StageConfig, store: RunStore): Promise<Judged>
 }
 
 /** Types a stage; nothing else. */

@@ -1,11 +1,15 @@
 /** The stage validate: model × SAE × held-out text → evidence. */
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { z } from 'zod'
+import { writeTo } from '../../core/destination.ts'
+import { figure } from '../../core/text.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
-import { readEvidence } from '../../validation/evidence.ts'
+import { type Evidence, tierNames } from '../../validation/evidence.ts'
 import { GatesConfig, judgeGates } from '../../validation/judging/gates.ts'
-import { reading } from './reading.ts'
+import { type Standing, standingsOf } from '../../validation/judging/ledger.ts'
+import { junitText, markdownText } from '../../validation/judging/told.ts'
+import { evidenceOfRun, type Ledger, readLedger } from './ledger.ts'
 import { defineStage } from './stage.ts'
 import { findValidated } from './validated.ts'
 
@@ -20,7 +24,11 @@ export default defineStage({
     model: z.string().optional().describe('Model directory (default: the one the SAE was captured from)'),
     dataset: DatasetConfig.optional(),
   },
-  judged: { gates: GatesConfig },
+  judged: {
+    gates: GatesConfig,
+    junit: z.string().min(1).optional().describe('File for JUnit XML: gates and claims as test cases'),
+    markdown: z.string().min(1).optional().describe('File for a Markdown summary, such as $GITHUB_STEP_SUMMARY'),
+  },
   float32Only: true,
   async prepare(config, store, session) {
     const { using, ...found } = await findValidated(config, store, session)
@@ -32,11 +40,49 @@ export default defineStage({
       },
     }
   },
-  async judge(run, { gates }) {
-    const path = join(run.directory, 'evidence.json')
-    return judgeGates(
-      GatesConfig.parse(gates),
-      await reading({ ...run, run }, ['evidence.json'], () => readEvidence(path)),
-    )
+  async judge(run, { gates, junit, markdown }, store) {
+    const evidence = await evidenceOfRun(run)
+    const { runs, unreadable } = await readLedger(store, evidence.hashes.sae, run)
+    const standings = standingsOf(run.manifest.id, runs)
+    const judged = judgeGates(GatesConfig.parse(gates), evidence, standings)
+    const told = { run: run.manifest.id, evidence, gates: judged, standings }
+    if (typeof junit === 'string') await writeTo(resolve(junit), junitText(told))
+    if (typeof markdown === 'string') await writeTo(resolve(markdown), markdownText(told))
+    return {
+      gates: judged,
+      notes: [...tierNote(evidence), ...ledgerNotes(runs.length, standings), ...unreadableNote(unreadable)],
+      found: { ledger: { runs: runs.length, unreadable, standings } },
+    }
   },
 })
+
+/** How many claims are of each tier. */
+function tierNote({ features }: Evidence): string[] {
+  const counts = tierNames.flatMap(name => {
+    const count = features.filter(({ tier }) => tier.tier === name).length
+    return count > 0 ? [`${count} ${name}`] : []
+  })
+  return counts.length > 0 ? [`tiers: ${counts.join(', ')}`] : []
+}
+
+/** What earlier and later runs of the same SAE make of the verdicts. */
+function ledgerNotes(runs: number, standings: readonly Standing[]): string[] {
+  const again = standings.filter(({ runs }) => runs > 1)
+  if (again.length === 0) return []
+  const lost = again.filter(({ verdict, standing }) => verdict !== standing)
+  const before = Math.max(...again.map(({ earlier }) => earlier))
+  return [
+    `ledger: ${runs} runs tested this SAE; ${again.length} of the ${standings.length} latents were tested in others too (up to ${before} times before)`,
+    ...lost.map(
+      ({ feature, runs, qAcross }) =>
+        `latent ${feature} passed here, and does not stand: q over its ${runs} runs is ${figure(qAcross)}`,
+    ),
+  ]
+}
+
+const unreadableNote = (unreadable: Ledger['unreadable']): string[] =>
+  unreadable.length === 0
+    ? []
+    : [
+        `ledger: ${unreadable.map(({ run }) => run).join(', ')} cannot be read by this version and ${unreadable.length === 1 ? 'is' : 'are'} not counted`,
+      ]

@@ -9,6 +9,7 @@ import { familyQ } from './family.ts'
 import { detectableEffect, powerOfRule } from './rule.ts'
 import { analyseSelectivity, decideSelectivity } from './selectivity.ts'
 import { analyseStrata } from './strata.ts'
+import { tierOf } from './tier.ts'
 import { byDocument, groupRows } from './values.ts'
 import { causalVerdict, type Decision, overall } from './verdict.ts'
 
@@ -51,7 +52,7 @@ export function assemble(measured: readonly Measured[], shared: AssembleSettings
     const side = rows.filter(
       row => row.intervention === 'steer' && row.control === 'feature' && row.dose === claim.dose,
     )
-    return {
+    const known = {
       claim,
       verdict: overall(decisions),
       reasons: decisions.map(({ reason }) => reason),
@@ -77,6 +78,7 @@ export function assemble(measured: readonly Measured[], shared: AssembleSettings
       falsifiers: [],
       studies: {},
     }
+    return { ...known, tier: tierOf(known) }
   })
 }
 

@@ -1,11 +1,35 @@
 /** Gates: thresholds that finished evidence is held to. They change nothing in it. */
 import { z } from 'zod'
-
-import type { Evidence } from '../evidence.ts'
+import type { Tier } from '../contracts/tier.ts'
+import type { Evidence, FeatureEvidence } from '../evidence.ts'
+import type { Standing } from './ledger.ts'
 
 export const GatesConfig = z
   .strictObject({
-    minimumPassed: z.int().min(0).optional().describe('Latents that must pass'),
+    minimumPassed: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('Latents that must pass, in the family of all runs that tested them'),
+    minimumSupported: z.int().min(0).optional().describe('Latents whose claim must be supported or triangulated'),
+    minimumTriangulated: z.int().min(0).optional().describe('Latents whose claim must be triangulated'),
+    maximumRefuted: z.int().min(0).optional().describe('Most latents whose claim is refuted'),
+    minimumTransfer: z
+      .number()
+      .optional()
+      .describe('Smallest share of the effect on out-of-distribution text, in each latent that passes'),
+    minimumIsolation: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe('Smallest share of other concepts’ targets that an edit leaves alone, in each latent that passes'),
+    maximumSideEffect: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('Largest KL of steering where the latent is silent, in each latent that passes'),
+    aheadOfBaselines: z.boolean().optional().describe('Whether more claims must pass than of every baseline'),
     maximumFvu: z.number().min(0).optional().describe('Largest fraction of variance unexplained'),
     minimumCeRecovered: z.number().max(1).optional().describe('Smallest CE recovered against mean ablation'),
   })
@@ -22,30 +46,77 @@ export interface Gate {
   readonly threshold: number
 }
 
-/** The configured gates with their outcome. */
+type Judged = Pick<Evidence, 'features' | 'reconstruction' | 'studies'>
+
+/** The configured gates with their outcome; verdicts are those that stand among all runs, where the standings are given. */
 export function judgeGates(
   gates: GatesConfig,
-  { features, reconstruction }: Pick<Evidence, 'features' | 'reconstruction'>,
+  { features, reconstruction, studies }: Judged,
+  standings?: readonly Standing[],
 ): Gate[] {
-  const found: Gate[] = []
-  const count = (verdict: string) => features.filter(feature => feature.verdict === verdict).length
-  if (gates.minimumPassed !== undefined) {
-    const passed = count('pass')
-    const possible = passed + count('inconclusive')
-    const status = passed >= gates.minimumPassed ? 'pass' : possible >= gates.minimumPassed ? 'inconclusive' : 'fail'
-    found.push({ name: 'minimumPassed', status, value: passed, threshold: gates.minimumPassed })
-  }
-  const judge = (name: string, value: unknown, threshold: number | undefined, holds: (value: number) => boolean) => {
-    if (threshold === undefined) return
-    if (typeof value !== 'number') found.push({ name, status: 'inconclusive', value: null, threshold })
-    else found.push({ name, status: holds(value) ? 'pass' : 'fail', value, threshold })
-  }
-  judge('maximumFvu', reconstruction.fvu, gates.maximumFvu, value => value <= gates.maximumFvu!)
-  judge(
-    'minimumCeRecovered',
-    reconstruction.ceRecoveredMean,
-    gates.minimumCeRecovered,
-    value => value >= gates.minimumCeRecovered!,
-  )
-  return found
+  const verdictOf = (i: number) => standings?.[i]?.standing ?? features[i]!.verdict
+  const passing = features.filter((_, i) => verdictOf(i) === 'pass')
+  const open = features.filter((_, i) => verdictOf(i) === 'inconclusive').length
+  const tiers = (...wanted: Tier[]) =>
+    features.filter(({ tier }, i) => wanted.includes(tier.tier) && (tier.tier === 'refuted' || verdictOf(i) === 'pass'))
+      .length
+  const { fvu, ceRecoveredMean } = reconstruction
+  const ahead = { yes: 1, no: 0, undecided: null }[studies.baselines?.ahead ?? 'undecided']
+  return [
+    ...counted('minimumPassed', gates.minimumPassed, passing.length, open),
+    ...counted('minimumSupported', gates.minimumSupported, tiers('supported', 'triangulated'), open),
+    ...counted('minimumTriangulated', gates.minimumTriangulated, tiers('triangulated'), open + tiers('supported')),
+    ...atMost('maximumRefuted', gates.maximumRefuted, tiers('refuted')),
+    ...atLeast(
+      'minimumTransfer',
+      gates.minimumTransfer,
+      worst(passing, ({ studies }) => studies.transfer?.ratio, Math.min),
+    ),
+    ...atLeast(
+      'minimumIsolation',
+      gates.minimumIsolation,
+      worst(passing, ({ studies }) => studies.specificity?.isolation, Math.min),
+    ),
+    ...atMost(
+      'maximumSideEffect',
+      gates.maximumSideEffect,
+      worst(passing, ({ sideEffect }) => sideEffect?.mean, Math.max),
+    ),
+    ...atLeast('aheadOfBaselines', gates.aheadOfBaselines === true ? 1 : undefined, ahead),
+    ...atMost('maximumFvu', gates.maximumFvu, fvu),
+    ...atLeast('minimumCeRecovered', gates.minimumCeRecovered, ceRecoveredMean),
+  ]
+}
+
+/** So many must hold, and so many more may. */
+function counted(name: string, threshold: number | undefined, value: number, open: number): Gate[] {
+  if (threshold === undefined) return []
+  const status = value >= threshold ? 'pass' : value + open >= threshold ? 'inconclusive' : 'fail'
+  return [{ name, status, value, threshold }]
+}
+
+const judged = (
+  name: string,
+  threshold: number | undefined,
+  value: unknown,
+  holds: (value: number, threshold: number) => boolean,
+): Gate[] => {
+  if (threshold === undefined) return []
+  if (typeof value !== 'number') return [{ name, status: 'inconclusive', value: null, threshold }]
+  return [{ name, status: holds(value, threshold) ? 'pass' : 'fail', value, threshold }]
+}
+const atLeast = (name: string, threshold: number | undefined, value: unknown) =>
+  judged(name, threshold, value, (a, b) => a >= b)
+const atMost = (name: string, threshold: number | undefined, value: unknown) =>
+  judged(name, threshold, value, (a, b) => a <= b)
+
+/** The worst value among latents; null where there is none, or one is not known. */
+function worst(
+  features: readonly FeatureEvidence[],
+  valueIn: (feature: FeatureEvidence) => number | null | undefined,
+  pick: (...values: number[]) => number,
+): number | null {
+  const values = features.map(valueIn)
+  if (values.length === 0 || values.some(value => value === null || value === undefined)) return null
+  return pick(...(values as number[]))
 }

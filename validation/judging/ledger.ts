@@ -1,0 +1,81 @@
+/**
+ * Verdicts over all runs of one SAE: a latent that was tested before must pass in the family of all of its tests.
+ *
+ * Each run corrects for its own latents (q). The runs in which the same latent was tested, whatever their seeds and settings,
+ * are one family, over which Benjamini and Yekutieli's procedure (2001) is applied to those q, as runs on the same SAE and text
+ * depend on each other. A first run is not corrected; whoever tries twenty seeds has a family of twenty, for every one of them.
+ * A run's bytes do not depend on which others there are: this is done when a verdict is printed.
+ */
+import { adjust } from '../../statistics/multiplicity/family.ts'
+import type { Verdict } from '../contracts/common.ts'
+import type { Tier } from '../contracts/tier.ts'
+import type { Evidence } from '../evidence.ts'
+
+/** A finished validate run, as far as the ledger goes. */
+export interface LedgerRun {
+  readonly run: string
+  readonly started: string
+  readonly seed: number
+  readonly features: readonly LedgerEntry[]
+}
+
+export interface LedgerEntry {
+  readonly feature: number
+  readonly verdict: Verdict
+  readonly tier: Tier
+  readonly alpha: number
+  /** Of the primary test within its run; null where nothing was tested. */
+  readonly q: number | null
+}
+
+/** A latent's verdict in a run, seen among all runs. */
+export interface Standing extends LedgerEntry {
+  /** Runs that tested it, this one counted, and those that began before this one. */
+  readonly runs: number
+  readonly earlier: number
+  /** q over those runs. */
+  readonly qAcross: number | null
+  /** The verdict that stands: `pass` where q across runs is at most α, too. */
+  readonly standing: Verdict
+}
+
+/** What the ledger keeps of a run. */
+export function ledgerRun(
+  run: string,
+  started: string,
+  { seed, features }: Pick<Evidence, 'seed' | 'features'>,
+): LedgerRun {
+  return {
+    ...{ run, started, seed },
+    features: features.map(({ claim, verdict, tier, ...feature }) => ({
+      feature: claim.feature,
+      verdict,
+      tier: tier.tier,
+      alpha: claim.alpha,
+      q: feature[claim.primary]?.test.q ?? null,
+    })),
+  }
+}
+
+/** Standings of the latents of one run among the ledger's runs, of which it is one. */
+export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing[] {
+  const own = ledger.find(one => one.run === run)
+  if (!own) throw new Error(`The run ${run} is not in its ledger.`)
+  return own.features.map(entry => {
+    const tests = ledger.flatMap(({ run, started, features }) =>
+      features.flatMap(one => (one.feature === entry.feature && one.q !== null ? [{ run, started, q: one.q }] : [])),
+    )
+    const earlier = tests.filter(test => test.run !== run && test.started < own.started).length
+    const place = tests.findIndex(test => test.run === run)
+    const qAcross =
+      place < 0
+        ? null
+        : adjust(
+            `tests of latent ${entry.feature}`,
+            tests.map(({ q }) => q),
+            'by',
+          ).adjusted[place]!
+    const lost = entry.verdict === 'pass' && (qAcross === null || qAcross > entry.alpha)
+    return { ...entry, runs: tests.length, earlier, qAcross, standing: lost ? 'inconclusive' : entry.verdict }
+  })
+}
