@@ -49,7 +49,7 @@ describe('a report is about one SAE, model and text', () => {
     const features = [featureOf(1, { evidence: testedAs({ verdict: 'pass' }) }), featureOf(2)]
     const html = await made({ features, tested: [{ feature: 1, verdict: 'fail' }] })
     expect(html).not.toMatch(/<span class="pill pass">/)
-    expect(html.match(/<span class="pill fail">/g)).toHaveLength(2)
+    expect(html.match(/<span class="pill fail">/g)).toHaveLength(3)
   })
 })
 
