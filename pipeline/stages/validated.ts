@@ -49,7 +49,13 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
       try {
         const outOfDistribution = other && (await loadText(other, loaded, context))
         return await work({
-          ...{ model: loaded.model, tokenizer: loaded.tokenizer, sae: trained, dataset: loaded.dataset, config: settings },
+          ...{
+            model: loaded.model,
+            tokenizer: loaded.tokenizer,
+            sae: trained,
+            dataset: loaded.dataset,
+            config: settings,
+          },
           ...(outOfDistribution ? { outOfDistribution } : {}),
           ...(stated ? { stated: stated.claims } : {}),
           ...(mean ? { captureMean: mean } : {}),
