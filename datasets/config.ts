@@ -5,15 +5,27 @@ import { z } from 'zod'
 export const longestWindow = 65_536
 
 export const DatasetConfig = z.strictObject({
-  path: z.string().min(1).describe("A .txt or .jsonl file, a folder of them, or the built-in dataset 'toyworld'"),
+  path: z
+    .string()
+    .min(1)
+    .describe(
+      "A .txt, .jsonl (also .gz or .zst) or .parquet file, a folder of them, or the built-in dataset 'toyworld'",
+    ),
   separator: z
     .string()
     .min(1)
     .optional()
     .describe("Text files: what stands between documents, e.g. '<|endoftext|>', or 'blank-line'; default: one a file"),
-  textField: z.string().min(1).default('text').describe('JSONL: the field that holds the text'),
-  idField: z.string().min(1).default('id').describe("JSONL: the field that names the document; without 'id', its line"),
-  strataFields: z.array(z.string().min(1)).default([]).describe('JSONL: fields that become strata, e.g. language'),
+  textField: z.string().min(1).default('text').describe('JSONL, Parquet: the field or column that holds the text'),
+  idField: z
+    .string()
+    .min(1)
+    .default('id')
+    .describe("JSONL, Parquet: the field that names the document; without 'id', its line"),
+  strataFields: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('JSONL, Parquet: fields that become strata, e.g. language'),
   packing: z
     .enum(['document', 'concatenate'])
     .default('document')

@@ -4,6 +4,7 @@ import { basename, extname, join, relative } from 'node:path'
 import { codeOf, UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import { sha256, sha256File } from '../../core/hash.ts'
+import { packingOf } from './unpack.ts'
 
 export interface SourceFile {
   readonly path: string
@@ -21,15 +22,35 @@ export interface SourceFiles {
 
 const textEndings = ['.txt', '.text', '.md']
 const jsonlEndings = ['.jsonl', '.ndjson']
-const endings = [...textEndings, ...jsonlEndings]
+const endings = [...textEndings, ...jsonlEndings, '.parquet']
 
 /** The ending of a file in small letters. */
 const endingOf = (path: string) => extname(path).toLowerCase()
 
-/** Whether a file has a document a line. */
-export function isJsonl(path: string): boolean {
-  return jsonlEndings.includes(endingOf(path))
+/** Its ending before that of a packed file: `.jsonl` of `a.jsonl.gz`. */
+const innerEnding = (path: string) =>
+  endingOf(packingOf(path) === 'plain' ? path : path.slice(0, -extname(path).length))
+
+/** Whether a file ends in a way that is read; Parquet files are packed in themselves. */
+function isRead(path: string): boolean {
+  const ending = innerEnding(path)
+  return endings.includes(ending) && !(ending === '.parquet' && packingOf(path) !== 'plain')
 }
+
+/** Its name without what says of which kind it is. */
+function nameOf(path: string): string {
+  const unpacked = packingOf(path) === 'plain' ? path : path.slice(0, -extname(path).length)
+  return unpacked.slice(0, unpacked.length - extname(unpacked).length)
+}
+
+/** How a file's documents are laid down, by its ending. */
+export function formOf(path: string): 'text' | 'lines' | 'table' {
+  const ending = innerEnding(path)
+  return ending === '.parquet' ? 'table' : jsonlEndings.includes(ending) ? 'lines' : 'text'
+}
+
+/** How the endings that are read are said. */
+const said = `${endings.join(', ')} (those of text also packed, as .gz or .zst)`
 
 /**
  * The files of a dataset. Of a folder all that end in a known way, whatever the case of the letters, links to files and
@@ -43,22 +64,21 @@ export async function listFiles(path: string): Promise<SourceFiles> {
     throw readError(path, 'dataset', error)
   }
   if (!isFolder) {
-    if (!endings.includes(endingOf(path)))
-      throw new UserError(
-        `The dataset ${path} ends in ${extname(path) || 'nothing'}, but ${endings.join(', ')} are read.`,
-        { fix: 'Unpack it, or convert it to JSONL.' },
-      )
-    return { files: [{ path, name: basename(path, extname(path)), strata: {} }], leftOut: [] }
+    if (!isRead(path))
+      throw new UserError(`The dataset ${path} ends in ${extname(path) || 'nothing'}, but ${said} are read.`, {
+        fix: 'Unpack it, or convert it to JSONL.',
+      })
+    return { files: [{ path, name: nameOf(basename(path)), strata: {} }], leftOut: [] }
   }
   const found: string[] = []
   const leftOut: string[] = []
   await walk(path, '', [], { found, leftOut })
   if (found.length === 0)
-    throw new UserError(`The folder ${path} has no file that ends in ${endings.join(', ')}.${told(leftOut)}`, {
+    throw new UserError(`The folder ${path} has no file that ends in ${said}.${told(leftOut)}`, {
       fix: 'Unpack its files, or convert them to JSONL.',
     })
   const files = found.sort().map((file): SourceFile => {
-    const name = file.slice(0, -extname(file).length)
+    const name = nameOf(file)
     return { path: join(path, file), name, strata: { file: name } }
   })
   return { files, leftOut: leftOut.sort() }
@@ -111,7 +131,7 @@ async function walk(folder: string, prefix: string, above: readonly string[], in
       throw readError(path, 'dataset', error)
     })
     if (info?.isDirectory()) await walk(path, `${name}/`, [...above, here], into)
-    else if (info?.isFile() && endings.includes(endingOf(entry))) into.found.push(name)
+    else if (info?.isFile() && isRead(entry)) into.found.push(name)
     else into.leftOut.push(name)
   }
 }

@@ -4,8 +4,9 @@ import { type Progress, silent } from '../../core/progress.ts'
 import { breathe } from '../../core/stage.ts'
 import type { DatasetConfig } from '../config.ts'
 import type { Document } from '../document.ts'
-import { isJsonl, listFiles, type SourceFile, told } from './files.ts'
+import { formOf, listFiles, type SourceFile, told } from './files.ts'
 import { jsonlDocuments, type Line } from './jsonl.ts'
+import { parquetDocuments } from './parquet.ts'
 import { DocumentProblem, named, type Place, SkipLog } from './skipped.ts'
 import { readText, textDocuments } from './text.ts'
 
@@ -95,15 +96,16 @@ async function* linesOf(config: DatasetConfig, progress: Progress): AsyncGenerat
 }
 
 async function* linesOfFile({ path, name, strata }: SourceFile, config: DatasetConfig): AsyncGenerator<Line> {
-  if (isJsonl(path)) {
-    yield* jsonlDocuments(path, name, config, strata)
+  const form = formOf(path)
+  if (form !== 'text') {
+    yield* (form === 'lines' ? jsonlDocuments : parquetDocuments)(path, name, config, strata)
     return
   }
   if (config.strataFields.length > 0)
     throw new UserError(
       `dataset.strataFields is ${config.strataFields.join(', ')}, but the text ${path} has no fields.`,
       {
-        fix: 'Use a JSONL file, or leave dataset.strataFields out.',
+        fix: 'Use a JSONL or Parquet file, or leave dataset.strataFields out.',
       },
     )
   for (const document of textDocuments(await readText(path), name, { separator: config.separator, strata }))

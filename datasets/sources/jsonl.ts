@@ -78,10 +78,11 @@ function decode(bytes: Uint8Array, place: Place): string {
 
 function parseLine(
   content: string,
-  { place, name }: { place: Place; name: string },
-  { textField, idField, strataFields }: JsonlFields,
+  called: Called,
+  fields: JsonlFields,
   fileStrata: Readonly<Record<string, string>>,
 ): Document {
+  const { place } = called
   let value: unknown
   try {
     value = JSON.parse(content)
@@ -94,8 +95,22 @@ function parseLine(
       place,
       `${named(place)} is not a JSON object, but a document is one.`,
     )
-  const record = value as Record<string, unknown>
+  return documentOf(value as Record<string, unknown>, called, fields, fileStrata)
+}
 
+/** Where a record stands, and what its document is called if it says nothing of that. */
+interface Called {
+  readonly place: Place
+  readonly name: string
+}
+
+/** The document that a record is; a `DocumentProblem` where it is none that can be used. */
+export function documentOf(
+  record: Readonly<Record<string, unknown>>,
+  { place, name }: Called,
+  { textField, idField, strataFields }: JsonlFields,
+  fileStrata: Readonly<Record<string, string>>,
+): Document {
   const missing = (field: string, key: string) => {
     const [best] = nearest(field, Object.keys(record), 1)
     return new DocumentProblem(

@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../core/config.ts'
 import { InterruptedError } from '../../core/errors.ts'
 import { silent } from '../../core/progress.ts'
 import { DatasetConfig } from '../config.ts'
+import { writeTable } from '../tables.ts'
 import { hashSource } from './files.ts'
 import { type ReadOptions, readDocuments } from './index.ts'
 
@@ -49,15 +51,15 @@ describe('of a folder', () => {
 
   test('what is not read is said, and a link that leads nowhere is part of it', async () => {
     await put('real.txt', 'one')
-    for (const name of ['a.jsonl.gz', 'b.GZ', 'c.parquet', 'LICENSE']) await put(name, 'x')
+    for (const name of ['a.csv.gz', 'b.GZ', 'c.parquet.gz', 'LICENSE']) await put(name, 'x')
     await symlink('nowhere.txt', join(folder, 'broken.txt'))
     const notes: string[] = []
     await read(folder, {}, { progress: { ...silent, note: line => notes.push(line) } })
     expect(notes).toEqual([
-      `Reading 1 files of ${folder}. Not read: 2 .gz, 1 .parquet, 1 .txt, 1 without ending (LICENSE, a.jsonl.gz, b.GZ …).`,
+      `Reading 1 files of ${folder}. Not read: 3 .gz, 1 .txt, 1 without ending (LICENSE, a.csv.gz, b.GZ …).`,
     ])
     await rm(join(folder, 'real.txt'))
-    await expect(read(folder)).rejects.toThrow(/has no file that ends in \.txt.* Not read: 2 \.gz/)
+    await expect(read(folder)).rejects.toThrow(/has no file that ends in \.txt.* Not read: 3 \.gz/)
   })
 
   test('the hash is of what is read alone', async () => {
@@ -139,6 +141,94 @@ test('lines of any length are whole', async () => {
   const texts = [1, 3_000_000, 2, 1_048_576, 5].map((length, i) => String.fromCharCode(97 + i).repeat(length))
   const path = await put('long.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'))
   expect((await read(path)).documents.map(({ text }) => text)).toEqual(texts)
+})
+
+describe('packed files', () => {
+  /** Forty lines, by zstandard at level 19. */
+  const zstandard = Buffer.from(
+    'KLUv/WBmBx0EALIFFBeQuwGr6TsF4t829P+ylzYlJYE0jS2MC0CUbKn35tXEbKn35tW0bKn35lVlS703rwJRJlTcgDQPA+I1fEcrGi6EkjjokLagM5hEIZnHMQkFKKgRoLOf9Q3QS7EcETgE///v8AOSJBKRRkkSqZKiJIlUK8tZSCKSzAgSYhm+ChA1',
+    'base64',
+  )
+  const lines = Array.from({ length: 40 }, (_, i) => `the same words again and again, number ${i}`)
+  const jsonl = lines.map(text => `${JSON.stringify({ text })}\n`).join('')
+
+  test('are read as what they hold, and their documents are called alike', async () => {
+    const plain = (await read(await put('a.jsonl', jsonl))).documents
+    for (const [name, bytes] of [
+      ['a.jsonl.gz', gzipSync(jsonl)],
+      ['a.JSONL.GZ', Buffer.concat([gzipSync(jsonl.slice(0, 500)), gzipSync(jsonl.slice(500))])],
+    ] as const)
+      expect((await read(await put(name, bytes))).documents, name).toEqual(plain)
+    const found = (await read(await put('a.jsonl.zst', zstandard))).documents
+    expect(found.map(({ text }) => text)).toEqual(lines)
+    expect((await read(await put('b.txt.gz', gzipSync('one text')))).documents).toEqual([
+      { id: 'b', text: 'one text', strata: {} },
+    ])
+  })
+
+  test('that are cut off or damaged are refused, and give no documents', async () => {
+    const gzip = gzipSync(jsonl)
+    const spoilt = Buffer.from(gzip)
+    spoilt[gzip.length - 6]! ^= 1
+    for (const [name, bytes] of [
+      ['cut.jsonl.gz', gzip.subarray(0, gzip.length - 20)],
+      ['spoilt.jsonl.gz', spoilt],
+      ['none.jsonl.gz', Buffer.from(jsonl)],
+      ['cut.jsonl.zst', zstandard.subarray(0, zstandard.length - 20)],
+      ['none.jsonl.zst', Buffer.from(jsonl)],
+    ] as const)
+      await expect(read(await put(name, bytes)), name).rejects.toThrow(/cannot be unpacked as (gzip|zstandard)/)
+  })
+
+  test('larger than memory is wont to hold are read piece by piece', async () => {
+    const line = `${JSON.stringify({ text: 'x'.repeat(5000) })}\n`
+    const path = await put('long.jsonl.gz', gzipSync(line.repeat(4000)))
+    expect((await read(path, { documents: 3 })).documents).toHaveLength(3)
+    expect((await read(path)).documents).toHaveLength(4000)
+  })
+})
+
+describe('Parquet files', () => {
+  const made = async (name: string) => {
+    const path = join(folder, name)
+    await writeTable(
+      path,
+      {
+        text: { type: 'string', values: ['one', 'two', null, 'four', 'five'] },
+        lang: { type: 'string', values: ['a', 'a', 'b', 'b', 'b'] },
+        tokens: { type: 'list<int32>', values: [null, [3, 4], null, null, null] },
+        other: { type: 'float64', values: [1, 2, 3, 4, 5] },
+      },
+      { rowGroupRows: 2 },
+    )
+    return path
+  }
+
+  test('give a document a row, row group by row group, as lines of the same fields would', async () => {
+    const found = await read(await made('a.parquet'), { strataFields: ['lang'], maxSkipped: 0.2 })
+    expect(found.documents).toEqual([
+      { id: 'a-1', text: 'one', strata: { lang: 'a' } },
+      { id: 'a-2', text: 'two', tokens: Int32Array.of(3, 4), strata: { lang: 'a' } },
+      { id: 'a-4', text: 'four', strata: { lang: 'b' } },
+      { id: 'a-5', text: 'five', strata: { lang: 'b' } },
+    ])
+    expect(found.seen).toBe(5)
+    expect((await read(join(folder, 'a.parquet'), { documents: 1 })).documents).toHaveLength(1)
+    expect((await read(join(folder, 'a.parquet'), { idField: 'other', maxSkipped: 0.2 })).documents[0]!.id).toBe('1')
+  })
+
+  test('without the columns that the settings name, or damaged, are refused', async () => {
+    const path = await made('a.parquet')
+    await expect(read(path, { strataFields: ['language'] })).rejects.toThrow('has no column language')
+    await expect(read(path, { textField: 'txt' })).rejects.toThrow(/no txt/)
+    const bytes = await readFile(path)
+    await expect(read(await put('cut.parquet', bytes.subarray(0, -10)))).rejects.toThrow('its marks are missing')
+    const spoilt = Buffer.from(bytes)
+    spoilt.fill(0xff, bytes.length - 60, bytes.length - 20)
+    await expect(read(await put('spoilt.parquet', spoilt))).rejects.toThrow('is not a whole Parquet file')
+    // Another file is read after that.
+    expect((await read(path, { maxSkipped: 0.2 })).documents).toHaveLength(4)
+  })
 })
 
 test('reading ends once the signal is aborted', async () => {

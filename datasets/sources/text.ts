@@ -4,11 +4,12 @@ import { readFile } from 'node:fs/promises'
 import { codeOf, UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import type { Document } from '../document.ts'
+import { packingOf, unpacked } from './unpack.ts'
 
 /** The text of a file. Throws a `UserError` where it is not UTF-8 or too long to be held. A byte order mark is dropped. */
 export async function readText(path: string): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
+    return new TextDecoder('utf-8', { fatal: true }).decode(await bytesOf(path))
   } catch (error) {
     if (isTooLong(error))
       throw new UserError(
@@ -17,8 +18,17 @@ export async function readText(path: string): Promise<string> {
       )
     if (isNotUtf8(error))
       throw new UserError(`The text ${path} is not UTF-8.`, { fix: 'Convert it to UTF-8.', cause: error })
+    if (error instanceof UserError) throw error
     throw readError(path, 'dataset', error)
   }
+}
+
+/** The whole of a file, unpacked. */
+async function bytesOf(path: string): Promise<Uint8Array> {
+  if (packingOf(path) === 'plain') return readFile(path)
+  const pieces: Uint8Array[] = []
+  for await (const piece of unpacked(path)) pieces.push(piece)
+  return Buffer.concat(pieces)
 }
 
 /** Whether something failed because Node holds no text or file of that size. */

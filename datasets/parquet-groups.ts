@@ -1,0 +1,115 @@
+/** Row groups of a Parquet file that anybody wrote, one after the other: only one of them is decoded at a time. */
+import { readFile } from 'node:fs/promises'
+import * as arrow from 'apache-arrow'
+import { messageOf, UserError } from '../core/errors.ts'
+import { readError } from '../core/files.ts'
+import { nearest } from '../core/nearest.ts'
+import { fromArrow } from './columns.ts'
+import { type OpenedParquet, withParquet } from './parquet-reader.ts'
+
+/** Values by column of one row group. */
+export type RowGroup = Readonly<Record<string, readonly unknown[]>>
+
+/**
+ * The row groups of a file, with those of the wanted columns that it has; it must have `required`. The file is held until the
+ * last group was taken or nobody wants more. Throws a `UserError` for what is no whole Parquet file.
+ */
+export async function* rowGroupsOf(
+  path: string,
+  wanted: readonly string[],
+  required: readonly string[],
+): AsyncGenerator<RowGroup> {
+  const fail = (why: string, cause?: unknown) =>
+    new UserError(`${path} is not a whole Parquet file: ${why.replace(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 300)}.`, {
+      fix: 'Fetch it again.',
+      cause,
+    })
+  const read = await readFile(path).catch(error => {
+    throw readError(path, 'dataset', error)
+  })
+  const bytes = new Uint8Array(read)
+  const marks = [bytes.subarray(0, 4), bytes.subarray(-4)].map(part => Buffer.from(part).toString('latin1'))
+  if (bytes.length < 12 || marks.some(mark => mark !== 'PAR1')) throw fail('its marks are missing')
+  const handed = new Handover<RowGroup>()
+  const work = withParquet(bytes, async file => {
+    const columns = columnsOf(path, file, wanted, required)
+    for (let group = 0; group < file.footer.rowGroups.length; group++) {
+      const table = arrow.tableFromIPC(await file.read({ batchSize: 65_536, columns, rowGroups: [group] }))
+      const values = Object.fromEntries(columns.map(name => [name, fromArrow(table.getChild(name)!)]))
+      if (!(await handed.give(values))) return
+    }
+  }).then(
+    () => handed.end(),
+    error => handed.end(error instanceof UserError ? error : fail(messageOf(error), error)),
+  )
+  try {
+    yield* handed.taken()
+  } finally {
+    handed.stop()
+    await work
+  }
+}
+
+function columnsOf(
+  path: string,
+  { footer }: OpenedParquet,
+  wanted: readonly string[],
+  required: readonly string[],
+): string[] {
+  const names = arrow.tableFromIPC(footer.schema).schema.fields.map(field => field.name)
+  const missing = required.find(name => !names.includes(name))
+  if (missing !== undefined)
+    throw new UserError(`${path} has no column ${missing}.`, {
+      fix: `Its columns are ${nearest(missing, names, 8).join(', ')}; name one with dataset.textField, idField or strataFields.`,
+    })
+  return names.filter(name => wanted.includes(name))
+}
+
+/** Values given by one side and taken by the other, one at a time. */
+class Handover<T> {
+  #value: { value: T } | undefined
+  #ended: { error?: unknown } | undefined
+  #stopped = false
+  #wake: (() => void)[] = []
+
+  /** Waits until the value before was taken; false where no more are wanted. */
+  async give(value: T): Promise<boolean> {
+    while (this.#value && !this.#stopped) await this.#change()
+    if (this.#stopped) return false
+    this.#value = { value }
+    this.#changed()
+    return true
+  }
+
+  end(error?: unknown): void {
+    this.#ended = error === undefined ? {} : { error }
+    this.#changed()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#changed()
+  }
+
+  async *taken(): AsyncGenerator<T> {
+    for (;;) {
+      if (this.#value) {
+        const { value } = this.#value
+        this.#value = undefined
+        this.#changed()
+        yield value
+      } else if (this.#ended) {
+        if ('error' in this.#ended) throw this.#ended.error
+        return
+      } else await this.#change()
+    }
+  }
+
+  #change(): Promise<void> {
+    return new Promise(resolve => this.#wake.push(resolve))
+  }
+
+  #changed(): void {
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+}
