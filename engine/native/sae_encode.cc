@@ -10,6 +10,7 @@
 #include "gemm.h"
 #include "op.h"
 #include "packed.h"
+#include "screen.h"
 #include "threads.h"
 #include "top.h"
 
@@ -114,11 +115,44 @@ PIPELINE_BF16 void encodeBlocks(const Product& product, const EncodeArgs& args, 
 PIPELINE_BF16_KERNEL(encodeRounded, encodeBlocks, EncodeArgs)
 #endif
 
+/** Candidates of all rows, by dense products in float32. */
+void encodeDense(EncodeArgs args) {
+  const int64_t panel = panelColumns(), inputs = std::max<int64_t>(1, args.inputs);
+  const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * inputs * 4));
+  const int64_t columns = std::min(slabPanels * panel, (args.latents + panel - 1) / panel * panel);
+  args.slab = sharedScratch(columns * args.inputs);
+  args.groupRows = groupRowsFor(args.rows, inputs, threadCount());
+  for (; args.column < args.latents; args.column += columns) {
+    args.columns = std::min(columns, args.latents - args.column);
+    parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
+    parallel((args.rows + args.groupRows - 1) / args.groupRows, 1,
+             [&](int64_t begin, int64_t end) { encode(args, begin, end); });
+  }
+}
+
+/** What a call gives: the k latents of each row, by their names. */
+struct Chosen {
+  float* values;
+  int32_t* indices;
+  const int32_t* names;  // null for their places
+  int64_t k;
+  void finish(const Candidates& candidates, int64_t candidate, int64_t row) const {
+    int32_t* const own = indices + row * k;
+    candidates.finish(candidate, values + row * k, own);
+    if (names)
+      for (int64_t i = 0; i < k; i++) own[i] = names[own[i]];
+  }
+};
+
 struct TopKEncode {
   int64_t k;
   bool transposed, rounded;
+  Screening screening;
   explicit TopKEncode(Attributes& attributes)
-      : k(attributes.integer("k")), transposed(attributes.flag("transposed")), rounded(attributes.flag("rounded")) {}
+      : k(attributes.integer("k")),
+        transposed(attributes.flag("transposed")),
+        rounded(attributes.flag("rounded")),
+        screening(static_cast<Screening>(attributes.integer("screen"))) {}
 
   void compute(const Call& call) const {
     const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), packed = call.input(3);
@@ -133,13 +167,23 @@ struct TopKEncode {
     require(floor.size() == 1 && floor.floats()[0] >= 0, "topKEncode: the floor must be one number that is not negative.");
     require(k >= 1 && k <= latents,
             "topKEncode: k must be from 1 to " + std::to_string(latents) + ", but it is " + std::to_string(k) + ".");
-    const Tensor values = call.floats(0, {rows, k}), indices = call.ints(1, {rows, k});
+    const Tensor values = call.floats(0, {rows, k}), indices = call.ints(1, {rows, k}), report = call.floats(2, {4});
+    std::fill(report.floats(), report.floats() + 4, 0.f);
     if (rows == 0) return;
+    const Chosen chosen{values.floats(), indices.ints(), names.size() > 0 ? names.ints() : nullptr, k};
+    const float* const biases = bias.size() ? bias.floats() : nullptr;
+    const float* const factors = scale.size() ? scale.floats() : nullptr;
+    if (!rounded && transposed && screening != Screening::off) {
+      const ScreenTask task{x.floats(), weight.floats(), biases, factors, nullptr, rows, inputs, latents, k, floor.floats()[0]};
+      const ScreenReport screened = screenRows(task, chosen);
+      tell(screened, report.floats());
+      if (screened.left.empty()) return;
+      if (static_cast<int64_t>(screened.left.size()) < rows) return finishLeft(task, screened.left, chosen);
+    }
     const LargeMemory memory(static_cast<size_t>(Candidates::cells(rows, k)) * 4);
     const Candidates candidates(memory.data(), rows, k, floor.floats()[0]);
-    const int64_t threads = threadCount();
-    EncodeArgs args{x.floats(), weight.floats(), nullptr, bias.size() ? bias.floats() : nullptr,
-                    scale.size() ? scale.floats() : nullptr, nullptr, candidates, rows, inputs, latents, 0, 0, 0, transposed};
+    EncodeArgs args{x.floats(), weight.floats(), nullptr, biases, factors, nullptr, candidates, rows, inputs, latents, 0, 0, 0,
+                    transposed};
 #if PIPELINE_X86
     if (rounded) {
       require(hasBf16(), "topKEncode: this processor has no bfloat16 products.");
@@ -148,40 +192,45 @@ struct TopKEncode {
       Packed own;
       if (packed.size() == 0) own = packWeight(weight.floats(), inputs, latents, transposed);
       args.packed = own ? own->data() : reinterpret_cast<const uint16_t*>(packed.ints());
-      args.groupRows = std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threads))) * kBlock;
+      args.groupRows = std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threadCount()))) * kBlock;
       parallel((rows + args.groupRows - 1) / args.groupRows, 1,
                [&](int64_t begin, int64_t end) { encodeRounded(args, begin, end); });
     }
 #endif
-    if (!args.packed) {
-      const int64_t panel = panelColumns();
-      const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * std::max<int64_t>(1, inputs) * 4));
-      const int64_t columns = std::min(slabPanels * panel, (latents + panel - 1) / panel * panel);
-      args.slab = sharedScratch(columns * inputs);
-      args.groupRows = groupRowsFor(rows, std::max<int64_t>(1, inputs), threads);
-      for (; args.column < latents; args.column += columns) {
-        args.columns = std::min(columns, latents - args.column);
-        parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
-        parallel((rows + args.groupRows - 1) / args.groupRows, 1,
-                 [&](int64_t begin, int64_t end) { encode(args, begin, end); });
-      }
-    }
-    float* const outValues = values.floats();
-    int32_t* const outIndices = indices.ints();
+    if (!args.packed) encodeDense(args);
     parallel(rows, 64, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; row++) {
-        int32_t* const own = outIndices + row * k;
-        candidates.finish(row, outValues + row * k, own);
-        if (names.size() > 0)
-          for (int64_t i = 0; i < k; i++) own[i] = names.ints()[own[i]];
-      }
+      for (int64_t row = begin; row < end; row++) chosen.finish(candidates, row, row);
+    });
+  }
+
+  /** Screens the rows, and writes those that are not left to the dense kernel. */
+  ScreenReport screenRows(const ScreenTask& task, const Chosen& chosen) const {
+    return screen(task, screening, [&](int64_t row, const int32_t* latents, const float* values, int64_t count) {
+      static thread_local std::vector<int32_t> memory;
+      memory.resize(Candidates::cells(1, k));
+      const Candidates one(memory.data(), 1, k, task.floor);
+      for (int64_t i = 0; i < count; i++) one.takeOne(0, values[i], latents[i]);
+      chosen.finish(one, 0, row);
+    });
+  }
+
+  /** The dense kernel on the rows that screening has left. */
+  void finishLeft(const ScreenTask& task, const std::vector<int32_t>& left, const Chosen& chosen) const {
+    const int64_t count = static_cast<int64_t>(left.size()), inputs = task.inputs;
+    const LargeMemory memory(static_cast<size_t>(Candidates::cells(count, k) + count * inputs) * 4);
+    float* const x = static_cast<float*>(memory.data());
+    for (int64_t i = 0; i < count; i++) std::copy(task.x + left[i] * inputs, task.x + (left[i] + 1) * inputs, x + i * inputs);
+    const Candidates candidates(x + count * inputs, count, k, task.floor);
+    encodeDense({x, task.weight, nullptr, task.bias, task.scale, nullptr, candidates, count, inputs, task.latents, 0, 0, 0, true});
+    parallel(count, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) chosen.finish(candidates, i, left[i]);
     });
   }
 };
-PIPELINE_OP(TopKEncode, "PipelineTopKEncode", {"k: int", "transposed: bool", "rounded: bool"},
+PIPELINE_OP(TopKEncode, "PipelineTopKEncode", {"k: int", "transposed: bool", "rounded: bool", "screen: int"},
             {"x: float", "weight: float", "bias: float", "packed: int32", "scale: float", "floor: float",
              "names: int32"},
-            {"values: float", "indices: int32"});
+            {"values: float", "indices: int32", "report: float"});
 
 }  // namespace
 }  // namespace pipeline

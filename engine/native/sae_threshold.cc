@@ -13,6 +13,7 @@
 #include "gemm.h"
 #include "op.h"
 #include "packed.h"
+#include "screen.h"
 #include "threads.h"
 #include "top.h"
 
@@ -42,6 +43,13 @@ struct ThresholdArgs {
   int64_t column, columns;  // the slab's first column, and how many it has
   int64_t limit;
   bool transposed;
+
+  /** Divides the rows into groups, each with what is found in it. */
+  void inGroups(int64_t size, std::vector<Found>& all) {
+    groupRows = size;
+    all.resize((rows + size - 1) / size);
+    found = all.data();
+  }
 };
 
 constexpr int64_t kSlabBytes = 16 << 20;
@@ -182,10 +190,59 @@ PIPELINE_BF16 void encodeBlocks(const Product& product, const ThresholdArgs& arg
 PIPELINE_BF16_KERNEL(encodeRounded, encodeBlocks, ThresholdArgs)
 #endif
 
+/** All rows by dense products in float32; past the limit the rest is left out. */
+void encodeDense(ThresholdArgs& args, std::vector<Found>& found) {
+  const int64_t panel = panelColumns(), inputs = std::max<int64_t>(1, args.inputs);
+  const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * inputs * 4));
+  const int64_t columns = std::min(slabPanels * panel, (args.latents + panel - 1) / panel * panel);
+  args.slab = sharedScratch(columns * args.inputs);
+  args.inGroups(groupRowsFor(args.rows, inputs, threadCount()), found);
+  for (; args.column < args.latents && *args.total <= args.limit; args.column += columns) {
+    args.columns = std::min(columns, args.latents - args.column);
+    parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
+    parallel(static_cast<int64_t>(found.size()), 1, [&](int64_t begin, int64_t end) { encode(args, begin, end); });
+  }
+}
+
+/** Lays the entries of all groups out row by row; `starts` are zero. */
+void write(const ThresholdArgs& args, const std::vector<Found>& found, int32_t* starts, float* values, int32_t* indices) {
+  const auto rowsOf = [&](int64_t group) { return std::min(args.groupRows, args.rows - group * args.groupRows); };
+  for (size_t group = 0; group < found.size(); group++) {
+    int32_t* const own = starts + 1 + group * args.groupRows;
+    const int64_t rows = rowsOf(group);
+    for (size_t n = 0; n < found[group].counts.size(); n++) own[n % rows] += found[group].counts[n];
+  }
+  for (int64_t row = 0; row < args.rows; row++) starts[row + 1] += starts[row];
+  parallel(static_cast<int64_t>(found.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; group++) {
+      const Found& from = found[group];
+      const int64_t rows = rowsOf(group);
+      std::vector<int32_t> next(starts + group * args.groupRows, starts + group * args.groupRows + rows);
+      int64_t at = 0;
+      for (size_t n = 0; n < from.counts.size(); n++) {
+        const int32_t count = from.counts[n], to = next[n % rows];
+        std::copy(from.values.data() + at, from.values.data() + at + count, values + to);
+        std::copy(from.columns.data() + at, from.columns.data() + at + count, indices + to);
+        next[n % rows] += count;
+        at += count;
+      }
+    }
+  });
+}
+
+/** The entries of one row. */
+struct RowEntries {
+  std::vector<int32_t> latents;
+  std::vector<float> values;
+};
+
 struct ThresholdEncode {
   bool transposed, rounded;
+  Screening screening;
   explicit ThresholdEncode(Attributes& attributes)
-      : transposed(attributes.flag("transposed")), rounded(attributes.flag("rounded")) {}
+      : transposed(attributes.flag("transposed")),
+        rounded(attributes.flag("rounded")),
+        screening(static_cast<Screening>(attributes.integer("screen"))) {}
 
   void compute(const Call& call) const {
     const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), bounds = call.input(3);
@@ -197,16 +254,22 @@ struct ThresholdEncode {
     require(bias.size() == 0 || bias.size() == latents, "thresholdEncode: the bias must have an element for each latent.");
     require(bounds.size() == latents, "thresholdEncode: there must be a bound for each latent.");
     require(limit.size() == 1 && limit.ints()[0] >= 0, "thresholdEncode: the limit must be one number, 0 or more.");
-    const int64_t threads = threadCount();
+    const Tensor report = call.floats(4, {4});
+    std::fill(report.floats(), report.floats() + 4, 0.f);
     std::atomic<int64_t> total{0};
     ThresholdArgs args{x.floats(), weight.floats(), nullptr, bias.size() ? bias.floats() : nullptr, bounds.floats(), nullptr,
                        nullptr, &total, rows, inputs, latents, 0, 0, 0, limit.ints()[0], transposed};
+    if (!rounded && transposed && screening != Screening::off) {
+      const ScreenTask task{args.x, args.weight, args.bias, nullptr, args.bounds, rows, inputs, latents, 0, 0};
+      std::vector<RowEntries> entries(rows);
+      const ScreenReport screened = screenRows(task, entries);
+      tell(screened, report.floats());
+      if (static_cast<int64_t>(screened.left.size()) < rows) {
+        const bool complete = readLeft(args, screened.left, entries);
+        return give(call, args, entries, complete);
+      }
+    }
     std::vector<Found> found;
-    const auto inGroups = [&](int64_t groupRows) {
-      args.groupRows = groupRows;
-      found.resize((rows + groupRows - 1) / groupRows);
-      args.found = found.data();
-    };
 #if PIPELINE_X86
     if (rounded) {
       require(hasBf16(), "thresholdEncode: this processor has no bfloat16 products.");
@@ -215,23 +278,12 @@ struct ThresholdEncode {
       Packed own;
       if (packed.size() == 0) own = packWeight(weight.floats(), inputs, latents, transposed);
       args.packed = own ? own->data() : reinterpret_cast<const uint16_t*>(packed.ints());
-      inGroups(std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threads))) * kBlock);
+      args.inGroups(std::min(kGroupBlocks, std::max<int64_t>(1, blocksOf(rows) / (2 * threadCount()))) * kBlock, found);
       parallel(static_cast<int64_t>(found.size()), 1,
                [&](int64_t begin, int64_t end) { encodeRounded(args, begin, end); });
     }
 #endif
-    if (!args.packed && rows > 0) {
-      const int64_t panel = panelColumns();
-      const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * std::max<int64_t>(1, inputs) * 4));
-      const int64_t columns = std::min(slabPanels * panel, (latents + panel - 1) / panel * panel);
-      args.slab = sharedScratch(columns * inputs);
-      inGroups(groupRowsFor(rows, std::max<int64_t>(1, inputs), threads));
-      for (; args.column < latents && total <= args.limit; args.column += columns) {
-        args.columns = std::min(columns, latents - args.column);
-        parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
-        parallel(static_cast<int64_t>(found.size()), 1, [&](int64_t begin, int64_t end) { encode(args, begin, end); });
-      }
-    }
+    if (!args.packed && rows > 0) encodeDense(args, found);
     const bool complete = total <= args.limit;
     const int64_t count = complete ? total.load() : 0;
     const Tensor starts = call.ints(0, {rows + 1}), values = call.floats(1, {count}), indices = call.ints(2, {count});
@@ -240,36 +292,64 @@ struct ThresholdEncode {
     if (complete && count > 0) write(args, found, starts.ints(), values.floats(), indices.ints());
   }
 
-  /** Lays the entries of all groups out row by row. */
-  static void write(const ThresholdArgs& args, const std::vector<Found>& found, int32_t* starts, float* values,
-                    int32_t* indices) {
-    const auto rowsOf = [&](int64_t group) { return std::min(args.groupRows, args.rows - group * args.groupRows); };
-    for (size_t group = 0; group < found.size(); group++) {
-      int32_t* const own = starts + 1 + group * args.groupRows;
-      const int64_t rows = rowsOf(group);
-      for (size_t n = 0; n < found[group].counts.size(); n++) own[n % rows] += found[group].counts[n];
+  /** Screens the rows, and keeps the entries of those that are not left to the dense kernel. */
+  ScreenReport screenRows(const ScreenTask& task, std::vector<RowEntries>& entries) const {
+    return screen(task, screening, [&](int64_t row, const int32_t* latents, const float* values, int64_t count) {
+      RowEntries& own = entries[row];
+      for (int64_t i = 0; i < count; i++) {
+        if (!(values[i] > task.bounds[latents[i]])) continue;
+        own.latents.push_back(latents[i]);
+        own.values.push_back(values[i]);
+      }
+    });
+  }
+
+  /** The dense kernel on the rows that screening has left; whether all entries keep to the limit. */
+  static bool readLeft(const ThresholdArgs& args, const std::vector<int32_t>& left, std::vector<RowEntries>& entries) {
+    const int64_t count = static_cast<int64_t>(left.size()), inputs = args.inputs;
+    for (const RowEntries& own : entries) *args.total += static_cast<int64_t>(own.values.size());
+    if (count == 0 || *args.total > args.limit) return *args.total <= args.limit;
+    const LargeMemory memory(static_cast<size_t>(count * inputs) * 4);
+    float* const x = static_cast<float*>(memory.data());
+    for (int64_t i = 0; i < count; i++) std::copy(args.x + left[i] * inputs, args.x + (left[i] + 1) * inputs, x + i * inputs);
+    const int64_t before = *args.total;
+    ThresholdArgs rest = args;
+    rest.x = x;
+    rest.rows = count;
+    std::vector<Found> found;
+    encodeDense(rest, found);
+    if (*args.total > args.limit) return false;
+    std::vector<int32_t> starts(count + 1), latents(*args.total - before);
+    std::vector<float> values(latents.size());
+    write(rest, found, starts.data(), values.data(), latents.data());
+    for (int64_t i = 0; i < count; i++) {
+      entries[left[i]].latents.assign(latents.begin() + starts[i], latents.begin() + starts[i + 1]);
+      entries[left[i]].values.assign(values.begin() + starts[i], values.begin() + starts[i + 1]);
     }
-    for (int64_t row = 0; row < args.rows; row++) starts[row + 1] += starts[row];
-    parallel(static_cast<int64_t>(found.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t group = begin; group < end; group++) {
-        const Found& from = found[group];
-        const int64_t rows = rowsOf(group);
-        std::vector<int32_t> next(starts + group * args.groupRows, starts + group * args.groupRows + rows);
-        int64_t at = 0;
-        for (size_t n = 0; n < from.counts.size(); n++) {
-          const int32_t count = from.counts[n], to = next[n % rows];
-          std::copy(from.values.data() + at, from.values.data() + at + count, values + to);
-          std::copy(from.columns.data() + at, from.columns.data() + at + count, indices + to);
-          next[n % rows] += count;
-          at += count;
-        }
+    return true;
+  }
+
+  /** Gives the entries of all rows, or none where they are not complete. */
+  static void give(const Call& call, const ThresholdArgs& args, const std::vector<RowEntries>& entries, bool complete) {
+    const int64_t count = complete ? args.total->load() : 0;
+    const Tensor starts = call.ints(0, {args.rows + 1}), values = call.floats(1, {count}), indices = call.ints(2, {count});
+    call.ints(3, {}).ints()[0] = complete;
+    std::fill(starts.ints(), starts.ints() + args.rows + 1, 0);
+    if (!complete) return;
+    int32_t* const begins = starts.ints();
+    for (int64_t row = 0; row < args.rows; row++)
+      begins[row + 1] = begins[row] + static_cast<int32_t>(entries[row].values.size());
+    parallel(args.rows, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++) {
+        std::copy(entries[row].values.begin(), entries[row].values.end(), values.floats() + begins[row]);
+        std::copy(entries[row].latents.begin(), entries[row].latents.end(), indices.ints() + begins[row]);
       }
     });
   }
 };
-PIPELINE_OP(ThresholdEncode, "PipelineThresholdEncode", {"transposed: bool", "rounded: bool"},
+PIPELINE_OP(ThresholdEncode, "PipelineThresholdEncode", {"transposed: bool", "rounded: bool", "screen: int"},
             {"x: float", "weight: float", "bias: float", "bounds: float", "packed: int32", "limit: int32"},
-            {"starts: int32", "values: float", "indices: int32", "complete: int32"});
+            {"starts: int32", "values: float", "indices: int32", "complete: int32", "report: float"});
 
 }  // namespace
 }  // namespace pipeline

@@ -77,6 +77,14 @@ struct Candidates {
     if (count + 16 > room) prune(row);
   }
 
+  /** Takes one value; values must come by ascending column. */
+  void takeOne(int64_t row, float value, int32_t column) const {
+    if (!(value > thresholds[row])) return;
+    values[row * room + counts[row]] = value;
+    columns[row * room + counts[row]++] = column;
+    if (counts[row] + 16 > room) prune(row);
+  }
+
   /** Leaves the k best of a row. */
   void prune(int64_t row) const;
 

@@ -6,6 +6,7 @@
  */
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { callOp, canCall, hasRoundedProducts, noTensor } from '../native.ts'
+import { readScreened, SCREENINGS, type Screened, type Screening } from './screening.ts'
 
 export interface TopKEncodeOptions {
   readonly k: number
@@ -26,6 +27,10 @@ export interface TopKEncodeOptions {
   readonly floor?: number | undefined
   /** What each latent is called in `indices`, [latents] int32; its place by default. */
   readonly names?: Tensor1D | undefined
+  /** How float32 products are screened, where the weight is `out-in`; default `auto`. It changes no result. */
+  readonly screening?: Screening | undefined
+  /** Told what screening left, after a call in float32. */
+  readonly screened?: ((report: Screened) => void) | undefined
 }
 
 /** The k chosen latents of each row, [rows, k] both; `indices` are int32. */
@@ -74,11 +79,13 @@ export function topKEncode(x: Tensor2D, weight: Tensor2D, options: TopKEncodeOpt
       k: { int: k },
       transposed: layout === 'out-in',
       rounded: (options.rounded ?? false) && canRound(),
+      screen: { int: SCREENINGS.indexOf(options.screening ?? 'auto') },
     }
     const noInts = tf.tensor1d([], 'int32')
     const [weights, factors] = [packed ?? noInts, scale ?? noTensor()]
     const inputs = [x, weight, bias ?? noTensor(), weights, factors, tf.scalar(floor), names ?? noInts]
-    const [values, indices] = callOp('PipelineTopKEncode', attributes, inputs, 2)
+    const [values, indices, report] = callOp('PipelineTopKEncode', attributes, inputs, 3)
+    if (!attributes.rounded) options.screened?.(readScreened(report!))
     return { values: values as Tensor2D, indices: indices as Tensor2D }
   }) as unknown as ChosenLatents
 }

@@ -12,6 +12,7 @@ import { type Scalar, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { type DeadLatents, explainRest } from './dead.ts'
 import { sparseDecodeBack } from './decode.ts'
 import { type ChosenLatents, topKEncode, withoutNorms } from './encode.ts'
+import type { Screened } from './screening.ts'
 import { type OwnWeights, sparseUpdate, type UpdateRule } from './update.ts'
 
 export interface StepOptions {
@@ -35,6 +36,8 @@ export interface StepOptions {
   readonly dead?: DeadLatents | undefined
   /** Told the gradient with respect to x̂; gives Σ of squares of gradients beside these weights', which clipping counts. */
   readonly beside?: ((g: Tensor2D) => number) | undefined
+  /** Told what screening left in question, where the step encodes by itself in float32. */
+  readonly screened?: ((report: Screened) => void) | undefined
 }
 
 /** What a step gives; all tensors are the caller's. */
@@ -60,7 +63,16 @@ export function topKStep(weights: OwnWeights, input: Tensor2D, target: Tensor2D,
     const [wEnc, wDec] = [weights.wEnc.weight as Tensor2D, weights.wDec.weight as Tensor2D]
     const [bEnc, bDec] = [weights.bEnc.weight as Tensor1D, weights.bDec.weight as Tensor1D]
     const x = rule.centred ? input.sub<Tensor2D>(bDec) : input
-    const encode = { k, bias: bEnc, layout: 'out-in', rounded, packed: weights.packed, scale: norms } as const
+    const { packed } = weights
+    const encode = {
+      k,
+      bias: bEnc,
+      layout: 'out-in',
+      rounded,
+      packed,
+      scale: norms,
+      screened: options.screened,
+    } as const
     const chosen = options.choose?.(x) ?? topKEncode(x, wEnc, encode)
     const used = withoutNorms(chosen, norms)
     const back = sparseDecodeBack(target, used, wDec, bDec, tf.tensor1d([...scales]), ends)

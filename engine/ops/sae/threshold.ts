@@ -5,6 +5,7 @@
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { callOp, canCall, noTensor } from '../native.ts'
 import { canRound } from './encode.ts'
+import { readScreened, SCREENINGS, type Screened, type Screening } from './screening.ts'
 
 /** Entries of a sparse [rows, latents] matrix, row by row, latents ascending in each. */
 export interface Entries {
@@ -29,6 +30,10 @@ export interface ThresholdOptions {
   readonly rounded?: boolean
   /** The weight as `packEncoder` packed it, for rounded products. */
   readonly packed?: Tensor | undefined
+  /** How float32 products are screened, where the weight is `out-in`; default `auto`. It changes no result. */
+  readonly screening?: Screening | undefined
+  /** Told what screening left, after a call in float32. */
+  readonly screened?: ((report: Screened) => void) | undefined
 }
 
 /** The meaning of `thresholdEncode`, in tfjs ops and on the host. */
@@ -64,11 +69,20 @@ export function plainThresholdEncode(x: Tensor2D, weight: Tensor2D, options: Thr
 export function thresholdEncode(x: Tensor2D, weight: Tensor2D, options: ThresholdOptions): Entries | undefined {
   if (!canCall('PipelineThresholdEncode')) return plainThresholdEncode(x, weight, options)
   const [starts, values, indices, complete] = tf.tidy(() => {
-    const attributes = { transposed: options.layout === 'out-in', rounded: (options.rounded ?? false) && canRound() }
+    const attributes = {
+      transposed: options.layout === 'out-in',
+      rounded: (options.rounded ?? false) && canRound(),
+      screen: { int: SCREENINGS.indexOf(options.screening ?? 'auto') },
+    }
     const packed = options.packed ?? tf.tensor1d([], 'int32')
     const limit = tf.scalar(Math.min(options.limit, 2 ** 31 - 1), 'int32')
     const inputs = [x, weight, options.bias ?? noTensor(), options.bounds, packed, limit]
-    return callOp('PipelineThresholdEncode', attributes, inputs, 4)
+    const [report, ...found] = callOp('PipelineThresholdEncode', attributes, inputs, 5).reverse() as [
+      Tensor,
+      ...Tensor[],
+    ]
+    if (!attributes.rounded) options.screened?.(readScreened(report))
+    return found.reverse()
   }) as [Tensor1D, Tensor1D, Tensor1D, Tensor]
   const found = complete.dataSync()[0] === 1
   complete.dispose()

@@ -1,0 +1,85 @@
+/** The latents of an encoder in the form that screening reads: whole numbers, and what bounds need of each. */
+#pragma once
+#include "screen.h"
+#include "screen_cells.h"
+
+namespace pipeline {
+namespace screening {
+
+/**
+ * Arrays [latents], padded to whole blocks by latents that are never in question. A pre-activation is bounded by
+ *
+ *   sum · row scale · `scale` + `high` + ‖x‖ `error` + ‖e‖ `whole`        and from below with `low` and minus signs
+ */
+struct Latents {
+  int32_t* cells;  // as columns of B
+  int32_t* start;  // what their sums begin with
+  float *scale, *high, *low, *error, *whole;
+  float *plain, *slack;  // bias as the dense kernel adds it or 0, and what bias and factor may add to an error
+
+  static int64_t padded(int64_t latents) { return (latents + kSide - 1) / kSide * kSide; }
+  /** 4-byte cells of memory. */
+  static int64_t memory(const Form& form, int64_t inputs, int64_t latents) {
+    return padded(latents) * (form.steps(inputs) * kCells + 8);
+  }
+  Latents(float* memory, const Form& form, int64_t inputs, int64_t latents) {
+    const int64_t count = padded(latents);
+    cells = reinterpret_cast<int32_t*>(memory);
+    start = cells + count * form.steps(inputs) * kCells;
+    float** const arrays[] = {&scale, &high, &low, &error, &whole, &plain, &slack};
+    float* next = reinterpret_cast<float*>(start + count);
+    for (float** array : arrays) {
+      *array = next;
+      next += count;
+    }
+  }
+};
+
+inline float upwards(double value) { return std::nextafter(static_cast<float>(value), HUGE_VALF); }
+inline float downwards(double value) { return std::nextafter(static_cast<float>(value), -HUGE_VALF); }
+
+/** Fills in a block of 32 latents; `mean` is what rows have been taken off, null for nothing. Returns whether all are usable. */
+template <int W>
+PIPELINE_INLINE bool readLatents(const ScreenTask& task, const Form& form, const Latents& latents, const float* mean, int64_t block,
+                                 int32_t* memory) {
+  const int64_t inputs = task.inputs, steps = form.steps(inputs);
+  int32_t* const cells = latents.cells + block * steps * kStep;
+  bool usable = true;
+  for (int64_t i = 0; i < kSide; i++) {
+    const int64_t at = block * kSide + i;
+    Norms norms;
+    if (at < task.latents) {
+      const float* const row = task.weight + at * inputs;
+      norms = roundRow<W>(form, row, nullptr, inputs, memory);
+      const double factor = task.scale ? task.scale[at] : 1, bias = task.bias ? task.bias[at] : 0;
+      const double bound = task.bounds ? task.bounds[at] : 0;
+      usable = usable && norms.usable && factor >= 0 && factor < 1e15 && std::abs(bias) < 1e15;
+      double centre = 0;
+      if (mean)
+        for (int64_t d = 0; d < inputs; d++) centre += static_cast<double>(mean[d]) * row[d];
+      const double middle = (bias + centre) * factor, slack = 16 * kUnit * (std::abs(bias) + std::abs(centre)) * factor;
+      latents.scale[at] = static_cast<float>(norms.scale * factor);
+      // Larger than NaN or infinity nothing is.
+      const bool never = task.bounds && !(bound < HUGE_VAL);
+      latents.high[at] = never ? -HUGE_VALF : upwards(middle - bound + slack + 16 * kUnit * std::abs(bound));
+      latents.low[at] = never ? -HUGE_VALF : downwards(middle - bound - slack - 16 * kUnit * std::abs(bound));
+      latents.error[at] = upwards(norms.error * factor);
+      latents.whole[at] = upwards((norms.whole + norms.error) * factor);
+      latents.plain[at] = static_cast<float>(bias);
+      latents.slack[at] = upwards(slack);
+      if (norms.whole == 0) latents.error[at] = latents.whole[at] = 0;
+      if (slack == 0 && bound == 0) latents.high[at] = latents.low[at] = 0;
+    } else {
+      std::memset(memory, 0, static_cast<size_t>(steps * kCells * 4));
+      latents.scale[at] = latents.error[at] = latents.whole[at] = latents.plain[at] = latents.slack[at] = 0;
+      latents.high[at] = latents.low[at] = -HUGE_VALF;
+    }
+    latents.start[at] = form.offset ? -128 * norms.sum : 0;
+    int32_t* const to = cells + i / 16 * (kStep / 2) + i % 16;
+    for (int64_t cell = 0; cell < steps * kCells; cell++) to[cell / kCells * kStep + cell % kCells * 16] = memory[cell];
+  }
+  return usable;
+}
+
+}  // namespace screening
+}  // namespace pipeline

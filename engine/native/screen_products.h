@@ -1,0 +1,217 @@
+/**
+ * Products of whole numbers by block (screen_cells.h): c (+)= a b for 32 rows by 32 columns of sums of 32 bits, row by row.
+ * `start` is what each column's sums begin with, null to go on from c. A kind of instructions is one struct here:
+ *
+ *   Tiles      AMX: bytes with sign
+ *   Dots<16>   AVX-512 VNNI, and Dots<8> AVX-VNNI: bytes without sign by bytes with one
+ *   Words      AVX2: words of 16 bits, which take as many instructions as bytes would there and are 13 times as exact
+ *   Quads      the dot products of ARMv8.2: bytes with sign
+ *
+ * Sums are of whole numbers: every kind that takes the same form gives the same.
+ */
+#pragma once
+#include "screen_cells.h"
+
+#if PIPELINE_X86
+#include "bf16_tiles.h"
+#endif
+
+namespace pipeline {
+namespace screening {
+
+#if PIPELINE_X86
+
+/** Four bytes, or two words, in every lane. */
+template <int W>
+PIPELINE_INLINE I<W> splatCell(const int32_t* from) {
+  I<W> value;
+  if constexpr (W == 16) asm("vpbroadcastd %1, %0" : "=v"(value) : "m"(*from));
+  else asm("vpbroadcastd %1, %0" : "=x"(value) : "m"(*from));
+  return value;
+}
+
+template <int W>
+PIPELINE_INLINE I<W> loadCells(const int32_t* from) {
+  I<W> value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <int W>
+PIPELINE_INLINE void storeCells(int32_t* to, I<W> value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+/**
+ * R rows by two vectors of W columns, sums in registers. `Add` adds a cell's products to a vector of sums.
+ */
+template <int W, int R, class Add>
+PIPELINE_INLINE void multiplyRows(const int32_t* a, const int32_t* b, int64_t next, int64_t steps, int32_t* c,
+                                  const int32_t* start) {
+  I<W> sums[R][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; v++) sums[r][v] = loadCells<W>(start ? start + v * W : c + r * kSide + v * W);
+  for (int64_t step = 0; step < steps; step++, a += kStep, b += kStep)
+    for (int64_t cell = 0; cell < kCells; cell++) {
+      const I<W> left = loadCells<W>(b + cell * 16), right = loadCells<W>(b + cell * 16 + next);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) {
+        const I<W> both = splatCell<W>(a + r * kCells + cell);
+        sums[r][0] = Add::add(sums[r][0], both, left);
+        sums[r][1] = Add::add(sums[r][1], both, right);
+      }
+    }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; v++) storeCells<W>(c + r * kSide + v * W, sums[r][v]);
+}
+
+/** 16 columns at a time in vectors of eight: rows by sixes, of which the sums fill the registers, and the last eight by fours. */
+template <class Add>
+PIPELINE_INLINE void multiplyHalves(const int32_t* a, const int32_t* b, int64_t steps, int32_t* c, const int32_t* start) {
+  for (int64_t half = 0; half < 2; half++) {
+    const int32_t* const from = b + half * 16 * kCells;
+    const int32_t* const first = start ? start + half * 16 : nullptr;
+    int64_t row = 0;
+    for (; row < 24; row += 6)
+      multiplyRows<8, 6, Add>(a + row * kCells, from, 8, steps, c + row * kSide + half * 16, first);
+    for (; row < kSide; row += 4)
+      multiplyRows<8, 4, Add>(a + row * kCells, from, 8, steps, c + row * kSide + half * 16, first);
+  }
+}
+
+struct Bytes16 {
+  static PIPELINE_INLINE I<16> add(I<16> sums, I<16> a, I<16> b) {
+    asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b));
+    return sums;
+  }
+};
+struct Bytes8 {
+  static PIPELINE_INLINE I<8> add(I<8> sums, I<8> a, I<8> b) {
+    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(a), "x"(b));
+    return sums;
+  }
+};
+struct Words8 {
+  static PIPELINE_INLINE I<8> add(I<8> sums, I<8> a, I<8> b) {
+    I<8> products;
+    asm("vpmaddwd %2, %1, %0" : "=x"(products) : "x"(a), "x"(b));
+    return sums + products;
+  }
+};
+
+struct Dots16 {
+  static constexpr int kLanes = 16;
+  PIPELINE_INLINE void multiply(const int32_t* a, const int32_t* b, int64_t steps, int32_t* c, const int32_t* start) const {
+    for (int64_t row = 0; row < kSide; row += 8)
+      multiplyRows<16, 8, Bytes16>(a + row * kCells, b, 16 * kCells, steps, c + row * kSide, start);
+  }
+};
+struct Dots8 {
+  static constexpr int kLanes = 8;
+  PIPELINE_INLINE void multiply(const int32_t* a, const int32_t* b, int64_t steps, int32_t* c, const int32_t* start) const {
+    multiplyHalves<Bytes8>(a, b, steps, c, start);
+  }
+};
+struct Words {
+  static constexpr int kLanes = 8;
+  PIPELINE_INLINE void multiply(const int32_t* a, const int32_t* b, int64_t steps, int32_t* c, const int32_t* start) const {
+    multiplyHalves<Words8>(a, b, steps, c, start);
+  }
+};
+
+/** Its sums always begin with zero, as those of bytes with sign do. */
+struct ByteTiles {
+  static constexpr int kLanes = 16;
+  const Tiles tiles;  // sets the tile registers up
+  PIPELINE_INLINE void multiply(const int32_t* a, const int32_t* b, int64_t steps, int32_t* c, const int32_t* start) const {
+    constexpr int64_t kRow = kSide * 4, kHalf = kStep / 2;
+    if (start) {
+      PIPELINE_TILE_ZERO(0);
+      PIPELINE_TILE_ZERO(1);
+      PIPELINE_TILE_ZERO(2);
+      PIPELINE_TILE_ZERO(3);
+    } else {
+      PIPELINE_TILE_LOAD(0, c, kRow);
+      PIPELINE_TILE_LOAD(1, c + 16, kRow);
+      PIPELINE_TILE_LOAD(2, c + 16 * kSide, kRow);
+      PIPELINE_TILE_LOAD(3, c + 16 * kSide + 16, kRow);
+    }
+    for (int64_t step = 0; step < steps; step++, a += kStep, b += kStep) {
+      PIPELINE_TILE_LOAD(4, a, 64);
+      PIPELINE_TILE_LOAD(6, b, 64);
+      PIPELINE_TILE_LOAD(7, b + kHalf, 64);
+      asm volatile("tdpbssd %%tmm6, %%tmm4, %%tmm0" ::);
+      PIPELINE_TILE_LOAD(5, a + kHalf, 64);
+      asm volatile("tdpbssd %%tmm7, %%tmm4, %%tmm1" ::);
+      asm volatile("tdpbssd %%tmm6, %%tmm5, %%tmm2" ::);
+      asm volatile("tdpbssd %%tmm7, %%tmm5, %%tmm3" ::);
+    }
+    PIPELINE_TILE_STORE(c, kRow, 0);
+    PIPELINE_TILE_STORE(c + 16, kRow, 1);
+    PIPELINE_TILE_STORE(c + 16 * kSide, kRow, 2);
+    PIPELINE_TILE_STORE(c + 16 * kSide + 16, kRow, 3);
+  }
+};
+#elif defined(__aarch64__)
+
+/** Sums and the four products of each lane of b with one cell of a. By name, since compilers know them only where told. */
+template <int Cell>
+PIPELINE_INLINE I<4> addQuads(I<4> sums, I<4> b, I<4> a) {
+  if constexpr (Cell == 0) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[0]" : "+w"(sums) : "w"(b), "w"(a));
+  if constexpr (Cell == 1) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[1]" : "+w"(sums) : "w"(b), "w"(a));
+  if constexpr (Cell == 2) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[2]" : "+w"(sums) : "w"(b), "w"(a));
+  if constexpr (Cell == 3) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[3]" : "+w"(sums) : "w"(b), "w"(a));
+  return sums;
+}
+
+struct Quads {
+  static constexpr int kLanes = 4;
+  PIPELINE_INLINE void multiply(const int32_t* a, const int32_t* b, int64_t steps, int32_t* c, const int32_t* start) const {
+    for (int64_t half = 0; half < 2; half++)
+      for (int64_t row = 0; row < kSide; row += 4)
+        multiplySquare(a + row * kCells, b + half * 16 * kCells, steps, c + row * kSide + half * 16, start ? start + half * 16 : nullptr);
+  }
+
+ private:
+  /** Four rows by 16 columns. */
+  static PIPELINE_INLINE void multiplySquare(const int32_t* a, const int32_t* b, int64_t steps, int32_t* c, const int32_t* start) {
+    I<4> sums[4][4];
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++)
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) std::memcpy(&sums[r][v], start ? start + v * 4 : c + r * kSide + v * 4, 16);
+    for (int64_t step = 0; step < steps; step++, a += kStep, b += kStep)
+      for (int64_t cell = 0; cell < kCells; cell += 4) {
+        I<4> rows[4];
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++) std::memcpy(&rows[r], a + r * kCells + cell, 16);
+        addCell<0>(sums, rows, b + cell * 16);
+        addCell<1>(sums, rows, b + cell * 16 + 16);
+        addCell<2>(sums, rows, b + cell * 16 + 32);
+        addCell<3>(sums, rows, b + cell * 16 + 48);
+      }
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++)
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) std::memcpy(c + r * kSide + v * 4, &sums[r][v], 16);
+  }
+
+  template <int Cell>
+  static PIPELINE_INLINE void addCell(I<4> (&sums)[4][4], const I<4> (&rows)[4], const int32_t* b) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) {
+      I<4> columns;
+      std::memcpy(&columns, b + v * 4, 16);
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; r++) sums[r][v] = addQuads<Cell>(sums[r][v], columns, rows[r]);
+    }
+  }
+};
+#endif
+
+}  // namespace screening
+}  // namespace pipeline
