@@ -48,6 +48,8 @@ export interface StepReport {
   readonly l0: number
   readonly dead: number
   readonly gradientNorm: number
+  /** The share of rows times latents that screening left in question (`engine/ops/sae/screening.ts`); where it was used. */
+  readonly inQuestion?: number
 }
 
 /** An SAE in training. `dispose` frees its tensors. */

@@ -130,13 +130,14 @@ export class Training {
     })
     if (report && writes) {
       if (probes) this.measured = await this.probe(fidelity.probe)
-      const { rate, loss, terms, fvu, l0, dead, gradientNorm } = report
+      const { rate, loss, terms, fvu, l0, dead, gradientNorm, inQuestion } = report
       const tokens = (step + 1) * plan.batchTokens
       const figures = { loss, ...terms, fvu, l0, dead, gradientNorm, learningRate: rate, ...stepper.state }
       this.context.metrics.append({
         step,
         tokens,
         ...figures,
+        ...(inQuestion === undefined ? {} : { inQuestion }),
         ...this.watch.look(),
         ...(probes ? this.measured : {}),
       })

@@ -44,6 +44,7 @@ export class BatchTopkStepper extends TopkStepper {
         packed,
         scale: norms,
         floor,
+        screened: this.onScreened(x.shape[0]),
       })
       const kept = keepLargest(found, count)
       tf.dispose([found.values, found.indices])

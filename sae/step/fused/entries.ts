@@ -108,6 +108,7 @@ export abstract class EntriesStepper extends OwnedStepper {
       limit: Math.floor(x.shape[0] * this.shape.latents * share),
       rounded: this.rounded,
       packed: this.packed,
+      screened: this.onScreened(x.shape[0]),
     })
     bounds.dispose()
     try {

@@ -6,6 +6,7 @@
 import { currentEngine } from '../../../engine/engine.ts'
 import { hostValues } from '../../../engine/host.ts'
 import { canRound, packEncoder } from '../../../engine/ops/sae/encode.ts'
+import { type Screened, shareInQuestion } from '../../../engine/ops/sae/screening.ts'
 import { type OwnSlot, type OwnWeights, own, ownZeros, type UpdateRule } from '../../../engine/ops/sae/update.ts'
 import { type Tensor, type Tensor2D, tf } from '../../../engine/tf.ts'
 import type { Batch, Params } from '../../architecture.ts'
@@ -35,6 +36,8 @@ export abstract class OwnedStepper extends Stepper {
   protected packed: Tensor | undefined
   /** Encode in bfloat16 products. */
   protected readonly rounded: boolean
+  /** What screening left in question of the step at hand. */
+  private inQuestion: number | undefined
 
   constructor(parts: StepperParts) {
     super(parts)
@@ -72,6 +75,14 @@ export abstract class OwnedStepper extends Stepper {
       l0: counts.reduce((sum, value) => sum + value, 0) / rows,
       dead: this.firing.dead,
       gradientNorm,
+      ...(this.inQuestion === undefined ? {} : { inQuestion: this.inQuestion }),
+    }
+  }
+
+  /** Takes what an encoder's screening tells; of several calls in a step the last counts. */
+  protected onScreened(rows: number): (report: Screened) => void {
+    return report => {
+      this.inQuestion = shareInQuestion(report, rows, this.shape.latents)
     }
   }
 

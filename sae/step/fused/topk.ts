@@ -70,6 +70,7 @@ export class TopkStepper extends OwnedStepper {
       gradientClip: settings.gradientClip,
       rule: this.ruleAt(rate, topk.decoderBiasOnInput),
       dead: this.auxiliary(target, context.deadCount),
+      screened: this.onScreened(target.shape[0]),
     }
     const result = this.moveBy(input, target, options, rate)
     norms?.dispose()
