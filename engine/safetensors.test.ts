@@ -114,6 +114,17 @@ describe('reads every number format', () => {
       [1, -2, Infinity, 2 ** -24, 0.333251953125, -0],
     ],
     ['F64', Float64Array.of(1, -2.5), [1, -2.5]],
+    // As torch.float8_e4m3fn and torch.float8_e5m2 have them.
+    [
+      'F8_E4M3',
+      Uint8Array.of(0x00, 0x80, 0x01, 0x07, 0x08, 0x38, 0x3f, 0x40, 0xc4, 0x7e, 0xfe, 0x7f),
+      [0, -0, 0.001953125, 0.013671875, 0.015625, 1, 1.875, 2, -3, 448, -448, Number.NaN],
+    ],
+    [
+      'F8_E5M2',
+      Uint8Array.of(0x00, 0x80, 0x01, 0x03, 0x04, 0x3c, 0x3f, 0xc1, 0x7b, 0x7c, 0xfc, 0x7e),
+      [0, -0, 2 ** -16, 3 * 2 ** -16, 2 ** -14, 1, 1.75, -2.5, 57344, Infinity, -Infinity, Number.NaN],
+    ],
     ['F32', Float32Array.of(0.5, -1), [0.5, -1]],
   ])('%s as float32', async (dtype, data, values) => {
     const opened = await openSafetensors(await file({ a: entry(dtype, [values.length], 0, data.byteLength) }, data))

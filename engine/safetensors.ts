@@ -20,7 +20,7 @@ export interface SafetensorsFile {
   shape(name: string): number[]
   /** As the file spells it: F32, F16, BF16, F64, I64, I32, U8 … */
   dtype(name: string): string
-  /** A floating-point tensor (F32, F16, BF16, F64) as float32, row by row. */
+  /** A floating-point tensor (F32, F16, BF16, F64, F8_E4M3, F8_E5M2) as float32, row by row. */
   read(name: string): Promise<Float32Array>
   /** An integer or BOOL tensor; a `UserError` where a value is beyond 32 bits. */
   readInts(name: string): Promise<Int32Array>
@@ -176,6 +176,21 @@ const floats: Record<string, (bytes: ArrayBuffer) => Float32Array> = {
     const words = new Uint32Array(halves.length)
     for (let i = 0; i < words.length; i++) words[i] = halves[i]! << 16
     return new Float32Array(words.buffer)
+  },
+  // 4 bits of exponent and 3 of fraction: no infinity, and NaN where all of them are set.
+  F8_E4M3: bytes => {
+    const table = Float32Array.from({ length: 256 }, (_, bits) => {
+      const [exponent, fraction] = [(bits >> 3) & 15, bits & 7]
+      const sign = bits & 0x80 ? -1 : 1
+      if (exponent === 15 && fraction === 7) return Number.NaN
+      return exponent === 0 ? sign * fraction * 2 ** -9 : sign * (1 + fraction / 8) * 2 ** (exponent - 7)
+    })
+    return Float32Array.from(new Uint8Array(bytes), bits => table[bits]!)
+  },
+  // The upper half of a float16.
+  F8_E5M2: bytes => {
+    const table = halfTable()
+    return Float32Array.from(new Uint8Array(bytes), bits => table[bits << 8]!)
   },
 }
 

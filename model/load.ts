@@ -10,6 +10,7 @@ import { Random } from '../core/random.ts'
 import { openSafetensors, type SafetensorsFile } from '../engine/safetensors.ts'
 import { type Tensor, tf } from '../engine/tf.ts'
 import { buildModel } from './build.ts'
+import { type ConfigReading, readingOf } from './families/config.ts'
 import { architectureOf } from './families/index.ts'
 import type { Model } from './model.ts'
 import { matchWeights, tiedAndGiven, untied } from './weights.ts'
@@ -61,6 +62,14 @@ export async function loadModel(path: string, { shuffled }: { readonly shuffled?
 function dealt(values: Float32Array, shape: readonly number[], name: string, seed: number | undefined): Float32Array {
   if (seed === undefined || shape.length < 2) return values
   return new Random(seed, 'shuffled weights', name).shuffle(values.slice())
+}
+
+/** What the model's family makes of the keys of its config; see `loadModel` for the path. */
+export async function readModelConfig(path: string): Promise<ConfigReading> {
+  const { config } = await filesOf(path)
+  const hfConfig = await readJson(config, 'model config')
+  architectureOf(hfConfig, config)
+  return readingOf(hfConfig as object)!
 }
 
 /** Which config and which weights (a .safetensors file or an index) a path means. */

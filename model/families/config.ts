@@ -58,7 +58,39 @@ export function readConfig<S extends z.ZodObject>(
       `${where} has ${keys.join(' and ')}, not handled for the family ${family}, and that may change what the model computes.`,
       { fix: 'If it changes nothing, leave it out of a copy named config.NAME.json, and name that file as the model.' },
     )
+  readings.set(config as object, readingBy(schema, config as Keys, read))
   return read
+}
+
+/** What was made of the keys of a config. */
+export interface ConfigReading {
+  /** Keys that were read, with what they say. */
+  readonly read: Keys
+  /** Keys that it does not have and whose default was taken. */
+  readonly defaulted: Keys
+  /** Keys that change nothing of what is computed on given tokens. */
+  readonly ignored: readonly string[]
+}
+
+const readings = new WeakMap<object, ConfigReading>()
+
+/** What the family made of a config that `architectureOf` has read; undefined for any other. */
+export function readingOf(config: object): ConfigReading | undefined {
+  return readings.get(config)
+}
+
+function readingBy(schema: z.ZodObject, config: Keys, parsed: Keys): ConfigReading {
+  const isSaid = (key: string) => config[key] !== undefined && config[key] !== null
+  const known = Object.keys(schema.shape)
+  const some = (keys: readonly string[], of: Keys) => Object.fromEntries(keys.map(key => [key, of[key]]))
+  return {
+    read: some(known.filter(isSaid), config),
+    defaulted: some(
+      known.filter(key => !isSaid(key) && parsed[key] !== undefined && parsed[key] !== null),
+      parsed,
+    ),
+    ignored: Object.keys(config).filter(key => isSaid(key) && !known.includes(key)),
+  }
 }
 
 /** The keys with their values that nothing accounts for. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decoderConfigs, smallConfigs } from '../random.fixture.ts'
 import { alibiOf, alibiSlopes } from './alibi.ts'
+import { readingOf } from './config.ts'
 import { architectureOf, familyNames } from './index.ts'
 import { rotaryOf } from './rope.ts'
 import type { RopeScaling } from './rope-scalings.ts'
@@ -228,4 +229,20 @@ describe('what a family has that is not computed here is refused', () => {
   ])('%s %j', (family, keys, message) => {
     expect(() => architectureOf({ ...smallConfigs[family], ...keys }).blocks[0]!.rotary).toThrow(message)
   })
+})
+
+test('what was read, defaulted and ignored of a config can be asked for', () => {
+  const config = {
+    ...decoderConfigs,
+    model_type: 'llama',
+    torch_dtype: 'float32',
+    rope_theta: null,
+    hidden_act: 'relu',
+  }
+  architectureOf(config)
+  const { read, defaulted, ignored } = readingOf(config)!
+  expect(read).toEqual({ ...decoderConfigs, hidden_act: 'relu' })
+  expect(defaulted).toEqual({ rms_norm_eps: 1e-6, attention_bias: false, mlp_bias: false, tie_word_embeddings: false })
+  expect(ignored).toEqual(['model_type', 'torch_dtype'])
+  expect(readingOf({ ...config })).toBeUndefined()
 })

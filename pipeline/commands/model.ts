@@ -3,7 +3,9 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { columns, figure, words } from '../../core/text.ts'
+import { clip } from '../../core/visible.ts'
 import type { Tokenizer } from '../../datasets/tokenizer/index.ts'
+import type { ConfigReading } from '../../model/families/config.ts'
 import type { VerifyReport } from '../../model/verify.ts'
 import { defineCommand } from '../command.ts'
 import { ProcessConfig, startProcessEngine } from '../stages/common.ts'
@@ -21,25 +23,40 @@ export const info = defineCommand({
   config: z.strictObject({ model, ...ProcessConfig }),
   async run(config) {
     await startProcessEngine(config)
-    const { loadModel } = await import('../../model/load.ts')
+    const { loadModel, readModelConfig } = await import('../../model/load.ts')
     const found = await findModel(config.model)
     const loaded = await loadModel(found.directory)
     try {
+      const configKeys = await readModelConfig(found.directory)
       const parameters = Object.values(loaded.weights).reduce((sum, weight) => sum + weight.size, 0)
       const facts = { path: found.input.path, hash: loaded.hash, parameters, ...loaded.config }
       const sites = loaded.sites.map(({ name, axes, size }) => ({ name, axes, size }))
       const lines = [
         ...columns(Object.entries(facts).map(([key, value]) => [words(key), figure(value)])),
+        ...keyLines(configKeys),
         '',
         'Sites',
         ...columns(sites.map(({ name, axes }) => [`  ${name}`, axes.join(', ')])),
       ]
-      return { text: lines.join('\n'), json: { ...facts, sites } }
+      return { text: lines.join('\n'), json: { ...facts, config: configKeys, sites } }
     } finally {
       loaded.dispose()
     }
   },
 })
+
+/** What was made of the keys of config.json. */
+function keyLines({ read, defaulted, ignored }: ConfigReading): string[] {
+  const part = (title: string, keys: Readonly<Record<string, unknown>>) => {
+    const rows = Object.entries(keys).map(([key, value]) => [`  ${key}`, clip(JSON.stringify(value), 60)])
+    return rows.length > 0 ? ['', title, ...columns(rows)] : []
+  }
+  return [
+    ...part('Read of config.json', read),
+    ...part('Not in it, taken as', defaulted),
+    ...(ignored.length > 0 ? ['', 'In it and without effect on what is computed', `  ${ignored.join(', ')}`] : []),
+  ]
+}
 
 export const verify = defineCommand({
   about:
