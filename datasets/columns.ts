@@ -82,7 +82,14 @@ function numbers(
 
 function strings(values: ArrayLike<string | null>): arrow.Data {
   const { length } = values
-  const parts = Array.from({ length }, (_, i) => Buffer.from(values[i] ?? '', 'utf8'))
+  // Most columns of text repeat few values: each is encoded once.
+  const encoded = new Map<string, Buffer>()
+  const bytesOf = (value: string) => {
+    const found = encoded.get(value) ?? Buffer.from(value, 'utf8')
+    encoded.set(value, found)
+    return found
+  }
+  const parts = Array.from({ length }, (_, i) => bytesOf(values[i] ?? ''))
   const valueOffsets = offsetsOf(length, i => parts[i]!.length)
   const data = new Uint8Array(valueOffsets[length]!)
   for (let i = 0; i < length; i++) data.set(parts[i]!, valueOffsets[i])

@@ -21,7 +21,13 @@ export function judge(measured: readonly Measured[], studied: StudyRows, setting
   const features = assemble(measured, settings)
   const found = judgeStudies(
     studied,
-    features.map((evidence, i) => ({ effects: measured[i]!.rows, evidence })),
+    features.map((evidence, i) => ({
+      // Made when a study asks for them: rows of many latents are too many to hold.
+      get effects() {
+        return measured[i]!.rows
+      },
+      evidence,
+    })),
     settings,
   )
   return {

@@ -18,11 +18,12 @@ export function recompute(
   studied: StudyRows,
 ): Judgement {
   const config = ValidateConfig.parse(evidence.config)
+  const [rows, selectivityRows] = [byFeature(effects), byFeature(selectivity)]
   return judge(
     evidence.features.map(({ claim, selectivity: found }) => ({
       claim,
-      rows: effects.filter(row => row.feature === claim.feature),
-      selectivity: selectivity.filter(row => row.feature === claim.feature),
+      rows: rows.get(claim.feature) ?? [],
+      selectivity: selectivityRows.get(claim.feature) ?? [],
       nullMaxima: found?.nullMaxima ?? [],
     })),
     studied,
@@ -63,6 +64,16 @@ function strangersOf(
   const known = new Set<unknown>(split)
   const found = new Set(rows.flatMap(({ window }) => (known.has(window) ? [] : [String(window)])))
   return [...found].slice(0, 10).map(window => `${table}: window ${quote(window)}`)
+}
+
+function byFeature<Row extends { readonly feature: number }>(rows: readonly Row[]): Map<number, Row[]> {
+  const found = new Map<number, Row[]>()
+  for (const row of rows) {
+    const own = found.get(row.feature)
+    if (own) own.push(row)
+    else found.set(row.feature, [row])
+  }
+  return found
 }
 
 /** Reads a validate run's files and lists, as dotted paths, every value that the tables do not give again; [] when all do. */

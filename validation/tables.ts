@@ -56,14 +56,20 @@ export async function readRows<Row>(path: string, columns: RowColumns, schema = 
   )
 }
 
-/** Writes effects.parquet: a row per feature, intervention, dose, control and window, with the document it is of. */
-export async function writeEffects(directory: string, rows: readonly EffectRow[]): Promise<void> {
-  await writeRows(
-    join(directory, 'effects.parquet'),
-    effectColumns,
-    rows.map(row => ({ ...row })),
-    effectsSchema,
-  )
+/**
+ * Writes effects.parquet: a row per feature, intervention, dose, control and window, with the document it is of. The rows come
+ * latent by latent, since all of them as rows are too many to hold.
+ */
+export async function writeEffects(directory: string, latents: Iterable<readonly EffectRow[]>): Promise<void> {
+  const keys = Object.keys(effectColumns) as (keyof typeof effectColumns)[]
+  const values = new Map(keys.map(key => [key, [] as unknown[]]))
+  for (const rows of latents) for (const key of keys) for (const row of rows) values.get(key)!.push(row[key])
+  const columns = keys.map(key => {
+    const type = effectColumns[key]
+    return [nameOf(key), { type: type.replace('?', ''), values: values.get(key)!, nullable: isNullable(type) }]
+  })
+  const table = Object.fromEntries(columns) as Record<string, Column>
+  await writeTable(join(directory, 'effects.parquet'), table, { schema: effectsSchema })
 }
 
 /** Reads effects.parquet back. */

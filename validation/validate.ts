@@ -20,6 +20,7 @@ import { checkInputs, type ValidateInputs } from './inputs.ts'
 import { judge } from './judge.ts'
 import { readText } from './read-text.ts'
 import { reconstruct, type SavedReconstruction } from './reconstruct.ts'
+import type { Measured } from './rows.ts'
 import { splitText } from './splits.ts'
 import { definitionsOf, measureStudies, writeStudies } from './studies/run.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
@@ -79,10 +80,7 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
   const strata = strataOf(dataset, used)
   const { features, studies } = judge(measured, studied, { ...config, fields, strata, seed })
   for (const feature of features) metrics.append(metricOf(feature))
-  await writeEffects(
-    directory,
-    measured.flatMap(({ rows }) => rows),
-  )
+  await writeEffects(directory, rowsOf(measured))
   await writeSelectivity(
     directory,
     measured.flatMap(({ selectivity }) => selectivity),
@@ -120,6 +118,11 @@ async function writeClaims(directory: string, claims: Claims, stated: StatedClai
     sha256: await sha256File(path),
     file: stated ? { sha256: stated.sha256, written: stated.written } : null,
   }
+}
+
+/** The rows of each latent, made when they are asked for. */
+function* rowsOf(measured: readonly Measured[]): Generator<Measured['rows']> {
+  for (const one of measured) yield one.rows
 }
 
 function metricOf({ claim, verdict, causal, selectivity, ablate, steer }: FeatureEvidence): Record<string, unknown> {

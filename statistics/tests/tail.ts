@@ -34,7 +34,8 @@ const fitChecks = 99
 
 /**
  * The upper-tail p of `observed` among permuted statistics (larger is more extreme; give |T| for two sides). Counts
- * where the tail fits nowhere and where the fitted tail ends below the observed value: p is never 0.
+ * where the tail fits nowhere. Where the fitted tail ends below the observed value p is the upper bound, and counted where that is 0,
+ * too: p is never 0.
  */
 export function tailP(observed: number, permuted: ArrayLike<number>, random: Random): TailP {
   checkNumber('observed', observed)
@@ -56,9 +57,9 @@ export function tailP(observed: number, permuted: ArrayLike<number>, random: Ran
     const refitted = refit(exceedances, tail, excess, random)
     if (refitted === null) continue
     const p = (count / sorted.length) * generalisedParetoUpper(excess, tail)
-    if (!(p > 0)) return counted
     const upper = Math.max(p, (count / sorted.length) * refitted)
-    return { p, upper, method: 'tail', fit: { ...tail, threshold, exceedances: count } }
+    if (!(upper > 0)) return counted
+    return { p: p > 0 ? p : upper, upper, method: 'tail', fit: { ...tail, threshold, exceedances: count } }
   }
   return counted
 }

@@ -62,11 +62,9 @@ export function drawDocuments(
       activations: new Map([...all].filter(([position]) => position < last)),
     }
   }
-  const active: ClaimDocument[] = []
-  for (const w of drawn(activeWindows(validation, latent).filter(w => document(w).activations.size > 0))) {
-    if (active.length === documents) break
-    active.push(document(w))
-  }
+  const active = drawn(windowsMeasured(validation, latent, positions))
+    .slice(0, documents)
+    .map(document)
   const places = validation.windows
     .map((_, w) => w)
     .filter(w => validation.windows[w]!.tokens.length > firstPosition + 1)
@@ -75,6 +73,21 @@ export function drawDocuments(
   const others = drawn(places.filter(w => silentIn.has(w)))
   const steer = [...silent, ...others].slice(0, documents).map(document)
   return { ablate: active, steer }
+}
+
+/** Windows in which a latent is active at a position that is measured: among the first ones, and not the last of them. */
+function windowsMeasured(
+  { windows, offsets, window, position }: Activations,
+  latent: number,
+  positions: number,
+): number[] {
+  const found: number[] = []
+  for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++) {
+    const w = window[e]!
+    if (found[found.length - 1] === w) continue
+    if (position[e]! < Math.min(windows[w]!.tokens.length, positions) - 1) found.push(w)
+  }
+  return found
 }
 
 /** Places by lot, in rounds: in each round one place of every document that has any left. */

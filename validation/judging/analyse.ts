@@ -2,17 +2,20 @@
 import { Random } from '../../core/random.ts'
 import { mean, quantile, standardDeviation } from '../../statistics/descriptive.ts'
 import { pairedD, pairedG } from '../../statistics/effects/effect-size.ts'
-import { type Alternative, rankP, signFlip } from '../../statistics/tests/permutation.ts'
-import { sequentialP } from '../../statistics/tests/sequential.ts'
+import { rankP, signFlip } from '../../statistics/tests/permutation.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { EffectSummary } from '../contracts/common.ts'
 import type { Claim, Comparison, InterventionEvidence } from '../evidence.ts'
 import type { EffectRow, Intervention } from '../rows.ts'
 import { differenceInterval, meanInterval } from './interval.ts'
+import { rankAmong } from './rank.ts'
 import type { Study } from './rule.ts'
-import { type Grouped, groupRows, isPaired, type Metric, type Series, stoppingExceedances } from './values.ts'
+import { type Grouped, groupRows, isPaired, type Metric, type Series } from './values.ts'
 
-export type AnalysisSettings = Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'>
+export interface AnalysisSettings extends Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'> {
+  /** Claims tested together; default: one. Where no rank among the controls could pass alone among so many, a tail is fitted. */
+  readonly family?: number
+}
 
 /** JSON's null for what is not a finite number. */
 export const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
@@ -67,9 +70,10 @@ interface Compared {
   readonly planned: number
   readonly direction: 'increase' | 'decrease'
   readonly settings: AnalysisSettings
+  readonly seed: readonly (string | number)[]
 }
 
-function compare({ kind, metric, own, controls, planned, direction, settings }: Compared): Comparison {
+function compare({ kind, metric, own, controls, planned, direction, settings, seed }: Compared): Comparison {
   const means = controls.map(control => mean(control[metric]))
   const effect = mean(own)
   const alternative = alternativeOf(metric, direction)
@@ -100,16 +104,11 @@ function compare({ kind, metric, own, controls, planned, direction, settings }: 
     percentile: means.filter(value => reach(value) < reach(effect)).length / means.length,
     z: deviation > 0 ? finite((effect - centre) / deviation) : null,
     alternative,
-    ...rankOf(effect, means, metric, alternative),
+    ...(metric === 'target'
+      ? rankAmong(sign * effect, means.map(reach), settings, [...seed, kind, 'tail'])
+      : { p: rankP(effect, means, alternative), used: means.length, method: 'rank' as const }),
     critical: quantile(means.map(reach), 1 - settings.alpha),
   }
-}
-
-/** The p of an effect among controls, by the sequential rank where controls are measured until enough reach as far. */
-function rankOf(effect: number, means: readonly number[], metric: Metric, alternative: Alternative) {
-  if (metric !== 'target') return { p: rankP(effect, means, alternative), used: means.length, method: 'rank' as const }
-  const { p, used, stopped } = sequentialP(effect, means, stoppingExceedances, alternative)
-  return { p, used, method: stopped ? ('stopped' as const) : ('rank' as const) }
 }
 
 /** Statistics of one intervention at its main dose; q and power are filled in once all latents are known. */
@@ -133,7 +132,7 @@ export function analyseIntervention(
         const controls = all.filter((one): one is typeof one & Series => one[metric] !== null)
         if (controls.length === 0) return []
         const planned = Math.max(controls.length, metric === 'target' ? (claim.controls?.[kind] ?? 0) : 0)
-        return [compare({ kind, metric, own, controls, planned, direction, settings })]
+        return [compare({ kind, metric, own, controls, planned, direction, settings, seed: key })]
       }),
     }
   }

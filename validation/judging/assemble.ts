@@ -22,11 +22,12 @@ export interface AssembleSettings extends AnalysisSettings {
 }
 
 /** Evidence of all latents: their statistics, q-values over the family, verdicts. */
-export function assemble(measured: readonly Measured[], shared: AssembleSettings): FeatureEvidence[] {
+export function assemble(measured: readonly Measured[], given: AssembleSettings): FeatureEvidence[] {
+  const shared = { ...given, family: measured.length }
   const { seed } = shared
+  // Rows are made anew whenever they are asked for, and none is kept: all rows of many latents are too many.
   const parts = measured.map(({ claim, rows, selectivity, nullMaxima }) => ({
     claim,
-    rows,
     settings: settingsOf(claim, shared),
     ablate: analyseIntervention(claim, rows, 'ablate', settingsOf(claim, shared), seed),
     steer: analyseIntervention(claim, rows, 'steer', settingsOf(claim, shared), seed),
@@ -35,7 +36,8 @@ export function assemble(measured: readonly Measured[], shared: AssembleSettings
   const ablateQ = familyQ(parts.map(part => part.ablate?.test.p ?? null))
   const steerQ = familyQ(parts.map(part => part.steer?.test.p ?? null))
   const selectivityQ = familyQ(parts.map(part => part.selectivity?.p ?? null))
-  return parts.map(({ claim, rows, settings, ...part }, i) => {
+  return parts.map(({ claim, settings, ...part }, i) => {
+    const { rows } = measured[i]!
     const powered = (intervention: 'ablate' | 'steer', family: typeof ablateQ) => {
       const evidence = withQ(part[intervention], family, i)
       return evidence && claim.primary === intervention ? withPower(evidence, claim, rows, family, settings) : evidence

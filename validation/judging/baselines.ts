@@ -44,7 +44,7 @@ export function passes(claims: readonly BaselineClaim[], settings: AssembleSetti
       { feature: claim.latent, dose: claim.dose },
       effectsOf(claim),
       claim.intervention as Intervention,
-      settings,
+      { ...settings, family: claims.length },
       settings.seed,
     ),
   )

@@ -3,8 +3,10 @@
  * controls' distribution right. Values drawn again from those at hand would not do: few documents drawn again vary less than
  * new ones do, and controls drawn again never reach farther than they did.
  */
-import type { Random } from '../../core/random.ts'
+import { Random } from '../../core/random.ts'
 import { mean } from '../../statistics/descriptive.ts'
+import { tailP } from '../../statistics/tests/tail.ts'
+import { fewestForTail } from './rank.ts'
 
 /** Mean and standard deviation of a column in a new study. */
 export interface Predicted {
@@ -73,21 +75,12 @@ export interface ReachPredictor {
 }
 
 /**
- * Draws the `rank`-th largest of as many other controls, or as were planned where not all were measured: the quantile of theirs at U, which is the rank-th smallest of K
- * uniform numbers. Between the controls at hand, of which the i-th largest lies at i / (K + 1), quantiles are linear; beyond
+ * Draws the `rank`-th largest of as many other controls, or as were planned where not all were measured: the quantile of theirs at
+ * U, which is the rank-th smallest of K uniform numbers. Between the controls at hand, of which the i-th largest lies at i / (K + 1), quantiles are linear; beyond
  * the largest the tail is taken as exponential, with the mean excess of the √K / 2 largest.
  */
 export function reachPredictor(controls: ArrayLike<number>, rank: number, planned = controls.length): ReachPredictor {
-  const sorted = Float64Array.from(controls).sort().reverse()
-  const count = sorted.length
-  const tail = Math.min(count - 1, Math.max(1, Math.round(Math.sqrt(count) / 2)))
-  const excess = count > 1 ? mean(sorted.subarray(0, tail)) - sorted[tail]! : 0
-  const quantile = (share: number) => {
-    const place = share * (count + 1) - 1
-    if (place < 0) return sorted[0]! - excess * Math.log(place + 1)
-    const below = Math.min(count - 1, Math.floor(place))
-    return sorted[below]! + (place - below) * (sorted[Math.min(count - 1, below + 1)]! - sorted[below]!)
-  }
+  const quantile = quantilesOf(controls)
   return {
     own: quantile(rank / (planned + 1)),
     draw(random) {
@@ -97,4 +90,42 @@ export function reachPredictor(controls: ArrayLike<number>, rank: number, planne
       return quantile(1 - above)
     },
   }
+}
+
+/** The value that a share of all such controls exceed, by the controls at hand and an exponential tail beyond them. */
+function quantilesOf(controls: ArrayLike<number>): (share: number) => number {
+  const sorted = Float64Array.from(controls).sort().reverse()
+  const count = sorted.length
+  const tail = Math.min(count - 1, Math.max(1, Math.round(Math.sqrt(count) / 2)))
+  const excess = count > 1 ? mean(sorted.subarray(0, tail)) - sorted[tail]! : 0
+  return (share: number) => {
+    const place = share * (count + 1) - 1
+    if (place < 0) return sorted[0]! - excess * Math.log(place + 1)
+    const below = Math.min(count - 1, Math.floor(place))
+    return sorted[below]! + (place - below) * (sorted[Math.min(count - 1, below + 1)]! - sorted[below]!)
+  }
+}
+
+/** Spreads of the controls beyond them within which an effect is looked for that passes by their tail. */
+const farthest = 256
+
+/**
+ * How far an effect must reach where no rank among the controls is small enough and a tail is fitted to them: to where the tail's
+ * bound is `share`, or, where their measuring was ended early, to the quantile of such controls. Null where no effect does.
+ */
+export function tailPredictor(controls: Float64Array, planned: number, share: number): ReachPredictor | null {
+  if (planned < fewestForTail) return null
+  const at = (own: number): ReachPredictor => ({ own, draw: () => own })
+  if (controls.length < fewestForTail) return at(quantilesOf(controls)(share))
+  const most = controls.reduce((a, b) => Math.max(a, b))
+  const spread = most - controls.reduce((a, b) => Math.min(a, b))
+  const isFar = (times: number) => tailP(most + times * spread, controls, new Random('tail reach')).upper <= share
+  if (!isFar(farthest)) return null
+  let [low, high] = [0, farthest]
+  while (high - low > 1e-3 * (1 + low)) {
+    const middle = (low + high) / 2
+    if (isFar(middle)) high = middle
+    else low = middle
+  }
+  return at(most + high * spread)
 }

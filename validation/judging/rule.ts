@@ -20,7 +20,7 @@ import type { Random } from '../../core/random.ts'
 import { mean, standardDeviation } from '../../statistics/descriptive.ts'
 import { studentQuantile } from '../../statistics/distributions/student.ts'
 import { welchInterval } from '../../statistics/intervals/difference.ts'
-import { documentPredictor, type ReachPredictor, reachPredictor } from './predict.ts'
+import { documentPredictor, type ReachPredictor, reachPredictor, tailPredictor } from './predict.ts'
 
 /** Effects in the claimed direction: larger is more as claimed. */
 export interface Study {
@@ -158,13 +158,17 @@ function kindOf({ own }: Study, kind: Study['kinds'][number], { alpha, effective
     'paired' in kind ? own.map((value, d) => value - mean(kind.paired.map(control => control[d]!))) : own
   const { df, standardError } = welchInterval(differences, means)
   const planned = Math.max(means.length, kind.planned ?? 0)
-  const rank = showsSign(own.length, alpha) ? rankAllowed(planned, effectiveAlpha) : 0
+  const rank = rankAllowed(planned, effectiveAlpha)
   return {
     centre: mean(means),
     error: means.length > 1 ? standardDeviation(means) / Math.sqrt(means.length) : 0,
     critical: standardError ? studentQuantile(1 - alpha / 2, df) : 0,
     differences,
-    reach: rank < 1 ? null : reachPredictor(means, rank, planned),
+    reach: !showsSign(own.length, alpha)
+      ? null
+      : rank < 1
+        ? tailPredictor(means, planned, effectiveAlpha)
+        : reachPredictor(means, rank, planned),
   }
 }
 

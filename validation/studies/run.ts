@@ -58,11 +58,25 @@ export function judgeStudies(
 ): { readonly latents: readonly LatentFindings[]; readonly sae: SaeFindings } {
   const latents = judged.map((): Record<string, unknown> => ({}))
   const sae: Record<string, unknown> = {}
-  const seen = judged.map(({ effects, evidence }) => ({ claim: evidence.claim, effects, evidence }))
+  const seen = judged.map(one => ({
+    claim: one.evidence.claim,
+    get effects() {
+      return one.effects
+    },
+    evidence: one.evidence,
+  }))
   for (const { name, judge } of latentStudies) {
     if (!(name in rows)) continue
     const byFeature = rowsByFeature(rows[name]!)
-    const tested = seen.map(one => ({ ...one, rows: byFeature.get(one.claim.feature) ?? [] }))
+    const tested = seen.map(one => ({
+      claim: one.claim,
+      // A spread would make the rows of all latents at once.
+      get effects() {
+        return one.effects
+      },
+      evidence: one.evidence,
+      rows: byFeature.get(one.claim.feature) ?? [],
+    }))
     judge(tested, settings).forEach((found, i) => {
       latents[i]![name] = found
     })
