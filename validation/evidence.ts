@@ -22,7 +22,7 @@ export const definitions: Readonly<Record<string, string>> = {
   difference:
     'mean over documents of the latent’s effect less the mean effect of the controls on the same document; of tied controls, which have documents of their own, less the mean of their mean effects',
   spread: 'quantiles α/2 and 1 − α/2 of the mean effects of the controls of one kind',
-  p: 'h / l where the h-th control with a mean effect at least as far in the claimed direction is the l-th (h = 10: the measuring of its kind ends there), else (1 + #{controls as far}) / (controls + 1); of loss and KL the latter, as far from 0, among the first twenty',
+  p: 'h / l where the h-th control with a mean effect at least as far in the claimed direction is the l-th (h = 10: the measuring ends there), else (1 + #{controls as far}) / (controls + 1), with controls that another kind kept from being measured counted as far, and a fitted tail’s bound beyond all controls where 1 / (controls + 1) is more than α by the number of latents; of loss and KL the latter, as far from 0, among the first twenty',
   q: 'Benjamini–Hochberg over the latents tested, of the largest p of the kinds of control',
   interval:
     'of a mean over documents: Student’s t, and of a difference from controls Welch’s over documents and directions; none below three documents',
@@ -60,8 +60,8 @@ export const Comparison = z.strictObject({
   p: number,
   /** Controls that p was read from, the first ones. */
   used: z.int(),
-  /** `stopped`: by the place of the control that ended the measuring; `rank`: by the rank among all; `tail`: by a fitted tail. */
-  method: z.enum(['rank', 'stopped', 'tail']),
+  /** `stopped`: by the place of the control that ended the measuring; `rank`: by the rank among all; `tail`: by a fitted tail; `bound`: where another kind ended it, as if all that were not measured reached as far. */
+  method: z.enum(['rank', 'stopped', 'tail', 'bound']),
   /** How far the rank test asks the mean effect to reach at level alpha. */
   critical: number,
 })

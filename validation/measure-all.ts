@@ -9,7 +9,7 @@ import { randomUnits, tiedLatents } from './claims/tied.ts'
 import { compactEffects, type PackedEffects, packEffects, unpackEffects } from './effects.ts'
 import { type MeasureHooks, measurePlan } from './measure.ts'
 import { measureTied } from './measure-tied.ts'
-import { isStopped, type Round, roundsOf } from './rounds.ts'
+import type { Round } from './rounds.ts'
 import type { EffectRow, Measured } from './rows.ts'
 import type { Working } from './working.ts'
 
@@ -67,28 +67,22 @@ export async function measureAll(
 async function measureOne(bench: Bench, plan: LatentPlan, hooks: MeasureHooks): Promise<Measured> {
   const { claim } = plan
   const { feature } = claim
-  const { effects, ...found } = await bench.working.part(`latent-${feature}`, async () => {
-    const { rows, ...rest } = await measurePlan(bench.study, bench.interventions, plan, hooks)
+  const { effects, tied, ...found } = await bench.working.part(`latent-${feature}`, async () => {
+    const { rows, ...rest } = await measurePlan(bench.study, bench.interventions, plan, {
+      ...hooks,
+      tied: async round => unpackEffects(feature, await tiedRound(bench, plan, round)),
+    })
     return { effects: packEffects(rows), ...rest }
   })
   const packed = [compactEffects(effects)]
-  const rowsOf = () => {
-    const all: EffectRow[] = []
-    for (const part of packed) for (const row of unpackEffects(feature, part)) all.push(row)
-    return all
-  }
-  if (effects.label.length > 0) {
-    const dose = claim.primary === 'ablate' ? 0 : claim.dose
-    for (const round of roundsOf(bench.study.tied.count)) {
-      packed.push(await tiedRound(bench, plan, round))
-      if (isStopped(rowsOf(), 'tied', claim.primary, dose)) break
-    }
-  }
+  for (const round of tied) packed.push(await tiedRound(bench, plan, round))
   return {
     claim,
     ...found,
     get rows() {
-      return rowsOf()
+      const all: EffectRow[] = []
+      for (const part of packed) for (const row of unpackEffects(feature, part)) all.push(row)
+      return all
     },
   }
 }

@@ -12,7 +12,8 @@ import { nullMaxima } from './claims/selectivity.ts'
 import type { Target } from './claims/targets.ts'
 import { controlCount } from './config.ts'
 import type { ControlDirections, ControlKind } from './controls/index.ts'
-import { isStopped, roundsOf } from './rounds.ts'
+import type { Directed } from './judging/analyse.ts'
+import { firstRound, isStopped, type Round, roundsOf } from './rounds.ts'
 import {
   type ClaimDocument,
   type EffectRow,
@@ -20,10 +21,8 @@ import {
   type Intervention,
   type Measured,
   type SelectivityRow,
+  secondaryControls,
 } from './rows.ts'
-
-/** Controls of a kind for the intervention that no verdict rests on: enough for a rank to be reported beside it. */
-const secondaryControls = 99
 
 /** A row of the bank of directions, after the latent's own. */
 interface BankControl {
@@ -36,6 +35,8 @@ interface BankControl {
 }
 
 export interface MeasureRequest {
+  /** The claim, by whose direction controls are compared with the latent. */
+  readonly claim: Directed
   readonly feature: number
   /** The latent's decoder row. */
   readonly direction: Float32Array
@@ -51,33 +52,48 @@ export interface MeasureRequest {
   readonly doses: readonly number[]
   /** The dose at which steering is compared with controls. */
   readonly dose: number
+  /** How many tied controls the latent has. */
+  readonly tied: number
   readonly batchTokens: number
 }
 
-/** What is told while a latent is measured; either may throw to stop. */
+/** What is asked and told while a latent is measured. */
 export interface MeasureHooks {
-  /** A document has its first round of an intervention. */
+  /** Rows of a round of the latent's tied controls, for its primary intervention; default: it has none. */
+  tied?(round: Round): Promise<readonly EffectRow[]>
+  /** A document has its first round of an intervention; may throw to stop. */
   onDocument(): void | Promise<void>
-  /** Another piece of work is done. */
+  /** Another piece of work is done; may throw to stop. */
   pause(): void | Promise<void>
 }
 
-/** Every row of one latent: by intervention, then by round of controls, then by document. */
+/** What was measured of a latent. */
+export interface MeasuredLatent {
+  /** By intervention, the primary one first, then by round of controls, then by document; tied controls are not among them. */
+  readonly rows: readonly EffectRow[]
+  /** Rounds of tied controls that were asked for. */
+  readonly tied: readonly Round[]
+}
+
+/**
+ * Measures a latent: the intervention that its verdict rests on, until all controls are measured or a kind has ended it, then the
+ * other one, of which little is measured where the verdict is known.
+ */
 export async function measureLatent(
   interventions: Interventions,
   request: MeasureRequest,
   hooks: MeasureHooks,
-): Promise<EffectRow[]> {
+): Promise<MeasuredLatent> {
   const { bank, controls } = bankOf(request)
-  const rows: EffectRow[] = []
+  const bench: Bench = { interventions, request, bank, controls, hooks }
+  const secondary = request.primary === 'ablate' ? 'steer' : 'ablate'
   try {
-    for (const intervention of ['ablate', 'steer'] as const)
-      for (const row of await measureIntervention({ interventions, request, bank, controls }, intervention, hooks))
-        rows.push(row)
+    const first = await measureIntervention(bench, request.primary, Number.POSITIVE_INFINITY)
+    const rest = await measureIntervention(bench, secondary, first.ended ? firstRound : secondaryControls)
+    return { rows: [...first.rows, ...rest.rows], tied: first.tied }
   } finally {
     bank.dispose()
   }
-  return rows
 }
 
 /** The latent's direction, then its controls' at its length, kind by kind. */
@@ -104,30 +120,34 @@ interface Bench {
   readonly request: MeasureRequest
   readonly bank: Tensor2D
   readonly controls: readonly BankControl[]
+  readonly hooks: MeasureHooks
 }
 
-/** Rounds of controls until every kind is through or stopped; the first one with the latent itself. */
-async function measureIntervention(
-  bench: Bench,
-  intervention: Intervention,
-  hooks: MeasureHooks,
-): Promise<EffectRow[]> {
-  const { request, controls } = bench
-  const most = intervention === request.primary ? Number.POSITIVE_INFINITY : secondaryControls
-  const open = new Set(controls.map(({ control }) => control))
-  const planned = controls.reduce((count, { place }) => Math.max(count, place + 1), 0)
+/** Rounds of at most so many controls of each kind, until one kind ends them; the first round with the latent itself. */
+async function measureIntervention(bench: Bench, intervention: Intervention, most: number) {
+  const { request, controls, hooks } = bench
+  const kinds: string[] = [...new Set(controls.map(({ control }) => control))]
+  const askTied = intervention === request.primary && request[intervention].length > 0 ? hooks.tied : undefined
+  const drawn = controls.reduce((count, { place }) => Math.max(count, place + 1), askTied ? request.tied : 0)
   const rows: EffectRow[] = []
-  const dose = intervention === 'ablate' ? 0 : request.dose
-  for (const [number, { start, end }] of roundsOf(Math.min(planned, most), true).entries()) {
-    const measured = controls.filter(({ control, place }) => open.has(control) && place >= start && place < end)
-    if (number > 0 && measured.length === 0) break
-    for (const document of request[intervention]) {
+  const tied: Round[] = []
+  let tiedRows: readonly EffectRow[] = []
+  for (const [number, round] of roundsOf(Math.min(drawn, most), true).entries()) {
+    const measured = controls.filter(({ place }) => place >= round.start && place < round.end)
+    for (const document of number === 0 || measured.length > 0 ? request[intervention] : []) {
       for (const row of measureDocument(bench, document, intervention, measured, number === 0)) rows.push(row)
       await (number === 0 ? hooks.onDocument() : hooks.pause())
     }
-    for (const kind of [...open]) if (isStopped(rows, kind, intervention, dose)) open.delete(kind)
+    if (askTied && round.start < request.tied) {
+      const own = { start: round.start, end: Math.min(round.end, request.tied) }
+      tiedRows = [...tiedRows, ...(await askTied(own))]
+      tied.push(own)
+    }
+    const all = [...rows, ...tiedRows]
+    if ([...kinds, 'tied'].some(kind => isStopped(all, kind, request.claim, intervention)))
+      return { rows, tied, ended: true }
   }
-  return rows
+  return { rows, tied, ended: false }
 }
 
 /** One round in one window: in the first one the latent's edits come before the controls', with loss and KL. */
@@ -184,16 +204,17 @@ export async function measurePlan(
   interventions: Interventions,
   plan: LatentPlan,
   hooks: MeasureHooks,
-): Promise<Omit<Measured, 'claim'>> {
+): Promise<Omit<Measured, 'claim' | 'rows'> & MeasuredLatent> {
   const { sae, config, seed, text, decoder } = study
   const { claim, concept, target, documents, controls: drawn } = plan
   const { feature } = claim
   const enough = claim.documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
-  const rows = !enough
-    ? []
+  const measured = !enough
+    ? { rows: [], tied: [] }
     : await measureLatent(
         interventions,
         {
+          claim,
           feature,
           direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
           controls: drawn,
@@ -203,14 +224,15 @@ export async function measurePlan(
           unit: claim.discovery.unit,
           doses: claim.doses,
           dose: claim.dose,
+          tied: study.tied.count,
           batchTokens: config.batchTokens,
         },
         hooks,
       )
-  if (concept < 0) return { rows, selectivity: [], nullMaxima: [] }
+  if (concept < 0) return { ...measured, selectivity: [], nullMaxima: [] }
   const random = new Random(seed, 'shuffle', text.concepts[concept]!)
   return {
-    rows,
+    ...measured,
     selectivity: selectivityRows(study, feature, concept),
     nullMaxima: nullMaxima(
       text.validationRanks,

@@ -27,12 +27,14 @@ describe('rounds', () => {
     const own = [row('feature', null, 'a', -1), row('feature', null, 'b', -3)]
     const controls = (count: number, target: number) =>
       Array.from({ length: count }, (_, id) => [row('random', id, 'a', target), row('random', id, 'b', target)]).flat()
-    const stopped = (rows: EffectRow[]) => isStopped([...own, ...rows], 'random', 'ablate', 0)
+    const stopped = (rows: EffectRow[]) => isStopped([...own, ...rows], 'random', { dose: 1 }, 'ablate')
     expect(stopped(controls(10, -2))).toBe(true)
     expect(stopped(controls(9, -2))).toBe(false)
     expect(stopped(controls(20, -1.9))).toBe(false)
     expect(stopped(controls(20, 5))).toBe(false)
-    expect(isStopped([...own, ...controls(10, -2)], 'foreign', 'ablate', 0)).toBe(false)
+    const opposite = { dose: 1, primary: 'ablate', direction: 'increase' } as const
+    expect(isStopped([...own, ...controls(20, 5)], 'random', opposite, 'ablate')).toBe(true)
+    expect(isStopped([...own, ...controls(10, -2)], 'foreign', { dose: 1 }, 'ablate')).toBe(false)
   })
 })
 

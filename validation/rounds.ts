@@ -1,11 +1,11 @@
 /**
- * Controls are measured in rounds, each in all documents, and a kind of which enough have reached as far as the latent is not
- * measured further: its p is then far from small, and known well enough (`statistics/tests/sequential.ts`). Which controls are
- * in a round depends on their order alone.
+ * Controls are measured in rounds, each in all documents. A kind of which enough have reached as far as the latent ends the
+ * measuring: its p is then far from small, and known well enough (`statistics/tests/sequential.ts`), and since all kinds must be
+ * beaten, so is the claim's. Which controls are in a round depends on their order alone.
  */
 import { mean } from '../statistics/descriptive.ts'
 import { sequentialP } from '../statistics/tests/sequential.ts'
-import { alternativeOf, directionOf } from './judging/analyse.ts'
+import { alternativeOf, claimedDirection, type Directed } from './judging/analyse.ts'
 import { groupRows, stoppingExceedances } from './judging/values.ts'
 import type { EffectRow, Intervention } from './rows.ts'
 
@@ -15,8 +15,10 @@ export interface Round {
   readonly end: number
 }
 
-/** Where rounds end. Loss and KL are measured of the first round alone, whatever is found, so that their ranks are of a fixed number. */
-const ends = [20, 50, 100, 200]
+/** Controls of the first round. Loss and KL are measured of these alone, whatever is found, so that their ranks are of a fixed number. */
+export const firstRound = 20
+/** Where rounds end. */
+const ends = [firstRound, 50, 100, 200]
 
 /** Rounds of so many controls; the first one also where there are none, if it is needed for what is measured beside them. */
 export function roundsOf(count: number, isNeeded = false): Round[] {
@@ -26,13 +28,19 @@ export function roundsOf(count: number, isNeeded = false): Round[] {
 }
 
 /** Whether as many controls of a kind as stop its measuring have an effect as far as the latent's in the claimed direction. */
-export function isStopped(rows: readonly EffectRow[], kind: string, intervention: Intervention, dose: number): boolean {
+export function isStopped(
+  rows: readonly EffectRow[],
+  kind: string,
+  claim: Directed,
+  intervention: Intervention,
+): boolean {
+  const dose = intervention === 'ablate' ? 0 : claim.dose
   const { own, controls } = groupRows(
     rows.filter(({ control }) => control === 'feature' || control === kind),
     intervention,
     dose,
   )
   const means = (controls.get(kind) ?? []).map(({ target }) => mean(target))
-  const alternative = alternativeOf('target', directionOf(intervention, dose))
+  const alternative = alternativeOf('target', claimedDirection(claim, intervention, dose))
   return own.target.length > 0 && sequentialP(mean(own.target), means, stoppingExceedances, alternative).stopped
 }

@@ -6,6 +6,9 @@ import type { Claim } from './evidence.ts'
 /** Fewer documents than this say nothing about documents. */
 export const fewestDocuments = 3
 
+/** Controls of a kind for the intervention that no verdict rests on: enough for a rank to be reported beside it. */
+export const secondaryControls = 99
+
 /** `ablate` sets the latent to 0 where it is active; `steer` sets it to dose × unit at every position. */
 export type Intervention = 'ablate' | 'steer'
 

@@ -3,14 +3,15 @@ import { Random } from '../../core/random.ts'
 import { mean, quantile, standardDeviation } from '../../statistics/descriptive.ts'
 import { pairedD, pairedG } from '../../statistics/effects/effect-size.ts'
 import { rankP, signFlip } from '../../statistics/tests/permutation.ts'
+import { sequentialP } from '../../statistics/tests/sequential.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { EffectSummary } from '../contracts/common.ts'
 import type { Claim, Comparison, InterventionEvidence } from '../evidence.ts'
-import type { EffectRow, Intervention } from '../rows.ts'
+import { type EffectRow, type Intervention, secondaryControls } from '../rows.ts'
 import { differenceInterval, meanInterval } from './interval.ts'
 import { rankAmong } from './rank.ts'
 import type { Study } from './rule.ts'
-import { type Grouped, groupRows, isPaired, type Metric, type Series } from './values.ts'
+import { type Grouped, groupRows, isPaired, type Metric, type Series, stoppingExceedances } from './values.ts'
 
 export interface AnalysisSettings extends Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'> {
   /** Claims tested together; default: one. Where no rank among the controls could pass alone among so many, a tail is fitted. */
@@ -47,7 +48,8 @@ export function directionOf(intervention: Intervention, dose: number): 'increase
 }
 
 /** A claim as far as its direction goes; without one it is the usual. */
-type Directed = Pick<Claim, 'dose'> & Partial<Pick<Claim, 'primary' | 'direction'>>
+/** What the direction of a claim follows from. */
+export type Directed = Pick<Claim, 'dose'> & Partial<Pick<Claim, 'primary' | 'direction'>>
 
 /** The same for a claim, which may say that its latent does the opposite of what it would by default. */
 export function claimedDirection(claim: Directed, intervention: Intervention, dose: number): 'increase' | 'decrease' {
@@ -68,12 +70,24 @@ interface Compared {
   readonly controls: readonly (Series & { readonly id: number })[]
   /** Controls drawn, of which the last ones may not have been measured. */
   readonly planned: number
+  /** Those of them that another kind kept from being measured. */
+  readonly unmeasured: number
   readonly direction: 'increase' | 'decrease'
   readonly settings: AnalysisSettings
   readonly seed: readonly (string | number)[]
 }
 
-function compare({ kind, metric, own, controls, planned, direction, settings, seed }: Compared): Comparison {
+function compare({
+  kind,
+  metric,
+  own,
+  controls,
+  planned,
+  unmeasured,
+  direction,
+  settings,
+  seed,
+}: Compared): Comparison {
   const means = controls.map(control => mean(control[metric]))
   const effect = mean(own)
   const alternative = alternativeOf(metric, direction)
@@ -105,7 +119,7 @@ function compare({ kind, metric, own, controls, planned, direction, settings, se
     z: deviation > 0 ? finite((effect - centre) / deviation) : null,
     alternative,
     ...(metric === 'target'
-      ? rankAmong(sign * effect, means.map(reach), settings, [...seed, kind, 'tail'])
+      ? rankAmong(sign * effect, means.map(reach), { ...settings, unmeasured }, [...seed, kind, 'tail'])
       : { p: rankP(effect, means, alternative), used: means.length, method: 'rank' as const }),
     critical: quantile(means.map(reach), 1 - settings.alpha),
   }
@@ -123,6 +137,12 @@ export function analyseIntervention(
   const grouped = groupRows(rows, intervention, dose)
   if (grouped.documents.length === 0) return null
   const direction = claimedDirection(claim, intervention, dose)
+  const effectOf = ({ target }: Pick<Series, 'target'>) => mean(target)
+  const ended = [...grouped.controls.values()].some(
+    each =>
+      sequentialP(effectOf(grouped.own), each.map(effectOf), stoppingExceedances, alternativeOf('target', direction))
+        .stopped,
+  )
   const ofMetric = (metric: Metric) => {
     const own = grouped.own[metric]
     const key = [seed, 'analyse', claim.feature, intervention, metric]
@@ -132,7 +152,10 @@ export function analyseIntervention(
         const controls = all.filter((one): one is typeof one & Series => one[metric] !== null)
         if (controls.length === 0) return []
         const planned = Math.max(controls.length, metric === 'target' ? (claim.controls?.[kind] ?? 0) : 0)
-        return [compare({ kind, metric, own, controls, planned, direction, settings, seed: key })]
+        const asked = claim.primary === undefined || claim.primary === intervention ? planned : secondaryControls
+        // Tied directions that fire in too few documents are left out, so that fewer than planned are no sign of an end.
+        const unmeasured = isPaired(kind) || ended ? Math.max(0, Math.min(asked, planned) - controls.length) : 0
+        return [compare({ kind, metric, own, controls, planned, unmeasured, direction, settings, seed: key })]
       }),
     }
   }

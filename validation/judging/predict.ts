@@ -6,7 +6,7 @@
 import { Random } from '../../core/random.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import { tailP } from '../../statistics/tests/tail.ts'
-import { fewestForTail } from './rank.ts'
+import { boundFactor, fewestForTail } from './rank.ts'
 
 /** Mean and standard deviation of a column in a new study. */
 export interface Predicted {
@@ -119,7 +119,8 @@ export function tailPredictor(controls: Float64Array, planned: number, share: nu
   if (controls.length < fewestForTail) return at(quantilesOf(controls)(share))
   const most = controls.reduce((a, b) => Math.max(a, b))
   const spread = most - controls.reduce((a, b) => Math.min(a, b))
-  const isFar = (times: number) => tailP(most + times * spread, controls, new Random('tail reach')).upper <= share
+  const isFar = (times: number) =>
+    tailP(most + times * spread, controls, new Random('tail reach')).upper <= share / boundFactor
   if (!isFar(farthest)) return null
   let [low, high] = [0, farthest]
   while (high - low > 1e-3 * (1 + low)) {

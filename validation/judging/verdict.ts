@@ -76,10 +76,14 @@ export function causalVerdict(
     return showsSign(documents, alpha)
       ? { verdict: 'pass', reason: `${beyond}, q ${short(test.q)}` }
       : { verdict: 'inconclusive', reason: `${beyond}, but ${documents} documents cannot show so much as a sign` }
-  const hardest = controls.reduce((worst, control) => ((control.p ?? 1) > (worst.p ?? 1) ? control : worst))
+  // Where a kind has ended the measuring, the others have bounds alone.
+  const judged = controls.filter(({ method }) => method !== 'bound')
+  const hardest = (judged.length > 0 ? judged : controls).reduce((worst, control) =>
+    (control.p ?? 1) > (worst.p ?? 1) ? control : worst,
+  )
   const found = ranked
     ? `${beyond}, but over documents as little as ${short(nearest)}`
-    : `among ${nameOf[hardest.control]} p is ${short(test.p)}, and q among ${test.size} latents ${short(test.q)}`
+    : `among ${nameOf[hardest.control]} p is ${short(hardest.p)}, and q among ${test.size} latents ${short(test.q)}`
   if (power && power.atSmallestEffect >= wanted)
     return {
       verdict: 'fail',

@@ -77,9 +77,10 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
   if (outOfDistribution === null || !tested) return []
   const drawn = drawDocuments(outOfDistribution, feature, { ...config, seed, lot: feature, unitOf })[primary]
   const interventions = interventionsAt(model, sae.metadata.hook_name)
-  const rows = await measureLatent(
+  const { rows } = await measureLatent(
     interventions,
     {
+      claim,
       feature,
       direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
       controls: fewControls(plan.controls, sae.width),
@@ -90,6 +91,7 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
       unit: claim.discovery.unit,
       doses: [claim.dose],
       dose: claim.dose,
+      tied: 0,
       batchTokens: config.batchTokens,
     },
     { onDocument: pause, pause },
