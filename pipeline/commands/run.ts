@@ -68,6 +68,9 @@ export default defineCommand({
     for (const { run, gates } of results) lines.push(...gateLines(gates).map(line => `${run}: ${line}`))
     for (const { directory, summary } of results.filter(({ stage }) => stage === 'report'))
       lines.push(`Report: ${shortPath(join(directory, String(summary.page)))}`)
+    const folder = config['runs-dir']
+    if (results.length > 0)
+      lines.push(`All as pages: pipeline serve${folder === undefined ? '' : ` --runs-dir ${shortPath(folder)}`}`)
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
