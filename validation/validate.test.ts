@@ -108,7 +108,9 @@ describe('a model whose concepts are known', () => {
       ['shuffled-decoder', 0],
       ['pca', 0],
     ])
-    expect(summary.baselines).toMatch(/^ahead: 6 of 6 claims pass; of random directions \(0 of 3\)/)
+    expect(summary.baselines).toMatch(
+      /^ahead: 6 of 6 claims pass, and 0 of 9 of baselines: random directions \(0 of 3\)/,
+    )
   })
 
   test('random decoders behind the same encoder are not found', async () => {

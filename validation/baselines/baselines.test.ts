@@ -226,7 +226,23 @@ describe('shares', () => {
     expect(found.baselines[0]!.low).toBeCloseTo(0.41242, 4)
     expect(found.baselines[0]!.high).toBeCloseTo(1, 6)
     expect(found.ahead).toBe('yes')
-    expect(found.summary).toBe('ahead: 8 of 8 claims pass; of random (0 of 4)')
+    expect(found.summary).toBe('ahead: 8 of 8 claims pass, and 0 of 4 of baselines: random (0 of 4)')
+  })
+
+  test('several baselines together tell what each has too few claims for, but hide none that is level', () => {
+    const none = (['random', 'pca', 'shuffled-decoder'] as const).flatMap(baseline =>
+      [0, 1, 2, 3].map(latent => claimOf(latent, 0, { baseline })),
+    )
+    const own = ['pass', 'pass', 'pass', 'fail', 'fail', 'fail', 'fail', 'fail']
+    const found = judgeBaselines(none, own, texts, settings)!
+    expect(found.baselines.map(({ ahead }) => ahead)).toEqual(['undecided', 'undecided', 'undecided'])
+    // Wilson: 3/8 [.13684, .69426], 0/12 [0, .24249]; .375 − √(.23816² + .24249²).
+    expect(found.together.low).toBeCloseTo(0.03511, 4)
+    expect(found.ahead).toBe('yes')
+    const level = none.map(row =>
+      row.baseline === 'pca' ? claimOf(row.latent, row.latent < 2 ? -1 : 0, { baseline: 'pca' }) : row,
+    )
+    expect(judgeBaselines(level, own, texts, settings)!.ahead).toBe('no')
   })
 
   test('an SAE that is not ahead says so first, and one with too few claims that it cannot be told', () => {
@@ -234,10 +250,12 @@ describe('shares', () => {
     const behind = judgeBaselines(rows, ['pass', 'fail', 'fail'], texts, settings)!
     expect(behind.ahead).toBe('no')
     expect(behind.baselines[0]).toMatchObject({ claims: 4, passed: 2, repetitions: [{ passed: 2 }, { claims: 1 }] })
-    expect(behind.summary).toBe('NOT AHEAD: 1 of 3 claims pass; of random (2 of 4)')
+    expect(behind.summary).toBe('NOT AHEAD: 1 of 3 claims pass; no more than of random (2 of 4)')
     const open = judgeBaselines([claimOf(0, 0)], ['pass', 'fail'], texts, settings)!
     expect(open.ahead).toBe('undecided')
-    expect(open.summary).toBe('not shown to be ahead: 1 of 2 claims pass; too few claims to tell from random (0 of 1)')
+    expect(open.summary).toBe(
+      'not shown to be ahead: 1 of 2 claims pass, and 0 of 1 of baselines, too few to tell: random (0 of 1)',
+    )
     expect(judgeBaselines(rows, [], texts, settings)).toBeNull()
   })
 })

@@ -13,17 +13,25 @@ export const baselineNames = [
 ] as const
 export type BaselineName = (typeof baselineNames)[number]
 
-/** `yes` where the interval of the difference lies above zero, `no` where the difference does not. */
+/** `yes` where the interval of the difference lies above zero, `no` where the difference itself does not. */
 const Ahead = z.enum(['yes', 'no', 'undecided'])
 
 const Share = { claims: z.int(), passed: z.int(), share: number }
 
+/** Share of the SAE under test less this one; Newcombe's interval, with claims as units. */
+const Difference = { difference: number, low: number, high: number, ahead: Ahead }
+
 export const BaselinesFindings = z.strictObject({
-  /** Whether the SAE under test is ahead of every baseline, and what is to be said of that first. */
+  /**
+   * Whether the SAE under test is ahead: `no` where a single baseline is level or better, else as of all together. And what is to
+   * be said of that first.
+   */
   ahead: Ahead,
   summary: z.string(),
   /** The SAE under test. */
   trained: z.strictObject(Share),
+  /** Claims of all baselines. */
+  together: z.strictObject({ ...Share, ...Difference }),
   baselines: z.array(
     z.strictObject({
       name: z.enum(baselineNames),
@@ -31,11 +39,7 @@ export const BaselinesFindings = z.strictObject({
       ...Share,
       /** Each draw by itself. */
       repetitions: z.array(z.strictObject({ claims: z.int(), passed: z.int() })),
-      /** Share of the SAE under test less this one; Newcombe's interval, with claims as units. */
-      difference: number,
-      low: number,
-      high: number,
-      ahead: Ahead,
+      ...Difference,
     }),
   ),
 })

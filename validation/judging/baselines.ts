@@ -101,6 +101,13 @@ export function judgeBaselines(
 ): BaselinesFindings | null {
   if (verdicts.length === 0 || rows.length === 0) return null
   const trained = shareOf(verdicts.map(verdict => verdict === 'pass'))
+  const beside = (passed: readonly boolean[]) => {
+    const share = shareOf(passed)
+    const { estimate, low, high } = newcombe(
+      ...([trained.passed, trained.claims, share.passed, share.claims, 1 - settings.alpha] as const),
+    )
+    return { ...share, difference: estimate, low, high, ahead: aheadBy(estimate, low) }
+  }
   const names = [...new Set(rows.map(({ baseline }) => baseline))]
   const baselines = names.map(name => {
     const own = rows.filter(({ baseline }) => baseline === name)
@@ -110,27 +117,22 @@ export function judgeBaselines(
         settings,
       ),
     )
-    const share = shareOf(draws.flat())
-    const { estimate, low, high } = newcombe(
-      trained.passed,
-      trained.claims,
-      share.passed,
-      share.claims,
-      1 - settings.alpha,
-    )
     return {
       name,
       text: texts[name],
-      ...share,
+      ...beside(draws.flat()),
       repetitions: draws.map(draw => ({ claims: draw.length, passed: draw.filter(Boolean).length })),
-      difference: estimate,
-      low,
-      high,
-      ahead: low > 0 ? ('yes' as const) : estimate <= 0 ? ('no' as const) : ('undecided' as const),
+      passes: draws.flat(),
     }
   })
-  const ahead = (['no', 'undecided'] as const).find(state => baselines.some(one => one.ahead === state)) ?? 'yes'
-  return { ahead, summary: summaryOf(ahead, trained, baselines), trained, baselines }
+  const together = beside(baselines.flatMap(({ passes }) => passes))
+  const found = {
+    ahead: baselines.some(one => one.ahead === 'no') ? ('no' as const) : together.ahead,
+    trained,
+    together,
+    baselines: baselines.map(({ passes: _, ...one }) => one),
+  }
+  return { summary: summaryOf(found), ...found }
 }
 
 function shareOf(passed: readonly boolean[]) {
@@ -138,18 +140,19 @@ function shareOf(passed: readonly boolean[]) {
   return { claims: passed.length, passed: count, share: passed.length > 0 ? count / passed.length : null }
 }
 
-type Found = Omit<BaselinesFindings, 'summary'>
+/** Whether a share is ahead of another by the interval of their difference. */
+function aheadBy(estimate: number, low: number): BaselinesFindings['ahead'] {
+  if (low > 0) return 'yes'
+  return estimate <= 0 ? 'no' : 'undecided'
+}
 
-/** What is to be said first: what the SAE is not ahead of, where there is such a thing. */
-function summaryOf(ahead: Found['ahead'], trained: Found['trained'], baselines: Found['baselines']): string {
+/** What is to be said first: where the SAE is not ahead, of which baselines. */
+function summaryOf({ ahead, trained, together, baselines }: Omit<BaselinesFindings, 'summary'>): string {
   const count = ({ passed, claims }: { passed: number; claims: number }) => `${passed} of ${claims}`
-  const list = (of: Found['baselines']) => of.map(one => `${one.text} (${count(one)})`).join(', ')
+  const list = (of: BaselinesFindings['baselines']) => of.map(one => `${one.text} (${count(one)})`).join(', ')
   const own = `${count(trained)} claims pass`
-  if (ahead === 'yes') return `ahead: ${own}; of ${list(baselines)}`
   const behind = baselines.filter(one => one.ahead === 'no')
-  const open = baselines.filter(one => one.ahead === 'undecided')
-  return [
-    ...(behind.length > 0 ? [`NOT AHEAD: ${own}; of ${list(behind)}`] : [`not shown to be ahead: ${own}`]),
-    ...(open.length > 0 ? [`too few claims to tell from ${list(open)}`] : []),
-  ].join('; ')
+  if (ahead === 'no') return `NOT AHEAD: ${own}; no more than of ${list(behind)}`
+  if (ahead === 'yes') return `ahead: ${own}, and ${count(together)} of baselines: ${list(baselines)}`
+  return `not shown to be ahead: ${own}, and ${count(together)} of baselines, too few to tell: ${list(baselines)}`
 }

@@ -23,8 +23,9 @@ export const baselinesStudy = saeStudy<BaselineRow, BaselinesFindings>({
     share:
       'share of claims that pass by the rule of all verdicts; of a baseline over its draws, each a family of its own',
     difference: 'share of the SAE under test less that of the baseline, with Newcombe’s interval; claims are the units',
+    together: 'the same of the claims of all baselines',
     ahead:
-      'yes where the interval of the difference lies above 0 for every baseline, no where a difference is 0 or less',
+      'of a baseline: yes where the interval of the difference lies above 0, no where the difference is 0 or less; of all: no where it is no of any, else as together',
   },
   columns: {
     ...{ baseline: 'string', repetition: 'int32', latent: 'int32', concept: 'string?', intervention: 'string' },
