@@ -47,6 +47,23 @@ test('rows come back from their columns as they were, also through a file', () =
   expect(read.target).toBeInstanceOf(Float64Array)
 })
 
+test('the bound of a kind whose measuring another one ended is never below the p that all its controls would give', () => {
+  for (let run = 0; run < 300; run++) {
+    const random = new Random('bound', run)
+    const planned = 30 + random.int(90)
+    const controls = Array.from(random.normals(planned))
+    const effect = 3 * random.normal()
+    const whole = rankAmong(effect, controls, { alpha: 0.05 }, ['a'])
+    for (const measured of [20, 25, planned - 1]) {
+      const unmeasured = planned - measured
+      const part = rankAmong(effect, controls.slice(0, measured), { alpha: 0.05, unmeasured }, ['a'])
+      expect(part.p).toBeGreaterThanOrEqual(whole.p)
+      const found = controls.slice(0, measured).filter(value => value >= effect).length
+      expect(part.method).toBe(found >= 10 ? 'stopped' : 'bound')
+    }
+  }
+})
+
 describe('a rank that cannot pass alone among many claims', () => {
   const controls = Array.from(new Random('rank').normals(399))
   const most = Math.max(...controls)
