@@ -69,6 +69,10 @@ const benches: Readonly<Record<string, CommandEntry>> = {
     summary: '',
     load: async () => (await import('../bench/train.ts')).default as unknown as CommandDefinition,
   },
+  'bench validate': {
+    summary: '',
+    load: async () => (await import('../bench/validate.ts')).default as unknown as CommandDefinition,
+  },
   'bench sae-quality': {
     summary: '',
     load: async () => (await import('../bench/sae-quality.ts')).default as unknown as CommandDefinition,
