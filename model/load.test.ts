@@ -12,14 +12,18 @@ import type { Model } from './model.ts'
 import { randomWeights, smallConfigs } from './random.fixture.ts'
 import { checkTokenizer } from './tokenizer.ts'
 
+let base = ''
 let folder = ''
 let number = 0
-beforeAll(() => startEngine())
+beforeAll(async () => {
+  await startEngine()
+  base = await mkdtemp(join(tmpdir(), 'model-'))
+})
 beforeEach(async () => {
-  folder = join(await mkdtemp(join(tmpdir(), 'model-')), String(number++))
+  folder = join(base, String(number++))
   await mkdir(folder)
 })
-afterAll(() => rm(join(folder, '..'), { recursive: true, force: true }))
+afterAll(() => rm(base, { recursive: true, force: true }))
 
 type Weights = Record<string, TensorData>
 

@@ -1,7 +1,8 @@
 /** A bench for studies on a model and an SAE that a test planted, and what judging needs beside a study's rows. */
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { silent } from '../../core/progress.ts'
 import { memoryMetrics } from '../../core/stage.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
@@ -16,6 +17,9 @@ import { Working } from '../working.ts'
 import type { LatentStudy, StudyContext, StudyRow, StudySettings, TestedLatent } from './study.ts'
 
 const seed = 5
+
+const folders: string[] = []
+afterAll(() => Promise.all(folders.map(path => rm(path, { recursive: true, force: true }))))
 
 /** What studies are given, with the claims of these settings; few controls and documents, which planted truth needs no more of. */
 export async function benchOf(
@@ -33,6 +37,7 @@ export async function benchOf(
     ...settings,
   })
   const directory = await mkdtemp(join(tmpdir(), 'study-'))
+  folders.push(directory)
   const context = { directory, seed, progress: silent, signal: new AbortController().signal, metrics: memoryMetrics() }
   const pause = async () => {}
   const text = await splitText({ dataset: given, config }, seed, pause)
