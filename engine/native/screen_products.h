@@ -161,10 +161,10 @@ struct ByteTiles {
 /** Sums and the four products of each lane of b with one cell of a. By name, since compilers know them only where told. */
 template <int Cell>
 PIPELINE_INLINE I<4> addQuads(I<4> sums, I<4> b, I<4> a) {
-  if constexpr (Cell == 0) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[0]" : "+w"(sums) : "w"(b), "w"(a));
-  if constexpr (Cell == 1) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[1]" : "+w"(sums) : "w"(b), "w"(a));
-  if constexpr (Cell == 2) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[2]" : "+w"(sums) : "w"(b), "w"(a));
-  if constexpr (Cell == 3) asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[3]" : "+w"(sums) : "w"(b), "w"(a));
+  if constexpr (Cell == 0) asm(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.4b[0]" : "+w"(sums) : "w"(b), "w"(a));
+  if constexpr (Cell == 1) asm(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.4b[1]" : "+w"(sums) : "w"(b), "w"(a));
+  if constexpr (Cell == 2) asm(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.4b[2]" : "+w"(sums) : "w"(b), "w"(a));
+  if constexpr (Cell == 3) asm(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.4b[3]" : "+w"(sums) : "w"(b), "w"(a));
   return sums;
 }
 
