@@ -11,6 +11,20 @@ const Intervention = z.string().superRefine((text, { addIssue }) => {
   if (typeof found === 'string') addIssue({ code: 'custom', message: found })
 })
 
+/** An intervention of the main test. */
+const mainIntervention = (takes: 'away' | 'in') =>
+  Intervention.superRefine((text, { addIssue }) => {
+    const found = readIntervention(text)
+    if (typeof found === 'string') return
+    if (found.kind.takes !== takes)
+      addIssue({
+        code: 'custom',
+        message: `“${text}” ${takes === 'away' ? 'puts a latent in' : 'takes a latent away'}: ${takes === 'away' ? 'ablation' : 'steering'} does the opposite.`,
+      })
+    else if (takes === 'in' && text.includes(':'))
+      addIssue({ code: 'custom', message: `“${text}” names a strength, but steering has those of doses and dose.` })
+  })
+
 const count = z.union([z.literal('auto'), z.int().min(19)]).default('auto')
 
 export const ValidateConfig = z.strictObject({
@@ -55,6 +69,10 @@ export const ValidateConfig = z.strictObject({
     .enum(['ablate', 'steer'])
     .default('ablate')
     .describe('Intervention on which the verdict rests; the other one is reported beside it'),
+  ablation: mainIntervention('away')
+    .default('zero')
+    .describe('How the latent is taken away: zero, mean, resample, project, scale, clamp, as kind:strength@positions'),
+  steering: mainIntervention('in').default('set').describe('How the latent is put in: set or add, as kind@positions'),
   documents: z.int().min(3).default(16).describe('Validation documents for each intervention on a latent'),
   positions: z.int().min(4).default(64).describe('Tokens of a document that interventions see, from its start'),
   tokens: z.int().min(100).default(50_000).describe('Tokens of discovery and of validation text read, each'),

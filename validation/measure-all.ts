@@ -3,7 +3,7 @@ import { Random } from '../core/random.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
 import { type Interventions, interventionsAt } from '../latents/interventions.ts'
-import type { LatentPlan, Study } from './claims/plan.ts'
+import type { LatentPlan, Study, TiedLike } from './claims/plan.ts'
 import { selectedDirections } from './claims/selected.ts'
 import { randomUnits, tiedLatents } from './claims/tied.ts'
 import { compactEffects, type PackedEffects, packEffects, unpackEffects } from './effects.ts'
@@ -87,6 +87,17 @@ async function measureOne(bench: Bench, plan: LatentPlan, hooks: MeasureHooks): 
   }
 }
 
+/** Directions [count, width] of a round of tied controls: chosen as the latent was, or random ones where nothing was chosen. */
+export function tiedDirections(
+  { tied, text, seed, sae }: Study,
+  { density, selection }: Pick<TiedLike, 'density' | 'selection'>,
+  round: Round,
+): Float32Array {
+  return selection
+    ? selectedDirections(tied, text.discoveryLabels, selection, { density, seed, round })
+    : randomUnits(round.end, sae.width, new Random(seed, 'tied')).slice(round.start * sae.width)
+}
+
 /** A round of a latent's tied controls, which latents that were chosen alike and are of about the same density share. */
 async function tiedRound(
   { study, interventions, working, tied, pause }: Bench,
@@ -97,11 +108,9 @@ async function tiedRound(
   const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}-${round.end}`
   const known = tied.get(key)
   if (known) return known
-  const { config, seed, text, model, sae } = study
+  const { config, seed, text, model } = study
   const effects = await working.part(key, async () => {
-    const directions = selection
-      ? selectedDirections(study.tied, text.discoveryLabels, selection, { density, seed, round })
-      : randomUnits(round.end, sae.width, new Random(seed, 'tied')).slice(round.start * sae.width)
+    const directions = tiedDirections(study, { density, selection }, round)
     const plan = { config, seed, text, vocabulary: model.config.vocabulary, unitOf: study.unitOf }
     const target = claimed === 'concept' ? selection?.concept : undefined
     const latents = tiedLatents(study.tied, directions, density, target, plan).map(latent => ({

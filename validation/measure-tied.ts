@@ -1,7 +1,7 @@
 /** Measures tied random directions: a row per direction and window, each with its own positions and its own target. */
 import { tf } from '../engine/tf.ts'
-import { firstPosition } from '../latents/activations.ts'
 import type { Edit, EditEffect, Interventions, TargetEffect } from '../latents/interventions.ts'
+import { changesOf, mainEdits, reachIn } from './claims/edits.ts'
 import type { Study } from './claims/plan.ts'
 import type { TiedLatent } from './claims/tied.ts'
 import type { ClaimDocument, EffectRow } from './rows.ts'
@@ -21,19 +21,36 @@ export interface TiedRound {
  * measured in the first round alone. `onWindow` is called after each window; it may throw to stop.
  */
 export async function measureTied(
-  { sae, config }: Study,
+  { model, sae, config }: Study,
   interventions: Interventions,
   { latents, directions, first }: TiedRound,
   onWindow: () => void | Promise<void>,
 ): Promise<TiedRow[]> {
   const intervention = config.primary
   const dose = intervention === 'ablate' ? 0 : config.dose
+  const written = mainEdits(config)[intervention]
+  const strength = intervention === 'ablate' ? written.strength : dose
   const bank = tf.tensor2d(directions, [directions.length / sae.width, sae.width])
+  const rowsOf = (own: readonly Visit[]) => {
+    const values = new Float32Array(own.length * sae.width)
+    own.forEach(({ latent: { id } }, i) => {
+      values.set(directions.subarray((id - first) * sae.width, (id - first + 1) * sae.width), i * sae.width)
+    })
+    return values
+  }
   const rows: TiedRow[] = []
   try {
     for (const own of byWindow(latents)) {
       const { window, document } = own[0]!.place
-      const edits = own.map(({ latent, place }) => editOf(latent, place, intervention, dose, first))
+      const reach = written.kind.reaches ? reachIn(model, sae.metadata.hook_name, window, rowsOf(own)) : undefined
+      const edits = own.map(({ latent, place: { activations } }, i): Edit & Pick<Required<Edit>, 'positions'> => {
+        const { mean, unit } = latent
+        const donor = written.kind.name === 'resample' ? latent.donorIn(window) : new Map<number, number>()
+        const from = i * window.tokens.length
+        const source = { activations, donor, mean, unit, reach: (position: number) => reach![from + position]! }
+        const edited = changesOf(written, strength, source, window.tokens.length)
+        return { direction: latent.id - first, ...edited, weights: latent.target.weights }
+      })
       const { positions } = edits[0]!
       const { weights } = own[0]!.latent.target
       const asked = { window, positions, edits, bank, weights, batchTokens: config.batchTokens }
@@ -67,25 +84,4 @@ function byWindow(latents: readonly TiedLatent[]): Visit[][] {
       else windows.set(place.window.id, [{ latent, place }])
     }
   return [...windows.values()].sort((a, b) => a[0]!.place.window.index - b[0]!.place.window.index)
-}
-
-/** Ablation takes the latent away where it is active; steering sets it to dose × unit everywhere. */
-function editOf(
-  { id, target, unit }: TiedLatent,
-  { window, activations }: ClaimDocument,
-  intervention: 'ablate' | 'steer',
-  dose: number,
-  first: number,
-): Edit & Required<Pick<Edit, 'positions'>> {
-  const positions =
-    intervention === 'ablate'
-      ? [...activations.keys()]
-      : Array.from({ length: window.tokens.length - firstPosition }, (_, i) => i + firstPosition)
-  const value = intervention === 'ablate' ? 0 : dose * unit
-  return {
-    direction: id - first,
-    positions,
-    change: Float32Array.from(positions, position => value - (activations.get(position) ?? 0)),
-    weights: target.weights,
-  }
 }

@@ -4,14 +4,17 @@ import { UserError } from '../core/errors.ts'
 import { quote } from '../core/quote.ts'
 import { Random } from '../core/random.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
-import { activationsIn, firstPosition } from '../latents/activations.ts'
+import { type Activations, activationsIn, firstPosition, valuesOf } from '../latents/activations.ts'
 import type { Edit, EditEffect, Interventions, TargetEffect } from '../latents/interventions.ts'
 import { conceptRows } from './claims/concepts.ts'
+import { changesOf, donorOf, type MainEdits, mainEdits, reachIn } from './claims/edits.ts'
 import type { LatentPlan, Study } from './claims/plan.ts'
 import { nullMaxima } from './claims/selectivity.ts'
 import type { Target } from './claims/targets.ts'
 import { controlCount } from './config.ts'
 import type { ControlDirections, ControlKind } from './controls/index.ts'
+import type { InterventionSource } from './interventions/intervention.ts'
+import type { Written } from './interventions/written.ts'
 import type { Directed } from './judging/analyse.ts'
 import { firstRound, isStopped, type Round, roundsOf } from './rounds.ts'
 import {
@@ -47,14 +50,15 @@ export interface MeasureRequest {
   readonly steer: readonly ClaimDocument[]
   /** The intervention that the verdict rests on. */
   readonly primary: Intervention
-  /** The activation that dose 1 means. */
-  readonly unit: number
   readonly doses: readonly number[]
   /** The dose at which steering is compared with controls. */
   readonly dose: number
   /** How many tied controls the latent has. */
   readonly tied: number
   readonly batchTokens: number
+  /** How each intervention edits, and what it is made from in a window. */
+  readonly edits: MainEdits
+  readonly sourceOf: (document: ClaimDocument) => InterventionSource
 }
 
 /** What is asked and told while a latent is measured. */
@@ -153,27 +157,28 @@ async function measureIntervention(bench: Bench, intervention: Intervention, mos
 /** One round in one window: in the first one the latent's edits come before the controls', with loss and KL. */
 function measureDocument(
   { interventions, request, bank }: Bench,
-  { document, window, activations }: ClaimDocument,
+  place: ClaimDocument,
   intervention: Intervention,
   controls: readonly BankControl[],
   isFirst: boolean,
 ): EffectRow[] {
-  const { feature, unit, doses, dose, target, batchTokens, direction } = request
-  const positions =
-    intervention === 'ablate'
-      ? [...activations.keys()]
-      : Array.from({ length: window.tokens.length - firstPosition }, (_, i) => i + firstPosition)
-  const changeTo = (value: number) => Float32Array.from(positions, position => value - (activations.get(position) ?? 0))
-  const main = intervention === 'ablate' ? 0 : dose
+  const { feature, doses, dose, target, batchTokens, direction, edits: main, sourceOf } = request
+  const { document, window } = place
+  const written = main[intervention]
+  const source = sourceOf(place)
+  const changeTo = (step: number) =>
+    changesOf(written, intervention === 'ablate' ? written.strength : step, source, window.tokens.length)
+  const step = intervention === 'ablate' ? 0 : dose
   const own = isFirst ? (intervention === 'ablate' ? [0] : doses) : []
-  const mainChange = changeTo(main * unit)
+  const { positions, change } = changeTo(step)
+  if (positions.length === 0) return []
   const edits: Edit[] = [
-    ...own.map(step => ({ direction: 0, change: changeTo(step * unit) })),
-    ...controls.map(control => ({ direction: control.direction, change: mainChange })),
+    ...own.map(step => ({ direction: 0, change: changeTo(step).change })),
+    ...controls.map(control => ({ direction: control.direction, change })),
   ]
   const labels: Pick<EffectRow, 'dose' | 'control' | 'controlId'>[] = [
     ...own.map(step => ({ dose: step, control: 'feature' as const, controlId: null })),
-    ...controls.map(({ control, controlId }) => ({ dose: main, control, controlId })),
+    ...controls.map(({ control, controlId }) => ({ dose: step, control, controlId })),
   ]
   const asked = { window, positions, edits, bank, weights: target.weights, batchTokens }
   const effects: (TargetEffect & Partial<EditEffect>)[] = isFirst
@@ -185,17 +190,43 @@ function measureDocument(
         `Editing latent ${feature} (${intervention}) in ${quote(window.id)} makes the model's predictions not finite.`,
         { fix: 'Check the weights of model and SAE for NaN and infinity, or take smaller doses.' },
       )
-  const place = { document, window: window.id, positions: positions.length }
+  const where = { document, window: window.id, positions: positions.length }
   const rows = effects.map(({ norm, target, loss = null, kl = null }, i) => ({
     ...{ feature, intervention },
     ...labels[i]!,
-    ...place,
+    ...where,
     ...{ norm, target, loss, kl },
   }))
   if (!isFirst || intervention === 'steer') return rows
   const sham = interventions.sham(window, direction.length)
   const nothing = { norm: 0, target: sham, loss: sham, kl: sham }
-  return [{ feature, intervention, dose: 0, control: 'sham', controlId: null, ...place, ...nothing }, ...rows]
+  return [{ feature, intervention, dose: 0, control: 'sham', controlId: null, ...where, ...nothing }, ...rows]
+}
+
+/**
+ * What a planned latent's edits are made from in a window, donors being of the text given; what none of the interventions needs is
+ * left out.
+ */
+export function sourcesOf(
+  study: Study,
+  { claim }: LatentPlan,
+  written: readonly Written[],
+  text: Activations,
+): MeasureRequest['sourceOf'] {
+  const { model, sae, discovery, decoder } = study
+  const { feature } = claim
+  const kinds = written.map(({ kind }) => kind)
+  const direction = decoder.slice(feature * sae.width, (feature + 1) * sae.width)
+  const mean = valuesOf(discovery, feature).reduce((sum, value) => sum + value, 0) / discovery.tokens
+  return ({ window, activations }) => {
+    const reach = kinds.some(({ reaches }) => reaches)
+      ? reachIn(model, sae.metadata.hook_name, window, direction)
+      : undefined
+    const donor = kinds.some(({ name }) => name === 'resample')
+      ? donorOf(text, feature, window, feature, study)
+      : new Map<number, number>()
+    return { activations, donor, mean, unit: claim.discovery.unit, reach: position => reach![position]! }
+  }
 }
 
 /** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */
@@ -208,6 +239,7 @@ export async function measurePlan(
   const { sae, config, seed, text, decoder } = study
   const { claim, concept, target, documents, controls: drawn } = plan
   const { feature } = claim
+  const edits = mainEdits(config)
   const enough = claim.documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
   const measured = !enough
     ? { rows: [], tied: [] }
@@ -221,11 +253,12 @@ export async function measurePlan(
           target,
           ...documents,
           primary: claim.primary,
-          unit: claim.discovery.unit,
           doses: claim.doses,
           dose: claim.dose,
           tied: study.tied.count,
           batchTokens: config.batchTokens,
+          edits,
+          sourceOf: sourcesOf(study, plan, Object.values(edits), study.validation),
         },
         hooks,
       )

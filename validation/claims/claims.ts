@@ -8,6 +8,7 @@ import type { Claim } from '../evidence.ts'
 import type { ClaimDocument } from '../rows.ts'
 import type { Candidate } from './choose.ts'
 import type { StatedClaim } from './claim-file.ts'
+import { mainEdits } from './edits.ts'
 import { type Target, topTokens } from './targets.ts'
 
 /** Documents for the two interventions on a latent. */
@@ -130,7 +131,9 @@ export function claimOf(parts: ClaimParts): Claim {
   const { candidate, concept, target, discovery, documents, controls, selection, stated, config } = parts
   const values = valuesOf(discovery, candidate.latent)
   const about = concept === null ? 'the tokens that follow where it is active' : `the tokens that follow ${concept}`
-  const action = config.primary === 'ablate' ? 'setting it to 0 where it is active lowers' : 'adding it raises'
+  const { kind, positions } = mainEdits(config)[config.primary]
+  const place = positions === 'active' ? ' where it is active' : ''
+  const action = `${kind.doing}${place} ${config.primary === 'ablate' ? 'lowers' : 'raises'}`
   const rounded = (value: number) => Number(value.toPrecision(6))
   return {
     feature: candidate.latent,

@@ -21,6 +21,7 @@ import { quantile } from '../../statistics/descriptive.ts'
 import type { ValidateConfig } from '../config.ts'
 import { type ClaimDocument, fewestDocuments } from '../rows.ts'
 import { drawDocuments } from './claims.ts'
+import { donorOf } from './edits.ts'
 import type { LabelledText } from './labelled-text.ts'
 import { firingTarget, type Target } from './targets.ts'
 
@@ -43,6 +44,10 @@ export interface TiedLatent {
   /** Its p99 activation on discovery text. */
   readonly unit: number
   readonly documents: readonly ClaimDocument[]
+  /** Its mean activation on discovery text, tokens at which it is silent among them. */
+  readonly mean: number
+  /** What it says in another document than a window's, drawn by lot. */
+  readonly donorIn: (window: TokenWindow) => ReadonlyMap<number, number>
 }
 
 /** Densities are matched within this factor, so that claims of about the same density share their controls. */
@@ -119,6 +124,8 @@ export function tiedLatents(
     const documents = drawDocuments(held, id, { ...config, seed, lot: 'tied', unitOf })[config.primary]
     if (values.length === 0 || new Set(documents.map(({ document }) => document)).size < fewestDocuments) return []
     const target = shared ?? firingTarget(found, id, vocabulary)
-    return [{ id, target, unit: quantile(values, 0.99), documents }]
+    const mean = values.reduce((sum, value) => sum + value, 0) / found.tokens
+    const donorIn = (window: TokenWindow) => donorOf(held, id, window, 'tied', { seed, unitOf })
+    return [{ id, target, unit: quantile(values, 0.99), documents, mean, donorIn }]
   })
 }

@@ -8,7 +8,7 @@ export const Interchanged = z.strictObject({
   effect: EffectSummary,
   /** The effect as a share of the difference between the documents. */
   share: Ratio.nullable(),
-  /** The larger of the ranks among random and among foreign directions with the same edits; null without both. */
+  /** The largest of the ranks among random, foreign and tied directions; null without any of them. */
   p: numberOrNull,
   /** Whether the effect is there, is not, or cannot be told (null). */
   found: z.boolean().nullable(),

@@ -4,6 +4,7 @@ import type { InterventionKind } from './intervention.ts'
 export const add: InterventionKind = {
   name: 'add',
   does: 'adds the strength to the latent, in units of its p99 activation',
+  doing: 'adding it',
   takes: 'in',
   reaches: false,
   strength: 1,

@@ -4,6 +4,7 @@ import { activationAt, type InterventionKind } from './intervention.ts'
 export const clamp: InterventionKind = {
   name: 'clamp',
   does: 'holds the latent to at most the strength, in units of its p99 activation',
+  doing: 'holding it below a bound',
   takes: 'away',
   reaches: false,
   strength: 0.25,

@@ -22,6 +22,8 @@ export interface InterventionKind {
   readonly name: string
   /** For reports: what it does to the latent. */
   readonly does: string
+  /** For a claim: the same, as what lowers or raises the target. */
+  readonly doing: string
   readonly takes: Takes
   /** Whether it needs `reach`, for which the site is read once more. */
   readonly reaches: boolean

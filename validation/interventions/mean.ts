@@ -4,6 +4,7 @@ import { activationAt, type InterventionKind } from './intervention.ts'
 export const mean: InterventionKind = {
   name: 'mean',
   does: 'sets the latent to its mean over discovery text',
+  doing: 'setting it to its mean over text',
   takes: 'away',
   reaches: false,
   strength: null,

@@ -4,6 +4,7 @@ import type { InterventionKind } from './intervention.ts'
 export const project: InterventionKind = {
   name: 'project',
   does: 'takes the latent’s direction out of the values, whatever the latent says',
+  doing: 'taking its direction out of the values',
   takes: 'away',
   reaches: true,
   strength: null,

@@ -4,6 +4,7 @@ import { activationAt, type InterventionKind } from './intervention.ts'
 export const resample: InterventionKind = {
   name: 'resample',
   does: 'sets the latent to what it says at the same position of another document, drawn by lot',
+  doing: 'setting it to what it says in another document',
   takes: 'away',
   reaches: false,
   strength: null,

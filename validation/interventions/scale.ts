@@ -4,6 +4,7 @@ import { activationAt, type InterventionKind } from './intervention.ts'
 export const scale: InterventionKind = {
   name: 'scale',
   does: 'multiplies the latent by the strength',
+  doing: 'scaling it',
   takes: 'away',
   reaches: false,
   strength: 0.5,

@@ -4,6 +4,7 @@ import { activationAt, type InterventionKind } from './intervention.ts'
 export const set: InterventionKind = {
   name: 'set',
   does: 'sets the latent to the strength, in units of its p99 activation',
+  doing: 'setting it',
   takes: 'in',
   reaches: false,
   strength: 1,

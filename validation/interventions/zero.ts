@@ -4,6 +4,7 @@ import { activationAt, type InterventionKind } from './intervention.ts'
 export const zero: InterventionKind = {
   name: 'zero',
   does: 'sets the latent to 0',
+  doing: 'setting it to 0',
   takes: 'away',
   reaches: false,
   strength: null,

@@ -9,6 +9,7 @@ import type { TokenDataset } from '../../datasets/document.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { ValidateConfig } from '../config.ts'
+import type { InterventionEvidence } from '../evidence.ts'
 import { assemble } from '../judging/assemble.ts'
 import { readText } from '../read-text.ts'
 import { splitText } from '../splits.ts'
@@ -51,19 +52,24 @@ export function settingsOf({ inputs: { config } }: StudyContext): StudySettings 
   return { ...config, fields: [], strata: {}, seed }
 }
 
-/** Measures every planned latent with a study, as a run would; the main test is left out. */
+/** Measures every planned latent with a study, as a run would; the main test is left out, but for the p of its tied controls. */
 export async function testedBy<Row extends StudyRow>(
   study: LatentStudy<Row>,
   bench: StudyContext,
+  tiedP = 0.01,
 ): Promise<TestedLatent<Row>[]> {
   const claims = bench.plans.map(({ claim }) => claim)
   const evidence = assemble(
     claims.map(claim => ({ claim, rows: [], selectivity: [], nullMaxima: [] })),
     settingsOf(bench),
   )
+  const target = { controls: [{ control: 'tied', p: tiedP }] }
+  const primary = { metrics: { target } } as unknown as InterventionEvidence
   const tested: TestedLatent<Row>[] = []
-  for (const [i, plan] of bench.plans.entries())
-    tested.push({ claim: plan.claim, rows: await study.measure(bench, plan), effects: [], evidence: evidence[i]! })
+  for (const [i, plan] of bench.plans.entries()) {
+    const judged = { ...evidence[i]!, [plan.claim.primary]: primary }
+    tested.push({ claim: plan.claim, rows: await study.measure(bench, plan), effects: [], evidence: judged })
+  }
   return tested
 }
 

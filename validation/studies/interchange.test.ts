@@ -16,7 +16,12 @@ import type { StudyContext, TestedLatent } from './study.ts'
  * does alone what both do; the others are read from coordinate c alone. The rest of the width is noise that nothing reads.
  */
 const width = 40
-const read = (model: Model, sae: Sae) => benchOf(model, sae, fakeDataset(150), { latents: [0, 4, 10], documents: 10 })
+const read = (model: Model, sae: Sae) =>
+  benchOf(model, sae, fakeDataset(150), {
+    latents: [0, 4, 10],
+    documents: 10,
+    controls: { tied: 40, random: 19, foreign: 19 },
+  })
 let bench: StudyContext
 const tested: TestedLatent<never>[] = []
 let leaks = 0

@@ -5,8 +5,10 @@
  * not necessary.
  */
 
+import type { Tensor2D } from '../../engine/tf.ts'
 import { mean } from '../../statistics/descriptive.ts'
-import type { LatentPlan } from '../claims/plan.ts'
+import type { Study } from '../claims/plan.ts'
+import type { Target } from '../claims/targets.ts'
 import type { InterchangeFound } from '../contracts/interchange.ts'
 import { type AnalysisSettings, summarise } from '../judging/analyse.ts'
 import { byDocument } from '../judging/values.ts'
@@ -14,7 +16,8 @@ import type { ClaimDocument } from '../rows.ts'
 import { rankAmong } from './ranks.ts'
 import { ratioOfMeans } from './ratio.ts'
 import { latentStudy, type StudyContext } from './study.ts'
-import { type BankRow, controlledBank, effectsOf, isTested, targetIn } from './subject.ts'
+import { type BankRow, bankOf, controlledBank, effectsOf, isTested, targetIn } from './subject.ts'
+import { tiedSubjects } from './tied.ts'
 
 type Row = {
   readonly way: 'in' | 'out'
@@ -25,7 +28,8 @@ type Row = {
   readonly silent: string
   readonly window: string
   readonly positions: number
-  readonly difference: number
+  /** Null for controls that have documents of their own. */
+  readonly difference: number | null
   readonly target: number
   readonly kl: number
 }
@@ -41,7 +45,7 @@ export const interchange = latentStudy<Row, InterchangeFound>({
       'rise of the target in the silent document when it is given the latent’s activations of the active one',
     necessity: 'fall of the target in the active document when it is given the latent’s activations of the silent one',
     share: 'mean effect by mean difference, bootstrap over pairs; null where the difference may be 0',
-    p: 'the larger of the ranks among random and among foreign directions with the same edits, 1 / α − 1 of each. These do not fire on tokens of their own: what an untrained SAE would show is held against the claim by the main test’s tied controls alone',
+    p: 'the largest of the ranks among random and among foreign directions with the same edits, and among tied random directions, each of which gives activations of its own between documents of its own; null where a kind has too few',
     found: `true: the interval lies beyond smallestEffect and p ≤ α; false: the interval lies short of smallestEffect; null otherwise`,
     backup: 'sufficient and not necessary, both found; null where either cannot be told',
   },
@@ -53,23 +57,22 @@ export const interchange = latentStudy<Row, InterchangeFound>({
     silent: 'string',
     window: 'string',
     positions: 'int32',
-    difference: 'float64',
+    difference: 'float64?',
     target: 'float64',
     kl: 'float64',
   },
 
   async measure(bench, plan) {
+    const { study, pause } = bench
     if (!isTested(plan) || plan.documents.steer.length === 0) return []
-    const { bank, rows: bankRows } = controlledBank(bench.study, plan)
-    const rows: Row[] = []
-    try {
-      for (const [i, active] of plan.documents.ablate.entries()) {
-        const silent = plan.documents.steer[i % plan.documents.steer.length]!
-        rows.push(...measurePair(bench, plan, active, silent, bank, bankRows))
-        await bench.pause()
-      }
-    } finally {
-      bank.dispose()
+    const { feature } = plan.claim
+    const { bank, rows: bankRows } = controlledBank(study, plan)
+    const own = { bank, bankRows, target: plan.target, active: plan.documents.ablate, silent: plan.documents.steer }
+    const rows: Row[] = await measurePairs(bench, feature, own)
+    for (const { id, direction, ...subject } of tiedSubjects(study, plan)) {
+      const tied: BankRow = { control: 'tied', controlId: id }
+      rows.push(...(await measurePairs(bench, feature, { ...subject, bank: bankOf([direction]), bankRows: [tied] })))
+      await pause()
     }
     return rows
   },
@@ -80,18 +83,43 @@ export const interchange = latentStudy<Row, InterchangeFound>({
     ),
 })
 
+/** Directions with documents of their own; the bank is disposed once they are measured. */
+interface Subject {
+  readonly bank: Tensor2D
+  readonly bankRows: readonly BankRow[]
+  readonly target: Target
+  readonly active: readonly ClaimDocument[]
+  readonly silent: readonly ClaimDocument[]
+}
+
+async function measurePairs({ study, pause }: StudyContext, feature: number, subject: Subject): Promise<Row[]> {
+  const rows: Row[] = []
+  try {
+    for (const [i, active] of subject.active.entries()) {
+      rows.push(...measurePair(study, feature, subject, active, subject.silent[i % subject.silent.length]!))
+      await pause()
+    }
+  } finally {
+    subject.bank.dispose()
+  }
+  return rows
+}
+
 function measurePair(
-  { study }: StudyContext,
-  { claim: { feature }, target: { weights } }: LatentPlan,
+  study: Study,
+  feature: number,
+  { bank, bankRows, target: { weights } }: Subject,
   active: ClaimDocument,
   silent: ClaimDocument,
-  bank: Parameters<typeof effectsOf>[2]['bank'],
-  bankRows: readonly BankRow[],
 ): Row[] {
   const positions = [...active.activations.keys()].filter(position => position < silent.window.tokens.length)
   if (positions.length === 0) return []
-  const [there, here] = [targetIn(study, active.window, weights), targetIn(study, silent.window, weights)]
-  const difference = mean(positions.map(position => there[position]! - here[position]!))
+  const differenceOf = () => {
+    const [there, here] = [targetIn(study, active.window, weights), targetIn(study, silent.window, weights)]
+    return mean(positions.map(position => there[position]! - here[position]!))
+  }
+  // Shares are of the latent alone.
+  const difference = bankRows[0]!.control === 'feature' ? differenceOf() : null
   const value = ({ activations }: ClaimDocument, position: number) => activations.get(position) ?? 0
   const give = (way: 'in' | 'out') => {
     const [to, from] = way === 'in' ? [silent, active] : [active, silent]
@@ -114,14 +142,15 @@ function findingsOf(
   const latent = rows.filter(({ control }) => control === 'feature')
   const documents = [...new Set(latent.map(({ document }) => document))]
   const entering = latent.filter(({ way }) => way === 'in')
-  const difference = byDocument(entering, documents, row => row.difference)
+  const difference = byDocument(entering, documents, row => row.difference!)
   const findOf = (way: Row['way']) => {
     const sign = way === 'in' ? 1 : -1
-    const series = (of: readonly Row[]) => byDocument(of, documents, ({ target }) => sign * target)
+    const series = (of: readonly Row[]) =>
+      byDocument(of, [...new Set(of.map(({ document }) => document))], ({ target }) => sign * target)
     const effects = series(latent.filter(row => row.way === way))
     const effect = summarise(effects, settings, ...seed, way)
     const own = rows.filter(row => row.way === way)
-    const p = rankAmong(mean(effects), own, ['random', 'foreign'], settings.alpha, each => mean(series(each)))
+    const p = rankAmong(mean(effects), own, ['random', 'foreign', 'tied'], settings.alpha, each => mean(series(each)))
     const { low, high } = effect
     const found =
       low !== null && low > settings.smallestEffect && p !== null && p <= settings.alpha

@@ -1,17 +1,18 @@
 /** The claim's effect under each kind of intervention, beside each other: does it hang on how the latent is edited? */
 
 import { mean } from '../../statistics/descriptive.ts'
+import { changesOf } from '../claims/edits.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
 import type { InterventionsFound } from '../contracts/interventions.ts'
 import type { Claim } from '../evidence.ts'
-import { positionsIn } from '../interventions/positions.ts'
 import { type Written, writtenIntervention } from '../interventions/written.ts'
 import { type AnalysisSettings, finite, summarise } from '../judging/analyse.ts'
 import { byDocument } from '../judging/values.ts'
+import { type MeasureRequest, sourcesOf } from '../measure.ts'
 import type { ClaimDocument } from '../rows.ts'
 import { ratioOfMeans } from './ratio.ts'
 import { latentStudy } from './study.ts'
-import { bankOf, directionOf, donorOf, effectsOf, isTested, meanActivation, reachIn } from './subject.ts'
+import { bankOf, directionOf, effectsOf, isTested } from './subject.ts'
 
 type Row = {
   readonly intervention: string
@@ -56,8 +57,9 @@ export const interventions = latentStudy<Row, InterventionsFound>({
       ] as const) {
         const edits = asked.filter(({ kind }) => kind.takes === takes)
         if (edits.length === 0) continue
+        const sourceOf = sourcesOf(study, plan, edits, study.validation)
         for (const document of documents) {
-          rows.push(...measureDocument(study, plan, document, edits, bank))
+          rows.push(...measureDocument(study, plan, document, edits, sourceOf, bank))
           await pause()
         }
       }
@@ -73,26 +75,17 @@ export const interventions = latentStudy<Row, InterventionsFound>({
 
 function measureDocument(
   study: Study,
-  { claim: { feature, discovery }, target }: LatentPlan,
-  { document, window, activations }: ClaimDocument,
+  { claim: { feature }, target }: LatentPlan,
+  place: ClaimDocument,
   asked: readonly Written[],
+  sourceOf: MeasureRequest['sourceOf'],
   bank: Parameters<typeof effectsOf>[2]['bank'],
 ): Row[] {
-  const length = window.tokens.length
-  const reach = asked.some(({ kind }) => kind.reaches)
-    ? reachIn(study, window, directionOf(study, feature))
-    : new Float32Array(length)
-  const source = {
-    activations,
-    donor: asked.some(({ kind }) => kind.name === 'resample') ? donorOf(study, feature, window) : new Map(),
-    mean: meanActivation(study, feature),
-    unit: discovery.unit,
-    reach: (position: number) => reach[position]!,
-  }
-  const edits = asked.flatMap(({ text, kind, strength, positions: where }) => {
-    const positions = positionsIn(where, length, activations.keys())
-    const change = Float32Array.from(positions, position => kind.change(source, position, strength))
-    return positions.length === 0 ? [] : [{ text, edit: { direction: 0, positions, change } }]
+  const { document, window } = place
+  const source = sourceOf(place)
+  const edits = asked.flatMap(written => {
+    const { positions, change } = changesOf(written, written.strength, source, window.tokens.length)
+    return positions.length === 0 ? [] : [{ text: written.text, edit: { direction: 0, positions, change } }]
   })
   if (edits.length === 0) return []
   const effects = effectsOf(study, feature, {

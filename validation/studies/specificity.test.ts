@@ -91,6 +91,12 @@ test('of a latent that moves nothing nothing is said', () => {
   expect({ isolated, cause, leaks, offOn }).toEqual({ isolated: null, cause: 0, leaks: [], offOn: null })
 })
 
+test('of one that random directions which fire as often match nothing is said either, however clean its effect', async () => {
+  const [matched] = await testedBy(specificity, { ...bench, plans: bench.plans.slice(0, 1) }, 0.2)
+  const [found] = specificity.judge([matched!] as TestedLatent<never>[], settingsOf(bench))
+  expect(found).toMatchObject({ isolated: null, leaks: [], offOn: null, cause: 1, rank: 1 })
+})
+
 test('leaves no tensor behind', () => expect(leaks).toBe(0))
 
 describe('the contract of studies', () => {

@@ -12,13 +12,14 @@ import { mean, standardDeviation } from '../../statistics/descriptive.ts'
 import { studentCdf } from '../../statistics/distributions/student.ts'
 import { bootstrap } from '../../statistics/intervals/bootstrap.ts'
 import { adjust } from '../../statistics/multiplicity/family.ts'
+import { changesOf, mainEdits } from '../claims/edits.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
 import type { Ratio } from '../contracts/common.ts'
 import type { SpecificityFound } from '../contracts/specificity.ts'
-import type { Claim } from '../evidence.ts'
-import { positionsIn } from '../interventions/positions.ts'
+import type { Claim, FeatureEvidence } from '../evidence.ts'
 import { summarise } from '../judging/analyse.ts'
 import { byDocument } from '../judging/values.ts'
+import { sourcesOf } from '../measure.ts'
 import { rankAmong } from './ranks.ts'
 import { ratioOfMeans } from './ratio.ts'
 import { latentStudy, type StudySettings } from './study.ts'
@@ -60,7 +61,7 @@ export const specificity = latentStudy<Row, SpecificityFound>({
     isolation:
       'share of documents and other concepts in which the off-target effect is within the margin of the mean own effect',
     isolated:
-      'true where the own effect’s interval lies beyond 0 and every concept’s equivalence p ≤ α; false where some leakP ≤ α; null otherwise, and where the own effect may be nothing',
+      'true where the own effect’s interval lies beyond 0 and every concept’s equivalence p ≤ α; false where some leakP ≤ α; null otherwise, and where the own effect may be nothing or does not rank beyond the main test’s tied controls, whose p is at most α for one in 1/α untrained latents',
   },
   columns: {
     control: 'string',
@@ -78,6 +79,8 @@ export const specificity = latentStudy<Row, SpecificityFound>({
     if (!isTested(plan) || others.length === 0) return []
     const { claim, target } = plan
     const { bank, rows: bankRows } = controlledBank(study, plan)
+    const written = mainEdits(study.config)[claim.primary]
+    const sourceOf = sourcesOf(study, plan, [written], study.validation)
     const weights = unit(target.weights)
     const norm = lengthOf(target.weights)
     const targets = others.map(other => other.weights)
@@ -87,14 +90,11 @@ export const specificity = latentStudy<Row, SpecificityFound>({
     }
     const rows: Row[] = []
     try {
-      for (const { document, window, activations } of plan.documents[claim.primary]) {
-        const positions = positionsIn(
-          claim.primary === 'ablate' ? 'active' : 'all',
-          window.tokens.length,
-          activations.keys(),
-        )
-        const value = claim.primary === 'ablate' ? 0 : claim.dose * claim.discovery.unit
-        const change = Float32Array.from(positions, position => value - (activations.get(position) ?? 0))
+      for (const place of plan.documents[claim.primary]) {
+        const { document, window } = place
+        const strength = claim.primary === 'ablate' ? written.strength : claim.dose
+        const { positions, change } = changesOf(written, strength, sourceOf(place), place.window.tokens.length)
+        if (positions.length === 0) continue
         const edits = bankRows.map((_, direction) => ({ direction, change }))
         const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights, targets })
         effects.forEach((effect, i) => {
@@ -110,7 +110,9 @@ export const specificity = latentStudy<Row, SpecificityFound>({
   },
 
   judge: (tested, settings) =>
-    tested.map(({ claim, rows }) => (rows.length === 0 ? null : findingsOf(claim, rows, settings))),
+    tested.map(({ claim, rows, evidence }) =>
+      rows.length === 0 ? null : findingsOf(claim, rows, beatsTied(evidence, settings.alpha), settings),
+    ),
 })
 
 const lengthOf = (weights: Float32Array) => Math.sqrt(weights.reduce((sum, x) => sum + x * x, 0))
@@ -183,7 +185,13 @@ function oneSided(values: readonly number[]): number {
   return studentCdf(centre / error, values.length - 1)
 }
 
-function findingsOf(claim: Claim, rows: readonly Row[], settings: StudySettings): SpecificityFound {
+/** Whether the main test ranks the effect beyond those of random directions that fire as often, each on tokens of its own. */
+function beatsTied(evidence: FeatureEvidence, alpha: number): boolean {
+  const { controls = [] } = evidence[evidence.claim.primary]?.metrics.target ?? {}
+  return (controls.find(({ control }) => control === 'tied')?.p ?? 1) <= alpha
+}
+
+function findingsOf(claim: Claim, rows: readonly Row[], isCause: boolean, settings: StudySettings): SpecificityFound {
   const { alpha, seed, offTargetMargin: margin } = settings
   const key = [seed, 'specificity', claim.feature]
   const latent = rows.filter(({ control }) => control === 'feature')
@@ -199,7 +207,8 @@ function findingsOf(claim: Claim, rows: readonly Row[], settings: StudySettings)
   const means = moved.map(values => mean(values))
   const level = mean(own)
   const within = off.flatMap(values => values.map((value): number => (Math.abs(value) <= margin * level ? 1 : 0)))
-  const isThere = summary.low !== null && summary.low > 0
+  // What an untrained SAE's latents do as well is specific to nothing.
+  const isThere = isCause && summary.low !== null && summary.low > 0
   const leaks = concepts.slice(1).filter((_, i) => isThere && leakP[i]! <= alpha)
   const { norm } = latent[0]!
   const cause = mean(own.map((value): number => (value * norm > settings.smallestEffect ? 1 : 0)))

@@ -1,11 +1,9 @@
 /** What most studies start from: a latent's direction and numbers, and edits of a window that are measured and held to be finite. */
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
-import { uniformOf } from '../../core/random.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
 import { onHost } from '../../engine/host.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
-import { activationsIn, siteRows, valuesOf } from '../../latents/activations.ts'
 import { type DocumentEdits, type EditEffect, measureEdits } from '../../latents/interventions.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
 import { fewestDocuments } from '../rows.ts'
@@ -25,34 +23,9 @@ export function bankOf(rows: readonly Float32Array[]): Tensor2D {
   return tf.tensor2d(values, [rows.length, width])
 }
 
-/** Mean activation over discovery text, tokens at which the latent is silent among them. */
-export function meanActivation({ discovery }: Study, latent: number): number {
-  return valuesOf(discovery, latent).reduce((sum, value) => sum + value, 0) / discovery.tokens
-}
-
 /** Whether there is anything to measure: enough documents in which the latent is active, and an activation to go by. */
 export function isTested({ claim }: LatentPlan): boolean {
   return claim.documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
-}
-
-/** What the latent says in a window of another document, which a lot that depends on seed, latent and window draws. */
-export function donorOf(study: Study, latent: number, window: TokenWindow): ReadonlyMap<number, number> {
-  const { validation, unitOf, seed } = study
-  const others = validation.windows.flatMap((other, w) => (unitOf(other) === unitOf(window) ? [] : [w]))
-  if (others.length === 0) return new Map()
-  const lot = uniformOf(seed, 'resample', latent, window.id)
-  return activationsIn(validation, latent, others[Math.floor(lot * others.length)]!)
-}
-
-/** (x · d) / (d · d) at every position of a window. */
-export function reachIn({ model, sae }: Study, window: TokenWindow, direction: Float32Array): Float32Array {
-  const square = direction.reduce((sum, x) => sum + x * x, 0)
-  return onHost(() => {
-    const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
-    const rows = siteRows(model, sae.metadata.hook_name, tokens)
-    const reach = rows.matMul(tf.tensor2d(direction, [direction.length, 1])).div(square)
-    return reach.dataSync<'float32'>() as Float32Array
-  })
 }
 
 /** The effects of edits on a window; a `UserError` where one of them is no number. */
@@ -86,7 +59,7 @@ export function targetIn({ model }: Study, window: TokenWindow, weights: Float32
 
 /** A direction of a bank that stands for the latent, or for one of its controls at equal norm. */
 export interface BankRow {
-  readonly control: 'feature' | 'random' | 'foreign'
+  readonly control: 'feature' | 'random' | 'foreign' | 'tied'
   readonly controlId: number | null
 }
 

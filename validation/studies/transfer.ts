@@ -7,6 +7,7 @@ import { interventionsAt } from '../../latents/interventions.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import { meanRatio } from '../../statistics/intervals/ratio.ts'
 import { drawDocuments } from '../claims/claims.ts'
+import { mainEdits } from '../claims/edits.ts'
 import type { LatentPlan } from '../claims/plan.ts'
 import type { Transfer } from '../contracts/transfer.ts'
 import type { ControlDirections, ControlKind } from '../controls/index.ts'
@@ -16,7 +17,7 @@ import type { AssembleSettings } from '../judging/assemble.ts'
 import type { MeanInterval } from '../judging/interval.ts'
 import { pairedDifference } from '../judging/paired.ts'
 import { groupRows, isPaired } from '../judging/values.ts'
-import { measureLatent } from '../measure.ts'
+import { measureLatent, sourcesOf } from '../measure.ts'
 import { type EffectRow, fewestDocuments } from '../rows.ts'
 import { latentStudy, type StudyContext, type TestedLatent } from './study.ts'
 
@@ -76,6 +77,7 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
   const tested = claim.documents[primary].length >= fewestDocuments && claim.discovery.unit > 0
   if (outOfDistribution === null || !tested) return []
   const drawn = drawDocuments(outOfDistribution, feature, { ...config, seed, lot: feature, unitOf })[primary]
+  const edits = mainEdits(config)
   const interventions = interventionsAt(model, sae.metadata.hook_name)
   const { rows } = await measureLatent(
     interventions,
@@ -88,11 +90,12 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
       ablate: primary === 'ablate' ? drawn : [],
       steer: primary === 'steer' ? drawn : [],
       primary,
-      unit: claim.discovery.unit,
       doses: [claim.dose],
       dose: claim.dose,
       tied: 0,
       batchTokens: config.batchTokens,
+      edits,
+      sourceOf: sourcesOf(study, plan, Object.values(edits), outOfDistribution),
     },
     { onDocument: pause, pause },
   ).finally(() => interventions.dispose())
