@@ -204,7 +204,7 @@ describe('shares', () => {
     return {
       ...{ baseline: 'random', repetition: 0, latent, concept: null, intervention: 'ablate', dose: 0, documents },
       ...{ own: noise(8).map(x => effect + x), tied: noise(99), random: noise(99 * 8), foreign: noise(99 * 8) },
-      ...{ auroc: null, aurocLow: null, aurocHigh: null, aurocP: null, shuffles: 0 },
+      ...{ asked: [99, 99, 99], auroc: null, aurocLow: null, aurocHigh: null, aurocP: null, shuffles: 0 },
       ...parts,
     }
   }

@@ -156,6 +156,7 @@ function rowOf(
     tied: (controls.get('tied') ?? []).map(({ target }) => Math.fround(mean(target))),
     random: paired('random'),
     foreign: paired('foreign'),
+    asked: ['tied', 'random', 'foreign'].map(kind => claim.controls[kind] ?? 0),
     auroc: told?.auroc ?? null,
     aurocLow: told?.low ?? null,
     aurocHigh: told?.high ?? null,

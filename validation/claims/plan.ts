@@ -61,7 +61,7 @@ export interface LatentPlan {
 }
 
 /** Another latent that tells the claimed concept this well on discovery text is no foreign one. */
-const sameConceptAuroc = 0.7
+export const sameConceptAuroc = 0.7
 
 /** Fixes a latent's claim, target, documents and controls. Looks at no effect of its direction. */
 export function planLatent(study: Study, chosen: Candidate, stated?: StatedClaim): LatentPlan {

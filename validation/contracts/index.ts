@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Association } from './association.ts'
 import { BaselinesFindings } from './baselines.ts'
 import { CeilingFound } from './ceiling.ts'
+import { ControlsFound } from './controls.ts'
 import { DormantFound } from './dormant.ts'
 import { DosesFound } from './doses.ts'
 import { Halves } from './halves.ts'
@@ -18,6 +19,7 @@ export const LatentFindings = z
   .strictObject({
     association: Association.nullable(),
     ceiling: CeilingFound.nullable(),
+    controls: ControlsFound.nullable(),
     dormant: DormantFound.nullable(),
     doses: DosesFound.nullable(),
     halves: Halves.nullable(),

@@ -29,6 +29,8 @@ export interface BaselineClaim {
   /** Effects of each control in each document, control by control; empty where not measured. */
   readonly random: readonly number[]
   readonly foreign: readonly number[]
+  /** Controls that the claim asks for: tied, random, foreign. Those of them that are not here count as having reached as far. */
+  readonly asked: readonly number[]
   /** Selectivity; null where the claim names no concept, or did not come so far. */
   readonly auroc: number | null
   readonly aurocLow: number | null
@@ -41,7 +43,7 @@ export interface BaselineClaim {
 export function passes(claims: readonly BaselineClaim[], settings: AssembleSettings): boolean[] {
   const causal = claims.map(claim =>
     analyseIntervention(
-      { feature: claim.latent, dose: claim.dose },
+      { feature: claim.latent, dose: claim.dose, controls: askedOf(claim) },
       effectsOf(claim),
       claim.intervention as Intervention,
       { ...settings, family: claims.length },
@@ -67,6 +69,8 @@ export function passes(claims: readonly BaselineClaim[], settings: AssembleSetti
     )
   })
 }
+
+const askedOf = ({ asked: [tied = 0, random = 0, foreign = 0] }: BaselineClaim) => ({ tied, random, foreign })
 
 /** A claim's values as the rows that every statistic is made of. */
 function effectsOf(claim: BaselineClaim): EffectRow[] {

@@ -30,7 +30,13 @@ export const baselinesStudy = saeStudy<BaselineRow, BaselinesFindings>({
   columns: {
     ...{ baseline: 'string', repetition: 'int32', latent: 'int32', concept: 'string?', intervention: 'string' },
     ...{ dose: 'float64', documents: 'list<string>', own: 'list<float32>', tied: 'list<float32>' },
-    ...{ random: 'list<float32>', foreign: 'list<float32>', auroc: 'float64?', aurocLow: 'float64?' },
+    ...{
+      random: 'list<float32>',
+      foreign: 'list<float32>',
+      asked: 'list<int32>',
+      auroc: 'float64?',
+      aurocLow: 'float64?',
+    },
     ...{ aurocHigh: 'float64?', aurocP: 'float64?', shuffles: 'int32' },
   },
 

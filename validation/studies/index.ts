@@ -2,6 +2,7 @@
 import { association } from './association.ts'
 import { baselinesStudy } from './baselines.ts'
 import { ceiling } from './ceiling.ts'
+import { controlsStudy } from './controls.ts'
 import { dormant } from './dormant.ts'
 import { doses } from './doses.ts'
 import { halves } from './halves.ts'
@@ -25,5 +26,6 @@ export const latentStudies: readonly LatentStudy[] = [
   specificity,
   transfer,
   ceiling as LatentStudy,
+  controlsStudy as LatentStudy,
 ]
 export const saeStudies: readonly SaeStudy[] = [baselinesStudy as unknown as SaeStudy]
