@@ -31,6 +31,10 @@ export const flags = {
     .min(1)
     .default(7)
     .describe('Timed repetitions of each case; cases take turns, so that a busy machine slows all of them'),
+  engine: z
+    .enum(['tensorflow', 'tensorflow-gpu'])
+    .default('tensorflow')
+    .describe('The engine that is timed; the custom ops have kernels for processors alone'),
   precisions: z
     .array(z.enum(precisions))
     .nonempty()

@@ -10,6 +10,7 @@
 import { z } from 'zod'
 import { architectureOf } from '../sae/architectures/index.ts'
 import { defineBench, flags, type Teller } from './options.ts'
+import { startPeer } from './peers/peer.ts'
 import { machine, startWorker, type Timing, timeInTurns, type Worker } from './workers.ts'
 
 const Config = z.strictObject({
@@ -31,6 +32,10 @@ const Config = z.strictObject({
     .min(1)
     .optional()
     .describe('Rows that each case learns from in one go, instead of being timed in turns'),
+  peers: z
+    .string()
+    .optional()
+    .describe('A Python with torch and eai-sparsify: sparsify’s step takes turns with TopK in float32'),
 })
 type Config = z.output<typeof Config>
 
@@ -60,12 +65,12 @@ interface Case {
 }
 
 async function measure(options: Config, tell: Teller): Promise<void> {
-  const { rounds, latents, precisions, steps, dead, tokens, architectures } = options
+  const { rounds, latents, precisions, dead, tokens, architectures } = options
   for (const name of architectures) architectureOf(name)
   tell.line(machine())
   tell.line(`SAEs of width 768, ${latents} latents, L0 32, 4096 rows a step${dead > 0 ? `, ${100 * dead} % dead` : ''}`)
   const cases = precisions.flatMap(precision =>
-    architectures.map(architecture => ({ precision, architecture, steps: tokens ? ['fused'] : steps })),
+    architectures.map(architecture => ({ precision, architecture, steps: stepsOf(options) })),
   )
   if (tokens) return longRuns(cases, options, tokens, tell)
   tell.line(`Median of ${rounds}. Ratios are to the plain step of the same architecture, in turns with it.`)
@@ -76,15 +81,19 @@ async function measure(options: Config, tell: Teller): Promise<void> {
     const workers: Worker[] = []
     try {
       for (const step of steps) workers.push(await start({ precision, architecture, step }, options))
+      const peer = peerOf({ precision, architecture }, options)
+      if (peer) workers.push(await startPeer(peer, 'train.py', options.engine))
       const timings = await timeInTurns(workers, rounds)
-      for (const worker of workers) await worker.facts()
-      for (const [i, worker] of workers.entries()) {
+      const own = workers.slice(0, steps.length)
+      for (const worker of own) await worker.facts()
+      for (const [i, worker] of own.entries()) {
         const facts = (await worker.facts()) as Record<string, number>
         const each = { precision, architecture, step: steps[i]! }
         const figures = figuresOf(timings[i]!, timings[steps.indexOf('plain' as never)], facts)
         tell.result({ benchmark: 'train', ...each, latents, dead, rounds, ...figures })
         tell.line(line(each, figures))
       }
+      if (peer) await comparePeer(workers.at(-1)!, timings, steps, tell)
     } finally {
       for (const worker of workers) worker.stop()
     }
@@ -95,8 +104,41 @@ async function measure(options: Config, tell: Teller): Promise<void> {
     tell.line(`  ${name.padEnd(20)} ${float32} tokens/s in float32, ${bf16} with bf16 autocast`)
 }
 
-function start({ precision, architecture, step }: Case, { latents, dead }: Config): Promise<Worker> {
+/** Fused steps are made of ops for processors alone. */
+function stepsOf({ engine, steps, tokens }: Config): readonly string[] {
+  if (engine === 'tensorflow-gpu') return ['plain']
+  return tokens ? ['fused'] : steps
+}
+
+/** The Python whose sparsify takes turns with a case; it has the size of the default, in float32. */
+function peerOf({ precision, architecture }: Omit<Case, 'step'>, { peers, latents, dead }: Config): string | undefined {
+  return precision === 'float32' && architecture === 'topk' && latents === 16384 && dead === 0 ? peers : undefined
+}
+
+/** The peer's figures, and how many times as fast as it each of our steps was in this run. Its timing is the last. */
+async function comparePeer(
+  peer: Worker,
+  timings: readonly Timing[],
+  steps: readonly string[],
+  tell: Teller,
+): Promise<void> {
+  const { name, versions, instructions } = (await peer.facts()) as Record<string, string>
+  const { seconds, processorSeconds } = timings.at(-1)!
+  const tokensPerSecond = 4096 / seconds
+  const ratios = steps.map((step, i) => ({
+    step,
+    toPeer: seconds / timings[i]!.seconds,
+    coreSecondsToPeer: processorSeconds / timings[i]!.processorSeconds,
+  }))
+  tell.line(`${name} (${versions}, ${instructions}): ${tokensPerSecond.toFixed(0)} tokens/s`)
+  for (const { step, toPeer, coreSecondsToPeer } of ratios)
+    tell.line(`  ${step}: ${toPeer.toFixed(2)} times as fast, ${coreSecondsToPeer.toFixed(2)} a core-second`)
+  tell.result({ benchmark: 'train', peer: name, versions, instructions, tokensPerSecond, ratios })
+}
+
+function start({ precision, architecture, step }: Case, { engine, latents, dead }: Config): Promise<Worker> {
   return startWorker(new URL('./train-worker.ts', import.meta.url), {
+    BENCH_ENGINE: engine,
     BENCH_PRECISION: precision,
     BENCH_ARCHITECTURE: architecture,
     BENCH_STEP: step,
