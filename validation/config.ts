@@ -43,6 +43,12 @@ export const ValidateConfig = z.strictObject({
     })
     .prefault({})
     .describe('Documents that effects should transfer to, besides those that the dataset keeps for it'),
+  siblings: z
+    .array(z.string())
+    .default([])
+    .describe(
+      'Run ids or directories of other SAEs of the site, in which tested latents should have partners that do the same',
+    ),
   nearDuplicate: z
     .number()
     .min(0.3)

@@ -10,6 +10,12 @@ import type { Sae } from '../sae/sae.ts'
 import type { StatedClaims } from './claims/claim-file.ts'
 import type { ValidateConfig } from './config.ts'
 
+/** Another SAE of the site, and what it is called in evidence. */
+export interface Sibling {
+  readonly name: string
+  readonly sae: Sae
+}
+
 /** What `validate` works on. */
 export interface ValidateInputs {
   readonly model: Model
@@ -18,6 +24,8 @@ export interface ValidateInputs {
   /** Other text, of the same tokenizer, that is out of distribution. */
   readonly outOfDistribution?: TokenDataset
   readonly config: ValidateConfig
+  /** Other SAEs of the site, in the order of the setting. */
+  readonly siblings?: readonly Sibling[]
   /** Reads text that a study changes; without it there are no typos. */
   readonly tokenizer?: Pick<Tokenizer, 'encodeAll' | 'decode'>
   /** Claims that a file states; default: those that the settings make. */
@@ -27,8 +35,9 @@ export interface ValidateInputs {
 }
 
 /** Refuses concepts, strata, latents and widths that the inputs do not have. */
-export function checkInputs({ model, sae, dataset, config, stated }: ValidateInputs): void {
+export function checkInputs({ model, sae, dataset, config, stated, siblings = [] }: ValidateInputs): void {
   mustSpeakByLatent(sae, 'validate')
+  checkSiblings(sae, siblings, config)
   mustKnow(config.concepts ?? [], dataset.concepts, {
     key: 'concepts',
     what: `the dataset ${quote(dataset.name)} has no concept`,
@@ -105,5 +114,26 @@ function checkStated(
       what: `the dataset ${quote(dataset.name)} has no concept`,
     })
     mustKnowStrata(`${what} under strata`, claim.strata, dataset, fields)
+  }
+}
+
+/** Refuses siblings that are of another site or width, and the study of them where there are none. */
+function checkSiblings(sae: Sae, siblings: readonly Sibling[], { studies }: ValidateConfig): void {
+  if (siblings.length === 0 && Array.isArray(studies) && studies.includes('siblings'))
+    throw new UserError('studies names siblings, but the setting siblings names no SAE.', {
+      fix: 'Name other SAEs of the same site in siblings.',
+    })
+  for (const { name, sae: other } of siblings) {
+    mustSpeakByLatent(other, 'validate')
+    const [own, site] = [sae.metadata.hook_name, other.metadata.hook_name]
+    if (own !== site || other.width !== sae.width || other.outputs !== sae.outputs)
+      throw new UserError(
+        `The sibling ${quote(name)} is of ${quote(String(site))}, ${other.width} wide, but the SAE under test of ${quote(String(own))}, ${sae.width} wide.`,
+        { fix: 'Name SAEs that were trained on the same site of the same model.' },
+      )
+    if (other.hash === sae.hash)
+      throw new UserError(`The sibling ${quote(name)} is the SAE under test itself.`, {
+        fix: 'Name SAEs that were trained with other seeds.',
+      })
   }
 }

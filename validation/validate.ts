@@ -141,8 +141,8 @@ function metricOf({ claim, verdict, causal, selectivity, ablate, steer }: Featur
 
 /** The settings that the numbers depend on; paths stay in the run's manifest. */
 function settingsOf(config: ValidateConfig, fields: readonly string[]): Record<string, unknown> {
-  const { sae: _, model: __, dataset: ___, claimsFile: ____, outOfDistribution, ...settings } = config
-  const { dataset: _____, ...heldOut } = outOfDistribution
+  const { sae: _, model: __, dataset: ___, claimsFile: ____, siblings: _____, outOfDistribution, ...settings } = config
+  const { dataset: ______, ...heldOut } = outOfDistribution
   return { ...settings, outOfDistribution: heldOut, robustness: [...fields] }
 }
 

@@ -1,12 +1,14 @@
 /** What is validated: SAE, model and text, found by a config of the stage and opened when there is work. */
 import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { StageContext } from '../../core/stage.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
 import type { RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { readClaims } from '../../validation/claims/claim-file.ts'
 import { ValidateConfig } from '../../validation/config.ts'
-import type { ValidateInputs } from '../../validation/inputs.ts'
+import type { Sibling, ValidateInputs } from '../../validation/inputs.ts'
+import type { Found } from './found.ts'
 import { findDataset, findFile, findSae, hashing, loadModelAndText, loadText } from './inputs.ts'
 import { captureOf, datasetOf, modelOf } from './origin.ts'
 import { captureMean, loadSaeOf } from './sae.ts'
@@ -28,6 +30,9 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
   const model = await hashing(session, () => modelOf(store, sae, config.model as string | undefined))
   const text = await hashing(session, () => datasetOf(store, sae, config.dataset as DatasetConfig | undefined))
   const other = settings.outOfDistribution.dataset && (await otherText(session, settings.outOfDistribution.dataset))
+  const siblings = await hashing(session, () =>
+    Promise.all(settings.siblings.map(async name => asSibling(await findSae(store, name)))),
+  )
   const stated = settings.claimsFile === undefined ? undefined : await readStated(settings.claimsFile)
   const capture = await captureOf(store, sae)
   const found = [
@@ -35,18 +40,27 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
     model,
     text,
     ...(other ? [other] : []),
+    ...siblings,
     ...(stated ? [stated] : []),
     ...(capture ? [capture] : []),
   ]
   return {
-    config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
+    config: {
+      ...settings,
+      sae: sae.input.run ?? sae.directory,
+      model: model.input.path,
+      dataset: text.config,
+      siblings: siblings.map(({ input, directory }) => input.run ?? directory),
+    },
     inputs: found.map(({ input }) => input),
     async using(context, work) {
       const loaded = await loadModelAndText(model, text, context)
       const trained = await loadSaeOf(sae)
+      const others: Sibling[] = []
       // The capture gives the mean that ablations put in place, where there is one.
       const mean = capture && (await captureMean(capture, trained.metadata.hook_name))
       try {
+        for (const sibling of siblings) others.push({ name: sibling.name, sae: await loadSaeOf(sibling) })
         const outOfDistribution = other && (await loadText(other, loaded, context))
         return await work({
           ...{
@@ -55,6 +69,7 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
             sae: trained,
             dataset: loaded.dataset,
             config: settings,
+            siblings: others,
           },
           ...(outOfDistribution ? { outOfDistribution } : {}),
           ...(stated ? { stated: stated.claims } : {}),
@@ -62,10 +77,17 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
         })
       } finally {
         trained.dispose()
+        for (const { sae } of others) sae.dispose()
         loaded.model.dispose()
       }
     },
   }
+}
+
+/** Another SAE as an input of its own role; evidence calls it by its run or folder. */
+function asSibling(found: Found): Found & { readonly name: string } {
+  const { input, directory } = found
+  return { ...found, input: { ...input, role: 'sibling' }, name: input.run ?? basename(directory) }
 }
 
 /** A file of claims as an input of its own role, and what it states. */

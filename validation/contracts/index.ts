@@ -7,10 +7,12 @@ import { ControlsFound } from './controls.ts'
 import { DormantFound } from './dormant.ts'
 import { DosesFound } from './doses.ts'
 import { Halves } from './halves.ts'
+import { Heterogeneity } from './heterogeneity.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
 import { Robustness } from './robustness.ts'
 import { SetsFound } from './sets.ts'
+import { Siblings } from './siblings.ts'
 import { SpecificityFound } from './specificity.ts'
 import { Transfer } from './transfer.ts'
 
@@ -23,11 +25,13 @@ export const LatentFindings = z
     dormant: DormantFound.nullable(),
     doses: DosesFound.nullable(),
     halves: Halves.nullable(),
+    heterogeneity: Heterogeneity.nullable(),
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
     transfer: Transfer.nullable(),
     robustness: Robustness.nullable(),
     sets: SetsFound.nullable(),
+    siblings: Siblings.nullable(),
     specificity: SpecificityFound.nullable(),
   })
   .partial()

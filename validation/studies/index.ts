@@ -6,10 +6,12 @@ import { controlsStudy } from './controls.ts'
 import { dormant } from './dormant.ts'
 import { doses } from './doses.ts'
 import { halves } from './halves.ts'
+import { heterogeneity } from './heterogeneity.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
 import { robustness } from './robustness.ts'
 import { sets } from './sets.ts'
+import { siblings } from './siblings.ts'
 import { specificity } from './specificity.ts'
 import type { LatentStudy, SaeStudy } from './study.ts'
 import { transfer } from './transfer.ts'
@@ -19,10 +21,12 @@ export const latentStudies: readonly LatentStudy[] = [
   dormant,
   doses,
   halves,
+  heterogeneity,
   interchange,
   interventions,
   robustness,
   sets,
+  siblings,
   specificity,
   transfer,
   ceiling as LatentStudy,

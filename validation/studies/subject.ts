@@ -66,9 +66,15 @@ export interface BankRow {
 /** As few controls of a kind as can show a rank at level alpha: of K the smallest p is 1 / (K + 1). */
 export const fewestControls = (alpha: number) => Math.ceil(1 / alpha - 1e-9) - 1
 
-/** The latent's direction and the first of its random and foreign controls, scaled to its length; the caller disposes the bank. */
-export function controlledBank(study: Study, { claim, controls }: LatentPlan): { bank: Tensor2D; rows: BankRow[] } {
-  const own = directionOf(study, claim.feature)
+/**
+ * The latent's direction, or another that stands for it, and the first of its random and foreign controls, scaled to its length;
+ * the caller disposes the bank.
+ */
+export function controlledBank(
+  study: Study,
+  { claim, controls }: LatentPlan,
+  own: Float32Array = directionOf(study, claim.feature),
+): { bank: Tensor2D; rows: BankRow[] } {
   const norm = Math.hypot(...own)
   const rows: BankRow[] = [{ control: 'feature', controlId: null }]
   const directions = [own]
