@@ -1,5 +1,4 @@
 /** A tested feature on the page: its verdict in a sentence, the effect with each control beneath, curve, strata, what would change it. */
-import { words } from '../../core/text.ts'
 import type { FeatureEvidence } from '../../validation/evidence.ts'
 import { type Estimate, forestPlot } from '../charts/charts.ts'
 import { short } from '../charts/scale.ts'
@@ -69,7 +68,7 @@ export function verdictSentence(feature: FeatureEvidence): string {
     'not-run': 'which was not tested',
   }[verdict]
   const act = interventionText(claim.primary, claim.dose)
-  return `${act.charAt(0).toUpperCase()}${escapeHtml(act.slice(1))} ${moved} the target of ${about} by ${short(Math.abs(effect.mean))} nats${ends} over ${documentsText(effect.documents)}, ${beaten}. The claim is <b>${shown(tier.tier)}</b> (${shown(words(tier.rule))}).`
+  return `${act.charAt(0).toUpperCase()}${escapeHtml(act.slice(1))} ${moved} the target of ${about} by ${short(Math.abs(effect.mean))} nats${ends} over ${documentsText(effect.documents)}, ${beaten}. The claim is <b>${shown(tier.tier)}</b> (${shown(tier.rule.replaceAll('-', ' '))}).`
 }
 
 type Ends = { readonly low: number | null; readonly high: number | null }

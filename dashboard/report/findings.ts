@@ -22,7 +22,7 @@ const sentences: Readonly<Partial<Record<keyof Studies, Sentence>>> = {
       : undefined,
   association: ({ association }) =>
     association
-      ? `Within the token: ${words(association.finding)}${association.withinToken ? `, AUROC among equal tokens ${short(association.withinToken.estimate)}${between(association.withinToken.low, association.withinToken.high)}` : ''}.`
+      ? `Within the token: ${association.finding.replaceAll('-', ' ')}${association.withinToken ? `, AUROC among equal tokens ${short(association.withinToken.estimate)}${between(association.withinToken.low, association.withinToken.high)}` : ''}.`
       : undefined,
   interchange: ({ interchange }) =>
     interchange

@@ -71,7 +71,7 @@ const cardOf = (tested: Tested) =>
 /** What stands first: whether the SAE is ahead of those that learned less or nothing. */
 function baselinesHtml({ studies: { baselines } }: Evidence): string {
   if (!baselines) return ''
-  const { trained } = baselines
+  const { trained, together } = baselines
   const share = ({ claims, passed, share }: typeof trained) =>
     `${passed} of ${claims}${share === null ? '' : ` (${short(100 * share)} %)`}`
   const rows = baselines.baselines.map(one => [
@@ -80,6 +80,8 @@ function baselinesHtml({ studies: { baselines } }: Evidence): string {
     withInterval(one.difference, one),
     shown(one.ahead),
   ])
+  if (rows.length > 1)
+    rows.push(['all of them', share(together), withInterval(together.difference, together), shown(together.ahead)])
   return `<p class="${baselines.ahead === 'yes' ? 'soft' : 'warning'}"><b>${shown(baselines.summary, 400)}</b></p>
 ${table(['SAE', '#Claims that pass', '#This SAE’s share less it', 'Ahead'], [['<b>the SAE under test</b>', share(trained), '–', '–'], ...rows])}`
 }
@@ -103,8 +105,7 @@ function verdictTable(tested: readonly Tested[]): string {
     const how = `<small>${interventionText(claim.primary, claim.dose)}</small><small>${documentsText(effect?.documents ?? 0)}</small>`
     return [
       anchor === undefined ? shown(name) : `<a href="#${anchor}">${shown(name)}</a>`,
-      pill(feature.verdict),
-      shown(feature.tier.tier),
+      `${pill(feature.verdict)}<small>${shown(feature.tier.tier)}</small>`,
       how,
       withInterval(effect?.mean, effect),
       withInterval(foreignOf(feature)?.difference, foreignOf(feature)),
@@ -115,7 +116,7 @@ function verdictTable(tested: readonly Tested[]): string {
     ]
   })
   const names = ['Effect, nats', 'Beyond other latents', 'q', 'AUROC', 'Side effect, KL', 'Detectable from']
-  return table(['Feature', 'Verdict', 'Tier', 'Intervention', ...names.map(name => `#${name}`)], rows)
+  return table(['Feature', 'Verdict', 'Intervention', ...names.map(name => `#${name}`)], rows)
 }
 
 type Ends = { readonly low: number | null; readonly high: number | null }

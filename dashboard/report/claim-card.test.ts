@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest'
+import { evidenceOf } from '../../labels/evidence.fixture.ts'
+import type { Evidence, FeatureEvidence } from '../../validation/evidence.ts'
+import { claimCard, verdictSentence } from './claim-card.ts'
+import { validationHtml } from './validation.ts'
+
+const featureOf = (more: Partial<FeatureEvidence> = {}): FeatureEvidence => ({
+  ...evidenceOf([{ feature: 3, concept: 'language=<b>', effect: -0.5, verdict: 'pass' }]).features[0]!,
+  ...more,
+})
+const card = (more: Partial<FeatureEvidence> = {}) => claimCard({ feature: featureOf(more), name: '3 <i>', curve: '' })
+
+describe('the card of a claim', () => {
+  test('says in a sentence what was done, what it did, on how many documents, and how far that goes', () => {
+    const text = verdictSentence(featureOf()).replace(/<[^>]*>/g, '')
+    expect(text).toBe(
+      'Ablation lowers the target of language=&#60;b&#62; by 0.5 nats (−0.6 to −0.4) over 12 documents, beyond every kind of control. The claim is supported (lines missing).',
+    )
+    expect(verdictSentence(featureOf({ ablate: null }))).toContain('Nothing was measured')
+  })
+
+  test('has each kind of control beneath the effect, and nothing from names as markup', () => {
+    const html = card()
+    expect(html.indexOf('this latent')).toBeLessThan(html.indexOf('other latents, equal norm'))
+    expect(html).toContain('−0.3 to 0.15')
+    expect(html).not.toMatch(/<i>|language=<b>/)
+  })
+
+  test('lists what would change it, what the claim says of itself and what studies found', () => {
+    const html = card({
+      tier: {
+        ...{ tier: 'supported', rule: 'lines-missing', lines: [] },
+        wouldChange: [
+          { to: 'triangulated', path: 'studies.transfer.verdict', value: null, needs: 'is', threshold: 'holding' },
+        ],
+      },
+      falsifiers: [{ falsifier: { path: 'sham', above: 0 }, value: 0, state: 'absent' }],
+      studies: { interventions: null },
+    })
+    expect(html).toContain('<b>triangulated</b>: <code>studies.transfer.verdict</code> is holding, now not known')
+    expect(html).toContain('<b>absent</b>: <code>sham</code>, now 0')
+    expect(html).toContain('Nothing to say: interventions.')
+  })
+})
+
+test('that the SAE is not ahead of its baselines stands before every verdict', () => {
+  const evidence: Evidence = {
+    ...evidenceOf([{ feature: 3 }]),
+    studies: {
+      baselines: {
+        ...{ ahead: 'no', summary: 'No more claims pass than of random directions.' },
+        trained: { claims: 4, passed: 1, share: 0.25 },
+        together: { claims: 8, passed: 2, share: 0.25, difference: 0, low: -0.4, high: 0.4, ahead: 'no' },
+        baselines: [],
+      },
+    },
+  }
+  const html = validationHtml(evidence, { names: new Map(), cards: new Set() })
+  expect(html.startsWith('<p class="warning"><b>No more claims pass than of random directions.</b></p>')).toBe(true)
+  expect(html).toContain('1 of 4 (25 %)')
+})
