@@ -107,21 +107,26 @@ export function sparseOf(dense: Tensor2D): SparseLatents {
   return { rows, latents, offsets, indices: Uint32Array.from(indices), values: Float32Array.from(values) }
 }
 
-/** The model: sites `blocks.0.hook_resid_pre`, `blocks.0.hook_mlp_out`, `blocks.0.hook_resid_post`; logits = residual · U. */
-export function fakeModel(): Model {
-  const noise = new Random('embedding')
+/**
+ * The model: sites `blocks.0.hook_resid_pre`, `blocks.0.hook_mlp_out`, `blocks.0.hook_resid_post`; logits = residual · U. With
+ * `untrained`, a seed, all of its weights are as random as those that mean nothing: every cue adds a direction of its own, and
+ * no answer is read off any.
+ */
+export function fakeModel({ untrained }: { readonly untrained?: number } = {}): Model {
+  const key = untrained === undefined ? [] : [untrained]
+  const noise = new Random('embedding', ...key)
   const embedding = tf.keep(tf.tensor2d(noise.normals(vocabularySize * modelWidth, 0.15), [vocabularySize, modelWidth]))
   const added = new Float32Array(vocabularySize * modelWidth)
-  const unembed = new Random('unembedding').normals(modelWidth * vocabularySize, 0.15)
+  const unembed = new Random('unembedding', ...key).normals(modelWidth * vocabularySize, 0.15)
   for (let token = 0; token < vocabularySize; token++) {
     const concept = conceptOf(token)
     if (concept >= 0)
       added.set(
-        planted[concept]!.map(x => 3 * x),
+        (untrained === undefined ? planted[concept]! : directions(1, `cue-${untrained}-${token}`)[0]!).map(x => 3 * x),
         token * modelWidth,
       )
     const answered = conceptOf(token - 4)
-    if (answered < 0) continue
+    if (answered < 0 || untrained !== undefined) continue
     for (let i = 0; i < modelWidth; i++) unembed[i * vocabularySize + token]! += 1.5 * planted[answered]![i]!
   }
   const mlp = tf.keep(tf.tensor2d(added, [vocabularySize, modelWidth]))
@@ -130,7 +135,7 @@ export function fakeModel(): Model {
   return {
     config: fakeConfig({ width: modelWidth, vocabulary: vocabularySize, context: 64 }),
     sites: names.map(name => ({ name, axes: ['batch', 'position', 'width'], size: [modelWidth] })),
-    hash: 'fake-model',
+    hash: ['fake-model', ...key].join('-'),
     path: 'fake',
     weights: {},
     run(tokens: Tensor2D, { hooks = {}, from, until }: RunOptions = {}): Tensor {

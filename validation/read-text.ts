@@ -50,7 +50,7 @@ export async function readText(
     validation,
     outOfDistribution,
     decoder,
-    unitOf: window => unitOf(dataset, window),
+    unitOf: remembered(window => unitOf(dataset, window)),
     samples:
       config.controls.covariance > 0 ? sampleRows(model, site, sae.width, windows.discovery, seed) : new Float32Array(),
   }
@@ -70,4 +70,14 @@ async function encode(
   })
   progress.finish()
   return activations
+}
+
+/** Asks once for each window: it is asked for every control. */
+function remembered(of: (window: TokenWindow) => string): (window: TokenWindow) => string {
+  const known = new Map<TokenWindow, string>()
+  return window => {
+    const found = known.get(window) ?? of(window)
+    known.set(window, found)
+    return found
+  }
 }

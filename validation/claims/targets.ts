@@ -139,10 +139,11 @@ export function firingTarget(activations: Activations, latent: number, vocabular
   const active = new Set(activeWindows(activations, latent))
   activations.windows.forEach((window, w) => {
     const firing = active.has(w) ? activationsIn(activations, latent, w) : undefined
+    const half = halfOf(window)
     for (let position = firstPosition; position < window.tokens.length - 1; position++) {
       if (window.documents[position + 1] !== window.documents[position]) continue
       const side = firing?.has(position) ? fired : silent
-      side[halfOf(window)][window.tokens[position + 1]!]!++
+      side[half][window.tokens[position + 1]!]!++
     }
   })
   return targetOf(fired, silent, 'activations')

@@ -1,0 +1,73 @@
+/** What a null gave: how its p-values lie, how many of its claims are supported, and in how many families any is. */
+
+import { clopperPearson } from '../../statistics/intervals/clopper-pearson.ts'
+import { clusterMeanInterval } from '../../statistics/intervals/cluster-mean.ts'
+import type { FeatureEvidence } from '../evidence.ts'
+import type { Families } from './run-case.ts'
+
+/** A share of all, with Clopper and Pearson's interval. */
+export interface Share {
+  readonly count: number
+  readonly of: number
+  readonly low: number
+  readonly high: number
+}
+
+/** The levels at which p-values are counted. */
+export const levels = [0.01, 0.05, 0.1, 0.5] as const
+
+export interface NullResult {
+  readonly runs: number
+  readonly claims: number
+  /** Claims that were measured: the others are not run, and not supported. */
+  readonly measured: number
+  /** Claims of which p is at most each of `levels`, among the measured. */
+  readonly below: readonly Share[]
+  /**
+   * Whether p-values are uniform or conservative: at no level the share lies above it, by an interval over runs, whose
+   * claims have controls in common.
+   */
+  readonly holds: boolean
+  readonly supported: Share
+  /** Families in which any claim is supported. */
+  readonly families: Share
+}
+
+/** The p of a claim: all it is made of must be significant, so the largest (Berger 1982). Null where it was not measured. */
+export function claimP({ claim, ablate, steer, selectivity }: FeatureEvidence): number | null {
+  const causal = (claim.primary === 'ablate' ? ablate : steer)?.test.p ?? null
+  if (causal === null || !selectivity) return causal
+  return selectivity.p === null ? null : Math.max(causal, selectivity.p)
+}
+
+export function share(count: number, of: number): Share {
+  if (of === 0) return { count, of, low: 0, high: 1 }
+  const [low, high] = clopperPearson(count, of)
+  return { count, of, low, high }
+}
+
+/** The table's line of a null from its runs. */
+export function nullResult(runs: readonly Families[]): NullResult {
+  const families = runs.flat()
+  const claims = families.flat()
+  const p = runs.map(run => run.flat().flatMap(one => claimP(one) ?? []))
+  const all = p.flat()
+  const below = levels.map(level => share(all.filter(value => value <= level).length, all.length))
+  const holds = levels.every((level, i) => {
+    if (all.length === 0 || below[i]!.count === 0) return true
+    const values = p.flatMap(run => run.map(value => (value <= level ? 1 : 0)))
+    const clusters = p.flatMap((run, r) => run.map(() => r))
+    const byRun = clusterMeanInterval(values, clusters).low ?? 0
+    return Math.min(byRun, below[i]!.low) <= level
+  })
+  const isSupported = ({ verdict }: FeatureEvidence) => verdict === 'pass'
+  return {
+    runs: runs.length,
+    claims: claims.length,
+    measured: all.length,
+    below,
+    holds,
+    supported: share(claims.filter(isSupported).length, claims.length),
+    families: share(families.filter(family => family.some(isSupported)).length, families.length),
+  }
+}

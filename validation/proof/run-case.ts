@@ -1,0 +1,96 @@
+/**
+ * Puts what was planted to the product's own test: latents are chosen, claimed, measured and judged as `validate` does. A
+ * run's claims are judged in families of the size that people test, each with as many controls as it asks for; measuring them
+ * together says the same of each and takes less time.
+ */
+import { silent } from '../../core/progress.ts'
+import { memoryMetrics, type StageContext } from '../../core/stage.ts'
+import type { LatentPlan } from '../claims/plan.ts'
+import { controlCount, ValidateConfig } from '../config.ts'
+import type { FeatureEvidence } from '../evidence.ts'
+import { checkInputs } from '../inputs.ts'
+import { assemble } from '../judging/assemble.ts'
+import { readText } from '../read-text.ts'
+import { splitText } from '../splits.ts'
+import { type Planned, planLatents, testLatents } from '../test-latents.ts'
+import { Working } from '../working.ts'
+import type { Planted } from './case.ts'
+import type { World } from './world.ts'
+
+export interface RunSettings {
+  readonly seed: number
+  /** Claims of the run: a number that discovery text chooses, or latents by name. */
+  readonly latents: number | readonly number[]
+  /** Claims that are judged together. */
+  readonly family: number
+  /** Further settings of the validation. */
+  readonly settings?: Readonly<Record<string, unknown>>
+}
+
+/** Claims with their verdicts, family by family. */
+export type Families = readonly (readonly FeatureEvidence[])[]
+
+/** Nothing is kept: a proof that is cut begins again. */
+class Unkept extends Working {
+  override async part<T>(_name: string, make: () => T | Promise<T>): Promise<T> {
+    return make()
+  }
+}
+
+/** The claims of one run on what was planted. */
+export async function runCase(world: World, planted: Planted, run: RunSettings): Promise<Families> {
+  const planned = await planCase(world, planted, run)
+  return judgeFamilies(planned, run)
+}
+
+/** Chooses and claims latents, with nothing measured. */
+export async function planCase(
+  world: World,
+  planted: Planted,
+  { seed, latents, family, settings = {} }: RunSettings,
+): Promise<Planned> {
+  const { model, sae, dataset } = { ...world, ...defined(planted) }
+  const controls = controlCount('auto', family, 0.05)
+  const config = ValidateConfig.parse({
+    ...{ doses: [1], bootstrap: 200, shuffles: controls, studies: [] },
+    controls: { tied: controls, random: controls, foreign: controls },
+    ...world.settings,
+    ...planted.settings,
+    ...settings,
+    latents,
+  })
+  const text = await splitText({ dataset, config }, seed, async () => {})
+  const inputs = { model, sae, dataset: text.dataset, config }
+  checkInputs(inputs)
+  return planLatents(contextOf(seed), inputs, await readText(contextOf(seed), inputs, text.windows))
+}
+
+/** Measures the claims and judges them, so many at a time. */
+export async function judgeFamilies(
+  { study, plans }: Planned,
+  { seed, family }: Pick<RunSettings, 'seed' | 'family'>,
+): Promise<Families> {
+  const measured = await testLatents(contextOf(seed), { study, plans: measurable(plans) }, new Unkept(''))
+  const families: FeatureEvidence[][] = []
+  for (let start = 0; start + family <= measured.length; start += family)
+    families.push(
+      assemble(measured.slice(start, start + family), { ...study.config, fields: [], strata: {}, seed: study.seed }),
+    )
+  return families
+}
+
+/** Of steering only what the intervention itself does is asked here, which no verdict rests on: it is left out. */
+function measurable(plans: readonly LatentPlan[]): LatentPlan[] {
+  return plans.map(plan =>
+    plan.claim.primary === 'ablate' ? { ...plan, documents: { ...plan.documents, steer: [] } } : plan,
+  )
+}
+
+function contextOf(seed: number): StageContext {
+  const signal = new AbortController().signal
+  return { directory: '', seed, progress: silent, signal, metrics: memoryMetrics() }
+}
+
+function defined<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
+}
