@@ -17,6 +17,10 @@ const benches: Readonly<Record<string, { readonly summary: string; load(): Promi
   ops: { summary: 'Each custom op against its plain version, by instruction set', load: () => import('./ops.ts') },
   train: { summary: 'Tokens a second that SAEs learn from', load: () => import('./train.ts') },
   validate: { summary: 'Effects of edits a second that validation measures', load: () => import('./validate.ts') },
+  calibration: {
+    summary: 'Whether the verdicts of validate keep their level on what nothing is true of',
+    load: () => import('./calibration.ts'),
+  },
   'sae-quality': {
     summary: 'Sparsity and fidelity of architectures at equal tokens',
     load: () => import('./sae-quality.ts'),

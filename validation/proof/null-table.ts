@@ -2,8 +2,7 @@
 
 import { clopperPearson } from '../../statistics/intervals/clopper-pearson.ts'
 import { clusterMeanInterval } from '../../statistics/intervals/cluster-mean.ts'
-import type { FeatureEvidence } from '../evidence.ts'
-import type { Families } from './run-case.ts'
+import type { ProvedRun } from './run-case.ts'
 
 /** A share of all, with Clopper and Pearson's interval. */
 export interface Share {
@@ -33,13 +32,7 @@ export interface NullResult {
   readonly families: Share
 }
 
-/** The p of a claim: all it is made of must be significant, so the largest (Berger 1982). Null where it was not measured. */
-export function claimP({ claim, ablate, steer, selectivity }: FeatureEvidence): number | null {
-  const causal = (claim.primary === 'ablate' ? ablate : steer)?.test.p ?? null
-  if (causal === null || !selectivity) return causal
-  return selectivity.p === null ? null : Math.max(causal, selectivity.p)
-}
-
+/** A count with its interval. */
 export function share(count: number, of: number): Share {
   if (of === 0) return { count, of, low: 0, high: 1 }
   const [low, high] = clopperPearson(count, of)
@@ -47,10 +40,10 @@ export function share(count: number, of: number): Share {
 }
 
 /** The table's line of a null from its runs. */
-export function nullResult(runs: readonly Families[]): NullResult {
+export function nullResult(runs: readonly ProvedRun[]): NullResult {
   const families = runs.flat()
   const claims = families.flat()
-  const p = runs.map(run => run.flat().flatMap(one => claimP(one) ?? []))
+  const p = runs.map(run => run.flat().flatMap(({ p }) => (p === null ? [] : [p])))
   const all = p.flat()
   const below = levels.map(level => share(all.filter(value => value <= level).length, all.length))
   const holds = levels.every((level, i) => {
@@ -60,7 +53,7 @@ export function nullResult(runs: readonly Families[]): NullResult {
     const byRun = clusterMeanInterval(values, clusters).low ?? 0
     return Math.min(byRun, below[i]!.low) <= level
   })
-  const isSupported = ({ verdict }: FeatureEvidence) => verdict === 'pass'
+  const isSupported = ({ verdict }: ProvedRun[number][number]) => verdict === 'pass'
   return {
     runs: runs.length,
     claims: claims.length,

@@ -27,8 +27,33 @@ export interface RunSettings {
   readonly settings?: Readonly<Record<string, unknown>>
 }
 
-/** Claims with their verdicts, family by family. */
-export type Families = readonly (readonly FeatureEvidence[])[]
+/** What a proof keeps of a claim. */
+export interface ProvedClaim {
+  readonly feature: number
+  readonly concept: string | null
+  readonly verdict: FeatureEvidence['verdict']
+  /** All that a claim is made of must be significant, so its p is the largest (Berger 1982). Null where it was not measured. */
+  readonly p: number | null
+  /** Mean effect over documents, in the claimed direction. */
+  readonly effect: number | null
+}
+
+/** The claims of a run, family by family. */
+export type ProvedRun = readonly (readonly ProvedClaim[])[]
+
+function proved({ claim, verdict, ablate, steer, selectivity }: FeatureEvidence): ProvedClaim {
+  const evidence = claim.primary === 'ablate' ? ablate : steer
+  const causal = evidence?.test.p ?? null
+  const selective = selectivity ? selectivity.p : 0
+  const mean = evidence?.metrics.target.effect.mean ?? null
+  return {
+    feature: claim.feature,
+    concept: claim.concept,
+    verdict,
+    p: causal === null || selective === null ? null : Math.max(causal, selective),
+    effect: mean === null ? null : claim.direction === 'decrease' ? -mean : mean,
+  }
+}
 
 /** Nothing is kept: a proof that is cut begins again. */
 class Unkept extends Working {
@@ -38,9 +63,9 @@ class Unkept extends Working {
 }
 
 /** The claims of one run on what was planted. */
-export async function runCase(world: World, planted: Planted, run: RunSettings): Promise<Families> {
-  const planned = await planCase(world, planted, run)
-  return judgeFamilies(planned, run)
+export async function runCase(world: World, planted: Planted, run: RunSettings): Promise<ProvedRun> {
+  const families = await judgeFamilies(await planCase(world, planted, run), run)
+  return families.map(family => family.map(proved))
 }
 
 /** Chooses and claims latents, with nothing measured. */
@@ -55,8 +80,8 @@ export async function planCase(
     ...{ doses: [1], bootstrap: 200, shuffles: controls, studies: [] },
     controls: { tied: controls, random: controls, foreign: controls },
     ...world.settings,
-    ...planted.settings,
     ...settings,
+    ...planted.settings,
     latents,
   })
   const text = await splitText({ dataset, config }, seed, async () => {})
@@ -69,7 +94,7 @@ export async function planCase(
 export async function judgeFamilies(
   { study, plans }: Planned,
   { seed, family }: Pick<RunSettings, 'seed' | 'family'>,
-): Promise<Families> {
+): Promise<FeatureEvidence[][]> {
   const measured = await testLatents(contextOf(seed), { study, plans: measurable(plans) }, new Unkept(''))
   const families: FeatureEvidence[][] = []
   for (let start = 0; start + family <= measured.length; start += family)
