@@ -48,4 +48,3 @@ const rooms: Readonly<Record<string, Room>> = {
       ...['effects.ts', 'judging', 'rounds.ts', 'measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts'],
       ...['inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
-      'proof',

@@ -187,3 +187,11 @@ export function controlCount(setting: 'auto' | number, claims: number, alpha: nu
   if (setting !== 'auto') return setting
   return Math.min(automaticControls.most, Math.max(automaticControls.fewest, Math.ceil(claims / alpha) - 1))
 }
+
+/** Of tied controls `auto` takes this much more: those that fire in too few documents are no controls, and the rest must be enough. */
+const tiedSpare = 1.25
+
+/** How many tied controls a setting means for a number of claims. */
+export function tiedControlCount(setting: 'auto' | number, claims: number, alpha: number): number {
+  return setting === 'auto' ? Math.ceil(tiedSpare * controlCount('auto', claims, alpha)) : setting
+}

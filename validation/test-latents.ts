@@ -5,7 +5,7 @@ import { chooseLatents } from './claims/choose.ts'
 import { statedFor } from './claims/claim-file.ts'
 import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
 import { readTiedSource } from './claims/tied.ts'
-import { controlCount } from './config.ts'
+import { tiedControlCount } from './config.ts'
 import type { ValidateInputs } from './inputs.ts'
 import { measureAll } from './measure-all.ts'
 import type { ReadText } from './read-text.ts'
@@ -49,7 +49,7 @@ async function tiedOf(
   claims: number,
 ): Promise<Study['tied']> {
   const splits = { discovery: discovery.windows, validation: validation.windows }
-  const count = controlCount(config.controls.tied, claims, config.alpha)
+  const count = tiedControlCount(config.controls.tied, claims, config.alpha)
   progress.start(
     'Reading the site for random directions',
     splits.discovery.length + splits.validation.length,

@@ -14,7 +14,7 @@ import { chooseLatents } from '../claims/choose.ts'
 import { judgeLatents } from '../claims/labelled-text.ts'
 import { type LatentPlan, planLatent, type Study } from '../claims/plan.ts'
 import { inputCentre, readTiedSource, type TiedSource } from '../claims/tied.ts'
-import { controlCount } from '../config.ts'
+import { tiedControlCount } from '../config.ts'
 import type { BaselineName } from '../contracts/baselines.ts'
 import type { ValidateInputs } from '../inputs.ts'
 import { directionOf } from '../judging/analyse.ts'
@@ -52,7 +52,7 @@ export async function measureBaseline(
     const own = await studyOf(quiet, inputs, source, made)
     const { text, discovery } = own
     const chosen = chooseLatents(claims, text.candidates, discovery, text.discoveryLabels, text.aurocs)
-    const count = controlCount(own.config.controls.tied, chosen.length, own.config.alpha)
+    const count = tiedControlCount(own.config.controls.tied, chosen.length, own.config.alpha)
     const study: Study = { ...own, claims: chosen.length, tied: { ...own.tied, count } }
     const plans = chosen.map(candidate => primaryOnly(planLatent(study, candidate)))
     const test = (tested: readonly LatentPlan[], tied: number, part: string) =>

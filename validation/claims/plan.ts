@@ -6,7 +6,7 @@ import type { TokenWindow } from '../../datasets/document.ts'
 import type { Activations } from '../../latents/activations.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
-import { controlCount, type ValidateConfig } from '../config.ts'
+import { controlCount, tiedControlCount, type ValidateConfig } from '../config.ts'
 import { likenessOf } from '../controls/firing.ts'
 import { type ControlDirections, type ControlKind, controlKinds, controls } from '../controls/index.ts'
 import type { Claim } from '../evidence.ts'
@@ -101,7 +101,7 @@ export function planLatent(study: Study, chosen: Candidate, stated?: StatedClaim
     ? { ablate: [], steer: [] }
     : drawDocuments(validation, latent, { ...config, seed, lot: latent, unitOf: study.unitOf })
   const counts = Object.fromEntries(Object.entries(drawn).map(([kind, { ids }]) => [kind, ids.length]))
-  counts.tied = controlCount(config.controls.tied, study.claims, config.alpha)
+  counts.tied = tiedControlCount(config.controls.tied, study.claims, config.alpha)
   const selection = candidate.concept < 0 ? undefined : selectionOf(study, candidate)
   const claim = claimOf({
     ...{ candidate, concept, target, discovery, documents, controls: counts, stated, config },

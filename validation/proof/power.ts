@@ -27,7 +27,7 @@ export function statedEffect(rows: readonly EffectRow[]): number | null {
   return one!.ablate?.power?.minimumDetectableEffect ?? null
 }
 
-export interface PowerCell extends Pick<HandMade, 'documents' | 'spread' | 'shape'> {
+export interface PowerCell extends Pick<HandMade, 'documents' | 'spread' | 'shape' | 'controls'> {
   /** Studies that state an effect, and studies that look for each. */
   readonly studies: number
   readonly looks: number

@@ -6,7 +6,7 @@
 import { silent } from '../../core/progress.ts'
 import { memoryMetrics, type StageContext } from '../../core/stage.ts'
 import type { LatentPlan } from '../claims/plan.ts'
-import { controlCount, ValidateConfig } from '../config.ts'
+import { controlCount, tiedControlCount, ValidateConfig } from '../config.ts'
 import type { FeatureEvidence } from '../evidence.ts'
 import { checkInputs } from '../inputs.ts'
 import { assemble } from '../judging/assemble.ts'
@@ -78,7 +78,7 @@ export async function planCase(
   const controls = controlCount('auto', family, 0.05)
   const config = ValidateConfig.parse({
     ...{ doses: [1], bootstrap: 200, shuffles: controls, studies: [] },
-    controls: { tied: controls, random: controls, foreign: controls },
+    controls: { tied: tiedControlCount('auto', family, 0.05), random: controls, foreign: controls },
     ...world.settings,
     ...settings,
     ...planted.settings,
