@@ -48,3 +48,103 @@ const rooms: Readonly<Record<string, Room>> = {
       ...['effects.ts', 'judging', 'rounds.ts', 'measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts'],
       ...['inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
+      ...['test-latents.ts', 'supervised', 'baselines', 'studies', 'judge.ts', 'recompute.ts', 'bundle.ts'],
+      ...['validate.ts', 'proof'],
+    ],
+  },
+  labels: {
+    imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae', 'latents', 'validation/evidence.ts'],
+  },
+  dashboard: {
+    imports: ['core', 'statistics', 'datasets', 'runs', 'labels', 'validation/evidence.ts'],
+    order: ['html.ts', 'charts', 'read', 'report', 'server'],
+  },
+  pipeline: {
+    imports: everything,
+    order: [
+      ...['stages', 'toyworld', 'flags.ts', 'help.ts', 'command.ts'],
+      ...['terminal.ts', 'interrupt.ts', 'commands', 'main.ts', 'cli.ts'],
+    ],
+  },
+  bench: { imports: [...everything, 'pipeline', 'tests'] },
+}
+
+/** Tests and what only they use may look anywhere in what their room may see, and into tests/. */
+const testing = /\.(test|fixture|contract)\.ts$/
+
+interface Import {
+  readonly file: string
+  readonly target: string
+}
+
+function filesOf(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .map(entry => join(entry.parentPath, entry.name).slice(root.length))
+    .filter(file => !/^runs\/[^/]+\//.test(file))
+}
+
+function importsOf(folder: string): Import[] {
+  return filesOf(folder).flatMap(file =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(match => ({
+      file,
+      target: normalize(join(dirname(file), match[1]!))
+        .split(sep)
+        .join('/'),
+    })),
+  )
+}
+
+/** Whether a file of `folder` may import `target`. */
+function mayImport(folder: string, { file, target }: Import): boolean {
+  const top = target.split('/')[0]!
+  if (top === folder) return testing.test(file) || floorOf(folder, target) <= floorOf(folder, file)
+  if (testing.test(file) && top === 'tests') return true
+  return rooms[folder]!.imports.some(rule => rule === top || rule === target)
+}
+
+/** The place of a file's sub-room in its room's order. */
+function floorOf(folder: string, file: string): number {
+  const { order = [] } = rooms[folder]!
+  const place = order.indexOf(file.split('/')[1]!)
+  return place < 0 ? order.length : place
+}
+
+describe.each(Object.keys(rooms))('%s', folder => {
+  test('imports only what stands before it', () => {
+    const wrong = importsOf(folder).filter(found => !mayImport(folder, found))
+    expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([])
+  })
+
+  test('has every sub-room in its order, and orders nothing that is not there', () => {
+    const { order } = rooms[folder]!
+    if (!order) return
+    const subRooms = readdirSync(join(root, folder), { withFileTypes: true }).filter(entry => entry.isDirectory())
+    expect(subRooms.map(({ name }) => name).filter(name => !order.includes(name))).toEqual([])
+    expect(order.filter(name => !existsSync(join(root, folder, name)))).toEqual([])
+  })
+})
+
+test('every folder with modules is a room of the table', () => {
+  const folders = readdirSync(root, { withFileTypes: true })
+    .filter(
+      entry => entry.isDirectory() && !entry.name.startsWith('.') && !['node_modules', 'dist'].includes(entry.name),
+    )
+    .map(({ name }) => name)
+    .filter(name => filesOf(name).length > 0 && name !== 'tests')
+  expect(folders.sort()).toEqual(Object.keys(rooms).sort())
+})
+
+test('the table would catch a model that imports an SAE, labels that look into validation, and a step that reads training', () => {
+  expect(mayImport('model', { file: 'model/load.ts', target: 'sae/sae.ts' })).toBe(false)
+  expect(mayImport('labels', { file: 'labels/label.ts', target: 'validation/measure.ts' })).toBe(false)
+  expect(mayImport('labels', { file: 'labels/label.ts', target: 'validation/evidence.ts' })).toBe(true)
+  expect(mayImport('core', { file: 'core/files.ts', target: 'engine/tf.ts' })).toBe(false)
+  expect(mayImport('sae', { file: 'sae/step/step.ts', target: 'sae/training/config.ts' })).toBe(false)
+  expect(mayImport('sae', { file: 'sae/training/train.ts', target: 'sae/step/step.ts' })).toBe(true)
+})
+
+test('imports are found in every form they are written in', () => {
+  expect(importsOf('pipeline')).toContainEqual({ file: 'pipeline/cli.ts', target: 'pipeline/main.ts' })
+  expect(importsOf('pipeline').some(({ target }) => target === 'engine/engine.ts')).toBe(true)
+})

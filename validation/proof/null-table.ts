@@ -50,7 +50,8 @@ export function nullResult(runs: readonly ProvedRun[]): NullResult {
     if (all.length === 0 || below[i]!.count === 0) return true
     const values = p.flatMap(run => run.map(value => (value <= level ? 1 : 0)))
     const clusters = p.flatMap((run, r) => run.map(() => r))
-    const byRun = clusterMeanInterval(values, clusters).low ?? 0
+    // Runs that all have the same share have no interval of their own.
+    const byRun = clusterMeanInterval(values, clusters).low ?? below[i]!.low
     return Math.min(byRun, below[i]!.low) <= level
   })
   const isSupported = ({ verdict }: ProvedRun[number][number]) => verdict === 'pass'

@@ -38,7 +38,8 @@ export async function proveTruths(runs: number, names: readonly TruthName[] = tr
             .reduce((sum, other) => sum + truths[other].concepts.length, 0)
           return truths[name].concepts.map((_, i) => before + i)
         }
-        const features = await run(world, asked.flatMap(latentsOf), contextual, seed)
+        const studies = asked.flatMap(name => kindOf(name).studies ?? [])
+        const features = await run(world, { latents: asked.flatMap(latentsOf), studies, contextual }, seed)
         for (const name of asked) {
           const latents = latentsOf(name)
           found.get(name)!.push(...features.filter(({ claim }) => latents.includes(claim.feature)))
@@ -56,13 +57,20 @@ export async function proveTruths(runs: number, names: readonly TruthName[] = tr
   })
 }
 
-async function run(world: Coordinates, latents: number[], contextual: boolean, seed: number): Promise<Feature[]> {
+interface Asked {
+  readonly latents: readonly number[]
+  readonly studies: readonly string[]
+  readonly contextual: boolean
+}
+
+async function run(world: Coordinates, { latents, studies, contextual }: Asked, seed: number): Promise<Feature[]> {
   const directory = await mkdtemp(join(tmpdir(), 'proof-'))
   const { model, sae, dataset } = world
   const config = ValidateConfig.parse({
     ...{ latents, doses: [1], bootstrap: 200, tokens: 4000, maxTokens: 1000, documents: 10, minimumAuroc: 0.6 },
     // Asked for concepts, latents claim the one that they tell best, however well.
-    ...(contextual ? { claims: 'concept', studies: ['association'] } : { studies: ['dormant', 'specificity'] }),
+    ...(contextual ? { claims: 'concept' } : {}),
+    studies,
   })
   const signal = new AbortController().signal
   const context = { directory, seed, progress: silent, signal, metrics: memoryMetrics() }

@@ -7,5 +7,6 @@ export const dormant: Truth = {
   outcome: 'flagged as dormant',
   concepts: unreadConcepts,
   latent: c => ({ read: telling(c), write: { [telling(c)]: Math.SQRT1_2, [atRest(c)]: Math.SQRT1_2 } }),
+  studies: ['dormant'],
   holds: ({ studies }) => studies.dormant?.dormant === true,
 }

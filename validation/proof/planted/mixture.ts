@@ -9,6 +9,7 @@ export const mixture: Truth = {
   outcome: 'not isolated: the other concept leaks',
   concepts: usedConcepts,
   latent: c => ({ read: telling(c), write: { [telling(c)]: Math.SQRT1_2, [telling(next(c))]: Math.SQRT1_2 } }),
+  studies: ['specificity'],
   holds: ({ claim, studies }) =>
     studies.specificity?.isolated === false &&
     studies.specificity.leaks.includes(`cue=${next(Number(claim.concept?.split('=')[1]))}`),

@@ -8,5 +8,6 @@ export const tokenDetector: Truth = {
   contextual: true,
   concepts: usedConcepts,
   latent: c => ({ read: telling(c), write: { [telling(c)]: 1 } }),
+  studies: ['association'],
   holds: ({ studies }) => studies.association?.finding === 'token',
 }
