@@ -2,7 +2,6 @@
 import { Random } from '../../core/random.ts'
 import { normalCdf } from '../../statistics/distributions/normal.ts'
 import { meanRatio } from '../../statistics/intervals/ratio.ts'
-import type { Claim } from '../evidence.ts'
 import { analyseIntervention } from '../judging/analyse.ts'
 import { analyseSelectivity } from '../judging/selectivity.ts'
 import { analyseStrata } from '../judging/strata.ts'
@@ -77,8 +76,7 @@ function selectivityOf(random: Random): Bounds {
       rows.push({ feature: 0, document: `d${d}`, window: `d${d}#${w}`, tokens: 3, positions, activations, labelled })
     }
   }
-  const claim = { concept: 'c', discovery: { auroc: null } } as unknown as Claim
-  return analyseSelectivity(claim, rows, [], settings)
+  return analyseSelectivity({ ...handMadeClaim, concept: 'c' }, rows, [], settings)
 }
 
 const values = (random: Random, mean: number, spread: number) =>

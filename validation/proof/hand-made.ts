@@ -18,9 +18,20 @@ export interface HandMade {
 }
 
 /** What the hand-made claim says: ablation lowers the target. */
-export const handMadeClaim = {
-  ...{ feature: 0, concept: null, metric: 'target', dose: 1, doses: [], primary: 'ablate', direction: 'decrease' },
-} as unknown as Claim
+export const handMadeClaim: Claim = {
+  ...{
+    feature: 0,
+    stated: 'settings',
+    concept: null,
+    hypothesis: 'drawn by hand',
+    metric: 'target',
+    primary: 'ablate',
+  },
+  ...{ direction: 'decrease', smallestEffect: 0.05, alpha: 0.05, power: 0.8, controls: {}, strata: {}, falsifiers: [] },
+  target: { source: 'activations', separation: 0, counted: { concept: 0, rest: 0 }, tokens: [] },
+  discovery: { density: 0, auroc: null, unit: 1, maximum: 1 },
+  ...{ selection: null, dose: 1, doses: [], documents: { ablate: [], steer: [] } },
+}
 
 /** Share of a document's deviation that its paired controls show, too, each with its own. */
 const controlNoise = 0.25
