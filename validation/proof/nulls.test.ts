@@ -32,7 +32,7 @@ async function prove(name: NullName, { runs = 1, labelled = 0, claims = 8 } = {}
   return found
 }
 
-test.each(['untrained', 'turned'] as const)('%s: of eight claims none is supported', async name => {
+test.each(['untrained'] as const)('%s: of eight claims none is supported', async name => {
   const before = tf.memory().numTensors
   const [run] = await prove(name)
   // What is at the site is read once and kept on the host alone.
