@@ -16,6 +16,7 @@ const schema = z.strictObject({
   scale: z.union([z.enum(['none', 'mean']), z.number().positive()]).default('none'),
   limit: z.int().nullable().default(null),
   kind: z.enum(['a', 'b']).default('a'),
+  parts: z.union([z.literal('all'), z.array(z.enum(['x', 'y']))]).default('all'),
   deep: z.strictObject({ on: z.boolean().default(false).describe('Whether it is on') }).prefault({}),
   dataset: z.strictObject({ path: z.string(), documents: z.int().optional() }).optional(),
   model: z.strictObject({ path: z.string() }),
@@ -25,7 +26,7 @@ const read = (key: string, ...texts: string[]) => readFlag(flag(key), texts)
 
 test('every key is a flag, nested keys by their dotted path', () => {
   expect(flagsOf(schema).map(({ key }) => key)).toEqual(
-    'k rate name sites doses bos scale limit kind deep.on dataset.path dataset.documents model.path'.split(' '),
+    'k rate name sites doses bos scale limit kind parts deep.on dataset.path dataset.documents model.path'.split(' '),
   )
 })
 
@@ -58,6 +59,9 @@ describe('a flag is read as its type', () => {
     ['scale', ['2'], 2],
     ['scale', ['mean'], 'mean'],
     ['limit', ['null'], null],
+    ['parts', ['all'], 'all'],
+    ['parts', ['x'], ['x']],
+    ['parts', ['x,y'], ['x', 'y']],
     ['dataset', ['toyworld'], { path: 'toyworld' }],
     ['dataset', ['{path: x, documents: 3}'], { path: 'x', documents: 3 }],
   ])('%s %j', (key, texts, value) => expect(read(key, ...texts)).toEqual(value))

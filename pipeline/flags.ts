@@ -106,7 +106,7 @@ export function readFlag({ schema }: Flag, texts: readonly string[]): unknown {
   } else {
     readings.push(readScalar(text), text)
     const parts = text.split(',').map(item => item.trim())
-    if (parts.length > 1) readings.push(parts, parts.map(readScalar))
+    if (parts.length > 1 || acceptsList(inner)) readings.push(parts, parts.map(readScalar))
     if (pathOf(inner)) readings.push({ path: text })
   }
   return readings.find(value => schema.safeParse(value).success) ?? readings[0]

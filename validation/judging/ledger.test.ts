@@ -5,11 +5,13 @@ import { type LedgerRun, standingsOf } from './ledger.ts'
 
 const alpha = 0.05
 /** A run of one latent with this q: it passes where that is at most α. */
-const run = (i: number, q: number | null, feature = 7): LedgerRun => ({
+const run = (i: number, q: number | null, feature = 7, test = `test-${i}`): LedgerRun => ({
   run: `run-${i}`,
   started: `2026-01-01T00:00:${String(i).padStart(2, '0')}Z`,
   seed: i,
-  features: [{ feature, alpha, q, tier: 'supported', verdict: q !== null && q <= alpha ? 'pass' : 'inconclusive' }],
+  features: [
+    { feature, alpha, q, test, tier: 'supported', verdict: q !== null && q <= alpha ? 'pass' : 'inconclusive' },
+  ],
 })
 
 describe('the ledger', () => {
@@ -59,5 +61,15 @@ describe('the ledger', () => {
     const others = [run(0, 0.4, 8), run(1, null), run(2, 0.03)]
     expect(standingsOf('run-2', others)[0]).toMatchObject({ standing: 'pass', runs: 1, earlier: 0 })
     expect(standingsOf('run-1', others)[0]).toMatchObject({ qAcross: null, standing: 'inconclusive' })
+  })
+
+  test('the same test again, beside other studies, is no further try; the same effect in another family is one', () => {
+    const again = [run(0, 0.03, 7, 'same'), run(1, 0.03, 7, 'same'), run(2, 0.03, 7, 'same')]
+    for (const { run: id } of again)
+      expect(standingsOf(id, again)[0]).toMatchObject({ runs: 1, qAcross: 0.03, standing: 'pass' })
+    // Others that did the same as each other are one try, too.
+    const beside = [...again, run(3, 0.2)]
+    expect(standingsOf('run-3', beside)[0]).toMatchObject({ runs: 2 })
+    expect(standingsOf('run-0', beside)[0]).toMatchObject({ runs: 2, standing: 'inconclusive' })
   })
 })

@@ -6,6 +6,7 @@
  * depend on each other. A first run is not corrected; whoever tries twenty seeds has a family of twenty, for every one of them.
  * A run's bytes do not depend on which others there are: this is done when a verdict is printed.
  */
+import { hashValue } from '../../core/hash.ts'
 import { adjust } from '../../statistics/multiplicity/family.ts'
 import type { Verdict } from '../contracts/common.ts'
 import type { Tier } from '../contracts/tier.ts'
@@ -26,6 +27,11 @@ export interface LedgerEntry {
   readonly alpha: number
   /** Of the primary test within its run; null where nothing was tested. */
   readonly q: number | null
+  /**
+   * What was tested and came out, as a hash: claim, effect, controls and q. A run that did the same again, beside other studies,
+   * had no further chance and is no further try.
+   */
+  readonly test: string
 }
 
 /** A latent's verdict in a run, seen among all runs. */
@@ -53,6 +59,11 @@ export function ledgerRun(
       tier: tier.tier,
       alpha: claim.alpha,
       q: feature[claim.primary]?.test.q ?? null,
+      test: hashValue({
+        claim,
+        target: feature[claim.primary]?.metrics.target ?? null,
+        q: feature[claim.primary]?.test.q ?? null,
+      }),
     })),
   }
 }
@@ -62,8 +73,14 @@ export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing
   const own = ledger.find(one => one.run === run)
   if (!own) throw new Error(`The run ${run} is not in its ledger.`)
   return own.features.map(entry => {
-    const tests = ledger.flatMap(({ run, started, features }) =>
-      features.flatMap(one => (one.feature === entry.feature && one.q !== null ? [{ run, started, q: one.q }] : [])),
+    const all = ledger.flatMap(({ run, started, features }) =>
+      features.flatMap(one =>
+        one.feature === entry.feature && one.q !== null ? [{ run, started, q: one.q, test: one.test }] : [],
+      ),
+    )
+    // The same test again is this run's where it is one of them, and otherwise the first one's.
+    const tests = all.filter(
+      one => one.run === run || (one.test !== entry.test && all.find(({ test }) => test === one.test)!.run === one.run),
     )
     const earlier = tests.filter(test => test.run !== run && test.started < own.started).length
     const place = tests.findIndex(test => test.run === run)
