@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readTable } from '../datasets/tables.ts'
+import { labelsSchema } from '../labels/feature.ts'
 import type { StageResult, StageResults } from '../pipeline/stages/perform.ts'
 import type { RunManifest } from '../runs/run.ts'
 import { runCli, runHere, startCli } from './cli.ts'
@@ -261,7 +262,10 @@ test('the stability of one SAE in another is a table that labels join', async ()
   )
   expect(found).toMatchObject({ exact: true, output: table, mccBound: found.mcc })
   const { directory } = await ok('together', 'label', '--sae', a!, '--stability', table, '--tokens', '2000')
-  const { stability } = await readTable(join(directory, 'features.parquet'), { columns: ['stability'], schema: 2 })
+  const { stability } = await readTable(join(directory, 'features.parquet'), {
+    columns: ['stability'],
+    schema: labelsSchema,
+  })
   expect(stability).toEqual(found.stability)
   const wrong = await cli('together', 'label', '--sae', b!, '--stability', table, '--tokens', '2000')
   expect(wrong.code).toBe(1)

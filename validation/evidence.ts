@@ -8,6 +8,9 @@ import { FalsifierFound, StratumHeld } from './contracts/conditions.ts'
 import { LatentFindings, SaeFindings } from './contracts/index.ts'
 import { Tier, TierFound } from './contracts/tier.ts'
 
+/** Version of effects.parquet, the table of raw values beside the evidence; readers refuse others. */
+export const effectsSchema = 3
+
 export { Claim, Claims, ClaimsSource } from './contracts/claim.ts'
 export { Tier, tierNames } from './contracts/tier.ts'
 

@@ -2,10 +2,8 @@
 import { join } from 'node:path'
 import type { ColumnValues } from '../datasets/columns.ts'
 import { type Column, readTable, writeTable } from '../datasets/tables.ts'
+import { effectsSchema } from './evidence.ts'
 import type { EffectRow, SelectivityRow } from './rows.ts'
-
-/** Version of effects.parquet; readers refuse others. */
-const effectsSchema = 3
 
 const effectColumns = {
   feature: 'int32',

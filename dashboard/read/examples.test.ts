@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { writeTable } from '../../datasets/tables.ts'
+import { labelsSchema } from '../../labels/feature.ts'
 import { writeExamples } from '../report/made-up.fixture.ts'
 import { readExamples } from './examples.ts'
 
@@ -44,6 +45,10 @@ test('a table with rows that are no examples is refused in a sentence', async ()
     activations: { type: 'list<float32>', values: [[1]] },
   } as const
   const text = { type: 'string', values: ['x'] } as const
-  await writeTable(join(folder, 'examples.parquet'), { ...columns, ...lists, group: text, window: text }, { schema: 2 })
+  await writeTable(
+    join(folder, 'examples.parquet'),
+    { ...columns, ...lists, group: text, window: text },
+    { schema: labelsSchema },
+  )
   await expect(readExamples(folder, new Set([1]))).rejects.toThrow(/examples\.parquet is wrong at row 0, tokens/)
 })

@@ -7,8 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Metrics } from '../../core/stage.ts'
 import { writeTable } from '../../datasets/tables.ts'
 import { evidenceOf, featureOf } from '../../labels/evidence.fixture.ts'
+import { labelsSchema } from '../../labels/feature.ts'
 import { writeFeatures, writeJsonLines } from '../../labels/files.ts'
 import { RunStore } from '../../runs/store.ts'
+import { effectsSchema } from '../../validation/evidence.ts'
 import { createApp } from './app.ts'
 import { hostsOf } from './guard.ts'
 
@@ -45,7 +47,7 @@ beforeAll(async () => {
         control: { type: 'string', values: ['feature', 'random', 'feature'] },
         target: { type: 'float64', values: [-0.5, 0.125, 0] },
       },
-      { schema: 2 },
+      { schema: effectsSchema },
     )
   })
   const labelled = (directory: string) => {
@@ -69,7 +71,7 @@ beforeAll(async () => {
           tokens: { type: 'list<string>', values: [['a', '</mark><script>']] },
           activations: { type: 'list<float32>', values: [[0, 1]] },
         },
-        { schema: 2 },
+        { schema: labelsSchema },
       ),
     ]).then(() => undefined)
   }

@@ -1,10 +1,8 @@
 import { z } from 'zod'
 import { readTable } from '../../../datasets/tables.ts'
+import { effectsSchema } from '../../../validation/evidence.ts'
 import { rowOf, select } from '../../read/select.ts'
 import { defineRoute } from '../route.ts'
-
-/** Version of effects.parquet that is read. */
-const effectsSchema = 2
 
 export default defineRoute({
   path: '/api/runs/{run}/effects',
