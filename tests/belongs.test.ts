@@ -54,7 +54,7 @@ beforeAll(async () => {
   await ok(`train ${training} --name sae-a`)
   await ok(`train ${training} --seed 7 --name sae-b`)
   const small =
-    '--controls.tied 19 --controls.random 19 --controls.foreign 19 --documents 4 --tokens 1500 --maxTokens 1500 --bootstrap 200'
+    '--controls.tied 19 --controls.random 19 --controls.foreign 19 --documents 4 --tokens 1500 --maxTokens 1500 --bootstrap 200 --studies halves'
   await ok(`validate --sae sae-a --latents 1 ${small} --doses 1 --name found`)
   await ok(`label --sae sae-a --evidence found --tokens 1500 --name named`)
   await ok(`sae compare sae-a sae-b --draws 0 --output ${at('shared.parquet')}`)

@@ -288,6 +288,7 @@ validate:
   maxTokens: 2000
   bootstrap: 200
   controls: { tied: 19, random: 19, foreign: 19 }
+  studies: []
 `,
   )
   const { code, stdout, stderr } = await cli('pipeline', 'run', path, '--json')

@@ -35,7 +35,7 @@ async function pipeline(runs: string, ...args: string[]): Promise<unknown> {
 const stages = {
   train: 'train --capture captured --latents 32 --k 8 --epochs 2 --batchTokens 64 --deadAfterTokens 5000'.split(' '),
   validate:
-    'validate --sae trained --latents 1 --documents 6 --controls.tied 19 --controls.random 19 --controls.foreign 19 --bootstrap 200 --tokens 2000 --maxTokens 2000'.split(
+    'validate --sae trained --latents 1 --documents 6 --controls.tied 19 --controls.random 19 --controls.foreign 19 --bootstrap 200 --tokens 2000 --maxTokens 2000 --studies halves'.split(
       ' ',
     ),
   label: 'label --sae trained --evidence validated --tokens 2000'.split(' '),
