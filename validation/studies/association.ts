@@ -144,6 +144,9 @@ function validationRows(
   return rows.all()
 }
 
+/** Tied controls that the latent is ranked among here: a rank, and no family, rests on them. */
+const comparedControls = 99
+
 /** AUROC within token of the latent's tied controls. */
 function tiedRows(study: Study, { concept, tied }: LatentPlan): AssociationRow[] {
   if (!tied.selection || tied.selection.concept !== concept) return []
@@ -151,7 +154,7 @@ function tiedRows(study: Study, { concept, tied }: LatentPlan): AssociationRow[]
   const directions = selectedDirections(study.tied, text.discoveryLabels, tied.selection, {
     density: tied.density,
     seed,
-    round: { start: 0, end: study.tied.count },
+    round: { start: 0, end: Math.min(comparedControls, study.tied.count) },
   })
   const thresholds = thresholdsAt(project(study.tied.discovery, directions), tied.density)
   const held = activationsAbove(project(study.tied.validation, directions), thresholds, study.tied.value)

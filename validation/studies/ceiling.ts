@@ -31,7 +31,7 @@ const itself = 'latent'
 export const ceiling = latentStudy<Row, CeilingFound>({
   name: 'ceiling',
   question: 'How much of what a direction told the concept does, does the latent do?',
-  byDefault: true,
+  byDefault: false,
   definitions: {
     methods:
       'directions fitted on discovery text to tokens with the concept, or where the latent fires, under the latent’s own edits: same documents, same positions, equal ‖Δx‖ at each; a prompt has no such norm and stands beside steering',

@@ -40,7 +40,7 @@ type Row = {
 export const doses = latentStudy<Row, DosesFound>({
   name: 'doses',
   question: 'Does more of the latent do more, as the gradient says, and how far before it does harm?',
-  byDefault: true,
+  byDefault: false,
   definitions: {
     points:
       'effects of adding dose × p99 of the latent’s direction at every position after the first, in documents where it is silent (strengths)',
