@@ -12,6 +12,9 @@ export class UserError extends Error {
   }
 }
 
+/** What was asked for by name or id is not there. */
+export class NotThereError extends UserError {}
+
 /** A fault of the surroundings that may pass, such as a full disk or no network: exit code 75. */
 export class FaultError extends UserError {
   override readonly exitCode: number = 75

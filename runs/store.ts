@@ -6,7 +6,7 @@
  */
 import { readdir, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { codeOf, messageOf, UserError } from '../core/errors.ts'
+import { codeOf, messageOf, NotThereError, UserError } from '../core/errors.ts'
 import { makeFolder, writeError, writeJson } from '../core/files.ts'
 import { takeLock } from '../core/lock.ts'
 import { nearest } from '../core/nearest.ts'
@@ -54,7 +54,7 @@ export class RunStore {
       if (directory && manifest) return { directory, manifest }
     }
     const ids = (await this.#folders()).map(folder => basename(folder))
-    throw new UserError(`There is no run ${reference} in ${this.directory}.`, {
+    throw new NotThereError(`There is no run ${reference} in ${this.directory}.`, {
       fix: ids.length
         ? `Did you mean ${nearest(reference, ids, 3).join(', ')}? \`pipeline runs list\` shows all.`
         : 'This store is empty; --runs-dir or PIPELINE_RUNS names another.',

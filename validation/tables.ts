@@ -5,8 +5,8 @@ import { type Column, readTable, writeTable } from '../datasets/tables.ts'
 import { effectsSchema } from './evidence.ts'
 import type { EffectRow, SelectivityRow } from './rows.ts'
 
-const effectColumns = {
-  feature: 'int32',
+/** What is measured of a latent on a document under one direction. */
+export const measuredColumns = {
   intervention: 'string',
   dose: 'float64',
   control: 'string',
@@ -19,6 +19,8 @@ const effectColumns = {
   loss: 'float64?',
   kl: 'float64?',
 } as const
+
+const effectColumns = { feature: 'int32', ...measuredColumns } as const
 
 /** Columns of a table of rows, by the row's keys: a type, with `?` where the value may be missing. */
 export type RowColumns = Readonly<Record<string, ColumnValues['type'] | `${ColumnValues['type']}?`>>

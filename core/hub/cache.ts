@@ -1,6 +1,6 @@
 /** The hub's cache on disk, in the layout that Hugging Face's own programs share: blobs by hash, snapshots as links to them. */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, symlink } from 'node:fs/promises'
+import { readFile, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { codeOf, UserError } from '../errors.ts'
@@ -75,9 +75,6 @@ export class RepositoryCache {
   }
 
   async makeBlobFolder(): Promise<void> {
-    const folder = join(this.folder, 'blobs')
-    await mkdir(folder, { recursive: true }).catch(error => {
-      throw writeError(folder, error)
-    })
+    await makeFolder(join(this.folder, 'blobs'))
   }
 }

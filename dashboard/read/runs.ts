@@ -1,7 +1,7 @@
 /** The runs of a store as pages and programs see them: manifests read again only where their file has changed. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UserError } from '../../core/errors.ts'
+import { NotThereError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import { RunId } from '../../runs/run.ts'
@@ -29,7 +29,7 @@ export class Runs {
 
   /** The run with this id, in the store itself: never a path. */
   async find(id: string): Promise<FinishedRun> {
-    if (!RunId.safeParse(id).success) throw new UserError(`${JSON.stringify(id)} is not the id of a run.`)
+    if (!RunId.safeParse(id).success) throw new NotThereError(`${JSON.stringify(id)} is not the id of a run.`)
     return this.store.find(id)
   }
 

@@ -1,7 +1,7 @@
 /** The server as a function from requests to answers: the guard, the API, the pages. It reads files and writes none. */
 import * as arrow from 'apache-arrow'
 import { type Context, Hono } from 'hono'
-import { messageOf, UserError } from '../../core/errors.ts'
+import { messageOf, NotThereError, UserError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
 import { shown } from '../html.ts'
 import { Runs } from '../read/runs.ts'
@@ -73,9 +73,7 @@ export function createApp({ directory, guard, version, onBug }: AppOptions): Hon
 const routeOf = (path: string) => path.replace(/\{(\w+)\}/g, ':$1')
 
 /** A thing that is not there is 404; what was asked wrongly is 400. */
-function statusOf(error: UserError): 400 | 404 {
-  return /^There is no run|has no latent|is not the id of a run/.test(error.message) ? 404 : 400
-}
+const statusOf = (error: UserError) => (error instanceof NotThereError ? 404 : 400)
 
 /** What a page says that cannot be made. */
 const problemPage = ({ message, fix }: UserError) => ({

@@ -19,6 +19,7 @@ import { pairedDifference } from '../judging/paired.ts'
 import { groupRows, isPaired } from '../judging/values.ts'
 import { measureLatent, sourcesOf } from '../measure.ts'
 import { type EffectRow, fewestDocuments } from '../rows.ts'
+import { measuredColumns } from '../tables.ts'
 import { latentStudy, type StudyContext, type TestedLatent } from './study.ts'
 
 /** Controls of each kind: their mean is what is taken off, so that a few do. */
@@ -53,19 +54,7 @@ export const transfer = latentStudy<TransferRow, Transfer>({
     verdict:
       'pass where the interval of the difference lies beyond the smallest effect of interest in the claimed direction, fail where it lies short of it',
   },
-  columns: {
-    intervention: 'string',
-    dose: 'float64',
-    control: 'string',
-    controlId: 'int32?',
-    document: 'string',
-    window: 'string',
-    positions: 'int32',
-    norm: 'float64',
-    target: 'float64',
-    loss: 'float64?',
-    kl: 'float64?',
-  },
+  columns: measuredColumns,
   measure,
   judge: (tested, settings) => tested.map(one => judgeOne(one, settings)),
 })

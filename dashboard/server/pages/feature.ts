@@ -1,5 +1,5 @@
 /** One feature, in the order of evidence: what was tested and came out, then where it fires. */
-import { UserError } from '../../../core/errors.ts'
+import { NotThereError } from '../../../core/errors.ts'
 import { readFeatures } from '../../../labels/files.ts'
 import { readEvidence } from '../../../validation/evidence.ts'
 import { readExamples } from '../../read/examples.ts'
@@ -14,7 +14,7 @@ export const featurePage: PageRoute = {
     const features = await runs.kept(labels, 'features.jsonl', () => readFeatures(labels.directory))
     const place = /^\d{1,9}$/.test(latent!) ? features.findIndex(feature => feature.latent === Number(latent)) : -1
     const feature = features[place]
-    if (!feature) throw new UserError(`The run ${run} has no latent ${JSON.stringify(latent)}.`)
+    if (!feature) throw new NotThereError(`The run ${run} has no latent ${JSON.stringify(latent)}.`)
     const examples = await readExamples(labels.directory, new Set([feature.latent]))
     const input = labels.manifest.inputs.find(({ role }) => role === 'evidence')
     const tested = input?.run === undefined ? undefined : await runs.finished(input.run, 'validate')

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { UserError } from '../../../core/errors.ts'
+import { NotThereError } from '../../../core/errors.ts'
 import { FeatureEvidence, readEvidence } from '../../../validation/evidence.ts'
 import { readExamples } from '../../read/examples.ts'
 import { rowOf } from '../../read/select.ts'
@@ -29,7 +29,7 @@ export default defineRoute({
     const { columns, sha256 } = await featureColumns(sources, run!)
     const number = /^\d{1,9}$/.test(latent!) ? Number(latent) : -1
     const row = columns.latent!.indexOf(number)
-    if (row < 0) throw new UserError(`The run ${run} has no latent ${JSON.stringify(latent)}.`)
+    if (row < 0) throw new NotThereError(`The run ${run} has no latent ${JSON.stringify(latent)}.`)
     const { directory } = await sources.runs.finished(run!, 'label')
     const examples = await readExamples(directory, new Set([number]))
     return {
