@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
-import { any, type Harmless, sameAs } from './known-keys.ts'
+import { any, type Harmless, sameAs, summaryHead } from './known-keys.ts'
 import { linear, norm } from './names.ts'
 
 const Config = Common.extend({
@@ -26,12 +26,7 @@ const own: Harmless = {
   max_position_embeddings: sameAs('n_positions', 1024),
   n_ctx: any,
   // A head for other tasks.
-  summary_type: any,
-  summary_use_proj: any,
-  summary_activation: any,
-  summary_proj_to_labels: any,
-  summary_first_dropout: any,
-  summary_last_dropout: any,
+  ...summaryHead,
   // Float32 is what it is, in whichever order it is computed.
   reorder_and_upcast_attn: any,
 }

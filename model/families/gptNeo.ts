@@ -4,7 +4,7 @@ import { UserError } from '../../core/errors.ts'
 import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { headsOf } from './heads.ts'
-import { any, type Harmless, sameAs } from './known-keys.ts'
+import { any, type Harmless, sameAs, summaryHead } from './known-keys.ts'
 import { linear, norm } from './names.ts'
 
 const Kind = z.enum(['global', 'local'])
@@ -33,11 +33,7 @@ const own: Harmless = {
   attention_layers: any,
   resid_dropout: any,
   embed_dropout: any,
-  summary_type: any,
-  summary_use_proj: any,
-  summary_activation: any,
-  summary_proj_to_labels: any,
-  summary_first_dropout: any,
+  ...summaryHead,
 }
 
 export function gptNeo(config: unknown): Outline {

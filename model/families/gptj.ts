@@ -7,7 +7,7 @@ import { UserError } from '../../core/errors.ts'
 import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { headsOf } from './heads.ts'
-import { any, type Harmless, only, sameAs } from './known-keys.ts'
+import { any, type Harmless, only, sameAs, summaryHead } from './known-keys.ts'
 import { linear, norm } from './names.ts'
 import { once } from './once.ts'
 import { rotaryOf } from './rope.ts'
@@ -32,11 +32,7 @@ const own: Harmless = {
   n_ctx: any,
   rotary: only(true),
   scale_attn_weights: only(true),
-  summary_type: any,
-  summary_use_proj: any,
-  summary_activation: any,
-  summary_proj_to_labels: any,
-  summary_first_dropout: any,
+  ...summaryHead,
 }
 
 export function gptj(config: unknown): Outline {

@@ -9,6 +9,16 @@ export type Harmless = Readonly<Record<string, (value: unknown, config: Readonly
 /** Whatever it is. */
 export const any = (): boolean => true
 
+/** The head that sums up a text, which a language model does not have. */
+export const summaryHead: Harmless = {
+  summary_type: any,
+  summary_use_proj: any,
+  summary_activation: any,
+  summary_proj_to_labels: any,
+  summary_first_dropout: any,
+  summary_last_dropout: any,
+}
+
 /** One of these values. */
 export const only =
   (...values: unknown[]) =>
