@@ -145,6 +145,15 @@ async function rowsOf(directory: string, site = resid) {
 }
 const manifestOf = async (directory: string) => (await openCapture(directory)).manifest
 
+/** Aborts when so many tokens have been through the model. */
+function abortAfter(tokens: number) {
+  const controller = new AbortController()
+  const update = (done: number) => {
+    if (done >= tokens) controller.abort()
+  }
+  return { signal: controller.signal, progress: { ...silent, update } }
+}
+
 describe('a capture of everything', () => {
   test('holds every token of the training windows but position 0, with the values the model has there', async () => {
     const { directory, summary } = await run()
@@ -288,6 +297,50 @@ describe('sampling', () => {
     for (const { stratum, weight } of rows) expect(weight).toBeCloseTo(1 / sampling.strata[stratum]!.probability, 5)
   })
 
+  test('neyman: by the spread that a pilot measures, which is kept, and cut or not the bytes are the same', async () => {
+    // Positions differ in spread: the block's output sums the embeddings so far.
+    const settings = {
+      tokens: 400,
+      strata: ['position'],
+      positionBands: [4, 10],
+      allocation: 'neyman',
+      pilotTokens: 600,
+    }
+    const fake = fakeModel()
+    const { directory, config } = await run(settings, { model: fake.model })
+    const { sampling } = await manifestOf(directory)
+    expect(Math.abs(sampling.pilot!.rows - 600)).toBeLessThan(4 * Math.sqrt(600))
+    const [first, second, third] = sampling.pilot!.spreads as [number, number, number]
+    expect([second > 1.2 * first, third > 1.2 * second]).toEqual([true, true])
+    const expected = sampling.strata.map(({ population, probability }) => population * probability)
+    expect(expected.reduce((a, b) => a + b)).toBeCloseTo(400, 6)
+    const rates = sampling.strata.map(({ probability }, i) => probability / sampling.pilot!.spreads[i]!)
+    for (const rate of rates) expect(rate / rates[0]!).toBeCloseTo(1, 9)
+
+    const again = join(folder, 'pilot-cut')
+    const cut = capture(contextOf(again, abortAfter(1000)), { model: fakeModel().model, dataset, config })
+    await expect(cut).rejects.toMatchObject({ name: 'InterruptedError' })
+    expect(await readdir(again)).toContain('pilot.note.json')
+    await capture(contextOf(again), { model: fakeModel().model, dataset, config })
+    expect(await filesOf(again)).toEqual(await filesOf(directory))
+    const passes = fake.passes()
+    await capture(contextOf(directory), { model: fake.model, dataset, config })
+    expect(fake.passes()).toBe(passes)
+    const poisoned = run(settings, { model: fakeModel({ poison: 9 }).model })
+    await expect(poisoned).rejects.toThrow(/An activation at .* is NaN/)
+  })
+
+  test('counts: as given, each stratum close to its own', async () => {
+    const counts = [
+      { stratum: { language: 'fi' }, tokens: 100 },
+      { stratum: { language: 'en' }, tokens: 200 },
+    ]
+    const { sampling } = await manifestOf((await run({ strata: ['language'], allocation: 'counts', counts })).directory)
+    expect(sampling.strata.map(({ population, probability }) => population * probability)).toEqual([200, 100])
+    for (const [i, { sample }] of sampling.strata.entries())
+      expect(Math.abs(sample - [200, 100][i]!)).toBeLessThan(4 * Math.sqrt(200))
+  })
+
   test('strata are what they are named for, and counted right', async () => {
     const { directory } = await run({ strata: ['language', 'position', 'frequency'], frequencyBands: [0.02] })
     const { sampling } = await manifestOf(directory)
@@ -344,14 +397,6 @@ describe('statistics', () => {
 })
 
 describe('a capture that is cut', () => {
-  /** Aborts when so many tokens have been through the model. */
-  function abortAfter(tokens: number) {
-    const controller = new AbortController()
-    const update = (done: number) => {
-      if (done >= tokens) controller.abort()
-    }
-    return { signal: controller.signal, progress: { ...silent, update } }
-  }
   const settings = { sites: [resid, 'hook_embed'], shardRows: 300 }
 
   test.each([1, 700, 1500, 2400])(

@@ -14,10 +14,12 @@ import type { StageContext } from '../core/stage.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import { type CaptureManifest, readCaptureManifest } from '../datasets/shards/index.ts'
 import type { Model } from '../model/model.ts'
+import { checkAllocation, inclusionProbabilities } from './allocation.ts'
 import type { CaptureConfig } from './config.ts'
-import { captureShard, findSites } from './forward.ts'
+import { type CapturedSite, captureShard, findSites } from './forward.ts'
 import { type ManifestInputs, manifestJson, manifestOf, type Sampling } from './manifest.ts'
-import { inclusionProbabilities, planShards, type ShardPlan, selectTokens } from './sampling.ts'
+import { notedPilot, notePilot, type Pilot, takePilot } from './pilot.ts'
+import { planShards, type ShardPlan, selectTokens } from './sampling.ts'
 import { type FinishedShard, finishedShard, removeNotes, writeShard } from './shards.ts'
 import { stratify } from './strata.ts'
 import { encodeWindows } from './windows.ts'
@@ -48,13 +50,15 @@ export interface CaptureInputs {
 export async function capture(context: StageContext, inputs: CaptureInputs): Promise<CaptureSummary> {
   const { model, dataset, config } = inputs
   const { directory, seed } = context
+  checkAllocation(config)
   const sites = findSites(model, config.sites)
   checkTokens(model, dataset)
-  const sampling = sample(dataset, config, seed)
-  const plans = planShards(sampling.selected, config.shardRows)
-  const work: Work = { ...inputs, sites, sampling, seed, plans, key: keyOf(inputs, seed) }
   await mkdir(directory, { recursive: true })
   await removePartials(directory)
+  const key = keyOf(inputs, seed)
+  const sampling = await sample(context, inputs, sites, key)
+  const plans = planShards(sampling.selected, config.shardRows)
+  const work: Work = { ...inputs, sites, sampling, seed, plans, key }
 
   // The manifest comes last: a directory with `capture.json` is a whole capture.
   const manifest = (await wholeCapture(directory, work)) ?? (await computeCapture(context, work))
@@ -81,15 +85,42 @@ function keyOf({ model, dataset, config }: CaptureInputs, seed: number): string 
   return hashValue({ model: model.hash, dataset: dataset.hash, settings, seed })
 }
 
-function sample(dataset: TokenDataset, config: CaptureConfig, seed: number): Sampling {
+async function sample(
+  context: StageContext,
+  { model, dataset, config }: CaptureInputs,
+  sites: readonly CapturedSite[],
+  key: string,
+): Promise<Sampling> {
   const strata = stratify(dataset, config)
-  const probabilities = inclusionProbabilities(strata.population, config.tokens, config.allocation)
-  const selected = selectTokens(strata, probabilities, seed)
+  const pilot = config.allocation === 'neyman' ? await pilotOf(context, { model, config, sites, strata }, key) : null
+  const probabilities = inclusionProbabilities(strata, config, pilot?.spreads)
+  const selected = selectTokens(strata, probabilities, context.seed)
   if (selected.length === 0)
     throw new UserError(`No token of ${dataset.name} is left to capture.`, {
       fix: 'Exclude fewer positions or tokens, ask for more tokens, or give more text.',
     })
-  return { strata, probabilities, selected }
+  return { strata, probabilities, selected, pilot }
+}
+
+/** The pilot that an earlier call took here, or one taken now and noted, so that a capture has one pilot only. */
+async function pilotOf(
+  { directory, seed, signal }: StageContext,
+  inputs: Parameters<typeof takePilot>[0],
+  key: string,
+): Promise<Pilot> {
+  if (existsSync(join(directory, 'capture.json'))) {
+    const { pilot } = (await readCaptureManifest(directory)).sampling
+    if (pilot?.spreads.length === inputs.strata.population.length) return pilot
+  }
+  const noted = await notedPilot(directory, key)
+  if (noted) return noted
+  const pilot = await takePilot(inputs, seed, () => stopWhereAborted(signal))
+  await notePilot(directory, key, pilot)
+  return pilot
+}
+
+function stopWhereAborted({ aborted }: AbortSignal): void {
+  if (aborted) throw new InterruptedError('The capture was interrupted.', { fix: 'Start it again to go on.' })
 }
 
 /** Refuses tokens beyond the model's vocabulary: the tokenizer is another model's. */
@@ -163,7 +194,7 @@ async function computeShards(
     'tokens',
   )
   const onTokens = (count: number) => {
-    if (signal.aborted) throw new InterruptedError('The capture was interrupted.', { fix: 'Start it again to go on.' })
+    stopWhereAborted(signal)
     tokens += count
     progress.update(tokens)
   }

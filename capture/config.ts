@@ -3,6 +3,9 @@ import { z } from 'zod'
 
 const increasing = (edges: readonly number[]) => edges.every((edge, i) => i === 0 || edge > edges[i - 1]!)
 
+/** How rows may be divided among strata (`allocation.ts`). */
+export const allocations = ['proportional', 'equal', 'square-root', 'neyman', 'counts'] as const
+
 export const CaptureConfig = z.strictObject({
   sites: z
     .array(z.string().min(1))
@@ -14,9 +17,26 @@ export const CaptureConfig = z.strictObject({
     .default([])
     .describe("What to sample by: document fields, and 'position' and 'frequency' for their bands"),
   allocation: z
-    .enum(['proportional', 'equal'])
+    .enum(allocations)
     .default('proportional')
-    .describe('Sample every stratum at one rate, or as many tokens from each (all of a stratum that has fewer)'),
+    .describe(
+      'Rows of a stratum: at one rate, as many from each, by the root of its size, by size × spread, or as counts says',
+    ),
+  counts: z
+    .array(
+      z.strictObject({
+        stratum: z.record(z.string(), z.string()).describe('Values of fields, e.g. { language: fi }'),
+        tokens: z.int().min(1).describe('Rows of the strata that have these values, all together'),
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe('Allocation counts: the rows of every stratum'),
+  pilotTokens: z
+    .int()
+    .min(2)
+    .optional()
+    .describe('Allocation neyman: tokens on which the spread of the strata is measured first (default: 2000)'),
   positionBands: z
     .array(z.int().min(1))
     .refine(increasing, 'must increase')

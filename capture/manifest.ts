@@ -5,6 +5,7 @@ import type { CaptureManifest, ShardRecord, WindowsRecord } from '../datasets/sh
 import type { Model } from '../model/model.ts'
 import type { CaptureConfig } from './config.ts'
 import type { CapturedSite } from './forward.ts'
+import type { Pilot } from './pilot.ts'
 import type { SelectedTokens } from './sampling.ts'
 import { type Moments, mergeMoments, statisticsOf } from './statistics.ts'
 import { excludedTokens, type Strata } from './strata.ts'
@@ -14,6 +15,8 @@ export interface Sampling {
   readonly strata: Strata
   readonly probabilities: readonly number[]
   readonly selected: readonly SelectedTokens[]
+  /** What rows were divided by, for Neyman's allocation; null for the others. */
+  readonly pilot: Pilot | null
 }
 
 export interface ManifestInputs {
@@ -32,13 +35,13 @@ export function manifestOf(
   moments: readonly (readonly Moments[])[],
   windowsTable: WindowsRecord,
 ): CaptureManifest {
-  const { strata, probabilities, selected } = sampling
+  const { strata, probabilities, selected, pilot } = sampling
   const samples = strata.population.map(() => 0)
   for (const window of selected) for (const stratum of window.strata) samples[stratum]!++
   const windows: Record<string, number> = { train: 0, discovery: 0, validation: 0, outOfDistribution: 0 }
   for (const { split } of dataset.windows) windows[split]!++
   return {
-    schema: 2,
+    schema: 3,
     model: { name: nameOfPath(model.path), hash: model.hash, family: model.config.family },
     weight_processing: 'none',
     tokenizer: { hash: dataset.tokenizerHash },
@@ -67,6 +70,7 @@ export function manifestOf(
       fields: [...config.strata],
       allocation: config.allocation,
       tokens: config.tokens ?? null,
+      pilot: pilot && { rows: pilot.rows, spreads: [...pilot.spreads] },
       excludePositions: [...config.excludePositions],
       excludeTokens: excludedTokens(dataset, config),
       positionBands: [...config.positionBands],

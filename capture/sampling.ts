@@ -4,41 +4,25 @@
  * weighted sums over the rows estimate sums over the population without bias (Horvitz and Thompson 1952).
  */
 import { uniformOf } from '../core/random.ts'
-import type { CaptureConfig } from './config.ts'
 import type { EligibleTokens, Strata } from './strata.ts'
-
-/**
- * Inclusion probability of each stratum for `tokens` rows in all. Proportional: the same for all. Equal: min(population,
- * quota) / population, with the one quota for which the expected rows add up to `tokens`.
- */
-export function inclusionProbabilities(
-  population: readonly number[],
-  tokens: number | undefined,
-  allocation: CaptureConfig['allocation'],
-): number[] {
-  const total = population.reduce((sum, count) => sum + count, 0)
-  if (tokens === undefined || tokens >= total) return population.map(() => 1)
-  if (allocation === 'proportional') return population.map(() => tokens / total)
-  let left = tokens
-  let quota = 0
-  const ascending = [...population].sort((a, b) => a - b)
-  for (const [i, count] of ascending.entries()) {
-    quota = left / (ascending.length - i)
-    if (count > quota) break
-    left -= count
-  }
-  return population.map(count => Math.min(1, quota / count))
-}
 
 /** A window's tokens that were taken: position and stratum of each. */
 export type SelectedTokens = EligibleTokens
 
-/** The tokens of each window that are taken; windows without any are left out. */
-export function selectTokens(strata: Strata, probabilities: readonly number[], seed: number): SelectedTokens[] {
+/**
+ * The tokens of each window that are taken; windows without any are left out. Draws for different purposes are
+ * independent of each other.
+ */
+export function selectTokens(
+  strata: Strata,
+  probabilities: readonly number[],
+  seed: number,
+  purpose: 'capture' | 'pilot' = 'capture',
+): SelectedTokens[] {
   return strata.windows.flatMap(({ window, positions, strata: own }) => {
     const taken = Array.from(positions.keys()).filter(i => {
       const probability = probabilities[own[i]!]!
-      return probability >= 1 || uniformOf(seed, 'capture', window.id, positions[i]!) < probability
+      return probability >= 1 || uniformOf(seed, purpose, window.id, positions[i]!) < probability
     })
     if (taken.length === 0) return []
     if (taken.length === positions.length) return [{ window, positions, strata: own }]

@@ -41,6 +41,14 @@ export interface FinishedShard {
   readonly moments: readonly Moments[]
 }
 
+/** Throws a `UserError` for the first row [width] of a site that holds NaN or an infinity, with its place in the text. */
+export function refuseNotFinite(plan: ShardPlan, site: string, width: number, values: Float32Array): void {
+  const at = values.findIndex(value => !Number.isFinite(value))
+  if (at < 0) return
+  const row = Math.floor(at / width)
+  throw notFinite(plan, site, row, values.subarray(row * width, (row + 1) * width))
+}
+
 const stem = (number: number) => `shard-${String(number).padStart(5, '0')}`
 const noteOf = (number: number) => `${stem(number)}.note.json`
 

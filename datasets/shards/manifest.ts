@@ -44,7 +44,7 @@ export const WindowsRecord = z.strictObject({
 })
 
 export const CaptureManifest = z.strictObject({
-  schema: z.literal(2),
+  schema: z.literal(3),
   model: z.strictObject({ name: z.string(), hash: z.string(), family: z.string() }),
   weight_processing: z.literal('none'),
   tokenizer: z.strictObject({ hash: z.string() }),
@@ -71,9 +71,11 @@ export const CaptureManifest = z.strictObject({
   sites: z.array(z.strictObject({ name: z.string(), width: z.int().min(1), statistics: SiteStatistics })),
   sampling: z.strictObject({
     fields: z.array(z.string()),
-    allocation: z.enum(['proportional', 'equal']),
-    /** Rows asked for; null for all. */
+    allocation: z.enum(['proportional', 'equal', 'square-root', 'neyman', 'counts']),
+    /** Rows asked for; null for all, and where every stratum's count was given. */
     tokens: z.int().nullable(),
+    /** What Neyman's allocation was measured on, and the spread of each stratum it found; null for the others. */
+    pilot: z.strictObject({ rows: z.int().min(0), spreads: z.array(z.number().positive()) }).nullable(),
     excludePositions: z.array(z.int()),
     /** Token ids that were left out wherever they stand. */
     excludeTokens: z.array(z.int()),
@@ -93,14 +95,17 @@ export type WindowsRecord = z.infer<typeof WindowsRecord>
 export type ShardRecord = z.infer<typeof ShardRecord>
 export type CaptureManifest = z.infer<typeof CaptureManifest>
 
-/** A manifest of schema 1 in the form of today: it left no token out by id, skipped no document, and has no table of windows. */
+/**
+ * A manifest of schema 1 or 2 in the form of today. One of schema 1 left no token out by id, skipped no document, and has no
+ * table of windows; neither knew a pilot.
+ */
 export function upgradeManifest(value: unknown): unknown {
-  const old = value as { dataset?: object; sampling?: object }
+  const old = value as { schema?: unknown; dataset?: object; sampling?: object }
+  const first = old.schema === 1
   return {
     ...old,
-    schema: 2,
-    dataset: { ...old.dataset, skipped: [] },
-    sampling: { ...old.sampling, excludeTokens: [] },
-    windows: null,
+    schema: 3,
+    ...(first && { dataset: { ...old.dataset, skipped: [] }, windows: null }),
+    sampling: { ...old.sampling, ...(first && { excludeTokens: [] }), pilot: null },
   }
 }

@@ -78,11 +78,11 @@ export async function openCapture(
 export async function readCaptureManifest(directory: string): Promise<CaptureManifest> {
   const value = await readJson(join(directory, 'capture.json'), 'capture')
   const schema = (value as { schema?: unknown } | null)?.schema
-  if (Number.isInteger(schema) && schema !== 1 && schema !== 2)
-    throw new UserError(`The capture ${directory} has schema ${schema}, but this version reads schemas 1 and 2.`, {
+  if (Number.isInteger(schema) && schema !== 1 && schema !== 2 && schema !== 3)
+    throw new UserError(`The capture ${directory} has schema ${schema}, but this version reads schemas 1 to 3.`, {
       fix: 'Read it with the version that wrote it, or capture again.',
     })
-  const manifest = parseConfig(CaptureManifest, schema === 1 ? upgradeManifest(value) : value, 'capture.json')
+  const manifest = parseConfig(CaptureManifest, schema === 3 ? value : upgradeManifest(value), 'capture.json')
   if (manifest.shards.reduce((sum, shard) => sum + shard.rows, 0) !== manifest.rows)
     throw new UserError(`The shards of the capture ${directory} do not add up to its ${manifest.rows} rows.`)
   // What is allocated for rows is bounded by what the files hold.

@@ -53,7 +53,7 @@ async function writeCapture(
   }
   const rows = records.reduce((sum, record) => sum + record.rows, 0)
   const manifest: CaptureManifest = {
-    schema: 2,
+    schema: 3,
     model: { name: 'model', hash: '', family: 'gpt2' },
     weight_processing: 'none',
     tokenizer: { hash: '' },
@@ -81,6 +81,7 @@ async function writeCapture(
       fields: [],
       allocation: 'proportional',
       tokens: null,
+      pilot: null,
       excludePositions: [0],
       excludeTokens: [],
       positionBands: [],
@@ -249,9 +250,9 @@ describe('a capture that is not as it should be is refused', () => {
   test('a later schema', async () => {
     const directory = await broken(
       'schema',
-      edit(manifest => Object.assign(manifest, { schema: 3 })),
+      edit(manifest => Object.assign(manifest, { schema: 4 })),
     )
-    await expect(openCapture(directory)).rejects.toThrow(/has schema 3, but this version reads schemas 1 and 2/)
+    await expect(openCapture(directory)).rejects.toThrow(/has schema 4, but this version reads schemas 1 to 3/)
   })
 
   test('but one of schema 1 is read as what it is', async () => {
@@ -263,10 +264,12 @@ describe('a capture that is not as it should be is refused', () => {
         delete manifest.windows
         delete dataset!.skipped
         delete sampling!.excludeTokens
+        delete sampling!.pilot
       }),
     )
     const { manifest, ...capture } = await openCapture(directory)
-    expect([manifest.schema, manifest.windows, manifest.sampling.excludeTokens]).toEqual([2, null, []])
+    const { excludeTokens, pilot } = manifest.sampling
+    expect([manifest.schema, manifest.windows, excludeTokens, pilot]).toEqual([3, null, [], null])
     expect(capture).toBeDefined()
   })
 

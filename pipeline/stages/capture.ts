@@ -1,5 +1,6 @@
 /** The stage capture: model × text → activation shards. */
 import { z } from 'zod'
+import { checkAllocation } from '../../capture/allocation.ts'
 import { CaptureConfig } from '../../capture/config.ts'
 import { parseConfig } from '../../core/config.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
@@ -18,6 +19,7 @@ export default defineStage({
   },
   async prepare(config, _store, session) {
     const settings = ownConfig(CaptureConfig, config)
+    checkAllocation(settings)
     const datasetConfig = parseConfig(DatasetConfig, config.dataset, 'dataset')
     const model = await hashing(session, () => findModel(String(config.model)))
     const dataset = await hashing(session, () => findDataset(datasetConfig.path))
