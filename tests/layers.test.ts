@@ -57,7 +57,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   dashboard: {
     imports: ['core', 'statistics', 'datasets', 'runs', 'labels', 'validation/evidence.ts'],
-    order: ['html.ts', 'charts', 'read', 'report', 'server'],
+    order: ['html.ts', 'api', 'charts', 'read', 'report', 'server'],
   },
   pipeline: {
     imports: everything,

@@ -1,0 +1,119 @@
+/** One feature: its record and evidence, examples, effects on logits, neighbours, and whether other SAEs have it. */
+import { z } from 'zod'
+import { FeatureEvidence } from '../../../validation/evidence.ts'
+import { number, pageEnd, pageOf, Row, reads, Source, whole } from '../contract.ts'
+
+/** A label, with what must be known to believe it. */
+export const Label = z.strictObject({
+  text: z.string(),
+  kind: z.string(),
+  /** Scores on text that did not choose the label. */
+  precision: number,
+  recall: number,
+  f1: number,
+  baseRate: number,
+  /** Share of the latent's activations that the label covers: its recall where nothing else was measured. */
+  coverage: number,
+  /** What the causal test of the latent said; `not-run` where there was none. */
+  verdict: z.string(),
+  tier: z.string().nullable(),
+  stability: number,
+  source: Source,
+})
+
+const Token = z.strictObject({ token: z.string(), effect: z.number() })
+
+export const feature = reads({
+  name: 'feature',
+  path: '/api/runs/{run}/features/{latent}',
+  summary: 'One feature: its record, its label with what speaks for it, examples, and all its evidence',
+  answer: z.strictObject({
+    /** The row of features.parquet. */
+    feature: Row,
+    /** Null where no rule describes it well enough. */
+    label: Label.nullable(),
+    /** Activation histogram: edges, one more than counts. */
+    histogram: z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) }),
+    /** The first examples of each group. */
+    examples: z.array(Row),
+    /** Groups of examples there are, and how many each holds. */
+    groups: z.array(z.strictObject({ group: z.string(), count: z.int() })),
+    /** Null where it was not tested: `command` says what would. */
+    evidence: FeatureEvidence.nullable(),
+    evidenceRun: z.string().nullable(),
+    command: z.string().nullable(),
+    /** Latents before and after it in the table. */
+    previous: z.int().nullable(),
+    following: z.int().nullable(),
+    source: Source,
+  }),
+})
+
+export const examples = reads({
+  name: 'examples',
+  path: '/api/runs/{run}/features/{latent}/examples',
+  summary: 'Examples of a feature, by group (top, bands, random, non-activating …) or by stratum',
+  query: z.strictObject({
+    group: z.string().optional().describe('Only examples of this group'),
+    stratum: z.string().optional().describe('Only examples of documents with this: field=value'),
+    ...pageOf(500, 50),
+  }),
+  answer: z.strictObject({
+    examples: z.array(Row),
+    groups: z.array(z.strictObject({ group: z.string(), count: z.int() })),
+    ...pageEnd,
+  }),
+})
+
+export const logits = reads({
+  name: 'logits',
+  path: '/api/runs/{run}/features/{latent}/logits',
+  summary: 'Which tokens a feature promotes and suppresses directly, and which its claim weighs',
+  answer: z.strictObject({
+    /** Decoder row times unembedding, largest first. */
+    promoted: z.array(Token),
+    suppressed: z.array(Token),
+    /** The measured effect on the claim's target, of the primary intervention; null where it was not tested. */
+    target: z
+      .strictObject({
+        intervention: z.string(),
+        tokens: z.array(z.strictObject({ token: z.int(), weight: z.number() })),
+        effect: number,
+        low: number,
+        high: number,
+        documents: z.int(),
+      })
+      .nullable(),
+  }),
+})
+
+export const neighbours = reads({
+  name: 'neighbours',
+  path: '/api/runs/{run}/features/{latent}/neighbours',
+  summary: 'The latents of the same SAE whose decoder rows are nearest by cosine; computed from the weights',
+  query: z.strictObject({ count: whole(1, 100).default(10).describe('Latents to give') }),
+  answer: z.strictObject({
+    sae: z.string(),
+    neighbours: z.array(
+      z.strictObject({
+        latent: z.int(),
+        cosine: z.number(),
+        label: Label.nullable(),
+        density: number,
+      }),
+    ),
+  }),
+})
+
+export const stability = reads({
+  name: 'stability',
+  path: '/api/runs/{run}/features/{latent}/stability',
+  summary: 'Whether other SAEs have the feature: the stability joined to the labels, and siblings put to the same test',
+  answer: z.strictObject({
+    /** |cosine| with its partner in the SAE that the labels were compared with; null without a comparison. */
+    cosine: number,
+    /** Share of this SAE's latents with a |cosine| of at least the one given, for scale. */
+    scale: z.array(z.strictObject({ atLeast: z.number(), share: z.number() })),
+    siblings: z.array(Row),
+  }),
+})
