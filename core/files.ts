@@ -81,14 +81,17 @@ export async function removePartials(folder: string): Promise<void> {
  * is made new under a name that nobody can know beforehand: a link or file laid in its way is neither followed nor
  * written.
  */
-export async function writeAtomic(path: string, data: Uint8Array | string | Iterable<Uint8Array>): Promise<void> {
+export async function writeAtomic(
+  path: string,
+  data: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const temporary = `${path}.${randomUUID()}${partialEnding}`
   try {
     await makeFolder(dirname(path))
     const file = await open(temporary, 'wx')
     try {
       if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data)
-      else for (const chunk of data) await file.writeFile(chunk)
+      else for await (const chunk of data) await file.writeFile(chunk)
       await file.sync()
     } finally {
       await file.close()

@@ -63,6 +63,16 @@ export async function writeTable(
 
 /** The bytes of a Parquet file with these columns; throws when columns differ in length. */
 export function encodeTable(columns: Readonly<Record<string, Column>>, options: TableOptions = {}): Uint8Array {
+  const { fields, data, rows } = arrowColumns(columns)
+  return encodeArrow(fields, data, rows, options)
+}
+
+/** Columns of equal length as Arrow arrays; throws where they differ in length. */
+export function arrowColumns(columns: Readonly<Record<string, Column>>): {
+  readonly fields: readonly arrow.Field[]
+  readonly data: readonly arrow.Data[]
+  readonly rows: number
+} {
   const entries = Object.entries(columns)
   const rows = entries[0]?.[1].values.length ?? 0
   for (const [name, column] of entries) {
@@ -70,14 +80,10 @@ export function encodeTable(columns: Readonly<Record<string, Column>>, options: 
       throw new Error(`Column ${name} has ${column.values.length} values, but the table has ${rows} rows.`)
   }
   const data = entries.map(([name, column]) => toArrow(column, name))
-  return encodeArrow(
-    entries.map(
-      ([name, column], i) => new arrow.Field(name, data[i]!.type, column.nullable === true || data[i]!.nullCount > 0),
-    ),
-    data,
-    rows,
-    options,
+  const fields = entries.map(
+    ([name, column], i) => new arrow.Field(name, data[i]!.type, column.nullable === true || data[i]!.nullCount > 0),
   )
+  return { fields, data, rows }
 }
 
 /** The bytes of a Parquet file with Arrow columns that the caller made. */
@@ -85,24 +91,34 @@ export function encodeArrow(
   fields: readonly arrow.Field[],
   data: readonly arrow.Data[],
   rows: number,
-  { rowGroupRows = 65_536, metadata = {}, schema = 1, dictionary = true }: TableOptions,
+  options: TableOptions,
 ): Uint8Array {
-  const arrowSchema = new arrow.Schema([...fields])
-  const struct = arrow.makeData({
-    type: new arrow.Struct([...fields]),
-    length: rows,
-    nullCount: 0,
-    children: [...data],
-  })
-  const stream = arrow.tableToIPC(new arrow.Table(arrowSchema, new arrow.RecordBatch(arrowSchema, struct)), 'stream')
-  const properties = new parquet.WriterPropertiesBuilder()
+  return parquet.writeParquet(encoderTable(fields, data, rows), propertiesOf(options))
+}
+
+/** Arrow columns in the encoder's own memory. */
+export function encoderTable(fields: readonly arrow.Field[], data: readonly arrow.Data[], rows: number): parquet.Table {
+  const schema = new arrow.Schema([...fields])
+  const type = new arrow.Struct([...fields])
+  const struct = arrow.makeData({ type, length: rows, nullCount: 0, children: [...data] })
+  const stream = arrow.tableToIPC(new arrow.Table(schema, new arrow.RecordBatch(schema, struct)), 'stream')
+  return parquet.Table.fromIPCStream(stream)
+}
+
+/** How the encoder is to write a table. */
+export function propertiesOf({
+  rowGroupRows = 65_536,
+  metadata = {},
+  schema = 1,
+  dictionary = true,
+}: TableOptions): parquet.WriterProperties {
+  return new parquet.WriterPropertiesBuilder()
     .setCompression(parquet.Compression.SNAPPY)
     .setMaxRowGroupSize(rowGroupRows)
     .setDictionaryEnabled(dictionary)
     .setCreatedBy('pipeline')
     .setKeyValueMetadata(new Map([['pipeline', canonicalJson({ ...metadata, schema })]]))
     .build()
-  return parquet.writeParquet(parquet.Table.fromIPCStream(stream), properties)
 }
 
 /**

@@ -19,8 +19,15 @@ export const LabelConfig = z.strictObject({
   topExamples: z.int().min(1).default(20).describe('Windows with the strongest activations kept for each latent'),
   bands: z.int().min(0).default(5).describe('Bands of equal count the weaker windows are divided into'),
   perBand: z.int().min(0).default(2).describe('Windows drawn from each band'),
+  silentExamples: z
+    .int()
+    .min(0)
+    .default(4)
+    .describe('Windows without an activation; half of them have a token at which the latent fires elsewhere'),
   context: z.int().min(0).default(24).describe('Tokens kept on each side of the strongest one'),
   logits: z.int().min(1).default(10).describe('Promoted and suppressed tokens kept for each latent'),
+  tokensShown: z.int().min(1).default(10).describe('Tokens kept at, and after, which each latent fires most'),
+  neighbours: z.int().min(0).default(5).describe('Nearest latents kept, by decoder cosine and by common tokens'),
   histogramBins: z.int().min(1).default(24).describe('Bins of the activation histogram, from 0 to the maximum'),
   minimumF1: z
     .number()

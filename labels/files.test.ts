@@ -35,8 +35,8 @@ describe('features.jsonl', () => {
 
   test('names the lines that are no records of this version, the first of them one by one', async () => {
     const lines = jsonLines([0, 1, 2, 3, 4, 5].map(plain)).split('\n')
-    lines[0] = lines[0]!.replace('"schema":3', '"schema":99')
-    lines[1] = '{"schema":3,'
+    lines[0] = lines[0]!.replace('"schema":4', '"schema":99')
+    lines[1] = '{"schema":4,'
     lines[2] = lines[2]!.replace('"density":0.02', '"density":"often"')
     lines[3] = lines[3]!.replace('"stability":null', '"stability":null,"stable":1')
     lines[5] = lines[4]!
@@ -44,13 +44,13 @@ describe('features.jsonl', () => {
     const error = await readFeatures(folder).catch(error => error)
     expect(error).toBeInstanceOf(UserError)
     expect(error.message).toMatch(
-      /line 1 has schema 99, but this version reads 3; line 2 is not JSON \(.*\); line 3 is wrong at density: .*; and so on, 5 lines in all\.$/,
+      /line 1 has schema 99, but this version reads 4; line 2 is not JSON \(.*\); line 3 is wrong at density: .*; and so on, 5 lines in all\.$/,
     )
   })
 
   test('refuses an older file by its schema', async () => {
     await writeFile(path(), '{"schema":1,"latent":0}\n')
-    await expect(readFeatures(folder)).rejects.toThrow('line 1 has schema 1, but this version reads 3')
+    await expect(readFeatures(folder)).rejects.toThrow('line 1 has schema 1, but this version reads 4')
   })
 
   test('never gives a reader anything but records or a sentence, however it is damaged', async () => {

@@ -1,136 +1,53 @@
-/** The files of a label run: features.parquet, examples.parquet and features.jsonl. */
+/** The files of a label run: features.jsonl, and reading it; the tables are made in `tables.ts`. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, UserError } from '../core/errors.ts'
 import { readError, writeAtomic } from '../core/files.ts'
-import { type Column, writeTable } from '../datasets/tables.ts'
-import type { Activations } from '../latents/activations.ts'
-import type { Example } from './examples.ts'
 import { Feature, labelsSchema } from './feature.ts'
 
-/** Rows of examples.parquet in a row group: one feature's page reads one group or two. */
-const exampleGroupRows = 2000
-
-/** Writes features.parquet: a row a latent. What is not there is null, and columns that may have nulls say so always. */
-export async function writeFeatures(directory: string, features: readonly Feature[]): Promise<void> {
-  const column = <T extends Column['type']>(type: T, pick: (feature: Feature) => unknown, nullable = false) =>
-    ({ type, values: features.map(pick), nullable }) as Column
-  const number = (pick: (feature: Feature) => number | null) => column('float64', pick, true)
-  const text = (pick: (feature: Feature) => string | null, nullable = true) => column('string', pick, nullable)
-  const tokens = (pick: (feature: Feature) => Feature['promoted']) =>
-    column('list<string>', feature => pick(feature).map(({ token }) => token))
-  const effects = (pick: (feature: Feature) => Feature['promoted']) =>
-    column('list<float32>', feature => pick(feature).map(({ effect }) => effect))
-  await writeTable(
-    join(directory, 'features.parquet'),
-    {
-      latent: column('int32', ({ latent }) => latent),
-      label: text(({ label }) => label),
-      label_kind: text(({ labelKind }) => labelKind, false),
-      label_precision: number(({ labelPrecision }) => labelPrecision),
-      label_recall: number(({ labelRecall }) => labelRecall),
-      label_f1: number(({ labelF1 }) => labelF1),
-      label_base_rate: number(({ labelBaseRate }) => labelBaseRate),
-      rule_kind: text(({ rule }) => rule?.kind ?? null),
-      rule_tokens: column('list<string>', ({ rule }) => rule?.tokens ?? null, true),
-      rule_token_ids: column('list<int32>', ({ rule }) => rule?.tokenIds ?? null, true),
-      rule_concept: text(({ rule }) => rule?.concept ?? null),
-      density: column('float64', ({ density }) => density),
-      mean_activation: number(({ meanActivation }) => meanActivation),
-      max_activation: column('float64', ({ maxActivation }) => maxActivation),
-      histogram: column('list<int32>', ({ histogram }) => histogram),
-      promoted_tokens: tokens(({ promoted }) => promoted),
-      promoted_effects: effects(({ promoted }) => promoted),
-      suppressed_tokens: tokens(({ suppressed }) => suppressed),
-      suppressed_effects: effects(({ suppressed }) => suppressed),
-      verdict: text(({ evidence }) => evidence?.verdict ?? 'not-run', false),
-      tier: text(({ evidence }) => evidence?.tier ?? null),
-      intervention: text(({ evidence }) => evidence?.intervention ?? null),
-      dose: number(({ evidence }) => evidence?.dose ?? null),
-      concept: text(({ evidence }) => evidence?.concept ?? null),
-      documents: column('int32', ({ evidence }) => evidence?.documents ?? null, true),
-      effect_metric: text(({ evidence }) => evidence?.metric ?? null),
-      effect: number(({ evidence }) => evidence?.effect ?? null),
-      effect_low: number(({ evidence }) => evidence?.effectLow ?? null),
-      effect_high: number(({ evidence }) => evidence?.effectHigh ?? null),
-      control_relative_effect: number(({ evidence }) => evidence?.controlRelativeEffect ?? null),
-      p: number(({ evidence }) => evidence?.p ?? null),
-      q: number(({ evidence }) => evidence?.q ?? null),
-      alpha: number(({ evidence }) => evidence?.rule.alpha ?? null),
-      smallest_effect: number(({ evidence }) => evidence?.rule.smallestEffect ?? null),
-      stability: number(({ stability }) => stability),
-      sae_hash: text(({ hashes }) => hashes.sae, false),
-      model_hash: text(({ hashes }) => hashes.model, false),
-      dataset_hash: text(({ hashes }) => hashes.dataset, false),
-    },
-    { schema: labelsSchema },
-  )
-}
-
-/** Writes examples.parquet: a row an example, by latent, in row groups of at most 2,000 rows. */
-export async function writeExamples(
-  directory: string,
-  activations: Activations,
-  examples: readonly (readonly Example[])[],
-  tokenText: (token: number) => string,
-): Promise<void> {
-  const rows = examples.flatMap((list, latent) => list.map(example => ({ latent, example })))
-  const windowOf = (example: Example) => activations.windows[example.window]!
-  const tokensOf = (example: Example) => [
-    ...windowOf(example).tokens.subarray(example.start, example.start + example.activations.length),
-  ]
-  await writeTable(
-    join(directory, 'examples.parquet'),
-    {
-      latent: { type: 'int32', values: rows.map(({ latent }) => latent) },
-      group: { type: 'string', values: rows.map(({ example }) => example.group) },
-      rank: { type: 'int32', values: rows.map(({ example }) => example.rank) },
-      window: { type: 'string', values: rows.map(({ example }) => windowOf(example).id) },
-      position: { type: 'int32', values: rows.map(({ example }) => example.position) },
-      start: { type: 'int32', values: rows.map(({ example }) => example.start) },
-      activation: { type: 'float32', values: rows.map(({ example }) => example.activation) },
-      tokens: { type: 'list<string>', values: rows.map(({ example }) => tokensOf(example).map(tokenText)) },
-      token_ids: { type: 'list<int32>', values: rows.map(({ example }) => tokensOf(example)) },
-      activations: { type: 'list<float32>', values: rows.map(({ example }) => [...example.activations]) },
-    },
-    { rowGroupRows: exampleGroupRows, schema: labelsSchema },
-  )
-}
-
 /**
- * The records as JSON lines. Readers that guess types from the first lines guess right: lines that show what a field may
- * hold come before all others, and the others are by latent.
+ * Records as JSON lines, taken one by one. Readers that guess types from the first lines guess right: lines that show what a
+ * field may hold come before all others, and the others are by latent.
  */
-export function jsonLines(features: readonly Feature[]): string {
-  const { telling, rest } = byTelling(features)
-  return [...telling, ...rest].map(feature => `${JSON.stringify({ schema: labelsSchema, ...feature })}\n`).join('')
-}
+export class FeatureLines {
+  readonly #seen = new Set<string>()
+  readonly #telling: Uint8Array[] = []
+  readonly #rest: Uint8Array[] = []
 
-/** Features that are the first to show a field's type, in order, and all others. */
-function byTelling(features: readonly Feature[]): { telling: Feature[]; rest: Feature[] } {
-  const seen = new Set<string>()
-  const telling: Feature[] = []
-  const rest: Feature[] = []
-  for (const feature of features) {
-    const known = seen.size
-    for (const type of typesOf(feature, '')) seen.add(type)
-    if (seen.size > known) telling.push(feature)
-    else rest.push(feature)
+  add(feature: Feature): void {
+    const known = this.#seen.size
+    addTypes(this.#seen, feature, '')
+    const line = Buffer.from(`${JSON.stringify({ schema: labelsSchema, ...feature })}\n`)
+    if (this.#seen.size > known) this.#telling.push(line)
+    else this.#rest.push(line)
   }
-  return { telling, rest }
+
+  /** All lines, those that tell types first. */
+  *bytes(): Generator<Uint8Array> {
+    yield* this.#telling
+    yield* this.#rest
+  }
 }
 
-/** The types that a value shows, by path: `evidence.p fraction`; a missing value shows none. */
-function typesOf(value: unknown, path: string): string[] {
-  if (value === null) return []
-  if (Array.isArray(value)) return value.flatMap(item => typesOf(item, `${path}[]`))
-  if (typeof value === 'object') return Object.entries(value).flatMap(([key, part]) => typesOf(part, `${path}.${key}`))
-  return [`${path} ${typeof value === 'number' && !Number.isInteger(value) ? 'fraction' : typeof value}`]
+/** The records as JSON lines, those that show what a field may hold first. */
+export function jsonLines(features: Iterable<Feature>): string {
+  const lines = new FeatureLines()
+  for (const feature of features) lines.add(feature)
+  return Buffer.concat([...lines.bytes()]).toString()
+}
+
+/** Adds the types that a value shows, by path: `.evidence.p fraction`; a missing value shows none. */
+function addTypes(seen: Set<string>, value: unknown, path: string): void {
+  if (value === null) return
+  if (Array.isArray(value)) for (const item of value) addTypes(seen, item, `${path}[]`)
+  else if (typeof value === 'object')
+    for (const key in value) addTypes(seen, (value as Record<string, unknown>)[key], `${path}.${key}`)
+  else seen.add(`${path} ${typeof value === 'number' && !Number.isInteger(value) ? 'fraction' : typeof value}`)
 }
 
 /** Writes features.jsonl: one JSON object a line, the record of `Feature` with its schema. */
-export async function writeJsonLines(path: string, features: readonly Feature[]): Promise<void> {
+export async function writeJsonLines(path: string, features: Iterable<Feature>): Promise<void> {
   await writeAtomic(path, jsonLines(features))
 }
 

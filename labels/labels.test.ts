@@ -10,13 +10,13 @@ import { type Tensor2D, tf } from '../engine/tf.ts'
 import { encodeWindows } from '../latents/activations.ts'
 import { oneHotDataset, oneHotModel, oneHotSae } from '../latents/one-hot.fixture.ts'
 import { LabelConfig } from './config.ts'
-import { inWords, labelOf } from './describe.ts'
+import { examplesOf } from './describe/examples.ts'
+import { logitEffects } from './describe/logits.ts'
+import { bestRule, ruleFacts, scoreRule } from './describe/rules.ts'
+import { inWords, labelOf, noLabel } from './describe/words.ts'
 import { evidenceOf } from './evidence.fixture.ts'
-import { examplesOf } from './examples.ts'
 import { readFeatures } from './files.ts'
 import { type LabelInputs, label } from './label.ts'
-import { logitEffects } from './logits.ts'
-import { bestRule, ruleFacts, scoreRule } from './rules.ts'
 
 const rows = [
   [0, 1, 2, 3],
@@ -60,7 +60,7 @@ describe('rules', () => {
 })
 
 test('examples show the tokens around the strongest one with every activation', async () => {
-  const [first, second] = examplesOf(await collect(), 2, { top: 5, bands: 0, perBand: 0, context: 1 }, 0)
+  const [first, second] = examplesOf(await collect(), 2, { top: 5, bands: 0, perBand: 0, context: 1, silent: 0 }, 0)
   expect(first).toMatchObject({ group: 'top', rank: 0, window: 0, position: 2, start: 1, activation: 1 })
   expect([...first!.activations]).toEqual([0, 1, 0])
   expect(second).toMatchObject({ window: 2, position: 1, start: 0 })
@@ -74,7 +74,7 @@ test('logit effects are the decoder times the unembedding, less the mean over th
     [1, 0, -4],
     [9, 9, 9],
   ]) as Tensor2D
-  const [effects] = logitEffects(decoder, unembedding, 3, 2)
+  const [effects] = [...logitEffects(decoder, unembedding, 3, 2)]
   tf.dispose([decoder, unembedding])
   expect(effects!.promoted).toEqual([
     { token: 0, effect: 4 },
@@ -86,6 +86,15 @@ test('logit effects are the decoder times the unembedding, less the mean over th
   ])
   expect(tf.memory().numTensors).toBe(before)
 })
+
+/** Columns that a language model would fill. */
+const explained = [
+  ...['explanation', 'explanation_model', 'explanation_scorer', 'explanation_coverage'],
+  ...['detection', 'fuzzing', 'simulation'].flatMap(name =>
+    ['', '_low', '_high', '_examples', '_unanswered'].map(end => `${name}${end}`),
+  ),
+  ...['scorer_kappa', 'human_kappa'],
+]
 
 describe('the stage', () => {
   const tokenizer = { vocabulary: 6, token: (id: number) => `t${id}` }
@@ -121,19 +130,22 @@ describe('the stage', () => {
       rule: { kind: 'token', tokens: ['t3'], tokenIds: [3], concept: null },
     })
     expect(features[1]!.evidence).toMatchObject({ verdict: 'pass', intervention: 'ablate', documents: 12, effect: 0.5 })
-    const table = await readTable(join(directory, 'features.parquet'), { schema: 3 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 4 })
     expect(table.label).toEqual(features.map(feature => feature.label))
-    const examples = await readTable(join(directory, 'examples.parquet'), { schema: 3 })
+    const examples = await readTable(join(directory, 'examples.parquet'), { schema: 4 })
     expect(examples.latent).toEqual([...(examples.latent as number[])].sort((a, b) => a - b))
   })
 
   test('leaves null what there is none of, in the table and in the lines', async () => {
     const { directory } = await run()
-    const table = await readTable(join(directory, 'features.parquet'), { schema: 3 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 4 })
     const untested = Object.entries(table).flatMap(([name, values]) => (values[3] === null ? [name] : []))
     expect(untested).toEqual([
       ...[
+        'label_score_low',
+        'label_score_high',
         'rule_concept',
+        ...explained,
         'tier',
         'intervention',
         'dose',
@@ -159,7 +171,7 @@ describe('the stage', () => {
     const { directory } = await run({ evidence: { evidence } })
     const { evidence: found } = (await readFeatures(directory))[1]!
     expect(found).toMatchObject({ intervention: 'steer', dose: 1, concept: 'small', documents: 12 })
-    const table = await readTable(join(directory, 'features.parquet'), { schema: 3 })
+    const table = await readTable(join(directory, 'features.parquet'), { schema: 4 })
     expect(['intervention', 'dose', 'concept', 'documents'].map(name => table[name]![1])).toEqual([
       'steer',
       1,
@@ -215,10 +227,10 @@ describe('the stage', () => {
   test('joins the stability of each latent where it is given; without it, and without a partner, it is null', async () => {
     const stability = [0.5, 0.25, 1, null, 0.75, 0.125]
     const { directory } = await run({ stability })
-    const table = await readTable(join(directory, 'features.parquet'), { columns: ['stability'], schema: 3 })
+    const table = await readTable(join(directory, 'features.parquet'), { columns: ['stability'], schema: 4 })
     expect(table.stability).toEqual(stability)
     expect((await readFeatures(directory)).map(feature => feature.stability)).toEqual(stability)
-    const plain = await readTable(join((await run()).directory, 'features.parquet'), { schema: 3 })
+    const plain = await readTable(join((await run()).directory, 'features.parquet'), { schema: 4 })
     expect(plain.stability).toEqual(stability.map(() => null))
   })
 
@@ -240,7 +252,14 @@ describe('a rule is a label', () => {
     [0, 0, null],
   ])('with F1 %d on validation text and a bar of %d: %s', (f1, bar, label) => {
     const rules = { ...rule, tokens: [...rule.tokens], tokenIds: [...rule.tokenIds] }
-    expect(labelOf(rules, scored(f1), bar)).toEqual({ label, labelKind: label === null ? 'none' : 'token' })
+    expect(labelOf(rules, scored(f1), bar)).toEqual(
+      label === null
+        ? noLabel
+        : {
+            ...{ label, labelKind: 'token', labelScoreName: 'f1', labelScore: f1 },
+            ...{ labelScoreLow: null, labelScoreHigh: null, labelCoverage: f1, labelSource: 'rule' },
+          },
+    )
   })
 
   test('in words is short, however many and long the tokens, and steers no terminal', () => {

@@ -54,6 +54,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   labels: {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae', 'latents', 'validation/evidence.ts'],
+    order: ['explanation.ts', 'feature.ts', 'describe', 'files.ts', 'tables.ts'],
   },
   dashboard: {
     imports: ['core', 'statistics', 'datasets', 'runs', 'labels', 'validation/evidence.ts'],

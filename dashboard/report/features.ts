@@ -40,7 +40,7 @@ export const documentsText = (count: number): string => `${count} ${count === 1 
 export function featureCard(feature: Feature, examples: readonly ShownExample[]): string {
   const { latent, label, evidence } = feature
   const top = examples.filter(({ group }) => group === 'top')
-  const bands = examples.filter(({ group }) => group !== 'top')
+  const bands = examples.filter(({ group }) => group.startsWith('band-'))
   const scale = feature.maxActivation || 1
   const folded = [...top.slice(openExamples), ...bands]
   const name = label === null ? '<span class="soft">no label</span>' : shown(label, labelLength)
@@ -67,9 +67,13 @@ function factsOf(feature: Feature): string[] {
       ? `fires on ${short(feature.density * 100)} % of tokens, mean ${short(feature.meanActivation)}, largest ${short(feature.maxActivation)}`
       : 'never fired on the tokens read for labels',
   ]
-  if (feature.rule)
+  if (feature.labelKind === 'explanation')
     facts.push(
-      `${isLabelled(feature) ? 'label' : 'no label: its best rule has'} F1 ${short(feature.labelF1)} (precision ${short(feature.labelPrecision)}, recall ${short(feature.labelRecall)}, base rate ${short(feature.labelBaseRate)})`,
+      `label by ${shown(feature.labelSource ?? '')}, detection ${short(feature.labelScore)} [${short(feature.labelScoreLow)}, ${short(feature.labelScoreHigh)}], covers ${short((feature.labelCoverage ?? 0) * 100)} % of its activation`,
+    )
+  else if (feature.rule)
+    facts.push(
+      `${isLabelled(feature) ? 'label by rule' : 'no label: its best rule has'} F1 ${short(feature.labelF1)} (precision ${short(feature.labelPrecision)}, recall ${short(feature.labelRecall)}, base rate ${short(feature.labelBaseRate)})`,
     )
   if (feature.stability !== null) facts.push(`|cosine| in the other SAE ${short(feature.stability)}`)
   if (evidence && evidence.effect !== null) {
@@ -81,8 +85,7 @@ function factsOf(feature: Feature): string[] {
   return facts
 }
 
-function activationHistogram({ histogram: counts, maxActivation }: Feature): string {
-  const edges = Array.from({ length: counts.length + 1 }, (_, i) => (i / counts.length) * maxActivation)
+function activationHistogram({ histogram: { edges, counts } }: Feature): string {
   return histogram({ title: 'Activations where it fires', x: 'activation', y: 'tokens' }, edges, counts, {
     height: 150,
   })

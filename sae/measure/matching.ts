@@ -64,7 +64,7 @@ function* matchNearest(a: Tensor2D, b: Tensor2D): Pieces<{ match: Int32Array; up
 }
 
 /** Rows of length 1, however small or large they are; a row of zeros stays one. */
-function unit(rows: Tensor2D): Tensor2D {
+export function unit(rows: Tensor2D): Tensor2D {
   const scaled = tf.divNoNan(rows, rows.abs().max(1, true))
   return tf.divNoNan(scaled, tf.sqrt(scaled.square().sum(1, true))) as Tensor2D
 }

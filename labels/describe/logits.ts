@@ -1,41 +1,55 @@
 /** Logit effects: which tokens a latent's decoder row promotes and suppresses along the direct path. */
-import type { Tensor2D } from '../engine/tf.ts'
-import { tf } from '../engine/tf.ts'
 
-/** A latent's strongest direct effects on the logits, per unit of activation. */
+import { onHost } from '../../engine/host.ts'
+import type { Tensor2D } from '../../engine/tf.ts'
+import { tf } from '../../engine/tf.ts'
+import type { Histogram } from '../feature.ts'
+import { histogramOf } from './activity.ts'
+
+/** A latent's direct effects on the logits, per unit of activation. */
 export interface LogitEffects {
   readonly promoted: readonly { token: number; effect: number }[]
   readonly suppressed: readonly { token: number; effect: number }[]
+  /** Effects on all tokens, in 50 equal bins from the least to the largest. */
+  readonly histogram: Histogram
 }
+
+/** Entries of the products that are there at once, and bins of the histogram. */
+const productEntries = 8_000_000
+const bins = 50
 
 /**
  * Effects of every latent: decoder [latents, width] times unembedding [width, vocabulary], less its mean over the
  * vocabulary (a shift of all logits changes nothing). The final norm's scale is left out, so the values compare tokens
  * of one latent, not latents. `vocabulary` cuts padded rows off.
  */
-export function logitEffects(
+export function* logitEffects(
   decoder: Tensor2D,
   unembedding: Tensor2D,
   vocabulary: number,
   count: number,
-): LogitEffects[] {
+): Generator<LogitEffects> {
   const latents = decoder.shape[0]
-  const chunk = Math.max(1, Math.floor(8_000_000 / vocabulary))
-  const effects: LogitEffects[] = []
+  const chunk = Math.max(1, Math.floor(productEntries / vocabulary))
+  const most = Math.min(count, vocabulary)
   for (let start = 0; start < latents; start += chunk) {
     const rows = Math.min(chunk, latents - start)
-    const centred = tf.tidy(() => {
+    const { high, low, all } = onHost(() => {
       const logits = tf.matMul(decoder.slice([start, 0], [rows, -1]), unembedding).slice([0, 0], [rows, vocabulary])
-      return logits.sub(logits.mean(1, true)) as Tensor2D
+      const centred = logits.sub(logits.mean(1, true)) as Tensor2D
+      return {
+        high: topTokens(centred, most),
+        low: topTokens(tf.neg(centred), most),
+        all: centred.dataSync<'float32'>(),
+      }
     })
-    const high = topTokens(centred, count)
-    const negated = tf.neg(centred)
-    const low = topTokens(negated, count)
-    tf.dispose([centred, negated])
     for (let row = 0; row < rows; row++)
-      effects.push({ promoted: list(high, row, count, 1), suppressed: list(low, row, count, -1) })
+      yield {
+        promoted: list(high, row, most, 1),
+        suppressed: list(low, row, most, -1),
+        histogram: histogramOf(all.subarray(row * vocabulary, (row + 1) * vocabulary), bins),
+      }
   }
-  return effects
 }
 
 interface TopTokens {
@@ -46,10 +60,7 @@ interface TopTokens {
 /** The `count` largest entries of each row, read to the host. */
 function topTokens(logits: Tensor2D, count: number): TopTokens {
   const { values, indices } = tf.topk(logits, count)
-  const read = { values: values.dataSync() as Float32Array, indices: indices.dataSync() as Int32Array }
-  values.dispose()
-  indices.dispose()
-  return read
+  return { values: values.dataSync<'float32'>(), indices: indices.dataSync<'int32'>() }
 }
 
 const list = ({ values, indices }: TopTokens, row: number, count: number, sign: number) =>

@@ -6,8 +6,8 @@
  * the rule holds, recall = share of the rule's tokens at which the latent fires. The best is chosen on one set of
  * windows and scored on another.
  */
-import { conceptMask, type TokenDataset } from '../datasets/document.ts'
-import { type Activations, firstPosition } from '../latents/activations.ts'
+import { conceptMask, type TokenDataset } from '../../datasets/document.ts'
+import { type Activations, firstPosition } from '../../latents/activations.ts'
 
 /** Where a rule says that a latent fires. */
 export interface Rule {

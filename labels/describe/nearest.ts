@@ -1,0 +1,99 @@
+/** The nearest latents of each latent: by the direction that they write, and by the tokens at which they fire. */
+import { type Tensor2D, tf } from '../../engine/tf.ts'
+import type { Activations } from '../../latents/activations.ts'
+import { unit } from '../../sae/measure/matching.ts'
+import type { Feature } from '../feature.ts'
+
+/** Entries of the products that are there at once. */
+const productEntries = 16_000_000
+
+/** The `count` other latents with the largest cosine of decoder rows [latents, width] for every latent, largest first. */
+export function* nearestByDecoder(decoder: Tensor2D, count: number): Generator<Feature['nearest']> {
+  const latents = decoder.shape[0]
+  const most = Math.min(count, latents - 1)
+  const rows = tf.tidy(() => unit(decoder))
+  try {
+    const chunk = Math.max(1, Math.floor(productEntries / latents))
+    for (let start = 0; start < latents; start += chunk) {
+      const size = Math.min(chunk, latents - start)
+      const { values, indices } = tf.tidy(() => {
+        const found = tf.topk(tf.matMul(rows.slice([start, 0], [size, -1]), rows, false, true), most + 1)
+        return { values: found.values.dataSync<'float32'>(), indices: found.indices.dataSync<'int32'>() }
+      })
+      for (let row = 0; row < size; row++) {
+        const near: Feature['nearest'] = []
+        for (let i = row * (most + 1); near.length < most && i < (row + 1) * (most + 1); i++)
+          if (indices[i] !== start + row)
+            near.push({ latent: indices[i]!, cosine: Math.min(1, Math.max(-1, values[i]!)) })
+        yield near
+      }
+    }
+  } finally {
+    rows.dispose()
+  }
+}
+
+/** Which latents fire at each token, for `together`: entries of token t are `offsets[t] … offsets[t + 1]`. */
+export interface ByToken {
+  /** Place of each window's first token. */
+  readonly starts: Float64Array
+  readonly offsets: Float64Array
+  readonly latents: Uint32Array
+}
+
+/** Activations turned back so that each token's latents are together. */
+export function byToken({ windows, offsets, window, position, latents }: Activations): ByToken {
+  const starts = new Float64Array(windows.length + 1)
+  windows.forEach(({ tokens }, w) => {
+    starts[w + 1] = starts[w]! + tokens.length
+  })
+  const places = new Float64Array(starts[windows.length]! + 1)
+  for (let e = 0; e < window.length; e++) places[starts[window[e]!]! + position[e]! + 1]!++
+  for (let t = 1; t < places.length; t++) places[t]! += places[t - 1]!
+  const next = Float64Array.from(places)
+  const of = new Uint32Array(window.length)
+  for (let latent = 0; latent < latents; latent++)
+    for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++)
+      of[next[starts[window[e]!]! + position[e]!]!++] = latent
+  return { starts, offsets: places, latents: of }
+}
+
+/** Tokens of a latent that are looked at, evenly spread over those at which it fires. */
+const mostTokens = 1000
+
+/**
+ * The `count` other latents that fire at the same tokens as a latent, by Jaccard's index. Of a latent that fires at more than
+ * 1,000 tokens as many are looked at, and the index is what they let expect. `counter` [latents] is zeros, and is left so.
+ */
+export function firingTogether(
+  { offsets, window, position }: Activations,
+  latent: number,
+  count: number,
+  { starts, offsets: places, latents: of }: ByToken,
+  counter: Uint32Array,
+): Feature['together'] {
+  const start = offsets[latent]!
+  const fires = offsets[latent + 1]! - start
+  const looked = Math.min(fires, mostTokens)
+  const touched: number[] = []
+  for (let i = 0; i < looked; i++) {
+    const e = start + Math.floor((i * fires) / looked)
+    const token = starts[window[e]!]! + position[e]!
+    for (let at = places[token]!; at < places[token + 1]!; at++) {
+      const other = of[at]!
+      if (counter[other]!++ === 0) touched.push(other)
+    }
+  }
+  const found = touched
+    .filter(other => other !== latent)
+    .map(other => {
+      const share = counter[other]! / looked
+      const both = share * fires
+      const others = offsets[other + 1]! - offsets[other]!
+      return { latent: other, share, jaccard: Math.min(1, both / Math.max(both, fires + others - both)) }
+    })
+    .sort((a, b) => b.jaccard - a.jaccard || a.latent - b.latent)
+    .slice(0, count)
+  for (const other of touched) counter[other] = 0
+  return found
+}
