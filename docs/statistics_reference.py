@@ -337,13 +337,31 @@ def auroc(d):
     s10, s01 = i10 / ((i10 - 1) * m) * np.sum(a10**2), i01 / ((i01 - 1) * n) * np.sum(a01**2)
     s11 = g / (g - 1) * np.sum(a10 * a01)
     error = math.sqrt(max(0.0, s10 / m + s01 / n + 2 * s11 / (m * n)))
+    ranks = lambda items: stats.rankdata([s[i] for i in items])
+    known = min(known_by(ranks(pos), [c[i] for i in pos]), known_by(ranks(neg), [c[j] for j in neg]))
+    kept = 0.025 ** (1 / known)
+    unseen = a * kept + (1 - kept) / 2
     if not 1e-12 < a < 1 - 1e-12:
-        reach = 0.025 ** (1 / min(i10, i01, g // 2))
-        return [a, error, *([reach, 1] if a > 0.5 else [0, 1 - reach]), precision]
+        return [a, error, *([unseen, 1] if a > 0.5 else [0, unseen]), precision]
     if error < 1e-7:
         return [a, 0, None, None, precision]
     centre, half = math.log(a / (1 - a)), stats.t.ppf(0.975, min(i10, i01) - 1) * error / (a * (1 - a))
-    return [a, error, 1 / (1 + math.exp(half - centre)), 1 / (1 + math.exp(-half - centre)), precision]
+    low, high = 1 / (1 + math.exp(half - centre)), 1 / (1 + math.exp(-half - centre))
+    return [a, error, min(low, unseen) if a > 0.5 else low, max(high, unseen) if a <= 0.5 else high, precision]
+
+
+def known_by(ranks, clusters):
+    """Observations that are worth as much as these in clusters, by the intraclass correlation of one-way ANOVA."""
+    n, ids = len(ranks), sorted(set(clusters))
+    groups = [np.array([r for r, g in zip(ranks, clusters) if g == own]) for own in ids]
+    k, size = len(ids), sum(len(g) ** 2 for g in groups) / n
+    alike = 1.0
+    if k > 1 and n > k:
+        between = sum(len(g) * (g.mean() - np.mean(ranks)) ** 2 for g in groups) / (k - 1)
+        within = sum(((g - g.mean()) ** 2).sum() for g in groups) / (n - k)
+        total = between + ((n - size) / (k - 1) - 1) * within
+        alike = 1.0 if abs(total) < 1e-12 else max(0.0, (between - within) / total)
+    return n / (1 + (size - 1) * alike)
 
 
 def information(d):

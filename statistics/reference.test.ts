@@ -7,7 +7,6 @@ import { midranks, quantile } from './descriptive.ts'
 import { normalQuantile } from './distributions/normal.ts'
 import { noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
 import { uniformity } from './drift/kolmogorov.ts'
-import { bootstrapMean } from './intervals/bootstrap.ts'
 import { welchInterval } from './intervals/difference.ts'
 import { pairedMeanRatio, subsetMeanRatio } from './intervals/mean-ratio.ts'
 import { wilson } from './intervals/proportion.ts'
@@ -72,7 +71,6 @@ describe('what is no finite number is refused, and not taken for one', () => {
     ['false discoveries', wrong => benjaminiHochberg([0.1, wrong])],
     ['ranks', wrong => midranks([1, wrong])],
     ['quantiles', wrong => quantile([1, wrong], 0.5)],
-    ['a bootstrap', wrong => bootstrapMean([1, wrong], { random })],
     ['a ratio', wrong => subsetMeanRatio([1, wrong], [1, 0])],
     ['a ratio of pairs', wrong => pairedMeanRatio([1, 2], [1, wrong])],
     ['a difference', wrong => welchInterval([1, 2], [wrong, 1])],

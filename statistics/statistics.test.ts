@@ -8,7 +8,6 @@ import { erfc, normalCdf, normalQuantile } from './distributions/normal.ts'
 import { logGamma, noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
 import { kolmogorovQ, uniformity } from './drift/kolmogorov.ts'
 import { cohenD, hedgesCorrection, hedgesG, pairedD, pairedG } from './effects/effect-size.ts'
-import { bootstrap, bootstrapMean } from './intervals/bootstrap.ts'
 import { welchInterval } from './intervals/difference.ts'
 import { pairedMeanRatio, subsetMeanRatio } from './intervals/mean-ratio.ts'
 import { wilson } from './intervals/proportion.ts'
@@ -164,38 +163,6 @@ describe('intervals', () => {
     expect(wilson(0, 0)).toEqual([0, 1])
   })
 
-  test('the bootstrap is seeded, and falls back to percentiles below ten clusters', () => {
-    const few = bootstrapMean(paired, { random: new Random(5) })
-    expect(few).toEqual(bootstrapMean(paired, { random: new Random(5) }))
-    expect(few.method).toBe('percentile')
-    expect(few.low).toBeLessThan(few.estimate)
-    expect(few.high).toBeGreaterThan(few.estimate)
-    expect(bootstrapMean([1], { random: new Random(0) }).low).toBeNaN()
-    expect(bootstrapMean(new Array(12).fill(2), { random: new Random(0) })).toMatchObject({ low: 2, high: 2 })
-  })
-
-  test('BCa covers the mean of skewed data at about its level', () => {
-    let covered = 0
-    const runs = 300
-    for (let run = 0; run < runs; run++) {
-      const random = new Random(7, run)
-      const values = Float64Array.from({ length: 30 }, () => -Math.log(1 - random.uniform()))
-      const interval = bootstrapMean(values, { random, draws: 600 })
-      expect(interval.method).toBe('bca')
-      if (interval.low <= 1 && interval.high >= 1) covered++
-    }
-    expect(covered / runs).toBeGreaterThan(0.89)
-    expect(covered / runs).toBeLessThan(0.98)
-  })
-
-  test('BCa of the mean of symmetric data is near the normal interval', () => {
-    const values = Array.from({ length: 101 }, (_, i) => i - 50)
-    const { low, high } = bootstrapMean(values, { random: new Random(1), draws: 20_000 })
-    const half = (1.959964 * standardDeviation(values)) / Math.sqrt(101)
-    expect(Math.abs(low + half)).toBeLessThan(0.25)
-    expect(Math.abs(high - half)).toBeLessThan(0.25)
-  })
-
   test.each([4, 12])('the ratio of some to all is exactly 1 where all values are equal, %d of 16 inside', count => {
     const inside = Array.from({ length: 16 }, (_, i) => (i < count ? 1 : 0))
     const { ratio, low, high } = subsetMeanRatio(new Array(16).fill(-1), inside)
@@ -270,13 +237,6 @@ describe('intervals', () => {
     expect(welchInterval(a, b, 0.9).low).toBeCloseTo(-1.071906156869562, 10)
     expect(welchInterval([1, 1], [2, 2])).toMatchObject({ estimate: -1, low: null, high: null })
     expect(welchInterval([1], [2, 3])).toMatchObject({ estimate: -1.5, low: null, high: null })
-  })
-
-  test('clusters, not values, are resampled', () => {
-    // Two clusters of many equal values: the interval spans both clusters' values however many there are.
-    const clusters = [new Array(500).fill(0), new Array(500).fill(1)].map(values => mean(values))
-    const interval = bootstrap(2, sample => mean(Array.from(sample, i => clusters[i]!)), { random: new Random(0) })
-    expect([interval.low, interval.high]).toEqual([0, 1])
   })
 })
 

@@ -33,16 +33,32 @@ describe('AUROC with clusters', () => {
       ...{ estimate: 0, standardError: null, low: null },
     }))
 
-  test('where the classes are apart, what k pairs of different documents show by all being told', () => {
-    const apart = (documents: number) => {
+  test('where the classes are apart, what k documents of each cannot exclude', () => {
+    const apart = (documents: number, each = 1) => {
       const labels = Array.from({ length: documents }, (_, d) => d % 2)
-      return clusteredAuroc(labels, labels, [...labels.keys()])!
+      const said = labels.flatMap((label, d) => new Array<[number, number]>(each).fill([label, d]))
+      return clusteredAuroc(
+        said.map(([label]) => label),
+        said.map(([label]) => label),
+        said.map(([, d]) => d),
+      )!
     }
-    // Two pairs: A² ≥ .025 for A ≥ .158; thirteen: .025^(1/13).
+    // Two of each: a share of 1 − √.025 at chance is not excluded; thirteen: .025^(1/13) = .753.
     expect(apart(4)).toMatchObject({ estimate: 1, high: 1 })
-    expect(apart(4).low).toBeCloseTo(Math.sqrt(0.025), 12)
-    expect(apart(26).low).toBeCloseTo(0.753, 3)
+    expect(apart(4).low).toBeCloseTo((1 + Math.sqrt(0.025)) / 2, 12)
+    expect(apart(26).low).toBeCloseTo((1 + 0.753) / 2, 3)
+    expect(apart(26, 5).low).toBeCloseTo(apart(26).low!, 12)
     expect(clusteredAuroc([4, 3, 2, 1], [0, 0, 1, 1], [0, 1, 2, 3])).toMatchObject({ estimate: 0, low: 0 })
+  })
+
+  test('few positives that are all told leave room for those that are not, though negatives vary', () => {
+    // Four positives of four documents above 95 of 96 negatives: the error alone says .96 to 1.
+    const labels = Array.from({ length: 100 }, (_, i) => (i < 4 ? 1 : 0))
+    const scores = Array.from({ length: 100 }, (_, i) => (i < 4 ? 2 : i === 99 ? 3 : i / 100))
+    const found = clusteredAuroc(scores, labels, [...scores.keys()])!
+    expect(found.estimate).toBeCloseTo(95 / 96, 12)
+    // .025^(1/4) = .39764; 95 / 96 · .39764 + .60236 / 2.
+    expect(found.low).toBeCloseTo(0.69468, 4)
   })
 
   test('a concept in three documents of twelve has a wide interval, however many tokens they are of', () => {

@@ -8,13 +8,16 @@
  * mᵢ and nᵢ are cluster i's positives and negatives, M and N all of them, I10 and I01 the clusters that have any.
  *
  * The interval is Student's on the logit scale with min(I10, I01) − 1 degrees of freedom: with the normal quantile it holds
- * the true value too seldom below about 50 clusters of either class (docs/statistics.md). Where every pair is told, the
- * error is 0 and says nothing; with a true area A, k pairs that share no cluster are all told with probability Aᵏ, so that
- * the bound is (α / 2)^(1/k), k = min(I10, I01, ⌊I / 2⌋).
+ * the true value too seldom below about 50 clusters of either class (docs/statistics.md). Near 1 (and 0) that is not enough:
+ * a few positives that are all told say nothing of the share that is not, and the error is that of the negatives alone. So the
+ * interval reaches at least as far as what k observations cannot exclude: with a share of 1 − (α / 2)^(1/k) of them at
+ * chance, none of k is seen with probability α / 2. k is the smaller of the two classes' numbers after what their
+ * clusters cost, n / (1 + (m̄ − 1)·ρ), m̄ = Σ nᵢ² / n, ρ the intraclass correlation of the ranks within the class.
  */
 import { checkBetween, checkLabels, checkParallel, checkValues } from '../check.ts'
 import { midranks } from '../descriptive.ts'
 import { studentQuantile } from '../distributions/student.ts'
+import { intraclassCorrelation } from '../intervals/design-effect.ts'
 
 export interface ClusteredAuroc {
   readonly estimate: number
@@ -71,13 +74,24 @@ export function clusteredAuroc(
   const all = [...parts.values()]
   const standardError = errorOf(all, estimate, positives.length, negatives.length)
   const least = Math.min(all.filter(({ m }) => m > 0).length, all.filter(({ n }) => n > 0).length)
-  const bounds =
-    standardError === null
-      ? null
-      : estimate > 0 && estimate < 1
-        ? logit(estimate, standardError, studentQuantile((1 + level) / 2, least - 1))
-        : extreme(estimate, Math.min(least, Math.floor(all.length / 2)), level)
+  const bounds = standardError === null ? null : boundsOf()
   return { estimate, standardError, low: bounds?.[0] ?? null, high: bounds?.[1] ?? null, level, clusters: parts.size }
+
+  function boundsOf(): [number, number] | null {
+    const sizes = (of: 'm' | 'n') => all.map(part => part[of])
+    const known = Math.min(
+      knownBy(withinPositives, sizes('m'), groupsOf(positives)),
+      knownBy(withinNegatives, sizes('n'), groupsOf(negatives)),
+    )
+    const [low, high] = unseen(estimate, known, level)
+    if (estimate === 0 || estimate === 1) return [low, high]
+    const found = logit(estimate, standardError!, studentQuantile((1 + level) / 2, least - 1))
+    return found && [Math.min(low, found[0]), Math.max(high, found[1])]
+  }
+
+  function groupsOf(items: readonly number[]): (number | string)[] {
+    return items.map(i => clusters[i]!)
+  }
 }
 
 function errorOf(
@@ -113,8 +127,18 @@ function logit(estimate: number, error: number, quantile: number): [number, numb
   return [1 / (1 + Math.exp(half - centre)), 1 / (1 + Math.exp(-half - centre))]
 }
 
-/** The bounds where all pairs are told, or all the wrong way round. */
-function extreme(estimate: number, pairs: number, level: number): [number, number] {
-  const reach = ((1 - level) / 2) ** (1 / pairs)
-  return estimate === 1 ? [reach, 1] : [0, 1 - reach]
+/** How many independent observations a class is worth. */
+function knownBy(ranks: ArrayLike<number>, sizes: readonly number[], clusters: readonly (number | string)[]): number {
+  const n = ranks.length
+  const size = sizes.reduce((sum, own) => sum + own * own, 0) / n
+  // Where nothing varies, nothing says that the values of a cluster are more than one.
+  const alike = intraclassCorrelation(ranks, clusters) ?? 1
+  return n / (1 + (size - 1) * Math.max(0, alike))
+}
+
+/** How far the area may lie below (above ½) or above (below ½) the estimate where `known` observations showed none at chance. */
+function unseen(estimate: number, known: number, level: number): [number, number] {
+  const kept = ((1 - level) / 2) ** (1 / known)
+  const bound = estimate * kept + (1 - kept) / 2
+  return estimate > 0.5 ? [bound, estimate] : [estimate, bound]
 }

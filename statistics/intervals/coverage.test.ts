@@ -55,6 +55,27 @@ function boundsOf(
   return [low, high]
 }
 
+/** AUROC's interval over documents of eight windows, of scores that `score` gives for a document's own value and a label. */
+function areaOver(
+  random: Random,
+  documents: number,
+  rate: number,
+  score: (own: number, label: number) => number,
+): Bounds {
+  const [scores, labels, clusters]: [number[], number[], number[]] = [[], [], []]
+  for (let document = 0; document < documents; document++) {
+    const own = 0.7 * random.normal()
+    for (let window = 0; window < 8; window++) {
+      const label = random.uniform() < rate ? 1 : 0
+      scores.push(score(own, label))
+      labels.push(label)
+      clusters.push(document)
+    }
+  }
+  const found = clusteredAuroc(scores, labels, clusters)
+  return [found?.low ?? null, found?.high ?? null]
+}
+
 /** `windows` values for each of `documents`, half of their variance between documents where there is more than one. */
 function draw(shape: string, documents: number, windows: number, random: Random): [Float64Array, Uint32Array] {
   const values = new Float64Array(documents * windows)
@@ -156,23 +177,28 @@ describe.runIf(long)('coverage of nominal 95 % intervals', () => {
       }
       add('Fisher, ρ .5', String(n), coverage(0.5, correlation, `f${n}`), 0.93)
     }
-    for (const documents of [16, 64]) {
-      const area = (r: Random): Bounds => {
-        const [scores, labels, clusters]: [number[], number[], number[]] = [[], [], []]
-        for (let document = 0; document < documents; document++) {
-          const own = 0.7 * r.normal()
-          for (let window = 0; window < 8; window++) {
-            const label = r.uniform() < 0.3 ? 1 : 0
-            scores.push(own + r.normal() + label)
-            labels.push(label)
-            clusters.push(document)
-          }
-        }
-        const found = clusteredAuroc(scores, labels, clusters)!
-        return [found.low, found.high]
+    for (const documents of [16, 64])
+      for (const [separation, truth] of [
+        [1, normalCdf(1 / Math.sqrt(2 * 1.49))],
+        [4, normalCdf(4 / Math.sqrt(2 * 1.49))],
+      ] as const) {
+        const area = (r: Random): Bounds =>
+          areaOver(r, documents, 0.3, (own, label) => own + r.normal() + separation * label)
+        const name = `AUROC with clusters, ${truth.toFixed(3)}`
+        add(name, `${documents} × 8 windows`, coverage(truth, area, `a${separation}${documents}`), 0.91)
       }
-      const truth = normalCdf(1 / Math.sqrt(2 * 1.49))
-      add('AUROC with clusters', `${documents} × 8 windows`, coverage(truth, area, `a${documents}`), 0.91)
+    // A latent that is silent at one in fifty of its few positives: an area of .98, told by whether one of these was seen.
+    for (const documents of [16, 32, 64]) {
+      const fires = (r: Random, label: number) => (r.uniform() < (label ? 0.98 : 0.02) ? 1 + r.uniform() : 0)
+      const area = (r: Random): Bounds => areaOver(r, documents, 0.1, (_, label) => fires(r, label))
+      // Fires and fires: ½; fires and not: 1; neither: ½.
+      const truth = 0.98 * 0.98 + (0.98 * 0.02 + 0.02 * 0.98) / 2
+      add(
+        'AUROC with clusters, few positives, .980',
+        `${documents} × 8 windows`,
+        coverage(truth, area, `f${documents}`),
+        0.91,
+      )
     }
     for (const strata of [3, 5, 10]) {
       const pooled =

@@ -1,8 +1,8 @@
 /** Claims about power that tie one way of computing it to another. Values of other libraries: `cases.test.ts`. */
 import { describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
+import { designEffect, effectiveSize, intraclassCorrelation } from '../intervals/design-effect.ts'
 import { signFlip } from '../tests/permutation.ts'
-import { designEffect, effectiveSize, intraclassCorrelation } from './design-effect.ts'
 import { aurocSampleSize, aurocVariance } from './sample-size.ts'
 import { simulatedDetectable, simulatedPower } from './simulation.ts'
 import {

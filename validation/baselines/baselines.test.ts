@@ -242,20 +242,36 @@ describe('shares', () => {
     const level = none.map(row =>
       row.baseline === 'pca' ? claimOf(row.latent, row.latent < 2 ? -1 : 0, { baseline: 'pca' }) : row,
     )
-    expect(judgeBaselines(level, own, texts, settings)!.ahead).toBe('no')
+    const open = judgeBaselines(level, ['pass', 'pass', 'pass', 'pass', 'pass', 'fail'], texts, settings)!
+    expect(open.ahead).toBe('undecided')
+    const better = judgeBaselines(level, own, texts, settings)!
+    expect(better.ahead).toBe('undecided')
+    expect(better.summary).toMatch(/; as large a share as of pca \(2 of 4\)$/)
   })
 
-  test('an SAE that is not ahead says so first, and one with too few claims that it cannot be told', () => {
+  test('a level share decides nothing by few claims, and says so by many', () => {
     const rows = [claimOf(0, -1), claimOf(1, -1), claimOf(2, 0), claimOf(3, 0, { repetition: 1 })]
-    const behind = judgeBaselines(rows, ['pass', 'fail', 'fail'], texts, settings)!
-    expect(behind.ahead).toBe('no')
-    expect(behind.baselines[0]).toMatchObject({ claims: 4, passed: 2, repetitions: [{ passed: 2 }, { claims: 1 }] })
-    expect(behind.summary).toBe('NOT AHEAD: 1 of 3 claims pass; no more than of random (2 of 4)')
+    const few = judgeBaselines(rows, ['pass', 'fail', 'fail'], texts, settings)!
+    // Wilson: 1/3 [.0615, .7923], 2/4 [.1500, .8500]; −.1667 + √(.459² + .35²) = .410.
+    expect(few.baselines[0]!.high).toBeCloseTo(0.4105, 3)
+    expect(few.ahead).toBe('undecided')
+    expect(few.baselines[0]).toMatchObject({ claims: 4, passed: 2, repetitions: [{ passed: 2 }, { claims: 1 }] })
+    expect(few.summary).toBe(
+      'not shown to be ahead: 1 of 3 claims pass, and 2 of 4 of baselines, too few to tell: random (2 of 4); as large a share as of random (2 of 4)',
+    )
+    const none = new Array<string>(60).fill('fail')
+    const many = judgeBaselines(rows, none, texts, settings)!
+    // Wilson: 0/60 [0, .0602]; −.5 + √(.0602² + .35²) = −.145.
+    expect(many.ahead).toBe('no')
+    expect(many.summary).toBe('NOT AHEAD: 0 of 60 claims pass; no more than of random (2 of 4)')
+  })
+
+  test('with too few claims it cannot be told', () => {
     const open = judgeBaselines([claimOf(0, 0)], ['pass', 'fail'], texts, settings)!
     expect(open.ahead).toBe('undecided')
     expect(open.summary).toBe(
       'not shown to be ahead: 1 of 2 claims pass, and 0 of 1 of baselines, too few to tell: random (0 of 1)',
     )
-    expect(judgeBaselines(rows, [], texts, settings)).toBeNull()
+    expect(judgeBaselines([claimOf(0, 0)], [], texts, settings)).toBeNull()
   })
 })

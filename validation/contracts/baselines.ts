@@ -13,7 +13,7 @@ export const baselineNames = [
 ] as const
 export type BaselineName = (typeof baselineNames)[number]
 
-/** `yes` where the interval of the difference lies above zero, `no` where the difference itself does not. */
+/** `yes` where the interval of the difference lies above zero, `no` where it lies below an advantage of a tenth. */
 const Ahead = z.enum(['yes', 'no', 'undecided'])
 
 const Share = { claims: z.int(), passed: z.int(), share: number }
@@ -23,8 +23,8 @@ const Difference = { difference: number, low: number, high: number, ahead: Ahead
 
 export const BaselinesFindings = z.strictObject({
   /**
-   * Whether the SAE under test is ahead: `no` where a single baseline is level or better, else as of all together. And what is to
-   * be said of that first.
+   * Whether the SAE under test is ahead: `no` where it is of a single baseline; `yes` where it is of all together and no share of a
+   * single one is level or better. And what is to be said of that first.
    */
   ahead: Ahead,
   summary: z.string(),

@@ -4,6 +4,10 @@
  * The interval of their difference is Newcombe's, with claims as units. The question is about latents: would others of this SAE,
  * and other draws of the baseline, differ as much? Documents are drawn again within each verdict, whose bounds are over
  * documents; drawing them again for the share would ask it of the very latents at hand.
+ *
+ * What is said of a baseline follows from that interval alone: ahead where it lies above 0, not ahead where it leaves no room for
+ * an advantage that matters, and undecided between, however the shares themselves stand. A baseline of few claims thus decides
+ * nothing; one whose share is level or better keeps the whole from being called ahead until more claims tell.
  */
 import { newcombe } from '../../statistics/intervals/newcombe.ts'
 import { benjaminiHochberg } from '../../statistics/multiplicity/false-discovery.ts'
@@ -12,6 +16,9 @@ import type { EffectRow, Intervention } from '../rows.ts'
 import { analyseIntervention } from './analyse.ts'
 import type { AssembleSettings } from './assemble.ts'
 import { causalVerdict, selectivityVerdict } from './verdict.ts'
+
+/** The least difference of shares that is an advantage: an SAE that may be ahead by less only is not ahead. */
+export const smallestAdvantage = 0.1
 
 /** A claim of a baseline: all that its verdict follows from. */
 export interface BaselineClaim {
@@ -110,7 +117,7 @@ export function judgeBaselines(
     const { estimate, low, high } = newcombe(
       ...([trained.passed, trained.claims, share.passed, share.claims, 1 - settings.alpha] as const),
     )
-    return { ...share, difference: estimate, low, high, ahead: aheadBy(estimate, low) }
+    return { ...share, difference: estimate, low, high, ahead: aheadBy(low, high) }
   }
   const names = [...new Set(rows.map(({ baseline }) => baseline))]
   const baselines = names.map(name => {
@@ -131,7 +138,7 @@ export function judgeBaselines(
   })
   const together = beside(baselines.flatMap(({ passes }) => passes))
   const found = {
-    ahead: baselines.some(one => one.ahead === 'no') ? ('no' as const) : together.ahead,
+    ahead: aheadOfAll(together, baselines),
     trained,
     together,
     baselines: baselines.map(({ passes: _, ...one }) => one),
@@ -145,10 +152,20 @@ function shareOf(passed: readonly boolean[]) {
 }
 
 /** Whether a share is ahead of another by the interval of their difference. */
-function aheadBy(estimate: number, low: number): BaselinesFindings['ahead'] {
+function aheadBy(low: number, high: number): BaselinesFindings['ahead'] {
   if (low > 0) return 'yes'
-  return estimate <= 0 ? 'no' : 'undecided'
+  return high < smallestAdvantage ? 'no' : 'undecided'
 }
+
+type Beside = Pick<BaselinesFindings['together'], 'ahead' | 'difference'>
+
+/** Of all: no where it is of any; yes where it is of all together, and no single share is level. */
+function aheadOfAll(together: Beside, baselines: readonly Beside[]): BaselinesFindings['ahead'] {
+  if (baselines.some(({ ahead }) => ahead === 'no')) return 'no'
+  return together.ahead === 'yes' && baselines.some(isLevel) ? 'undecided' : together.ahead
+}
+
+const isLevel = ({ difference }: Beside) => difference !== null && difference <= 0
 
 /** What is to be said first: where the SAE is not ahead, of which baselines. */
 function summaryOf({ ahead, trained, together, baselines }: Omit<BaselinesFindings, 'summary'>): string {
@@ -156,7 +173,10 @@ function summaryOf({ ahead, trained, together, baselines }: Omit<BaselinesFindin
   const list = (of: BaselinesFindings['baselines']) => of.map(one => `${one.text} (${count(one)})`).join(', ')
   const own = `${count(trained)} claims pass`
   const behind = baselines.filter(one => one.ahead === 'no')
-  if (ahead === 'no') return `NOT AHEAD: ${own}; no more than of ${list(behind)}`
+  if (behind.length > 0) return `NOT AHEAD: ${own}; no more than of ${list(behind)}`
+  if (ahead === 'no') return `NOT AHEAD: ${own}; no more than of all baselines together (${count(together)})`
   if (ahead === 'yes') return `ahead: ${own}, and ${count(together)} of baselines: ${list(baselines)}`
-  return `not shown to be ahead: ${own}, and ${count(together)} of baselines, too few to tell: ${list(baselines)}`
+  const level = baselines.filter(isLevel)
+  const told = level.length > 0 ? `; as large a share as of ${list(level)}` : ''
+  return `not shown to be ahead: ${own}, and ${count(together)} of baselines, too few to tell: ${list(baselines)}${told}`
 }

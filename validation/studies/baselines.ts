@@ -25,7 +25,7 @@ export const baselinesStudy = saeStudy<BaselineRow, BaselinesFindings>({
     difference: 'share of the SAE under test less that of the baseline, with Newcombe’s interval; claims are the units',
     together: 'the same of the claims of all baselines',
     ahead:
-      'of a baseline: yes where the interval of the difference lies above 0, no where the difference is 0 or less; of all: no where it is no of any, else as together',
+      'of a baseline: yes where the interval of the difference lies above 0, no where it lies below .1, else undecided; of all: no where it is no of any, yes where it is of all together and no single share is level or better',
   },
   columns: {
     ...{ baseline: 'string', repetition: 'int32', latent: 'int32', concept: 'string?', intervention: 'string' },

@@ -10,7 +10,7 @@
 import { Random } from '../../core/random.ts'
 import { mean, standardDeviation } from '../../statistics/descriptive.ts'
 import { studentCdf } from '../../statistics/distributions/student.ts'
-import { bootstrap } from '../../statistics/intervals/bootstrap.ts'
+import { clusterBootstrap } from '../../statistics/intervals/cluster-bootstrap.ts'
 import { adjust } from '../../statistics/multiplicity/family.ts'
 import { changesOf, mainEdits } from '../claims/edits.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
@@ -55,7 +55,7 @@ export const specificity = latentStudy<Row, SpecificityFound>({
       'two one-sided t-tests over documents that the off-target effect lies within ± margin × the own effect (offTargetMargin)',
     leakP: 'one-sided t-test that it lies beyond, twice the smaller of both sides, Holm over the concepts',
     offOn:
-      'mean over concepts of |mean off-target effect|, by the mean own effect; bootstrap over documents. Noise makes it larger, never smaller',
+      'mean over concepts of |mean off-target effect|, by the mean own effect; bootstrap-t over documents. Noise makes it larger, never smaller',
     p: 'rank of offOn among foreign latents with the same edits, smaller ratios of an own effect in the claimed direction being as far',
     cause: 'share of documents in which the own target moves as claimed by more than smallestEffect, in nats',
     isolation:
@@ -149,7 +149,7 @@ function seriesOf({ direction }: Claim, rows: readonly Row[]) {
 const offOnOf = (own: readonly number[], off: readonly (readonly number[])[]) =>
   mean(off.map(values => Math.abs(mean(values)))) / mean(own)
 
-/** The ratio with a bootstrap interval over documents. */
+/** The ratio with a bootstrap-t interval over documents; null where they are too few for bounds. */
 function offOnInterval(
   own: readonly number[],
   off: readonly (readonly number[])[],
@@ -157,16 +157,19 @@ function offOnInterval(
   key: readonly (string | number)[],
 ): Ratio | null {
   const at = (values: readonly number[], sample: Uint32Array) => Array.from(sample, d => values[d]!)
-  const { estimate, low, high } = bootstrap(
+  const { estimate, low, high } = clusterBootstrap(
     own.length,
-    sample =>
-      offOnOf(
+    sample => {
+      const ratio = offOnOf(
         at(own, sample),
         off.map(values => at(values, sample)),
-      ),
-    { random: new Random(...key, 'off/on'), draws, level: 1 - alpha },
+      )
+      return Number.isFinite(ratio) ? ratio : null
+    },
+    { method: 'bootstrap-t', random: new Random(...key, 'off/on'), draws, level: 1 - alpha },
   )
-  return [estimate, low, high].every(Number.isFinite) ? { ratio: estimate, low, high } : null
+  // The ratio is of sizes, so that it is never below 0.
+  return estimate === null || low === null || high === null ? null : { ratio: estimate, low: Math.max(0, low), high }
 }
 
 /** One-sided t-tests of off-target effects against ± margin × own ones: that they lie within, and that they lie beyond. */
