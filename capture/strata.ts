@@ -128,6 +128,12 @@ function bandsOf(edges: readonly number[]): (value: number) => number {
   }
 }
 
+/** The name of a position's band, for bands that begin at these edges. */
+export function positionBandOf(edges: readonly number[]): (position: number) => string {
+  const band = bandsOf(edges)
+  return position => positionLabel(edges, band(position))
+}
+
 /** The frequency band of a token id, by its share of all tokens that may be sampled. */
 function frequencyBands(windows: readonly TokenWindow[], isTaken: IsTaken, edges: readonly number[]) {
   const counts = new Map<number, number>()

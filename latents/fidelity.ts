@@ -9,7 +9,8 @@ import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import type { FidelityProbe } from '../sae/training/training.ts'
 import { measuredDraw } from './activations.ts'
-import { type Ablations, measureReconstruction } from './reconstruction.ts'
+import { measureReconstruction } from './reconstruction.ts'
+import type { Ablations } from './reconstruction-rows.ts'
 
 /** Padded tokens run through the model at once. */
 const batchTokens = 4096
@@ -56,8 +57,8 @@ export function fidelityProbe(model: Model, dataset: TokenDataset, options: Fide
         signal,
         ablations,
       })
-      const { ceZero, ceMean, klZero, klMean } = result
-      ablations ??= { ceZero, ceMean, klZero, klMean }
+      const { ceZero, ceMean, ceResample, klZero, klMean, klResample } = result
+      ablations ??= { ceZero, ceMean, ceResample, klZero, klMean, klResample }
       return {
         ceLoss: result.ceSpliced,
         ceRecovered: result.ceRecoveredMean,

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { fakeDataset, fakeModel, fakeSae, modelWidth } from './fake.fixture.ts'
-import { measureReconstruction, siteMean } from './reconstruction.ts'
+import { measureReconstruction, reconstructionRows, siteMean } from './reconstruction.ts'
+import { figuresOf } from './reconstruction-rows.ts'
 
 const signal = new AbortController().signal
 const options = { batchTokens: 200, signal }
@@ -83,6 +85,56 @@ describe('a model with its site replaced', () => {
     const run = (of: typeof windows) =>
       measureReconstruction(model, sae, of, { ...options, mean: new Float32Array(modelWidth), meanFrom: 'discovery' })
     expect(await run(changed)).toEqual(await run(windows))
+    sae.dispose()
+  })
+
+  test('rows of windows and bands add up to the whole, whatever the batches, and are measured against other tokens too', async () => {
+    const sae = fakeSae()
+    const before = tf.memory().numTensors
+    const of = (batchTokens: number) =>
+      reconstructionRows(model, sae, windows, {
+        ...{ ...options, batchTokens, mean: new Float32Array(modelWidth), meanFrom: 'discovery' as const },
+        donors: { values: new Random('donors').normals(50 * modelWidth), seed: 3 },
+        bandOf: position => (position < 8 ? '1-7' : '8+'),
+      })
+    const [rows, others] = [await of(200), await of(20)]
+    expect(tf.memory().numTensors).toBe(before)
+    expect(rows).toHaveLength(60)
+    expect(rows.map(({ window, band, tokens, predicted }) => [window, band, tokens, predicted]).slice(0, 2)).toEqual([
+      ['document-0', '1-7', 7, 7],
+      ['document-0', '8+', 12, 11],
+    ])
+    const whole = await measureReconstruction(model, sae, windows, {
+      ...{ ...options, mean: new Float32Array(modelWidth), meanFrom: 'discovery' },
+    })
+    const [all, again] = [figuresOf(rows, sae), figuresOf(others, sae)]
+    for (const name of [
+      'fvu',
+      'mse',
+      'cosine',
+      'l2Ratio',
+      'relativeBias',
+      'l0',
+      'l1',
+      'ceSpliced',
+      'klSpliced',
+    ] as const)
+      expect(all[name], name).toBeCloseTo(whole[name]!, 6)
+    expect(all.density).toEqual(whole.density)
+    expect(whole.ceResample).toBeNull()
+    expect(all.ceResample).not.toBeCloseTo(all.ceZero, 3)
+    expect(again.ceResample).toBeCloseTo(all.ceResample!, 6)
+    expect(all.klRecoveredResample).toBeCloseTo(1 - all.klSpliced / all.klResample!, 12)
+    // By hand: Σ‖x − x̄‖² over all tokens, x̄ their mean.
+    const values = windows.flatMap(({ tokens }) =>
+      tf.tidy(() => {
+        const x = model.run(tf.tensor2d(tokens, [1, tokens.length], 'int32'), { until: site })
+        return x.reshape([tokens.length, modelWidth]).slice([1, 0]).arraySync() as number[][]
+      }),
+    )
+    const mean = values[0]!.map((_, j) => values.reduce((sum, row) => sum + row[j]!, 0) / values.length)
+    const spread = values.reduce((sum, row) => sum + row.reduce((own, x, j) => own + (x - mean[j]!) ** 2, 0), 0)
+    expect(rows.reduce((sum, row) => sum + row.spread, 0)).toBeCloseTo(spread, 3)
     sae.dispose()
   })
 })

@@ -3,6 +3,7 @@
  * row is a token, and what its reconstruction does to the model's loss. Position 0 is neither measured nor replaced.
  */
 import { UserError } from '../core/errors.ts'
+import { Random } from '../core/random.ts'
 import { breathe } from '../core/stage.ts'
 import { type WindowBatch, windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
@@ -10,51 +11,32 @@ import { onHost } from '../engine/host.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { klDivergence, tokenLoss } from '../model/loss.ts'
 import type { Model } from '../model/model.ts'
-import { firingOf, type Quality, QualityMeter, qualityDefinitions } from '../sae/measure/quality.ts'
-import type { Sae, SparseLatents } from '../sae/sae.ts'
-import { stackSparse } from '../sae/sparse.ts'
+import type { Sae } from '../sae/sae.ts'
 import { type EncodeWindowsOptions, firstPosition, siteRows, throwIfInterrupted } from './activations.ts'
 import { startBefore } from './interventions.ts'
-
-/** What each figure is, by name. */
-export const reconstructionDefinitions: Readonly<Record<string, string>> = {
-  ...qualityDefinitions,
-  ce: 'mean loss of tokens 2 … predicted from positions 1 …, nats; position 0 is not replaced',
-  ceRecoveredZero: '(CE zero-ablated − CE spliced) / (CE zero-ablated − CE clean)',
-  ceRecoveredMean: '(CE mean-ablated − CE spliced) / (CE mean-ablated − CE clean)',
-  kl: 'mean KL(clean ‖ replaced) at positions 1 …, nats',
-}
-
-/** The model's loss with the site as it is, replaced by the reconstruction, by 0 and by the mean; nats a token. */
-export interface Losses {
-  readonly ceClean: number
-  readonly ceSpliced: number
-  readonly ceZero: number
-  readonly ceMean: number
-  readonly klSpliced: number
-  readonly klZero: number
-  readonly klMean: number
-}
-
-/** What ablation of a site does to the loss; it does not depend on the SAE. */
-export type Ablations = Pick<Losses, 'ceZero' | 'ceMean' | 'klZero' | 'klMean'>
+import {
+  type Ablations,
+  BandSums,
+  figuresOf,
+  type lossNames,
+  type ReconstructionFigures,
+  type ReconstructionRow,
+  rowsOf,
+} from './reconstruction-rows.ts'
 
 /** Figures of the values and of the model's loss with them replaced. */
-export type Reconstruction = Quality &
-  Losses & {
-    readonly windows: number
-    /** Share of tokens at which each latent fires. */
-    readonly density: Float64Array
-    readonly ceRecoveredZero: number | null
-    readonly ceRecoveredMean: number | null
-    /** Where the mean of mean ablation is from. */
-    readonly meanFrom: 'capture' | 'discovery'
-  }
+export type Reconstruction = ReconstructionFigures & {
+  readonly windows: number
+  /** Where the mean of mean ablation is from. */
+  readonly meanFrom: 'capture' | 'discovery'
+}
 
 export interface ReconstructionOptions extends EncodeWindowsOptions {
   /** What mean ablation puts in [width], and where it is from. */
   readonly mean: Float32Array
   readonly meanFrom: Reconstruction['meanFrom']
+  /** Values of other tokens [rows, width], of which resample ablation puts one in by lot; without them it is not measured. */
+  readonly donors?: { readonly values: Float32Array; readonly seed: number }
   /** Where they are known from the same windows and mean, they are not measured again. */
   readonly ablations?: Ablations | undefined
 }
@@ -79,9 +61,14 @@ export async function siteMean(
       return { values: rows.dataSync<'float32'>() as Float32Array, width: rows.shape[1] }
     })
     sum ??= new Float64Array(width)
-    const kept = keepRows(values, width, batch)
-    for (let i = 0; i < kept.length; i++) sum[i % width]! += kept[i]!
-    count += kept.length / width
+    batch.windows.forEach(({ tokens }, b) => {
+      const own = values.subarray(
+        (b * batch.length + firstPosition) * width,
+        (b * batch.length + tokens.length) * width,
+      )
+      for (let i = 0; i < own.length; i++) sum![i % width]! += own[i]!
+      count += own.length / width
+    })
   }
   if (!sum || count === 0) throw nothingToMeasure()
   return Float32Array.from(sum, value => value / count)
@@ -94,71 +81,106 @@ export async function measureReconstruction(
   windows: readonly TokenWindow[],
   options: ReconstructionOptions,
 ): Promise<Reconstruction> {
-  const meter = new QualityMeter(sae)
-  const sums = { ceClean: 0, ceSpliced: 0, ceZero: 0, ceMean: 0, klSpliced: 0, klZero: 0, klMean: 0 }
+  const rows = await reconstructionRows(model, sae, windows, { ...options, bandOf: () => '' })
+  const { ablations, meanFrom } = options
+  return { windows: windows.length, ...figuresOf(rows, sae, ablations), meanFrom }
+}
+
+/**
+ * The sums that all figures are made of, a row for each window and band of its positions, in the order of the windows. Leaves no
+ * tensor behind. A `UserError` where there is nothing to measure, or where a value is not finite.
+ */
+export async function reconstructionRows(
+  model: Model,
+  sae: Sae,
+  windows: readonly TokenWindow[],
+  options: ReconstructionOptions & { readonly bandOf: (position: number) => string },
+): Promise<ReconstructionRow[]> {
   const limit = Math.min(options.batchTokens, Math.max(1, Math.floor(maximumLogits / model.config.vocabulary)))
+  if (!windows.some(({ tokens }) => tokens.length > firstPosition + 1)) throw nothingToMeasure()
+  const found = new Map<TokenWindow, BandSums[]>()
   let done = 0
   for (const batch of windowBatches(windows, limit)) {
     await breathe()
     throwIfInterrupted(options.signal)
-    onHost(() => addBatch(model, sae, batch, { meter, sums }, options))
+    onHost(() => measureBatch(model, sae, batch, options)).forEach((sums, b) => {
+      found.set(batch.windows[b]!, sums)
+    })
     done += batch.windows.length
     options.onBatch?.(done)
   }
-  const count = windows.reduce((sum, { tokens }) => sum + Math.max(0, tokens.length - 1 - firstPosition), 0)
-  if (count === 0) throw nothingToMeasure()
-  const measured = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / count]))
-  const losses = { ...(measured as unknown as Losses), ...options.ablations }
-  if (!Object.values(losses).every(Number.isFinite))
-    throw new UserError('The loss of the model on the held-out text is not a finite number.', {
-      fix: 'Check the weights of model and SAE for NaN and infinity.',
-    })
-  const recovered = (ablated: number) =>
-    ablated > losses.ceClean ? (ablated - losses.ceSpliced) / (ablated - losses.ceClean) : null
-  return {
-    windows: windows.length,
-    ...meter.figures(),
-    density: meter.density(),
-    ...losses,
-    ceRecoveredZero: recovered(losses.ceZero),
-    ceRecoveredMean: recovered(losses.ceMean),
-    meanFrom: options.meanFrom,
-  }
+  return rowsOf(
+    windows.map(window => [window.id, found.get(window)!] as const),
+    sae.width,
+  )
 }
 
-/** Adds one batch's values to the meter, and its losses and divergences to the sums. */
-function addBatch(
+/** The sums of each window of a batch, by band. */
+function measureBatch(
   model: Model,
   sae: Sae,
   batch: WindowBatch,
-  into: { readonly meter: QualityMeter; readonly sums: { -readonly [Name in keyof Losses]: number } },
-  { mean, ablations }: ReconstructionOptions,
-): void {
+  { mean, donors, ablations, bandOf }: Parameters<typeof reconstructionRows>[3],
+): BandSums[][] {
   const site = sae.metadata.hook_name
+  const { width } = sae
   const tokens = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')
   const { logits, x } = runAndKeep(model, site, tokens)
   try {
-    const rows = x.reshape([-1, sae.width]) as Tensor2D
+    const rows = x.reshape([-1, width]) as Tensor2D
     const latents = sae.encode(rows)
     const reconstruction = sae.decode(latents, rows)
-    into.meter.add(
-      keepRows(host(rows), sae.width, batch),
-      keepRows(host(reconstruction), sae.width, batch),
-      firingOf(keepLatents(latents, batch)),
-    )
+    const [target, guess] = [host(rows), host(reconstruction)]
+    const losses = new Map<(typeof lossNames)[number], Float32Array>([['ceClean', host(tokenLoss(logits, tokens))]])
+    const replacements: [name: 'Spliced' | 'Zero' | 'Mean' | 'Resample', value: Tensor][] = [
+      ['Spliced', reconstruction],
+    ]
+    if (!ablations) {
+      replacements.push(['Zero', tf.zeros([1, width])], ['Mean', tf.tensor2d(mean, [1, width])])
+      if (donors) replacements.push(['Resample', resampled(donors, batch, width)])
+    }
     const columns = batch.length - 1
-    into.sums.ceClean += total(host(tokenLoss(logits, tokens)), batch.windows, columns)
-    const replacements: [name: 'Spliced' | 'Zero' | 'Mean', value: Tensor][] = [['Spliced', reconstruction]]
-    if (!ablations) replacements.push(['Zero', tf.zeros([1, sae.width])], ['Mean', tf.tensor2d(mean, [1, sae.width])])
     for (const [name, value] of replacements) {
       const replaced = replace(model, site, tokens, x, value)
       const divergence = klDivergence(logits, replaced).slice([0, 0], [batch.windows.length, columns])
-      into.sums[`ce${name}`] += total(host(tokenLoss(replaced, tokens)), batch.windows, columns)
-      into.sums[`kl${name}`] += total(host(divergence), batch.windows, columns)
+      losses.set(`ce${name}`, host(tokenLoss(replaced, tokens)))
+      losses.set(`kl${name}`, host(divergence))
     }
+    return batch.windows.map((window, b) => {
+      const bands = new Map<string, BandSums>()
+      for (let position = firstPosition; position < window.tokens.length; position++) {
+        const band = bandOf(position)
+        const sums = bands.get(band) ?? new BandSums(band, width)
+        bands.set(band, sums)
+        const row = b * batch.length + position
+        sums.addToken(target.subarray(row * width, (row + 1) * width), guess.subarray(row * width, (row + 1) * width))
+        sums.addLatents(latents, row)
+        if (position < window.tokens.length - 1)
+          sums.addLosses(new Map([...losses].map(([name, values]) => [name, values[b * columns + position]!])))
+      }
+      return [...bands.values()]
+    })
   } finally {
     x.dispose()
   }
+}
+
+/** For each token of a batch the value of another one, drawn by window and position, so that batches change nothing. */
+function resampled(
+  { values, seed }: NonNullable<ReconstructionOptions['donors']>,
+  { windows, length }: WindowBatch,
+  width: number,
+): Tensor2D {
+  const drawn = new Float32Array(windows.length * length * width)
+  const count = values.length / width
+  windows.forEach(({ id, tokens }, b) => {
+    const random = new Random(seed, 'resample', id)
+    for (let position = firstPosition; position < tokens.length; position++) {
+      const donor = random.int(count)
+      drawn.set(values.subarray(donor * width, (donor + 1) * width), (b * length + position) * width)
+    }
+  })
+  return tf.tensor2d(drawn, [windows.length * length, width])
 }
 
 /** Logits, and the value at a site, which the caller disposes. */
@@ -183,38 +205,6 @@ function nothingToMeasure(): UserError {
   })
 }
 
-/** The rows of real tokens after position 0. */
-function keepRows(values: Float32Array, width: number, { windows, length }: WindowBatch): Float32Array {
-  const count = windows.reduce((sum, { tokens }) => sum + tokens.length - firstPosition, 0)
-  const kept = new Float32Array(count * width)
-  let at = 0
-  windows.forEach(({ tokens }, b) => {
-    const start = (b * length + firstPosition) * width
-    kept.set(values.subarray(start, (b * length + tokens.length) * width), at)
-    at += (tokens.length - firstPosition) * width
-  })
-  return kept
-}
-
-/** The latents of the same tokens. */
-function keepLatents(
-  { latents, offsets, indices, values }: SparseLatents,
-  { windows, length }: WindowBatch,
-): SparseLatents {
-  const pieces = windows.map(({ tokens }, b) => {
-    const own = offsets.slice(b * length + firstPosition, b * length + tokens.length + 1)
-    const [start, end] = [own[0]!, own.at(-1)!]
-    return {
-      rows: own.length - 1,
-      latents,
-      offsets: own.map(offset => offset - start),
-      indices: indices.subarray(start, end),
-      values: values.subarray(start, end),
-    }
-  })
-  return stackSparse(pieces, latents)
-}
-
 /** Logits with every position but the first replaced at the site by rows [batch · length, width] or by one row. */
 function replace(model: Model, site: string, tokens: Tensor2D, x: Tensor, replacement: Tensor): Tensor3D {
   const [batch, length] = tokens.shape
@@ -236,13 +226,4 @@ function replace(model: Model, site: string, tokens: Tensor2D, x: Tensor, replac
       ...(before && start && { from: { site: before, value: start } }),
     }) as Tensor3D
   })
-}
-
-/** Sum of values [batch, columns] at positions 1 … of each window that have a next token. */
-function total(values: Float32Array, windows: readonly TokenWindow[], columns: number): number {
-  let sum = 0
-  windows.forEach(({ tokens }, b) => {
-    for (let p = firstPosition; p < tokens.length - 1; p++) sum += values[b * columns + p]!
-  })
-  return sum
 }

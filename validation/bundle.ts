@@ -2,7 +2,7 @@
  * Evidence as a bundle: a folder that holds all that its numbers follow from, and can be held to that anywhere.
  *
  * bundle.json has the sha256 of every file and of every section of evidence.json. `verifyBundle` hashes them again and computes
- * findings, verdicts and tiers again from the tables. What does not follow from a table (reconstruction, what was counted for
+ * findings, verdicts and tiers again from the tables. What does not follow from a table (what was counted for
  * targets, dealings of labels, the hashes of model and text) is held by those hashes alone, and named as such.
  */
 import { existsSync } from 'node:fs'
@@ -25,7 +25,7 @@ const Bundle = z.strictObject({
 
 const bundleName = 'bundle.json'
 const evidenceName = 'evidence.json'
-const tables = /^(effects|selectivity|study-[a-z-]+)\.parquet$/
+const tables = /^(effects|selectivity|reconstruction|study-[a-z-]+)\.parquet$/
 
 /** What is wrong with a file, or with the value at a path of evidence.json. */
 export interface BundleProblem {
@@ -46,7 +46,7 @@ export interface BundleCheck {
 /** Values of a feature that no table gives: by paths within it. */
 const statedOfFeature = [['selectivity', 'nullMaxima']] as const
 /** Sections that recomputing gives again; all others are hashed. */
-const recomputedSections = ['features', 'studies']
+const recomputedSections = ['features', 'studies', 'reconstruction']
 
 /** Writes bundle.json, last of all files. */
 export async function writeBundle(directory: string): Promise<void> {
@@ -105,7 +105,7 @@ async function readBundle(
 /** Files that are missing, changed, or of the bundle's kinds and not in it. */
 async function hashProblems(directory: string, { files }: z.infer<typeof Bundle>): Promise<BundleProblem[]> {
   const found: BundleProblem[] = []
-  for (const name of [evidenceName, 'claims.json', 'effects.parquet', 'selectivity.parquet'])
+  for (const name of [evidenceName, 'claims.json', 'effects.parquet', 'selectivity.parquet', 'reconstruction.parquet'])
     if (!Object.hasOwn(files, name)) found.push({ what: name, problem: 'is not in bundle.json' })
   for (const [name, hash] of Object.entries(files)) {
     if (!isPart(name)) found.push({ what: name, problem: 'is no file of a bundle' })
@@ -141,7 +141,7 @@ export function valueProblems(evidence: Evidence, claims: unknown, again: Findin
     if (stated.length !== evidence.features.length)
       report('features', `are ${evidence.features.length} of the ${stated.length} that were claimed`)
   }
-  for (const section of ['features', 'studies', 'definitions'] as const)
+  for (const section of ['features', 'studies', 'reconstruction', 'definitions'] as const)
     for (const path of differences(evidence[section], again[section], section))
       report(path, section === 'definitions' ? 'is not what this version means' : 'does not follow from the tables')
   for (const what of again.strangers) report(what, 'is in a table, but not of its split')

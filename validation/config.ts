@@ -83,6 +83,11 @@ export const ValidateConfig = z.strictObject({
   positions: z.int().min(4).default(64).describe('Tokens of a document that interventions see, from its start'),
   tokens: z.int().min(100).default(50_000).describe('Tokens of discovery and of validation text read, each'),
   maxTokens: z.int().min(100).default(100_000).describe('Held-out tokens that reconstruction is measured on'),
+  positionBands: z
+    .array(z.int().min(2))
+    .refine(edges => edges.every((edge, i) => i === 0 || edge > edges[i - 1]!), 'must increase')
+    .default([8, 32, 128])
+    .describe('Positions at which a new band begins, of those that reconstruction is given by'),
   batchTokens: z.int().min(16).default(8192).describe('Tokens run through the model at once'),
   controls: z
     .strictObject({

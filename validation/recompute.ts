@@ -1,11 +1,14 @@
 /** Holds evidence to its tables: every statistic and verdict computed again from the raw values. */
 import { join } from 'node:path'
+import { z } from 'zod'
 import { canonicalJson } from '../core/hash.ts'
 import { quote } from '../core/quote.ts'
-import { reconstructionDefinitions } from '../latents/reconstruction.ts'
+import { reconstructionDefinitions } from '../latents/reconstruction-rows.ts'
 import { ValidateConfig } from './config.ts'
 import { definitions, type Evidence, readEvidence } from './evidence.ts'
 import { type Judgement, judge } from './judge.ts'
+import { judgeReconstruction, reconstructionPartDefinitions } from './judging/reconstruction.ts'
+import { readReconstruction } from './reconstruct.ts'
 import type { EffectRow, SelectivityRow } from './rows.ts'
 import { definitionsOf, readStudies, type StudyRows } from './studies/run.ts'
 import { readEffects, readSelectivity } from './tables.ts'
@@ -33,6 +36,7 @@ export function recompute(
 
 /** What a run's tables give again. */
 export interface Findings extends Judgement {
+  readonly reconstruction: unknown
   readonly definitions: Readonly<Record<string, string>>
   /** Windows of tables that are not of the split that was measured on. */
   readonly strangers: readonly string[]
@@ -46,7 +50,13 @@ export async function recomputeFrom(directory: string, evidence: Evidence): Prom
   const { validation, outOfDistribution } = evidence.splits
   return {
     ...recompute(evidence, effects, selectivity, studied),
-    definitions: { ...definitions, ...reconstructionDefinitions, ...definitionsOf(studied) },
+    reconstruction: await reconstructionOf(directory, evidence),
+    definitions: {
+      ...definitions,
+      ...reconstructionDefinitions,
+      ...reconstructionPartDefinitions,
+      ...definitionsOf(studied),
+    },
     strangers: [
       ...strangersOf('effects.parquet', effects, validation),
       ...strangersOf('selectivity.parquet', selectivity, validation),
@@ -54,6 +64,15 @@ export async function recomputeFrom(directory: string, evidence: Evidence): Prom
     ],
   }
 }
+
+/** The figures of the reconstruction as its table gives them; sizes and where the mean is from are stated. */
+async function reconstructionOf(directory: string, { reconstruction, seed }: Evidence): Promise<unknown> {
+  const { density, width, meanFrom } = Stated.parse(reconstruction)
+  const rows = await readReconstruction(directory)
+  return judgeReconstruction(rows, { latents: density.length, width, meanFrom }, seed)
+}
+
+const Stated = z.looseObject({ density: z.array(z.number()), width: z.int().min(1), meanFrom: z.string() })
 
 /** The first windows of a table that are not of these. */
 function strangersOf(
@@ -83,6 +102,7 @@ export async function verifyEvidence(directory: string): Promise<string[]> {
   return [
     ...differences(evidence.features, again.features, 'features'),
     ...differences(evidence.studies, again.studies, 'studies'),
+    ...differences(evidence.reconstruction, again.reconstruction, 'reconstruction'),
   ]
 }
 

@@ -10,7 +10,7 @@ import { removePartials, writeJson } from '../core/files.ts'
 import { sha256File } from '../core/hash.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
-import { reconstructionDefinitions } from '../latents/reconstruction.ts'
+import { reconstructionDefinitions } from '../latents/reconstruction-rows.ts'
 import { writeBundle } from './bundle.ts'
 import type { StatedClaims } from './claims/claim-file.ts'
 import { fewValued, strataOf } from './claims/labelled-text.ts'
@@ -18,8 +18,13 @@ import type { ValidateConfig } from './config.ts'
 import { type Claims, type ClaimsSource, definitions, type Evidence, type FeatureEvidence } from './evidence.ts'
 import { checkInputs, type ValidateInputs } from './inputs.ts'
 import { judge } from './judge.ts'
+import {
+  judgeReconstruction,
+  type ReconstructionFound,
+  reconstructionPartDefinitions,
+} from './judging/reconstruction.ts'
 import { readText } from './read-text.ts'
-import { reconstruct, type SavedReconstruction } from './reconstruct.ts'
+import { reconstruct, writeReconstruction } from './reconstruct.ts'
 import type { Measured } from './rows.ts'
 import { splitText } from './splits.ts'
 import { definitionsOf, measureStudies, writeStudies } from './studies/run.ts'
@@ -46,7 +51,7 @@ export interface ValidateSummary {
   readonly klSpliced: number
 }
 
-/** Runs the stage; see the file's comment. Writes claims.json, evidence.json, effects.parquet and selectivity.parquet. */
+/** Runs the stage; see the file's comment. Writes claims.json, evidence.json and the tables beside it. */
 export async function validate(context: StageContext, given: ValidateInputs): Promise<ValidateSummary> {
   const { directory, seed, metrics } = context
   const { model, sae, config } = given
@@ -61,8 +66,9 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
 
   const { dataset, windows, splits } = await splitText(given, seed, pause)
   const inputs = { ...given, dataset }
-  const reconstruction = await working.part('reconstruction', () => reconstruct(context, inputs, windows.discovery))
-  const { density: _, ...figures } = reconstruction
+  const { rows, meanFrom } = await working.part('reconstruction', () => reconstruct(context, inputs, windows.discovery))
+  const reconstruction = judgeReconstruction(rows, { latents: sae.latents, width: sae.width, meanFrom }, seed)
+  const { density: _, strata: __, positions: ___, reliability: ____, ...figures } = reconstruction
   metrics.append({ kind: 'reconstruction', ...figures })
 
   const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
@@ -86,6 +92,7 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
     measured.flatMap(({ selectivity }) => selectivity),
   )
   await writeStudies(directory, studied)
+  await writeReconstruction(directory, rows)
   const evidence: Evidence = {
     schema: 5,
     hashes: { model: model.hash, sae: sae.hash, dataset: dataset.hash },
@@ -93,7 +100,12 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
     weightProcessing: 'none',
     seed,
     config: settingsOf(config, fields),
-    definitions: { ...definitions, ...reconstructionDefinitions, ...definitionsOf(studied) },
+    definitions: {
+      ...definitions,
+      ...reconstructionDefinitions,
+      ...reconstructionPartDefinitions,
+      ...definitionsOf(studied),
+    },
     claims,
     splits,
     strata,
@@ -146,7 +158,7 @@ function settingsOf(config: ValidateConfig, fields: readonly string[]): Record<s
   return { ...settings, outOfDistribution: heldOut, robustness: [...fields] }
 }
 
-function summaryOf(features: readonly FeatureEvidence[], reconstruction: SavedReconstruction): ValidateSummary {
+function summaryOf(features: readonly FeatureEvidence[], reconstruction: ReconstructionFound): ValidateSummary {
   const count = (verdict: string) => features.filter(feature => feature.verdict === verdict).length
   const { fvu, l0, dead, ceClean, ceSpliced, ceRecoveredMean, ceRecoveredZero, klSpliced } = reconstruction
   return {
