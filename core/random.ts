@@ -109,7 +109,9 @@ export class Random {
 
   /** `n` standard normal numbers times `scale`. */
   normals(n: number, scale = 1): Float32Array {
-    return Float32Array.from({ length: n }, () => this.normal() * scale)
+    const values = new Float32Array(n)
+    for (let i = 0; i < n; i++) values[i] = this.normal() * scale
+    return values
   }
 
   /** The items in random order, in place (Fisher and Yates). */

@@ -96,6 +96,38 @@ export interface Means {
   readonly losses: { readonly loss: number; readonly kl: number } | undefined
 }
 
+/** Positions of a value [batch, position, width]: for each row of the batch, or of a batch of one, those listed. */
+export function rowsAt(value: Tensor3D, positions: readonly (readonly number[])[]): Tensor3D {
+  const [batch, length, width] = value.shape
+  const places = positions.flatMap((row, b) => row.map(position => (batch === 1 ? 0 : b * length) + position))
+  const rows = value.reshape([batch * length, width]).gather(tf.tensor1d(places, 'int32'))
+  return rows.reshape([positions.length, positions[0]!.length, width])
+}
+
+/** Where the target of an edit is asked for, of all positions of a window: none before the first edited one, where nothing changes. */
+export function askedOf(request: DocumentEdits, edit: Edit): readonly number[] {
+  const edited = positionsOf(request, edit)
+  return request.measuredAt ? request.measuredAt.filter(position => position >= edited[0]!) : edited
+}
+
+/** Values [rows, n, targets] that were read at positions of each row as values [rows, count, targets], 0 where nothing was read. */
+export function spreadOut(
+  values: Float32Array,
+  positions: readonly (readonly number[])[],
+  count: number,
+): Float32Array {
+  const each = positions[0]!.length
+  const targets = values.length / (positions.length * each)
+  const spread = new Float32Array(positions.length * count * targets)
+  positions.forEach((own, row) => {
+    own.forEach((position, i) => {
+      for (let t = 0; t < targets; t++)
+        spread[(row * count + position) * targets + t] = values[(row * each + i) * targets + t]!
+    })
+  })
+  return spread
+}
+
 /** Means of an edit's changes: of targets where it is, of loss and KL from there on, unless other positions are asked for. */
 export function meansOf(request: DocumentEdits, edit: Edit, changes: Changes, row: number): Means {
   const { measuredAt, targets: further = [] } = request

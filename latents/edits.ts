@@ -63,10 +63,10 @@ export const positionsOf = ({ positions }: DocumentEdits, edit: Edit): readonly 
 
 const termsOf = (edit: Edit): readonly EditTerm[] => (edit.also ? [edit, ...edit.also] : [edit])
 
-/** What each edit adds from a position on [edits, position, width]: Σ change · row over its terms. */
-export function deltaOf(request: DocumentEdits, edits: readonly Edit[], from: number): Tensor3D {
-  const { window, bank } = request
-  const length = window.tokens.length - from
+/** What each edit adds at positions `from` … `end` − 1 [edits, position, width]: Σ change · row over its terms. */
+export function deltaOf(request: DocumentEdits, edits: readonly Edit[], from: number, end: number): Tensor3D {
+  const { bank } = request
+  const length = end - from
   const terms = edits.reduce((most, edit) => Math.max(most, termsOf(edit).length), 1)
   const changes = new Float32Array(edits.length * length * terms)
   const directions = new Int32Array(edits.length * terms)
@@ -74,7 +74,7 @@ export function deltaOf(request: DocumentEdits, edits: readonly Edit[], from: nu
     const positions = positionsOf(request, edit)
     termsOf(edit).forEach(({ direction, change }, term) => {
       directions[row * terms + term] = direction
-      for (let i = 0; i < positions.length; i++)
+      for (let i = 0; i < positions.length && positions[i]! < end; i++)
         changes[(row * length + positions[i]! - from) * terms + term] = change[i]!
     })
   })

@@ -130,6 +130,12 @@ describe('joint edits, further targets and measured positions', () => {
     expect(at(last)).toMatchObject({ loss: 0 })
     expect(at(8).kl).toBeGreaterThan(0)
     expect(at(...positions).target).toBeCloseTo(ask({})[0]!.target, 6)
+    const alone = interventionsAt(model, site)
+    for (const measuredAt of [[5, 8], [0, 2], [2, last], positions]) {
+      const [target] = alone.measureTargets({ window, positions, edits, bank, weights, batchTokens: 8192, measuredAt })
+      expect(target!.target).toBeCloseTo(at(...measuredAt).target, 6)
+    }
+    alone.dispose()
     expect(() => at(length)).toThrow('Positions to measure at')
     expect(() => at()).toThrow('Positions to measure at')
   })

@@ -5,12 +5,22 @@
  * behind its stored keys and values where much comes before the first edited position. Each row may carry another direction
  * and strength. What the SAE does not explain stays in x, and f′ = f adds zero: an exact no-op.
  */
+import { blockOf, residualOf } from '../core/sites.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { onHost } from '../engine/host.ts'
-import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import type { Hook, Model } from '../model/model.ts'
+import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
+import type { Hook, Model, RunOptions } from '../model/model.ts'
 import { type CleanPass, cleanPasses, lastSite, startBefore } from './clean-pass.ts'
-import { type Changes, lossChanges, meansOf, tailOf, targetReadout } from './edit-changes.ts'
+import {
+  askedOf,
+  type Changes,
+  lossChanges,
+  meansOf,
+  rowsAt,
+  spreadOut,
+  tailOf,
+  targetReadout,
+} from './edit-changes.ts'
 import {
   type DocumentEdits,
   deltaOf,
@@ -47,7 +57,7 @@ const maximumLogits = 2 ** 25
 /** Interventions at a site of a model. The caller disposes it. */
 export function interventionsAt(model: Model, site: string): Interventions {
   const passes = cleanPasses(model, site, keptBytes)
-  const place: Place = { model, site, multiplies: multiplies(model, site) }
+  const place: Place = { model, site, multiplies: multiplies(model, site), picks: picks(model, site) }
   const shams = new Map<string, number>()
   return {
     measure: request =>
@@ -59,7 +69,7 @@ export function interventionsAt(model: Model, site: string): Interventions {
       measure(place, request, passes.of(request.window.tokens), false).map(({ losses: _, ...effect }) => effect),
     sham(window, width) {
       const key = window.tokens.join()
-      const found = shams.get(key) ?? shamDifference(model, site, window, width)
+      const found = shams.get(key) ?? shamOf(place, window, width, passes.of(window.tokens))
       shams.set(key, found)
       return found
     },
@@ -84,16 +94,23 @@ export function adding(delta: Tensor3D): Hook {
 
 /** Largest |difference| of the logits when the hook is installed and adds nothing: 0 for an exact no-op. */
 export function shamDifference(model: Model, site: string, window: TokenWindow, width: number): number {
+  const interventions = interventionsAt(model, site)
+  try {
+    return interventions.sham(window, width)
+  } finally {
+    interventions.dispose()
+  }
+}
+
+/** The same from the document's pass as it is: the logits of one that starts at the same residual without the hook. */
+function shamOf({ model, site }: Place, { tokens }: TokenWindow, width: number, clean: CleanPass): number {
   return onHost(() => {
-    const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
-    const before = startBefore(site)
-    const plain = model.run(tokens)
-    const nothing = tf.zeros([1, window.tokens.length, width]) as Tensor3D
-    const hooked = model.run(tokens, {
+    const nothing = tf.zeros([1, tokens.length, width]) as Tensor3D
+    const hooked = model.run(tf.tensor2d(tokens, [1, tokens.length], 'int32'), {
       hooks: { [site]: adding(nothing) },
-      ...(before && { from: { site: before, value: model.run(tokens, { until: before }) as Tensor3D } }),
+      ...(clean.start && { from: clean.start }),
     })
-    return hooked.sub(plain).abs().max().dataSync()[0]!
+    return hooked.sub(clean.logits().logits).abs().max().dataSync()[0]!
   })
 }
 
@@ -103,12 +120,16 @@ interface Place {
   readonly site: string
   /** Whether targets can be read off the values that logits are a product of. */
   readonly multiplies: boolean
+  /** Whether the last block can be left to the positions that are read. */
+  readonly picks: boolean
 }
 
 /** A batch of edits, and the position that its passes start at: 0, or one behind stored keys and values. */
 interface Batch {
   readonly edits: readonly Edit[]
   readonly from: number
+  /** Behind the last position of its passes. */
+  readonly end: number
 }
 
 type Measured = TargetEffect & { readonly losses: { readonly loss: number; readonly kl: number } | undefined }
@@ -139,43 +160,53 @@ function batchesOf({ model }: Place, request: DocumentEdits, clean: CleanPass, l
   const { window, edits, batchTokens } = request
   const { length } = window.tokens
   const first = (edit: Edit) => positionsOf(request, edit)[0]!
+  // Nothing acts on what comes before it, so that behind the last position that is read there is nothing to compute.
+  const last = (edit: Edit) => askedOf(request, edit).at(-1) ?? first(edit)
+  const end = losses ? length : 1 + edits.reduce((most, edit) => Math.max(most, last(edit)), 0)
   const ordered = [...edits].sort((a, b) => first(a) - first(b))
   const tokens = losses ? Math.min(batchTokens, maximumLogits / model.config.vocabulary) : batchTokens
   const batches: Batch[] = []
   for (let start = 0; start < ordered.length; ) {
     // Behind a few positions alone, putting keys together costs more than it saves.
     const from = clean.before && 4 * first(ordered[start]!) >= length ? first(ordered[start]!) : 0
-    const rows = Math.max(1, Math.floor(tokens / (length - from)))
-    batches.push({ edits: ordered.slice(start, start + rows), from })
+    const rows = Math.max(1, Math.floor(tokens / (end - from)))
+    batches.push({ edits: ordered.slice(start, start + rows), from, end })
     start += rows
   }
   return batches
 }
 
 function measureBatch(
-  { model, site, multiplies }: Place,
+  { model, site, multiplies, picks }: Place,
   request: DocumentEdits,
   clean: CleanPass,
-  { edits, from }: Batch,
+  batch: Batch,
   losses: boolean,
 ): Changes {
+  const { edits, from, end } = batch
   const { window } = request
-  const count = window.tokens.length - from
+  const count = end - from
   const rows = edits.length
+  const part = (value: Tensor3D) => value.slice([0, from, 0], [1, count, value.shape[2]])
   return onHost(() => {
-    const own = window.tokens.subarray(from)
-    const tokens = tf.tensor2d(own, [1, count], 'int32').tile([rows, 1]) as Tensor2D
+    const tokens = tf.tensor2d(window.tokens.subarray(from, end), [1, count], 'int32').tile([rows, 1]) as Tensor2D
     const options = {
-      hooks: { [site]: adding(deltaOf(request, edits, from)) },
+      hooks: { [site]: adding(deltaOf(request, edits, from, end)) },
       ...(clean.start && {
-        from: { site: clean.start.site, value: tailOf(clean.start.value, from).tile([rows, 1, 1]) as Tensor3D },
+        from: { site: clean.start.site, value: part(clean.start.value).tile([rows, 1, 1]) as Tensor3D },
       }),
       ...(from > 0 && { prefix: clean.before!(from) }),
     }
-    if (!losses && multiplies) {
-      const values = model.run(tokens, { ...options, until: lastSite }) as Tensor3D
-      const read = targetReadout(request, edits, weights => model.logitColumns(weights)!)
-      return { from, count, targets: read(values.sub(tailOf(clean.last!, from))), losses: undefined }
+    if (!losses) {
+      const readAt = picks ? readPositions(request, batch) : undefined
+      const run = (more: Partial<RunOptions>) => model.run(tokens, { ...options, ...more, ...(readAt && { readAt }) })
+      const changed = (value: Tensor, whole: Tensor3D) =>
+        value.sub(readAt ? rowsAt(part(whole), readAt) : part(whole)) as Tensor3D
+      const read = targetReadout(request, edits, weights => (multiplies ? model.logitColumns(weights)! : weights))
+      const found = multiplies
+        ? read(changed(run({ until: lastSite }), clean.last!))
+        : read(changed(run({}), clean.logits().logits))
+      return { from, count, targets: readAt ? spreadOut(found, readAt, count) : found, losses: undefined }
     }
     const { logits, probabilities } = clean.logits()
     const d = (model.run(tokens, options) as Tensor3D).sub(tailOf(logits, from)) as Tensor3D
@@ -183,9 +214,31 @@ function measureBatch(
       from,
       count,
       targets: targetReadout(request, edits, weights => weights)(d),
-      losses: losses ? lossChanges(window, tailOf(probabilities, from), d) : undefined,
+      losses: lossChanges(window, tailOf(probabilities, from), d),
     }
   })
+}
+
+/** From this share of all positions on, picking them costs what it saves. */
+const mostPicked = 0.75
+
+/**
+ * For each edit of a batch the positions of its passes that are read, the first one again where another edit has more; undefined
+ * where they are most of them.
+ */
+function readPositions(request: DocumentEdits, { edits, from, end }: Batch): number[][] | undefined {
+  const asked = edits.map(edit => askedOf(request, edit).map(position => position - from))
+  const most = asked.reduce((longest, { length }) => Math.max(longest, length), 1)
+  if (most > mostPicked * (end - from)) return undefined
+  return asked.map(own => [...own, ...new Array<number>(most - own.length).fill(own[0] ?? 0)])
+}
+
+/** Whether what is edited at the site comes before the last block, or at its very start. */
+function picks({ config }: Model, site: string): boolean {
+  const residual = residualOf(site)
+  const block = blockOf(site)
+  if (residual) return residual.layer + (residual.side === 'post' ? 1 : 0) < config.layers
+  return block !== undefined && block.layer < config.layers - 1
 }
 
 /** Whether logits are a product of values that come after the site. */

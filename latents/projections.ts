@@ -6,6 +6,7 @@ import { onHost } from '../engine/host.ts'
 import { tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae, SparseLatents } from '../sae/sae.ts'
+import { orderStatistic } from '../statistics/descriptive.ts'
 import {
   type Activations,
   type EncodeWindowsOptions,
@@ -96,10 +97,9 @@ export function project({ windows, tokens, width, values }: SiteValues, directio
 /** The value that `share` of the tokens exceed along each direction. */
 export function thresholdsAt({ directions, tokens, values }: Projections, share: number): Float32Array {
   const above = Math.min(tokens - 1, Math.max(1, Math.round(share * tokens)))
-  return Float32Array.from({ length: directions }, (_, c) => {
-    const sorted = values.slice(c * tokens, (c + 1) * tokens).sort()
-    return sorted[tokens - 1 - above]!
-  })
+  return Float32Array.from({ length: directions }, (_, c) =>
+    orderStatistic(values.subarray(c * tokens, (c + 1) * tokens), tokens - 1 - above),
+  )
 }
 
 /**

@@ -15,7 +15,7 @@ import {
 } from './layers/attention.ts'
 import { linear, linearByHead } from './layers/linear.ts'
 import { rotate } from './layers/rotary.ts'
-import { apply, headNormed, norm, type Pass, type Piece, type Stop, weight } from './pass.ts'
+import { apply, headNormed, norm, type Pass, type Piece, type Stop, takenOn, weight } from './pass.ts'
 import { splitSites } from './sites.ts'
 
 /** What attention adds, before any post-norm; on top of `residual` where that is given. */
@@ -49,7 +49,7 @@ export function* attend(pass: Pass, at: string, parts: BlockArchitecture, input:
     const pattern = yield { site: `${at}attn.hook_pattern`, value: attentionPattern(scores, options.sinks) }
     mixed = attentionMix(pattern, v)
   } else mixed = pass.prefix ? attentionBehind(q, k, v, prefixOf(pass, at), options) : attention(q, k, v, options)
-  const z = yield { site: `${at}attn.hook_z`, value: mixed }
+  const z = takenOn(pass, layerOf(at), yield { site: `${at}attn.hook_z`, value: mixed })
   const { output } = parts
   if (!pass.watched(`${at}attn.hook_result`)) {
     const [batch, positions, heads, headDim] = z.shape as [number, number, number, number]
@@ -64,8 +64,10 @@ export function* attend(pass: Pass, at: string, parts: BlockArchitecture, input:
 
 /** Keys and values of the prefix in the block at `at`. */
 function prefixOf(pass: Pass, at: string) {
-  return pass.prefix!.blocks.get(blockOf(`${at}attn`)!.layer)!
+  return pass.prefix!.blocks.get(layerOf(at))!
 }
+
+const layerOf = (at: string) => blockOf(`${at}attn`)!.layer
 
 /** Whether attention can read q|k|v as one product makes them: nothing stands or looks between the product and z. */
 function packs(pass: Pass, at: string, parts: BlockArchitecture): boolean {
@@ -96,7 +98,8 @@ function* attendPacked(
   const [q, k, v] = [0, heads, heads + kvHeads].map(head => ({ rows, bias, offset: head * headDim }))
   const { scale, window } = parts
   const shape = { heads, kvHeads, headDim, scale, window, cap: pass.architecture.scoreCap }
-  return apply(pass, parts.output, attentionOp(q!, k!, v!, shape), { residual })
+  const z = takenOn(pass, layerOf(at), attentionOp(q!, k!, v!, shape))
+  return apply(pass, parts.output, z, { residual })
 }
 
 /** Queries, keys and values from one normed input. */

@@ -11,7 +11,7 @@ import { type Tensor, tf } from '../engine/tf.ts'
 import type { NormNames } from './architecture.ts'
 import { attend } from './attend.ts'
 import { mlp } from './mlp.ts'
-import { apply, norm, normed, type Pass, type Piece, weight } from './pass.ts'
+import { apply, norm, normed, type Pass, type Piece, takenOn, weight } from './pass.ts'
 
 /** Residual stream before the first block, [batch, position, width]. */
 export function* embed(pass: Pass, tokens: Tensor): Piece {
@@ -37,11 +37,12 @@ export function* block(pass: Pass, layer: number, input: Tensor): Piece {
   const at = inBlock(layer)
   const parts = pass.architecture.blocks[layer]!
   const before = yield { site: `${at}hook_resid_pre`, value: input }
-  const sum = yield* join(pass, before, `${at}hook_attn_out`, parts.ln1Post, `${at}ln1_post`, stream =>
+  const own = takenOn(pass, layer, before)
+  const sum = yield* join(pass, own, `${at}hook_attn_out`, parts.ln1Post, `${at}ln1_post`, stream =>
     attend(pass, at, parts, before, stream),
   )
   const middle = pass.architecture.parallel ? sum : yield { site: `${at}hook_resid_mid`, value: sum }
-  const mlpInput = yield { site: `${at}hook_mlp_in`, value: pass.architecture.parallel ? before : middle }
+  const mlpInput = yield { site: `${at}hook_mlp_in`, value: pass.architecture.parallel ? own : middle }
   const after = yield* join(pass, middle, `${at}hook_mlp_out`, parts.ln2Post, `${at}ln2_post`, stream =>
     mlp(pass, at, parts, mlpInput, stream),
   )

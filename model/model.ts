@@ -55,6 +55,12 @@ export interface RunOptions {
    * alone, and scores and pattern are no sites.
    */
   readonly prefix?: Prefix
+  /**
+   * For each row of the batch the positions, as many for each, that are taken on behind the attention of the last block: what
+   * stands there hangs on no other position from then on. From that block's output projection on, sites and logits are [batch, n, …]
+   * of these positions, in the order given.
+   */
+  readonly readAt?: readonly (readonly number[])[]
   /** Stop after this site and return its value (after its hook) instead of the logits. */
   readonly until?: string
 }

@@ -1,7 +1,7 @@
 /** What the pieces of a forward pass share: sites, norms, linear layers. */
 import { canCall } from '../engine/ops/native.ts'
 import { norm as normOp } from '../engine/ops/norm.ts'
-import { type Tensor, tf } from '../engine/tf.ts'
+import { type Tensor, type Tensor1D, tf } from '../engine/tf.ts'
 import type { Architecture, BlockArchitecture, HeadNorm, LinearNames, NormNames } from './architecture.ts'
 import { linear } from './layers/linear.ts'
 import { layerNorm, normParts, rmsNorm } from './layers/norm.ts'
@@ -25,7 +25,21 @@ export interface Pass {
   watched(site: string): boolean
   /** What attention reads of the positions before the first one of this pass. */
   readonly prefix: Prefix | undefined
+  /** Rows [batch · n] of all [batch · position] that are taken on behind the attention of the last block; undefined: all. */
+  readonly readAt: Tensor1D | undefined
   rotary(block: BlockArchitecture): RotaryTable
+}
+
+/** Of a value [batch, position, …] of a block, the positions that are taken on behind its attention. */
+export function takenOn({ architecture, readAt }: Pass, layer: number, value: Tensor): Tensor {
+  if (!readAt || layer < architecture.blocks.length - 1) return value
+  const [batch, positions, ...rest] = value.shape as [number, number, ...number[]]
+  return tf.tidy(() =>
+    value
+      .reshape([batch * positions, ...rest])
+      .gather(readAt)
+      .reshape([batch, readAt.size / batch, ...rest]),
+  )
 }
 
 /** A norm with gain and bias; its two sites are computed apart only when watched. Without names there is no norm. */

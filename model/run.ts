@@ -21,13 +21,16 @@ export interface Runnable {
 /** The forward pass of `Model.run`. Leaves one tensor: the result. */
 export function run(model: Runnable, tokens: Tensor2D, options: RunOptions = {}): Tensor {
   const { architecture } = model
-  const { hooks = {}, from, until, prefix } = options
+  const { hooks = {}, from, until, prefix, readAt } = options
   checkSites(model, options)
   if (prefix) checkPrefix(architecture, options, prefix)
+  if (readAt) checkReadAt(tokens.shape, readAt)
   checkTokens(architecture, tokens, prefix?.positions ?? 0)
   const start = from ? startOf(architecture, tokens, from) : undefined
+  if (readAt && start && start.layer >= architecture.blocks.length)
+    throw new Error(`A pass that starts at ${from!.site} has no attention left to read positions behind.`)
   return tf.tidy(() => {
-    const pass = passOf(model, tokens.shape[1], prefix, site => site === until || Object.hasOwn(hooks, site))
+    const pass = passOf(model, tokens.shape[1], options, site => site === until || Object.hasOwn(hooks, site))
     let reached = false
     const visit = (site: string, value: Tensor): Tensor => {
       const replaced = Object.hasOwn(hooks, site) ? checkedHook(hooks[site]!, value, site) : value
@@ -59,7 +62,7 @@ export function run(model: Runnable, tokens: Tensor2D, options: RunOptions = {})
 function passOf(
   model: Runnable,
   positions: number,
-  prefix: Prefix | undefined,
+  { prefix, readAt }: RunOptions,
   watched: (site: string) => boolean,
 ): Pass {
   const { architecture, weights } = model
@@ -74,6 +77,12 @@ function passOf(
     weights,
     watched,
     prefix,
+    readAt:
+      readAt &&
+      tf.tensor1d(
+        readAt.flatMap((row, b) => row.map(position => b * positions + position)),
+        'int32',
+      ),
     rotary: ({ rotary }) => tables.get(rotary)!,
   }
 }
@@ -125,6 +134,16 @@ function checkPrefix({ config, blocks }: Architecture, { hooks = {}, from, until
   }
   for (const site of [...Object.keys(hooks), until ?? ''])
     if (/attn\.hook_(attn_scores|pattern)$/.test(site)) throw new Error(`A pass behind a prefix has no ${site}.`)
+}
+
+/** Refuses positions to read at that the tokens do not have. */
+function checkReadAt([batch, positions]: readonly number[], readAt: NonNullable<RunOptions['readAt']>): void {
+  const count = readAt[0]?.length ?? 0
+  if (readAt.length !== batch || count === 0 || readAt.some(row => row.length !== count))
+    throw new Error(`Positions to read at must be as many for each of the ${batch} rows, and one at least.`)
+  for (const position of readAt.flat())
+    if (!(Number.isInteger(position) && position >= 0 && position < positions!))
+      throw new Error(`There is no position ${position} to read at among ${positions}.`)
 }
 
 /** Refuses tokens that the model cannot read. */

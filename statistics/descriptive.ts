@@ -38,6 +38,34 @@ export function quantileOfSorted(sorted: ArrayLike<number>, q: number): number {
   return low + (place - below) * (high - low)
 }
 
+/**
+ * The value at a place (from 0) of the ascending order, without sorting: Hoare's selection, in time proportional to n. A place
+ * outside is a `RangeError`.
+ */
+export function orderStatistic(values: ArrayLike<number>, place: number): number {
+  checkValues('values', values)
+  if (!(Number.isInteger(place) && place >= 0 && place < values.length))
+    throw new RangeError(`There is no place ${place} among ${values.length} values.`)
+  const own = Float64Array.from(values)
+  let [low, high] = [0, own.length - 1]
+  while (low < high) {
+    const pivot = own[(low + high) >> 1]!
+    let [i, j] = [low, high]
+    while (i <= j) {
+      while (own[i]! < pivot) i++
+      while (own[j]! > pivot) j--
+      if (i > j) break
+      const value = own[i]!
+      own[i++] = own[j]!
+      own[j--] = value
+    }
+    if (place <= j) high = j
+    else if (place >= i) low = i
+    else break
+  }
+  return own[place]!
+}
+
 /** Ranks 1 … n in ascending order; equal values share the mean of their ranks. */
 export function midranks(values: ArrayLike<number>): Float64Array {
   checkValues('values', values, 0)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
 import { auroc, deLong } from './association/auroc.ts'
 import { clusteredAuroc } from './association/clustered-auroc.ts'
-import { mean, midranks, pearson, quantile, spearman, standardDeviation } from './descriptive.ts'
+import { mean, midranks, orderStatistic, pearson, quantile, spearman, standardDeviation } from './descriptive.ts'
 import { erfc, normalCdf, normalQuantile } from './distributions/normal.ts'
 import { logGamma, noncentralStudentCdf, studentCdf, studentQuantile } from './distributions/student.ts'
 import { kolmogorovQ, uniformity } from './drift/kolmogorov.ts'
@@ -27,6 +27,17 @@ describe('descriptive', () => {
     expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5)
     expect(quantile([1, 2, 3], 1)).toBe(3)
     expect(quantile([], 0.5)).toBeNaN()
+  })
+
+  test('a value at a place of the order is that of the sorted values, with ties and in any order', () => {
+    const random = new Random('order')
+    for (const different of [1, 3, 1000]) {
+      const values = Float32Array.from({ length: 101 }, () => random.int(different) - different / 2)
+      const sorted = values.slice().sort()
+      expect(sorted.map((_, place) => orderStatistic(values, place))).toEqual(sorted)
+    }
+    expect(orderStatistic([3, 1, 2], 2)).toBe(3)
+    expect(() => orderStatistic([3, 1, 2], 3)).toThrow('no place 3 among 3')
   })
 
   test('ties share their mean rank', () => expect([...midranks([2, 1, 2, 0])]).toEqual([3.5, 2, 3.5, 1]))

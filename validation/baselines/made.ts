@@ -5,6 +5,7 @@ import { type Projections, project } from '../../latents/projections.ts'
 import { activationOf, choosesK, inferenceArchitectures } from '../../sae/inference.ts'
 import { makeSae } from '../../sae/make.ts'
 import type { Sae } from '../../sae/sae.ts'
+import { orderStatistic } from '../../statistics/descriptive.ts'
 import type { Study } from '../claims/plan.ts'
 import type { BaselineSource } from './baseline.ts'
 
@@ -73,7 +74,6 @@ export function tiedSae({ study, centre, values }: BaselineSource, directions: F
 export function thresholdsOf({ directions, tokens, values }: Projections, shares: readonly number[]): Float32Array {
   return Float32Array.from({ length: directions }, (_, c) => {
     const above = Math.min(tokens - 1, Math.round(shares[c]! * tokens))
-    const sorted = values.slice(c * tokens, (c + 1) * tokens).sort()
-    return Math.max(0, sorted[tokens - 1 - above]!)
+    return Math.max(0, orderStatistic(values.subarray(c * tokens, (c + 1) * tokens), tokens - 1 - above))
   })
 }

@@ -88,7 +88,9 @@ export async function readTiedSource(
 export function randomUnits(count: number, width: number, random: Random): Float32Array {
   const directions = random.normals(count * width)
   for (let i = 0; i < count; i++) {
-    const norm = Math.hypot(...directions.subarray(i * width, (i + 1) * width))
+    let square = 0
+    for (let j = i * width; j < (i + 1) * width; j++) square += directions[j]! ** 2
+    const norm = Math.sqrt(square)
     for (let j = i * width; j < (i + 1) * width; j++) directions[j]! /= norm
   }
   return directions
