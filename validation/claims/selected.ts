@@ -72,7 +72,7 @@ function chooseDirections(
   const screen = screenOf(discovery, rows)
   try {
     for (let control = 0; control < count; control++) {
-      const drawn = randomUnits(screened, width, new Random(seed, 'selected', round.start + control))
+      const drawn = drawnFor(source, { screened, width, seed, place: round.start + control })
       const scores = screen.scores(drawn, screened)
       const order = Uint32Array.from({ length: screened }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
       for (let i = 0; i < kept; i++) {
@@ -98,6 +98,25 @@ function chooseDirections(
     chosen.set(candidates.subarray(best * width, (best + 1) * width), control * width)
   }
   return chosen
+}
+
+/** Directions among which the control of a place is chosen, the same for all latents: kept, the first ones, while there is room. */
+const drawnBefore = new WeakMap<TiedSource, Map<string, Float32Array>>()
+/** Bytes of them that are kept. */
+const keptBytes = 2 ** 26
+
+function drawnFor(
+  source: TiedSource,
+  { screened, width, seed, place }: { screened: number; width: number; seed: number; place: number },
+): Float32Array {
+  const own = drawnBefore.get(source) ?? new Map<string, Float32Array>()
+  drawnBefore.set(source, own)
+  const key = `${screened} ${width} ${seed} ${place}`
+  const found = own.get(key)
+  if (found) return found
+  const drawn = randomUnits(screened, width, new Random(seed, 'selected', place))
+  if (4 * screened * width * (own.size + 1) <= keptBytes) own.set(key, drawn)
+  return drawn
 }
 
 /** d′ of directions for the tokens that carry a concept against all others. */

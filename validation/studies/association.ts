@@ -11,6 +11,7 @@ import { activationsAbove, project, thresholdsAt } from '../../latents/projectio
 import { type ConceptLabels, conceptRows } from '../claims/concepts.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
 import { selectedDirections } from '../claims/selected.ts'
+import { roundsOf } from '../rounds.ts'
 import { type AssociationRow, judgeAssociation } from './association-found.ts'
 import { correlatedConcept } from './correlated.ts'
 import { latentStudy, type StudyContext } from './study.ts'
@@ -147,19 +148,19 @@ function validationRows(
 /** Tied controls that the latent is ranked among here: a rank, and no family, rests on them. */
 const comparedControls = 99
 
-/** AUROC within token of the latent's tied controls. */
+/** AUROC within token of the latent's tied controls, in the rounds that the main test drew them in. */
 function tiedRows(study: Study, { concept, tied }: LatentPlan): AssociationRow[] {
-  if (!tied.selection || tied.selection.concept !== concept) return []
+  const { selection, density } = tied
+  if (selection?.concept !== concept) return []
   const { text, seed } = study
-  const directions = selectedDirections(study.tied, text.discoveryLabels, tied.selection, {
-    density: tied.density,
-    seed,
-    round: { start: 0, end: Math.min(comparedControls, study.tied.count) },
-  })
-  const thresholds = thresholdsAt(project(study.tied.discovery, directions), tied.density)
-  const held = activationsAbove(project(study.tied.validation, directions), thresholds, study.tied.value)
   const strata = tokenStrata(text.validationLabels, conceptRows(text.validationLabels, concept))
-  return Array.from({ length: held.latents }, (_, id) => aurocWithinToken(held, id, strata)).flatMap(value =>
-    value === null ? [] : [{ ...nothing, part: 'tied' as const, value }],
-  )
+  const aurocs = roundsOf(study.tied.count).flatMap(round => {
+    if (round.start >= comparedControls) return []
+    const directions = selectedDirections(study.tied, text.discoveryLabels, selection, { density, seed, round })
+    const own = directions.subarray(0, (comparedControls - round.start) * study.sae.width)
+    const thresholds = thresholdsAt(project(study.tied.discovery, own), density)
+    const held = activationsAbove(project(study.tied.validation, own), thresholds, study.tied.value)
+    return Array.from({ length: held.latents }, (_, id) => aurocWithinToken(held, id, strata))
+  })
+  return aurocs.flatMap(value => (value === null ? [] : [{ ...nothing, part: 'tied' as const, value }]))
 }
