@@ -12,6 +12,8 @@ import { readTable } from '../datasets/tables.ts'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
+import { judgeCapture } from './audit/gates.ts'
+import { auditLines } from './audit/told.ts'
 import { type CaptureInputs, capture } from './capture.ts'
 import { CaptureConfig } from './config.ts'
 
@@ -396,6 +398,95 @@ describe('statistics', () => {
   })
 })
 
+describe('the audit', () => {
+  const settings = {
+    tokens: 900,
+    strata: ['language'],
+    allocation: 'equal',
+    frequencyBands: [0.02],
+    sites: [resid, 'hook_embed'],
+  }
+
+  test('with a full pass holds the estimates to it, whatever the shards, cut or not', async () => {
+    const before = tf.memory().numTensors
+    const { directory, config } = await run({ ...settings, audit: { fullPass: true }, shardRows: 300 })
+    const { audit, sites, rows, sampling } = await manifestOf(directory)
+    const everything = await manifestOf((await run({ sites: settings.sites })).directory)
+    for (const [i, site] of audit!.sites.entries()) {
+      const { statistics } = everything.sites[i]!
+      const trace = statistics.variance.reduce((a, b) => a + b)
+      expect(site.trace.full! / trace).toBeCloseTo(1, 9)
+      expect(site.norm.full! / statistics.norm).toBeCloseTo(1, 9)
+      expect(site.mean.p).toBeGreaterThan(0.001)
+      const off = sites[i]!.statistics.populationMean.map((mean, j) => mean - statistics.mean[j]!)
+      expect(site.mean.distance! / (Math.hypot(...off) / Math.sqrt(trace))).toBeCloseTo(1, 6)
+      expect(site.trace.low < trace && trace < site.trace.high).toBe(true)
+    }
+    expect(tf.memory().numTensors).toBe(before)
+    const weights = sampling.strata.map(({ sample, probability }) => [sample, 1 / probability] as const)
+    const sum = weights.reduce((all, [n, w]) => all + n * w, 0)
+    expect(audit!.effectiveSize).toBeCloseTo(sum ** 2 / weights.reduce((all, [n, w]) => all + n * w * w, 0), 6)
+    expect(audit!.effectiveSize).toBeLessThan(rows)
+    expect(audit!.fields.map(({ field, values }) => [field, values])).toEqual([
+      ['language', 2],
+      ['position', 2],
+      ['frequency', 2],
+    ])
+    expect(audit!.draw.df).toBe(sampling.strata.filter(({ probability }) => probability < 1).length)
+    expect(audit!.strata[0]!.documents).toBeLessThanOrEqual(216)
+
+    const again = join(folder, 'audit-cut')
+    const cut = capture(contextOf(again, abortAfter(1200)), { model: fakeModel().model, dataset, config })
+    await expect(cut).rejects.toMatchObject({ name: 'InterruptedError' })
+    await capture(contextOf(again), { model: fakeModel().model, dataset, config })
+    expect(await filesOf(again)).toEqual(await filesOf(directory))
+  })
+
+  test('refuses a token of the text that is not finite, though it was not taken', async () => {
+    const poison = train[7]!.tokens[1]!
+    const attempt = run(
+      { tokens: 5, sites: ['hook_embed'], audit: { fullPass: true } },
+      { model: fakeModel({ poison }).model },
+    )
+    await expect(attempt).rejects.toThrow(/An activation at hook_embed is (not finite at position \d+ of d\d+|NaN)/)
+  })
+
+  test('of every token says that nothing was left to chance, and finds planted copies and outliers', async () => {
+    const copies = dataset.windows.map(window =>
+      window.index === 12
+        ? {
+            ...window,
+            tokens: train[0]!.tokens,
+            offsets: train[0]!.offsets,
+            documents: new Uint32Array(train[0]!.tokens.length).fill(12),
+          }
+        : window,
+    )
+    const { directory } = await run({}, { dataset: { ...dataset, windows: copies } })
+    const { audit } = await manifestOf(directory)
+    expect([audit!.draw.p, audit!.fullPass, audit!.sites[0]!.mean.error]).toEqual([null, false, 0])
+    // Two other windows of two tokens are equal by chance.
+    expect(audit!.documents.duplicates.largest).toEqual([train[0]!.id, 'd86'].map(id => ({ id, copies: 1 })))
+    expect(audit!.vocabulary).toMatchObject({ model: vocabulary, coverage: 1, missing: [] })
+  })
+
+  test('of a draw that was tampered with fails its gate, that of a fair one passes', async () => {
+    const { directory } = await run(settings)
+    const { audit, rows } = await manifestOf(directory)
+    const gates = { minimumP: 0.001, maximumThinStrata: 0, minimumCoverage: 0.999, maximumPsi: 0.1 }
+    const statuses = (own: typeof audit) => judgeCapture(gates, rows, own).map(({ status }) => status)
+    expect(statuses(audit)).toEqual(['pass', 'pass', 'pass', 'pass'])
+    const tampered = {
+      ...audit!,
+      draw: { ...audit!.draw, p: 1e-6 },
+      strata: audit!.strata.map(s => ({ ...s, thin: true })),
+    }
+    expect(statuses(tampered)).toEqual(['fail', 'pass', 'pass', 'fail'])
+    expect(statuses(null)).toEqual(['inconclusive', 'inconclusive', 'inconclusive', 'inconclusive'])
+    expect(auditLines(rows, tampered).join()).toMatch(/thin strata: 2 of 2/)
+  })
+})
+
 describe('a capture that is cut', () => {
   const settings = { sites: [resid, 'hook_embed'], shardRows: 300 }
 
@@ -454,7 +545,8 @@ describe('other forms', () => {
     const { directory } = await run({ dtype: 'float16', sites: ['hook_embed'] })
     const rows = await rowsOf(directory, 'hook_embed')
     for (const { token, values } of rows) expect(values).toEqual(embedOf(token))
-    expect((await manifestOf(directory)).dtype).toBe('float16')
+    const { dtype, sites } = await manifestOf(directory)
+    expect([dtype, sites[0]!.statistics.rounding]).toEqual(['float16', { relative: 0, largest: 0 }])
   })
 
   test('Parquet holds the same rows', async () => {

@@ -15,12 +15,14 @@ import type { TokenDataset } from '../datasets/document.ts'
 import { type CaptureManifest, readCaptureManifest } from '../datasets/shards/index.ts'
 import type { Model } from '../model/model.ts'
 import { checkAllocation, inclusionProbabilities } from './allocation.ts'
+import { audit } from './audit/audit.ts'
 import type { CaptureConfig } from './config.ts'
 import { type CapturedSite, captureShard, findSites } from './forward.ts'
 import { type ManifestInputs, manifestJson, manifestOf, type Sampling } from './manifest.ts'
 import { notedPilot, notePilot, type Pilot, takePilot } from './pilot.ts'
 import { planShards, type ShardPlan, selectTokens } from './sampling.ts'
 import { type FinishedShard, finishedShard, removeNotes, writeShard } from './shards.ts'
+import { type Moments, mergeMoments } from './statistics.ts'
 import { stratify } from './strata.ts'
 import { encodeWindows } from './windows.ts'
 
@@ -57,7 +59,9 @@ export async function capture(context: StageContext, inputs: CaptureInputs): Pro
   await removePartials(directory)
   const key = keyOf(inputs, seed)
   const sampling = await sample(context, inputs, sites, key)
-  const plans = planShards(sampling.selected, config.shardRows)
+  const some = sampling.probabilities.some(rate => rate < 1)
+  const everything = config.audit.fullPass && some ? sampling.strata.windows : undefined
+  const plans = planShards(sampling.selected, config.shardRows, everything)
   const work: Work = { ...inputs, sites, sampling, seed, plans, key }
 
   // The manifest comes last: a directory with `capture.json` is a whole capture.
@@ -166,12 +170,15 @@ async function computeCapture(context: StageContext, work: Work): Promise<Captur
   })
   const { bytes, record } = encodeWindows(work.dataset)
   await writeAtomic(join(context.directory, record.file), bytes)
-  const manifest = manifestOf(
-    work,
-    finished.map(({ shard }) => shard),
-    finished.map(({ moments }) => moments),
-    record,
-  )
+  const shards = finished.map(({ shard }) => shard)
+  const merged = (ofShards: readonly (readonly Moments[])[]) =>
+    work.sites.map((_, site) => ofShards.map(own => own[site]!).reduce(mergeMoments))
+  const moments = merged(finished.map(({ moments }) => moments))
+  const passed = finished.flatMap(({ population }) => (population ? [population] : []))
+  const population = passed.length > 0 ? merged(passed) : null
+  const { vocabulary } = work.model.config
+  const audited = await audit(context, { ...work, vocabulary, shards, moments, population })
+  const manifest = manifestOf(work, shards, moments, record, audited)
   await writeAtomic(join(context.directory, 'capture.json'), manifestJson(manifest))
   return manifest
 }
@@ -186,7 +193,8 @@ async function computeShards(
   const limit = pLimit(config.concurrency)
   const writes = new Set<Promise<void>>()
   let failed: { error: unknown } | undefined
-  const tokensOf = ({ selected }: ShardPlan) => selected.reduce((sum, { positions }) => sum + positions.at(-1)! + 1, 0)
+  const tokensOf = ({ selected, population = selected }: ShardPlan) =>
+    population.reduce((sum, { positions }) => sum + positions.at(-1)! + 1, 0)
   let tokens = 0
   progress.start(
     'Capturing',

@@ -55,6 +55,21 @@ export const CaptureConfig = z.strictObject({
     .union([z.literal('special'), z.array(z.int().min(0))])
     .default('special')
     .describe('Token ids that are left out wherever they stand; special: BOS, EOS and padding; [] for none'),
+  audit: z
+    .strictObject({
+      fullPass: z
+        .boolean()
+        .default(false)
+        .describe('Run the model over every token, and compare the estimates of the rows with what it gives'),
+      nearDuplicate: z
+        .number()
+        .min(0.3)
+        .max(1)
+        .default(1)
+        .describe('Share of common runs of five tokens from which documents count as copies; 1: equal ones only'),
+    })
+    .prefault({})
+    .describe('How the sample is held to the text it is of'),
   format: z.enum(['arrow', 'parquet']).default('arrow').describe('Training reads arrow; parquet is for other tools'),
   dtype: z.enum(['float32', 'float16']).default('float32').describe('Numbers as stored'),
   shardRows: z.int().min(1).default(16_384).describe('Rows of a shard, about; a shard is held in memory whole'),

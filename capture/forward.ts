@@ -1,10 +1,11 @@
 /** The forward passes of one shard: windows of similar length together, the taken rows of every site out of each pass. */
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
-import { windowBatches } from '../datasets/batches.ts'
+import { type WindowBatch, windowBatches } from '../datasets/batches.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Hook, Model } from '../model/model.ts'
 import type { SelectedTokens, ShardPlan } from './sampling.ts'
+import { type Moments, mergeMoments, momentsOf } from './statistics.ts'
 
 /** A site to capture and the length of its rows. */
 export interface CapturedSite {
@@ -33,39 +34,59 @@ export function findSites(model: Model, names: readonly string[]): CapturedSite[
   })
 }
 
-/** Runs the shard's windows; gives each site's rows [plan.rows, width] by windows and positions. */
+/** What the passes of a shard gave. */
+export interface ComputedShard {
+  /** Each site's rows [plan.rows, width] by windows and positions. */
+  readonly values: readonly Float32Array[]
+  /** Each site's moments over all tokens of `plan.population`; null where the plan has none. */
+  readonly population: readonly Moments[] | null
+}
+
+/** Runs the shard's windows. */
 export async function captureShard(
   model: Model,
   sites: readonly CapturedSite[],
   plan: ShardPlan,
   { batchTokens, onTokens }: { batchTokens: number; onTokens(count: number): void },
-): Promise<Float32Array[]> {
+): Promise<ComputedShard> {
   const out = sites.map(({ width }) => new Float32Array(plan.rows * width))
+  const population: Moments[] = []
   const placed = new Map<number, { selected: SelectedTokens; row: number }>()
   let row = 0
   for (const selected of plan.selected) {
     placed.set(selected.window.index, { selected, row })
     row += selected.positions.length
   }
-  // Attention is causal: what follows the last token taken need not be computed.
-  const windows = plan.selected.map(({ window, positions }) => ({
+  const passed = plan.population ?? plan.selected
+  const positionsOf = new Map(passed.map(({ window, positions }) => [window.index, positions]))
+  // Attention is causal: what follows the last token needed need not be computed.
+  const windows = passed.map(({ window, positions }) => ({
     ...window,
     tokens: window.tokens.subarray(0, positions[positions.length - 1]! + 1),
   }))
   for (const batch of windowBatches(windows, batchTokens)) {
-    const taken = batch.windows.map(window => placed.get(window.index)!)
+    const read = batch.windows.map(({ index }) => positionsOf.get(index)!)
     const indices = Int32Array.from(
-      taken.flatMap(({ selected }, i) => Array.from(selected.positions, position => i * batch.length + position)),
+      read.flatMap((positions, i) => Array.from(positions, position => i * batch.length + position)),
     )
     const values = runBatch(model, sites, batch.tokens, [batch.windows.length, batch.length], indices)
     try {
       for (const [site, { name, width }] of sites.entries()) {
         const data = (await values[name]!.data()) as Float32Array
         let at = 0
-        for (const { selected, row } of taken) {
-          const end = at + selected.positions.length * width
-          out[site]!.set(data.subarray(at, end), row * width)
-          at = end
+        for (const [i, window] of batch.windows.entries()) {
+          const taken = placed.get(window.index)
+          const rows = data.subarray(at, at + read[i]!.length * width)
+          if (taken) copyRows(rows, read[i]!, taken.selected.positions, out[site]!, taken.row, width)
+          at += rows.length
+        }
+        if (plan.population) {
+          const own = momentsOf(data, width, new Float32Array(indices.length).fill(1), at => {
+            throw new UserError(`An activation at ${name} is not finite ${placeOf(batch, read, at)}.`, {
+              fix: 'Check the model (`pipeline model verify`): its weights or its config are likely damaged.',
+            })
+          })
+          population[site] = population[site] ? mergeMoments(population[site], own) : own
         }
       }
     } finally {
@@ -73,7 +94,37 @@ export async function captureShard(
     }
     onTokens(batch.windows.reduce((sum, { tokens }) => sum + tokens.length, 0))
   }
-  return out
+  return { values: out, population: plan.population ? population : null }
+}
+
+/** Copies the rows at `wanted` positions, of rows at `read` positions, both ascending, to `out` from `row` on. */
+function copyRows(
+  rows: Float32Array,
+  read: Uint16Array,
+  wanted: Uint16Array,
+  out: Float32Array,
+  row: number,
+  width: number,
+): void {
+  if (read.length === wanted.length) {
+    out.set(rows, row * width)
+    return
+  }
+  let at = 0
+  wanted.forEach((position, i) => {
+    while (read[at] !== position) at++
+    out.set(rows.subarray(at * width, (at + 1) * width), (row + i) * width)
+  })
+}
+
+function placeOf({ windows }: WindowBatch, read: readonly Uint16Array[], row: number): string {
+  let before = 0
+  for (const [i, { id }] of windows.entries()) {
+    const positions = read[i]!
+    if (row < before + positions.length) return `at position ${positions[row - before]} of ${id}`
+    before += positions.length
+  }
+  throw new Error(`A batch of ${before} rows has no row ${row}.`)
 }
 
 /** One forward pass, as far as the last of the sites: the rows at `indices` (of all batch × position) by site. */

@@ -1,13 +1,14 @@
 /** What a capture says of itself: the content of `capture.json`. */
 import { nameOfPath } from '../core/files.ts'
 import type { TokenDataset } from '../datasets/document.ts'
+import type { CaptureAudit } from '../datasets/shards/audit.ts'
 import type { CaptureManifest, ShardRecord, WindowsRecord } from '../datasets/shards/index.ts'
 import type { Model } from '../model/model.ts'
 import type { CaptureConfig } from './config.ts'
 import type { CapturedSite } from './forward.ts'
 import type { Pilot } from './pilot.ts'
 import type { SelectedTokens } from './sampling.ts'
-import { type Moments, mergeMoments, statisticsOf } from './statistics.ts'
+import { type Moments, statisticsOf } from './statistics.ts'
 import { excludedTokens, type Strata } from './strata.ts'
 
 /** How the tokens of a capture were chosen. */
@@ -28,12 +29,13 @@ export interface ManifestInputs {
   readonly seed: number
 }
 
-/** The manifest; `shards` and `moments` (by shard, then by site) in the order of the shards. */
+/** The manifest; `shards` and in their order, `moments` of all rows by site. */
 export function manifestOf(
   { model, dataset, config, sites, sampling, seed }: ManifestInputs,
   shards: readonly ShardRecord[],
-  moments: readonly (readonly Moments[])[],
+  moments: readonly Moments[],
   windowsTable: WindowsRecord,
+  audit: CaptureAudit,
 ): CaptureManifest {
   const { strata, probabilities, selected, pilot } = sampling
   const samples = strata.population.map(() => 0)
@@ -64,7 +66,7 @@ export function manifestOf(
     sites: sites.map(({ name, width }, i) => ({
       name,
       width,
-      statistics: statisticsOf(moments.map(own => own[i]!).reduce(mergeMoments)),
+      statistics: statisticsOf(moments[i]!),
     })),
     sampling: {
       fields: [...config.strata],
@@ -84,6 +86,7 @@ export function manifestOf(
         probability: probabilities[index]!,
       })),
     },
+    audit,
     shards: [...shards],
     windows: windowsTable,
   }

@@ -46,7 +46,7 @@ export async function takePilot(
   const selected = selectTokens(strata, probabilities, seed, 'pilot')
   const [plan] = planShards(selected, Number.POSITIVE_INFINITY)
   if (!plan) return { rows: 0, spreads: strata.population.map(() => 1) }
-  const values = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens })
+  const { values } = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens })
   for (const [i, { name, width }] of sites.entries()) refuseNotFinite(plan, name, width, values[i]!)
   const stratum = Uint16Array.from(plan.selected.flatMap(({ strata }) => [...strata]))
   const count = strata.population.length

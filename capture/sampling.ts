@@ -43,10 +43,19 @@ export interface ShardPlan {
   /** First window index, and the one after the last. */
   readonly windows: readonly [number, number]
   readonly selected: readonly SelectedTokens[]
+  /** For a full pass: all tokens that could have been taken, of these windows and of those before them without any. */
+  readonly population?: readonly EligibleTokens[]
 }
 
-/** Cuts the selected windows into shards of at least `shardRows` rows; the last may have fewer. */
-export function planShards(selected: readonly SelectedTokens[], shardRows: number): ShardPlan[] {
+/**
+ * Cuts the selected windows into shards of at least `shardRows` rows; the last may have fewer. Where all that could have
+ * been taken is given too (in the same order), each shard passes over its part of it, the last over the rest.
+ */
+export function planShards(
+  selected: readonly SelectedTokens[],
+  shardRows: number,
+  everything?: readonly EligibleTokens[],
+): ShardPlan[] {
   const shards: ShardPlan[] = []
   let group: SelectedTokens[] = []
   let rows = 0
@@ -64,5 +73,13 @@ export function planShards(selected: readonly SelectedTokens[], shardRows: numbe
     if (rows >= shardRows) close()
   }
   if (rows > 0) close()
-  return shards
+  if (!everything) return shards
+  let next = 0
+  return shards.map((shard, i) => {
+    const last = shard.selected.at(-1)!.window
+    const end = i === shards.length - 1 ? everything.length : everything.findIndex(({ window }) => window === last) + 1
+    const population = everything.slice(next, end).filter(({ positions }) => positions.length > 0)
+    next = end
+    return { ...shard, population }
+  })
 }

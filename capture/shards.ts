@@ -14,31 +14,36 @@ import {
   type SiteColumn,
 } from '../datasets/shards/index.ts'
 import type { CaptureConfig } from './config.ts'
-import type { CapturedSite } from './forward.ts'
+import type { CapturedSite, ComputedShard } from './forward.ts'
 import type { ShardPlan } from './sampling.ts'
-import { type Moments, momentsOf } from './statistics.ts'
+import { type Moments, momentsOf, roundingOf } from './statistics.ts'
+
+const MomentsNote = z.strictObject({
+  rows: z.int(),
+  mean: z.array(z.number()),
+  m2: z.array(z.number()),
+  weights: z.number(),
+  weighted: z.array(z.number()),
+  norms: z.number(),
+  rounding: z.strictObject({ error: z.number(), squares: z.number(), largest: z.number() }).nullable(),
+})
 
 const Note = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal(2),
   /** Hash of everything the shard's bytes depend on. */
   key: z.string(),
   shard: ShardRecord,
-  moments: z.array(
-    z.strictObject({
-      rows: z.int(),
-      mean: z.array(z.number()),
-      m2: z.array(z.number()),
-      weights: z.number(),
-      weighted: z.array(z.number()),
-      norms: z.number(),
-    }),
-  ),
+  moments: z.array(MomentsNote),
+  /** Of all tokens of the shard's windows that could have been taken; null where no full pass is done. */
+  population: z.array(MomentsNote).nullable(),
 })
 
 /** What is known of a finished shard: its record, and each site's moments. */
 export interface FinishedShard {
   readonly shard: ShardRecord
   readonly moments: readonly Moments[]
+  /** The same of all tokens of its windows; null where no full pass is done. */
+  readonly population: readonly Moments[] | null
 }
 
 /** Throws a `UserError` for the first row [width] of a site that holds NaN or an infinity, with its place in the text. */
@@ -57,7 +62,7 @@ export async function writeShard(
   directory: string,
   plan: ShardPlan,
   sites: readonly CapturedSite[],
-  values: readonly Float32Array[],
+  { values, population }: ComputedShard,
   { config, probabilities, key }: { config: CaptureConfig; probabilities: readonly number[]; key: string },
 ): Promise<FinishedShard> {
   const rows = rowsOf(plan, probabilities)
@@ -68,11 +73,10 @@ export async function writeShard(
     const halves = config.dtype === 'float16' ? floatsToHalves(computed) : undefined
     const stored = halves ? halvesToFloats(halves, new Float32Array(computed.length)) : computed
     columns.push({ name, width, values: halves ?? computed })
-    moments.push(
-      momentsOf(stored, width, rows.weight, row => {
-        throw notFinite(plan, name, row, computed.subarray(row * width, (row + 1) * width))
-      }),
-    )
+    const own = momentsOf(stored, width, rows.weight, row => {
+      throw notFinite(plan, name, row, computed.subarray(row * width, (row + 1) * width))
+    })
+    moments.push(halves ? { ...own, rounding: roundingOf(computed, stored) } : own)
   }
   const encode = config.format === 'arrow' ? encodeShard : encodeParquetShard
   const bytes = encode({ ...rows, sites: columns }, config.batchRows)
@@ -85,9 +89,9 @@ export async function writeShard(
     sha256: sha256(bytes),
     windows: [plan.windows[0], plan.windows[1]],
   }
-  const note: z.infer<typeof Note> = { schema: 1, key, shard, moments }
+  const note: z.infer<typeof Note> = { schema: 2, key, shard, moments, population: population && [...population] }
   await writeAtomic(join(directory, noteOf(plan.number)), JSON.stringify(note))
-  return { shard, moments }
+  return { shard, moments, population }
 }
 
 /** A shard that an earlier attempt finished with the same key; its content is checked. */

@@ -17,6 +17,8 @@ export interface Moments {
   weighted: number[]
   /** Sum of the rows' Euclidean norms. */
   norms: number
+  /** Of float16: Σ (stored − computed)², Σ computed² and the largest difference; null for float32. */
+  rounding: { error: number; squares: number; largest: number } | null
 }
 
 /** Moments of rows [rows, width]. Calls `onNotFinite` with the first row that holds NaN or an infinity. */
@@ -54,7 +56,22 @@ export function momentsOf(
       m2[i]! += deviation * deviation
     }
   }
-  return { rows, mean: Array.from(mean), m2: Array.from(m2), weights, weighted: Array.from(weighted), norms }
+  return {
+    ...{ rows, mean: Array.from(mean), m2: Array.from(m2), weights, weighted: Array.from(weighted), norms },
+    rounding: null,
+  }
+}
+
+/** What rounding changed. */
+export function roundingOf(computed: Float32Array, stored: Float32Array): NonNullable<Moments['rounding']> {
+  let [error, squares, largest] = [0, 0, 0]
+  for (let i = 0; i < computed.length; i++) {
+    const difference = Math.abs(stored[i]! - computed[i]!)
+    error += difference * difference
+    squares += computed[i]! * computed[i]!
+    if (difference > largest) largest = difference
+  }
+  return { error, squares, largest }
 }
 
 /** Moments of two sets of rows together. */
@@ -68,6 +85,14 @@ export function mergeMoments(a: Moments, b: Moments): Moments {
     weights: a.weights + b.weights,
     weighted: a.weighted.map((sum, i) => sum + b.weighted[i]!),
     norms: a.norms + b.norms,
+    rounding:
+      a.rounding && b.rounding
+        ? {
+            error: a.rounding.error + b.rounding.error,
+            squares: a.rounding.squares + b.rounding.squares,
+            largest: Math.max(a.rounding.largest, b.rounding.largest),
+          }
+        : null,
   }
 }
 
@@ -78,5 +103,9 @@ export function statisticsOf(moments: Moments): SiteStatistics {
     variance: moments.m2.map(m2 => m2 / moments.rows),
     populationMean: moments.weighted.map(sum => sum / moments.weights),
     norm: moments.norms / moments.rows,
+    rounding: moments.rounding && {
+      relative: moments.rounding.squares > 0 ? Math.sqrt(moments.rounding.error / moments.rounding.squares) : 0,
+      largest: moments.rounding.largest,
+    },
   }
 }

@@ -20,7 +20,7 @@ export interface Strata {
 }
 
 /** What stands for a field that a document does not have. */
-const none = '(none)'
+export const noValue = '(none)'
 const mostStrata = 65_535
 
 /** Whether a window's token at a position belongs to the population. */
@@ -113,14 +113,14 @@ function checkFields(dataset: TokenDataset, fields: readonly string[]): void {
 
 /** Documents grouped by their values of the fields; groups in the order of the values. */
 function documentGroups(dataset: TokenDataset, fields: readonly string[]) {
-  const keys = dataset.documents.map(({ strata }) => JSON.stringify(fields.map(field => strata[field] ?? none)))
+  const keys = dataset.documents.map(({ strata }) => JSON.stringify(fields.map(field => strata[field] ?? noValue)))
   const sorted = [...new Set(keys)].sort()
   const numbers = new Map(sorted.map((key, i) => [key, i]))
   return { groups: sorted.map(key => JSON.parse(key) as string[]), groupOf: keys.map(key => numbers.get(key)!) }
 }
 
 /** The band of a value: how many edges are not above it. */
-function bandsOf(edges: readonly number[]): (value: number) => number {
+export function bandsOf(edges: readonly number[]): (value: number) => number {
   return value => {
     let band = 0
     while (band < edges.length && value >= edges[band]!) band++
@@ -150,14 +150,16 @@ function frequencyBands(windows: readonly TokenWindow[], isTaken: IsTaken, edges
   return (token: number) => bands.get(token)!
 }
 
-function positionLabel(edges: readonly number[], band: number): string {
+/** The name of a position band, e.g. `8-31`. */
+export function positionLabel(edges: readonly number[], band: number): string {
   const first = band === 0 ? 0 : edges[band - 1]!
   if (band === edges.length) return `${first}+`
   const last = edges[band]! - 1
   return first === last ? String(first) : `${first}-${last}`
 }
 
-function frequencyLabel(edges: readonly number[], band: number): string {
+/** The name of a frequency band, e.g. `<0.0001`. */
+export function frequencyLabel(edges: readonly number[], band: number): string {
   if (edges.length === 0) return 'all'
   if (band === 0) return `<${edges[0]}`
   return band === edges.length ? `>=${edges[band - 1]}` : `${edges[band - 1]}-${edges[band]}`

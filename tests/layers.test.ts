@@ -39,7 +39,13 @@ const rooms: Readonly<Record<string, Room>> = {
       ...['architectures', 'formats', 'measure', 'step', 'training', 'parity', 'truth'],
     ],
   },
-  capture: { imports: ['core', 'statistics', 'engine', 'datasets', 'model'] },
+  capture: {
+    imports: ['core', 'statistics', 'engine', 'datasets', 'model'],
+    order: [
+      ...['config.ts', 'strata.ts', 'allocation.ts', 'sampling.ts', 'statistics.ts', 'forward.ts', 'shards.ts'],
+      ...['pilot.ts', 'manifest.ts', 'audit', 'windows.ts'],
+    ],
+  },
   latents: { imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae'] },
   validation: {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'capture', 'sae', 'latents'],

@@ -1,6 +1,7 @@
 /** `capture.json`: what the activation shards beside it hold, of what they are a sample, and whose they are. */
 import { z } from 'zod'
 import { DatasetConfig } from '../config.ts'
+import { CaptureAudit } from './audit.ts'
 
 /** Statistics of one site over the stored rows, in float64. */
 export const SiteStatistics = z.strictObject({
@@ -12,6 +13,8 @@ export const SiteStatistics = z.strictObject({
   populationMean: z.array(z.number()),
   /** Mean of the rows' Euclidean norms. */
   norm: z.number(),
+  /** What storing as float16 changed: ‖stored − computed‖ / ‖computed‖ over all values, and the largest difference; null for float32. */
+  rounding: z.strictObject({ relative: z.number().min(0), largest: z.number().min(0) }).nullable(),
 })
 
 export const StratumRecord = z.strictObject({
@@ -84,6 +87,8 @@ export const CaptureManifest = z.strictObject({
     population: z.int(),
     strata: z.array(StratumRecord),
   }),
+  /** How well the rows stand for the population; null in captures of schema 1 and 2. */
+  audit: CaptureAudit.nullable(),
   shards: z.array(ShardRecord),
   /** The table that leads from windows back to documents; null in captures of schema 1. */
   windows: WindowsRecord.nullable(),
@@ -97,15 +102,21 @@ export type CaptureManifest = z.infer<typeof CaptureManifest>
 
 /**
  * A manifest of schema 1 or 2 in the form of today. One of schema 1 left no token out by id, skipped no document, and has no
- * table of windows; neither knew a pilot.
+ * table of windows; neither knew a pilot, an audit or the error of rounding.
  */
 export function upgradeManifest(value: unknown): unknown {
-  const old = value as { schema?: unknown; dataset?: object; sampling?: object }
+  const old = value as { schema?: unknown; dataset?: object; sampling?: object; sites?: unknown }
   const first = old.schema === 1
   return {
     ...old,
     schema: 3,
+    audit: null,
+    ...(Array.isArray(old.sites) && { sites: old.sites.map(withoutRounding) }),
     ...(first && { dataset: { ...old.dataset, skipped: [] }, windows: null }),
     sampling: { ...old.sampling, ...(first && { excludeTokens: [] }), pilot: null },
   }
+}
+
+function withoutRounding(site: { statistics?: object }): object {
+  return { ...site, statistics: { ...site.statistics, rounding: null } }
 }

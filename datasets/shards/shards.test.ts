@@ -75,8 +75,9 @@ async function writeCapture(
     sites: shards[0]!.sites.map(({ name, width }) => ({
       name,
       width,
-      statistics: { mean: [], variance: [], populationMean: [], norm: 0 },
+      statistics: { mean: [], variance: [], populationMean: [], norm: 0, rounding: null },
     })),
+    audit: null,
     sampling: {
       fields: [],
       allocation: 'proportional',
@@ -265,6 +266,8 @@ describe('a capture that is not as it should be is refused', () => {
         delete dataset!.skipped
         delete sampling!.excludeTokens
         delete sampling!.pilot
+        delete manifest.audit
+        for (const site of manifest.sites as { statistics: { rounding?: null } }[]) delete site.statistics.rounding
       }),
     )
     const { manifest, ...capture } = await openCapture(directory)

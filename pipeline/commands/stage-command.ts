@@ -1,10 +1,11 @@
 /** A stage as a command: its settings as flags, and what it came to as text. */
+import type { Gate } from '../../core/gate.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import type { RunManifest } from '../../runs/run.ts'
 import { type CommandDefinition, defineCommand } from '../command.ts'
 import { openStore } from '../stages/common.ts'
 import { performStage, type StageResult, type StageResults } from '../stages/perform.ts'
-import { figuresOf, type Gate, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
+import { figuresOf, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
 
 /** What the command line adds to a stage. */
 export interface StageText {

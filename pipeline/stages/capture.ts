@@ -1,9 +1,12 @@
 /** The stage capture: model × text → activation shards. */
 import { z } from 'zod'
 import { checkAllocation } from '../../capture/allocation.ts'
+import { CaptureGates, judgeCapture } from '../../capture/audit/gates.ts'
+import { auditLines } from '../../capture/audit/told.ts'
 import { CaptureConfig } from '../../capture/config.ts'
 import { parseConfig } from '../../core/config.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
+import { readVerified } from '../../runs/read.ts'
 import { findDataset, findModel, hashing, loadModelAndText } from './inputs.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
@@ -17,6 +20,7 @@ export default defineStage({
     model: z.string().describe('Hugging Face model directory, or the built-in model toyworld'),
     dataset: DatasetConfig,
   },
+  judged: { gates: CaptureGates },
   async prepare(config, _store, session) {
     const settings = ownConfig(CaptureConfig, config)
     checkAllocation(settings)
@@ -35,6 +39,14 @@ export default defineStage({
           loaded.model.dispose()
         }
       },
+    }
+  },
+  async judge(run, { gates }) {
+    const { readCaptureManifest } = await import('../../datasets/shards/index.ts')
+    const { rows, audit } = await readVerified(run, ['capture.json'], () => readCaptureManifest(run.directory))
+    return {
+      gates: judgeCapture(CaptureGates.parse(gates), rows, audit),
+      notes: audit ? auditLines(rows, audit) : [],
     }
   },
 })

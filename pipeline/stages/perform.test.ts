@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { FaultError, InterruptedError, SpoiltError, UserError } from '../../core/errors.ts'
+import type { Gate } from '../../core/gate.ts'
 import { RunStore } from '../../runs/store.ts'
 import { exitCodeOf, performStage, type StageResult, type StageResults } from './perform.ts'
-import { type Gate, ownConfig, type Stage, stageSchema } from './stage.ts'
+import { ownConfig, type Stage, stageSchema } from './stage.ts'
 import { common, session } from './store.fixture.ts'
 
 let store: RunStore

@@ -1,5 +1,6 @@
 /** Doing a stage: the store says whether there is work, the engine does it, and its runs are closed or left resumable. */
 import { FaultError, InterruptedError, SpoiltError, UserError } from '../../core/errors.ts'
+import type { Gate } from '../../core/gate.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { OpenRun } from '../../runs/open-run.ts'
 import type { FinishedRun } from '../../runs/run.ts'
@@ -7,7 +8,7 @@ import type { RunStore } from '../../runs/store.ts'
 import { openStore } from './common.ts'
 import { type DecidedEngine, decideEngine } from './engine.ts'
 import type { Session } from './session.ts'
-import type { Gate, MemberJob, Prepared, PreparedTogether, Stage, StageConfig } from './stage.ts'
+import type { MemberJob, Prepared, PreparedTogether, Stage, StageConfig } from './stage.ts'
 import { machineFacts, packageVersion } from './version.ts'
 
 /** What a stage came to. */

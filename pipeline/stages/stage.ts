@@ -1,6 +1,7 @@
 /** What a stage is: its settings, what it works on, and its work. Nothing here knows the command line. */
 import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
+import type { Gate } from '../../core/gate.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
@@ -44,14 +45,6 @@ export interface PreparedTogether {
   readonly members: readonly PreparedMember[]
   /** Does the work of those that the store has no finished run of, which are one or more. */
   work(jobs: readonly MemberJob[]): Promise<void>
-}
-
-/** A threshold that a finished run was held to. */
-export interface Gate {
-  readonly name: string
-  readonly status: 'pass' | 'fail' | 'inconclusive'
-  readonly value: number | null
-  readonly threshold: number
 }
 
 /** What came of holding a finished run to the `judged` keys, and of what else there is in the store. */

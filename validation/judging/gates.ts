@@ -1,5 +1,6 @@
 /** Gates: thresholds that finished evidence is held to. They change nothing in it. */
 import { z } from 'zod'
+import { atLeast, atMost, type Gate } from '../../core/gate.ts'
 import type { Tier } from '../contracts/tier.ts'
 import type { Evidence, FeatureEvidence } from '../evidence.ts'
 import type { Standing } from './ledger.ts'
@@ -36,15 +37,6 @@ export const GatesConfig = z
   .prefault({})
   .describe('Thresholds that set the exit code: 2 where one fails, 3 where one cannot be decided')
 export type GatesConfig = z.output<typeof GatesConfig>
-
-/** A gate and what came of it. */
-export interface Gate {
-  readonly name: string
-  readonly status: 'pass' | 'fail' | 'inconclusive'
-  /** Null where there is no value, which leaves the gate undecided. */
-  readonly value: number | null
-  readonly threshold: number
-}
 
 type Judged = Pick<Evidence, 'features' | 'reconstruction' | 'studies'>
 
@@ -94,21 +86,6 @@ function counted(name: string, threshold: number | undefined, value: number, ope
   const status = value >= threshold ? 'pass' : value + open >= threshold ? 'inconclusive' : 'fail'
   return [{ name, status, value, threshold }]
 }
-
-const judged = (
-  name: string,
-  threshold: number | undefined,
-  value: unknown,
-  holds: (value: number, threshold: number) => boolean,
-): Gate[] => {
-  if (threshold === undefined) return []
-  if (typeof value !== 'number') return [{ name, status: 'inconclusive', value: null, threshold }]
-  return [{ name, status: holds(value, threshold) ? 'pass' : 'fail', value, threshold }]
-}
-const atLeast = (name: string, threshold: number | undefined, value: unknown) =>
-  judged(name, threshold, value, (a, b) => a >= b)
-const atMost = (name: string, threshold: number | undefined, value: unknown) =>
-  judged(name, threshold, value, (a, b) => a <= b)
 
 /** The worst value among latents; null where there is none, or one is not known. */
 function worst(

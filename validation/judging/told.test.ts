@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Gate, GatesConfig, judgeGates } from './gates.ts'
+import type { Gate } from '../../core/gate.ts'
+import { GatesConfig, judgeGates } from './gates.ts'
 import type { Standing } from './ledger.ts'
 import { junitText, markdownText, type Told } from './told.ts'
 

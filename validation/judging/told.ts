@@ -1,7 +1,8 @@
 /** Finished evidence for programs that watch over many: JUnit's XML, and Markdown for a job's summary. */
+
+import type { Gate } from '../../core/gate.ts'
 import { visible } from '../../core/visible.ts'
 import type { Evidence, FeatureEvidence } from '../evidence.ts'
-import type { Gate } from './gates.ts'
 import type { Standing } from './ledger.ts'
 
 /** What is told: evidence, the gates it was held to, and verdicts among all runs in the order of its features. */

@@ -1,0 +1,170 @@
+/**
+ * The audit of a capture (docs/capture.md): what its rows are worth as a sample. It is made when all shards are there, from
+ * the plan of the draw and from the rows as they are stored, in their order, so that it does not depend on how they were
+ * computed.
+ */
+import { breathe, type StageContext } from '../../core/stage.ts'
+import type { TokenDataset } from '../../datasets/document.ts'
+import type { CaptureAudit } from '../../datasets/shards/audit.ts'
+import type { ShardRecord } from '../../datasets/shards/index.ts'
+import { unitOf } from '../../datasets/unit.ts'
+import { pairedDetectable } from '../../statistics/power/t-power.ts'
+import type { CaptureConfig } from '../config.ts'
+import type { CapturedSite } from '../forward.ts'
+import type { Sampling } from '../manifest.ts'
+import { type Moments, statisticsOf } from '../statistics.ts'
+import { countTokens } from './count.ts'
+import { documentAudit } from './documents.ts'
+import { drawOf, fieldAudit } from './draw.ts'
+import { EffectiveSizes } from './effective.ts'
+import { level, SiteEstimates } from './estimates.ts'
+import { NormFences } from './outliers.ts'
+import { storedRows } from './stored.ts'
+
+/** Fewer documents than this never pass a test. */
+const fewestDocuments = 5
+/** An effect that is larger than this is rare (Cohen 1988 calls .8 large). */
+const largeEffect = 0.8
+const mostMissing = 10
+
+export interface AuditInputs {
+  readonly dataset: TokenDataset
+  readonly vocabulary: number
+  readonly config: CaptureConfig
+  readonly sampling: Sampling
+  readonly sites: readonly CapturedSite[]
+  readonly shards: readonly ShardRecord[]
+  /** Moments of the rows, by site. */
+  readonly moments: readonly Moments[]
+  /** Moments of all tokens sampled from, by site; null where no full pass was done. */
+  readonly population: readonly Moments[] | null
+}
+
+/** Audits the shards in `context.directory`. */
+export async function audit(
+  context: Pick<StageContext, 'directory' | 'progress'>,
+  inputs: AuditInputs,
+): Promise<CaptureAudit> {
+  const { dataset, config, sampling, population } = inputs
+  const { strata, probabilities } = sampling
+  const counted = await countTokens(dataset, config, sampling)
+  const rows = strata.population.map(() => 0)
+  for (const taken of sampling.selected) for (const stratum of taken.strata) rows[stratum]!++
+  const { sites, sizes } = await auditSites(context, inputs)
+  const weights = rows.reduce((sum, count, i) => sum + count / probabilities[i]!, 0)
+  const squares = rows.reduce((sum, count, i) => sum + count / probabilities[i]! ** 2, 0)
+  const detectable = detectableOf()
+  return {
+    level,
+    fullPass: population !== null,
+    effectiveSize: weights ** 2 / squares,
+    draw: drawOf(strata.population, probabilities, rows),
+    strata: sizes.map(({ documents, effectiveSize }, index) => {
+      const effect = detectable(documents)
+      return {
+        index,
+        expected: strata.population[index]! * probabilities[index]!,
+        ...{ documents, effectiveSize },
+        detectable: effect,
+        thin: effect === null || effect > largeEffect,
+      }
+    }),
+    fields: [...counted.fields].map(([field, values]) => fieldAudit(field, values)),
+    vocabulary: vocabularyAudit(counted.tokens, inputs.vocabulary),
+    documents: await documentAudit(dataset, counted, config.audit.nearDuplicate),
+    sites,
+  }
+}
+
+/** The sites' audits, and documents and effective size of each stratum: the least over the sites. */
+async function auditSites(
+  { directory, progress }: Pick<StageContext, 'directory' | 'progress'>,
+  { dataset, sampling, sites, shards, moments, population }: AuditInputs,
+) {
+  const { probabilities } = sampling
+  const everything = probabilities.every(rate => rate === 1)
+  const units = new Map<number, string>()
+  const windows = new Map(dataset.windows.map(window => [window.index, window]))
+  const unitAt = (index: number) => {
+    const known = units.get(index)
+    if (known !== undefined) return known
+    const unit = unitOf(dataset, windows.get(index)!)
+    units.set(index, unit)
+    return unit
+  }
+  const audits = moments.map(own => {
+    const mean = statisticsOf(own).populationMean
+    return {
+      estimates: new SiteEstimates(mean),
+      sizes: new EffectiveSizes(mean, probabilities.length),
+      fences: new NormFences(),
+    }
+  })
+  progress.start('Auditing', shards.length, 'shards')
+  for (const [done, shard] of shards.entries()) {
+    const stored = await storedRows(directory, shard, sites)
+    for (const [s, { width }] of sites.entries()) {
+      const { estimates, sizes, fences } = audits[s]!
+      for (let row = 0; row < shard.rows; row++) {
+        const stratum = stored.stratum[row]!
+        const at = row * width
+        const index = stored.document[row]!
+        const norm = estimates.add(stored.sites[s]!, at, probabilities[stratum]!)
+        sizes.add(stratum, unitAt(index), stored.sites[s]!, at)
+        fences.add(norm, () => {
+          const [position, token] = [stored.position[row]!, stored.token[row]!]
+          return { window: windows.get(index)!.id, position, token, stratum }
+        })
+        if (row % 4096 === 0) await breathe()
+      }
+    }
+    progress.update(done + 1)
+  }
+  progress.finish()
+  const sizes = audits.map(({ sizes }) => sizes.result())
+  return {
+    sites: sites.map(({ name }, s) => {
+      const { estimates, fences } = audits[s]!
+      // A capture of every token is its own full pass.
+      const full = population ? population[s]! : everything ? moments[s]! : null
+      return { name, ...estimates.result(full), outliers: fences.result() }
+    }),
+    sizes: sizes[0]!.map(({ documents }, stratum) => {
+      const own = sizes.map(site => site[stratum]!.effectiveSize)
+      return { documents, effectiveSize: own.includes(null) ? null : Math.min(...(own as number[])) }
+    }),
+  }
+}
+
+/** Smallest d_z that a test over so many documents finds with power .8; null where none can pass. */
+function detectableOf(): (documents: number) => number | null {
+  const known = new Map<number, number | null>()
+  return documents => {
+    const found = known.get(documents)
+    if (found !== undefined) return found
+    const effect = documents < fewestDocuments ? null : pairedDetectable(documents)
+    known.set(documents, effect)
+    return effect
+  }
+}
+
+function vocabularyAudit(
+  tokens: Awaited<ReturnType<typeof countTokens>>['tokens'],
+  model: number,
+): CaptureAudit['vocabulary'] {
+  const missing: { token: number; population: number }[] = []
+  let [population, covered, rows] = [0, 0, 0]
+  for (const [token, counts] of tokens) {
+    population += counts.population
+    if (counts.rows > 0) {
+      rows++
+      covered += counts.population
+    } else missing.push({ token, population: counts.population })
+  }
+  missing.sort((a, b) => b.population - a.population || a.token - b.token)
+  return {
+    ...{ model, population: tokens.size, rows },
+    coverage: covered / population,
+    missing: missing.slice(0, mostMissing),
+  }
+}
