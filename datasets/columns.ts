@@ -52,11 +52,12 @@ export function toArrow(column: ColumnValues, name: string): arrow.Data {
 /** Plain values of an Arrow column: numbers, booleans, strings, arrays of these, or null. */
 export function fromArrow(column: arrow.Vector): unknown[] {
   const values = new Array<unknown>(column.length)
-  for (let i = 0; i < column.length; i++) values[i] = plain(column.get(i))
+  for (let i = 0; i < column.length; i++) values[i] = plainValue(column.get(i))
   return values
 }
 
-function plain(value: unknown): unknown {
+/** A value of an Arrow column as a number, boolean, string, array of these, or null. */
+export function plainValue(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value)
   if (value instanceof arrow.Vector) return fromArrow(value)
   return value

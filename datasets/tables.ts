@@ -17,7 +17,7 @@ import { quote } from '../core/quote.ts'
 import { type Column, fromArrow, toArrow } from './columns.ts'
 import { type OpenedParquet, type ParquetFooter, withParquet } from './parquet-reader.ts'
 
-export type { Column } from './columns.ts'
+export { type Column, plainValue } from './columns.ts'
 
 export interface TableOptions {
   /** Rows of a row group, the unit that can be read alone; default 65,536. */
@@ -126,6 +126,13 @@ export function propertiesOf({
  * values as null. Throws a `UserError` for a file that is absent, not Parquet, or of another schema version.
  */
 export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Record<string, unknown[]>> {
+  const table = await readArrow(path, options)
+  const names = options.columns ?? table.schema.fields.map(field => field.name)
+  return Object.fromEntries(names.map(name => [name, fromArrow(table.getChild(name)!)]))
+}
+
+/** Reads a table as Arrow columns; errors as of `readTable`. */
+export async function readArrow(path: string, options: ReadTableOptions = {}): Promise<arrow.Table> {
   return openTable(path, async (info, read) => {
     const known = options.schema ?? 1
     if (info.schema !== known)
@@ -138,16 +145,15 @@ export async function readTable(path: string, options: ReadTableOptions = {}): P
     }
     const { columns, rowGroups, offset, limit } = options
     try {
-      const stream = await read({
-        batchSize: 65_536,
-        ...(columns && { columns }),
-        ...(rowGroups && { rowGroups }),
-        ...(offset !== undefined && { offset }),
-        ...(limit !== undefined && { limit }),
-      })
-      const table = arrow.tableFromIPC(stream)
-      const names = columns ?? table.schema.fields.map(field => field.name)
-      return Object.fromEntries(names.map(name => [name, fromArrow(table.getChild(name)!)]))
+      return arrow.tableFromIPC(
+        await read({
+          batchSize: 65_536,
+          ...(columns && { columns }),
+          ...(rowGroups && { rowGroups }),
+          ...(offset !== undefined && { offset }),
+          ...(limit !== undefined && { limit }),
+        }),
+      )
     } catch (error) {
       throw new UserError(`The table ${path} cannot be read: ${oneLine(error)}.`, {
         fix: 'Make it again.',

@@ -63,7 +63,10 @@ const rooms: Readonly<Record<string, Room>> = {
     order: ['explanation.ts', 'feature.ts', 'describe', 'files.ts', 'tables.ts'],
   },
   dashboard: {
-    imports: ['core', 'statistics', 'datasets', 'runs', 'labels', 'validation/evidence.ts'],
+    imports: [
+      ...['core', 'statistics', 'datasets', 'runs', 'labels'],
+      ...['validation/evidence.ts', 'validation/judging/ledger.ts'],
+    ],
     order: ['html.ts', 'api', 'charts', 'read', 'report', 'server'],
   },
   pipeline: {

@@ -1080,11 +1080,16 @@ export interface FeatureEvidence {
 export interface Label {
   text: string
   kind: string
+  scoreName: string
+  score: number | null
+  scoreLow: number | null
+  scoreHigh: number | null
+  coverage: number | null
+  madeBy: string
   precision: number | null
   recall: number | null
   f1: number | null
   baseRate: number | null
-  coverage: number | null
   verdict: string
   tier: string | null
   stability: number | null
@@ -1199,7 +1204,8 @@ export interface Shift {
 
 export interface ShownLabel {
   text: string
-  f1: number | null
+  scoreName: string
+  score: number | null
   coverage: number | null
   verdict: string
   tier: string | null
@@ -1586,7 +1592,7 @@ export interface Api {
     events: never
   }
 
-  /** Examples of a feature, by group (top, bands, random, non-activating …) or by stratum */
+  /** Examples of a feature by group: the strongest, some of each band of its range, and text on which it is silent */
   examples: {
     method: 'GET'
     path: '/api/runs/{run}/features/{latent}/examples'
@@ -1594,8 +1600,6 @@ export interface Api {
     query: {
       /** Only examples of this group */
       group?: string | undefined
-      /** Only examples of documents with this: field=value */
-      stratum?: string | undefined
       /** `next` of the last answer, to go on behind it */
       cursor?: string | undefined
       /** Entries to give at most */
@@ -1645,7 +1649,7 @@ export interface Api {
     events: never
   }
 
-  /** The latents of the same SAE whose decoder rows are nearest by cosine; computed from the weights */
+  /** The latents of the same SAE whose decoder rows are nearest by cosine: from the table where it holds so many, else computed from the weights */
   neighbours: {
     method: 'GET'
     path: '/api/runs/{run}/features/{latent}/neighbours'
@@ -1656,11 +1660,12 @@ export interface Api {
     }
     body: undefined
     answer: {
-      sae: string
+      sae: string | null
+      from: 'table' | 'weights'
       neighbours: ({
         latent: number
         cosine: number
-        label: Label | null
+        label: ShownLabel | null
         density: number | null
       })[]
     }
@@ -1681,6 +1686,7 @@ export interface Api {
         share: number
       }[]
       siblings: Record<string, unknown>[]
+      command: string | null
     }
     events: never
   }
@@ -1943,10 +1949,8 @@ export interface Api {
         effectB: number | null
         verdictA: string | null
         verdictB: string | null
-        labelA: string | null
-        labelB: string | null
-        labelF1A: number | null
-        labelF1B: number | null
+        labelA: ShownLabel | null
+        labelB: ShownLabel | null
       })[]
       total: number
       next: string | null

@@ -20,32 +20,44 @@ export type ShownExample = Omit<z.infer<typeof Example>, 'latent'>
 
 const columns = ['latent', 'group', 'window', 'position', 'start', 'activation', 'tokens', 'activations'] as const
 
+/** Which row groups of a table hold each latent. */
+export type ExampleGroups = ReadonlyMap<number, readonly number[]>
+
 /** The examples of each latent asked for, in the table's order. Latents without examples are left out. */
 export async function readExamples(
   directory: string,
   latents: ReadonlySet<number>,
+  known?: ExampleGroups,
 ): Promise<Map<number, ShownExample[]>> {
   const path = join(directory, 'examples.parquet')
   const byLatent = new Map<number, ShownExample[]>()
-  for (const rowGroup of await groupsWith(path, latents)) {
+  const groups = known ?? (await exampleGroups(path))
+  const wanted = [...new Set([...latents].flatMap(latent => groups.get(latent) ?? []))].sort((a, b) => a - b)
+  for (const rowGroup of wanted) {
     const rows = await readTable(path, { columns, rowGroups: [rowGroup], schema: labelsSchema })
     for (let i = 0; i < rows.latent!.length; i++) {
       if (!latents.has(rows.latent![i] as number)) continue
       const { latent, ...example } = parse(path, i, Object.fromEntries(columns.map(name => [name, rows[name]![i]])))
-      byLatent.set(latent, [...(byLatent.get(latent) ?? []), example])
+      const list = byLatent.get(latent)
+      if (list) list.push(example)
+      else byLatent.set(latent, [example])
     }
   }
   return byLatent
 }
 
-/** Row groups in which a latent asked for has a row: one column says so. */
-async function groupsWith(path: string, latents: ReadonlySet<number>): Promise<number[]> {
+/** Row groups by latent: one column says so. */
+export async function exampleGroups(path: string): Promise<ExampleGroups> {
   const { rowGroups } = await readTableInfo(path)
   const { latent } = await readTable(path, { columns: ['latent'], schema: labelsSchema })
-  const found: number[] = []
+  const found = new Map<number, number[]>()
   let start = 0
   rowGroups.forEach((rows, group) => {
-    if (latent!.slice(start, start + rows).some(one => latents.has(one as number))) found.push(group)
+    for (let row = start; row < start + rows; row++) {
+      const list = found.get(latent![row] as number)
+      if (!list) found.set(latent![row] as number, [group])
+      else if (list.at(-1) !== group) list.push(group)
+    }
     start += rows
   })
   return found

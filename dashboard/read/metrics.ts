@@ -61,3 +61,14 @@ function parse(line: string, run: string): Record<string, unknown> {
     throw new UserError(`A line of the metrics of ${run} is no JSON.`)
   }
 }
+
+/** All records that are whole at the moment. */
+export async function readAllMetrics(run: FinishedRun): Promise<Readonly<Record<string, unknown>>[]> {
+  const records: Readonly<Record<string, unknown>>[] = []
+  for (let cursor = 0, more = true; more; ) {
+    const part = await readMetrics(run, cursor)
+    for (const record of part.records) records.push(record)
+    ;({ cursor, more } = part)
+  }
+  return records
+}

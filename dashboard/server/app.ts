@@ -1,16 +1,23 @@
 /** The server as a function from requests to answers: the guard, the API, the pages. It reads files and writes none. */
-import * as arrow from 'apache-arrow'
 import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { streamSSE } from 'hono/streaming'
 import { messageOf, NotThereError, UserError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
+import { contracts } from '../api/contracts/index.ts'
+import { live as liveContract } from '../api/contracts/metrics.ts'
 import { shown } from '../html.ts'
+import { parsePlace } from '../read/place.ts'
 import { Runs } from '../read/runs.ts'
 import { style } from '../report/style.ts'
-import { type Guard, guarded, secureHeaders } from './guard.ts'
-import { arrowType, openApi } from './openapi.ts'
+import { Answers } from './answers.ts'
+import { type Compute, SupersededError } from './compute.ts'
+import { type Guard, guarded, secureHeaders, sessionOf } from './guard.ts'
+import { live, mostWatched } from './live.ts'
+import { openApi } from './openapi.ts'
 import { pages } from './pages/index.ts'
 import { documentOf } from './pages/page.ts'
-import type { Answer, Route, Sources } from './route.ts'
+import { checked, type Sources } from './route.ts'
 import { routes } from './routes/index.ts'
 
 export interface AppOptions {
@@ -18,33 +25,64 @@ export interface AppOptions {
   readonly directory: string
   readonly guard: Guard
   readonly version: string
+  /** What computes; undefined where the server only reads. */
+  readonly compute?: Compute | undefined
   /** Told of errors that are no one's but the program's. */
   readonly onBug: (error: unknown) => void
+  /** Ends streams when the server stops. */
+  readonly signal?: AbortSignal
 }
 
+/** Bytes of a body, and streams that are open at once. */
+const longestBody = 64 * 1024
+const mostStreams = 64
+
 /** The application, without a port. */
-export function createApp({ directory, guard, version, onBug }: AppOptions): Hono {
+export function createApp({ directory, guard, version, compute, onBug, signal }: AppOptions): Hono {
   const app = new Hono()
-  const sources: Sources = { runs: new Runs(directory) }
+  const sources: Sources = { runs: new Runs(directory), compute, version, session: sessionOf(guard) }
+  const answers = new Answers()
   app.use(secureHeaders, guarded(guard))
-  const document = openApi(routes, version)
-  app.get('/api/openapi.json', context => answered(context, { value: document, tag: hashValue(document) }))
-  for (const route of routes)
-    app.get(routeOf(route.path), async context => {
-      const query = route.query.safeParse(queryOf(context))
-      if (!query.success) {
-        const { path, message } = query.error.issues[0]!
-        return context.json(
-          { error: `The query is wrong${path.length ? ` at ${path.join('.')}` : ''}: ${message}.` },
-          400,
-        )
-      }
-      return answered(
-        context,
-        await route.handle(sources, context.req.param() as Record<string, string>, query.data),
-        route,
-      )
+  app.use(
+    bodyLimit({
+      maxSize: longestBody,
+      onError: context =>
+        context.json({ error: `The body has more than ${longestBody} bytes.`, fix: 'Ask about a shorter text.' }, 413),
+    }),
+  )
+  const document = openApi(contracts, version)
+  const tag = hashValue(document)
+  app.get('/api/openapi.json', context => answers.send(context, {}, { tag, value: () => document }))
+  for (const route of routes) {
+    const { contract } = route
+    app.on(contract.method, routeOf(contract.path), async context => {
+      const parts = context.req.param() as Record<string, string>
+      const body = contract.method === 'POST' ? await bodyOf(context) : undefined
+      const question = { parts, query: queryOf(context), body, signal: context.req.raw.signal }
+      return answers.send(context, contract, await route.answer(sources, question))
     })
+  }
+  let streams = 0
+  app.get(liveContract.path, context => {
+    const query = checked('query', liveContract.query, queryOf(context))
+    if (query.run.length > mostWatched) throw new UserError(`A stream watches at most ${mostWatched} runs.`)
+    const place = parsePlace(context.req.header('last-event-id') ?? query.cursor ?? '')
+    if (streams >= mostStreams)
+      return context.json({ error: `${mostStreams} streams are open already.`, fix: 'Close other pages.' }, 503)
+    streams++
+    return streamSSE(
+      context,
+      async stream => {
+        try {
+          const ends = AbortSignal.any([context.req.raw.signal, ...(signal ? [signal] : [])])
+          await live(stream, { runs: sources.runs, watched: [...new Set(query.run)], place, signal: ends })
+        } finally {
+          streams--
+        }
+      },
+      async error => onBug(error),
+    )
+  })
   app.get('/style.css', () => new Response(style, { headers: { 'content-type': 'text/css; charset=utf-8' } }))
   for (const { path, make } of pages)
     app.get(routeOf(path), async context => {
@@ -72,8 +110,11 @@ export function createApp({ directory, guard, version, onBug }: AppOptions): Hon
 /** A path with `{name}` as the router writes it. */
 const routeOf = (path: string) => path.replace(/\{(\w+)\}/g, ':$1')
 
-/** A thing that is not there is 404; what was asked wrongly is 400. */
-const statusOf = (error: UserError) => (error instanceof NotThereError ? 404 : 400)
+/** A thing that is not there is 404; a question that waited for too long 409; what was asked wrongly is 400. */
+function statusOf(error: UserError): 400 | 404 | 409 {
+  if (error instanceof NotThereError) return 404
+  return error instanceof SupersededError ? 409 : 400
+}
 
 /** What a page says that cannot be made. */
 const problemPage = ({ message, fix }: UserError) => ({
@@ -88,18 +129,12 @@ function queryOf(context: Context): Record<string, string | string[]> {
   )
 }
 
-/** The answer as it was asked for, or that it is what the asker has. */
-function answered(context: Context, { value, tag }: Answer<unknown>, route?: Route): Response {
-  const { req } = context
-  const asArrow = route?.table !== undefined && (req.header('accept') ?? '').includes(arrowType)
-  const etag = tag === null ? undefined : `"${hashValue({ tag, url: req.url, asArrow })}"`
-  const headers = { 'cache-control': 'private, no-cache', vary: 'accept', ...(etag && { etag }) }
-  if (etag && (req.header('if-none-match') ?? '').split(/\s*,\s*/).includes(etag))
-    return new Response(null, { status: 304, headers })
-  if (asArrow) {
-    const rows = (value as Record<string, Record<string, unknown>[]>)[route.table!]!
-    const bytes = arrow.tableToIPC(arrow.tableFromJSON(rows), 'stream')
-    return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: { ...headers, 'content-type': arrowType } })
+/** The JSON of a body; a `UserError` for one that is none. */
+async function bodyOf(context: Context): Promise<unknown> {
+  const text = await context.req.text()
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    throw new UserError('The body is no JSON.', { fix: 'Send one JSON object.' })
   }
-  return new Response(JSON.stringify(value), { headers: { ...headers, 'content-type': 'application/json' } })
 }

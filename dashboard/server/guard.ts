@@ -1,9 +1,9 @@
 /**
  * Who may ask: only programs and pages of this machine that know the token. A page of another site cannot read answers (no
- * CORS), cannot send requests that count (Origin, Sec-Fetch-Site), and cannot reach the server by a name of its own that it
- * lets point here (Host: DNS rebinding).
+ * CORS), cannot send requests that count (Origin, Sec-Fetch-Site, a header of its own), and cannot reach the server by a name of
+ * its own that it lets point here (Host: DNS rebinding).
  */
-import { timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 
@@ -19,6 +19,11 @@ export interface Guard {
 /** The forms of this machine's own address, and the host that was asked for, with the port. */
 export function hostsOf(host: string, port: number): Set<string> {
   return new Set(['127.0.0.1', 'localhost', '[::1]', host].map(name => `${name}:${port}`))
+}
+
+/** What a page sends in the header `x-pipeline-session` with a POST: known only to whoever may read answers. */
+export function sessionOf({ token }: Guard): string {
+  return createHmac('sha256', token).update('session').digest('base64url')
 }
 
 const headers: Readonly<Record<string, string>> = {
@@ -41,13 +46,21 @@ function isEqual(given: string | undefined, token: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+/** Bytes of an address at most. */
+const longestAddress = 8192
+
 /** Refuses whoever may not ask. `?token=` in an address becomes a cookie, and is taken out of the address. */
-export function guarded({ hosts, token, cookie }: Guard): MiddlewareHandler {
+export function guarded(guard: Guard): MiddlewareHandler {
+  const { hosts, token, cookie } = guard
+  const session = sessionOf(guard)
   return async (context, next) => {
     const { req } = context
-    const refuse = (error: string, fix: string, status: 401 | 403 | 405) => context.json({ error, fix }, status)
+    const refuse = (error: string, fix: string, status: 401 | 403 | 405 | 414 | 415) =>
+      context.json({ error, fix }, status)
     if (!hosts.has((req.header('host') ?? '').toLowerCase()))
       return refuse('This server is not asked for under this name.', `Ask for ${[...hosts][0]}.`, 403)
+    if (req.url.length > longestAddress)
+      return refuse(`The address has more than ${longestAddress} characters.`, 'Ask for less at once.', 414)
     const site = req.header('sec-fetch-site')
     const navigates = req.header('sec-fetch-mode') === 'navigate' && req.method === 'GET'
     if (site !== undefined && site !== 'same-origin' && site !== 'none' && !navigates)
@@ -55,24 +68,35 @@ export function guarded({ hosts, token, cookie }: Guard): MiddlewareHandler {
     const origin = req.header('origin')
     if (origin !== undefined && ![...hosts].some(host => origin === `http://${host}`))
       return refuse('Pages of other sites may not ask this server.', 'Open its own page.', 403)
-    if (req.method !== 'GET' && req.method !== 'HEAD')
-      return refuse(`This server only reads: ${req.method} is not answered.`, 'Use GET.', 405)
+    if (!['GET', 'HEAD', 'POST'].includes(req.method))
+      return refuse(`${req.method} is not answered.`, 'Use GET, and POST for what computes.', 405)
     const url = new URL(req.url)
     const given = url.searchParams.get('token')
-    if (given !== null) {
+    if (given !== null && req.method === 'GET') {
       if (!isEqual(given, token))
         return refuse('The token is not this server’s.', 'Use the address that it printed.', 401)
       url.searchParams.delete('token')
       setCookie(context, cookie, token, { httpOnly: true, sameSite: 'Strict', path: '/' })
       return context.redirect(url.pathname + url.search, 303)
     }
-    const bearer = /^Bearer (.+)$/.exec(req.header('authorization') ?? '')?.[1]
-    if (!isEqual(bearer, token) && !isEqual(getCookie(context, cookie), token))
+    const bearer = isEqual(/^Bearer (.+)$/.exec(req.header('authorization') ?? '')?.[1], token)
+    if (!bearer && !isEqual(getCookie(context, cookie), token))
       return refuse(
         'This server wants its token.',
         'Open the address that it printed, or send the header Authorization: Bearer TOKEN.',
         401,
       )
+    if (req.method === 'POST') {
+      // A form of another site can send neither of the two.
+      if (!/^application\/json\s*(;|$)/i.test(req.header('content-type') ?? ''))
+        return refuse('A POST brings JSON.', 'Send the header Content-Type: application/json.', 415)
+      if (!bearer && !isEqual(req.header('x-pipeline-session'), session))
+        return refuse(
+          'A POST with the cookie alone is not answered.',
+          'Send the header x-pipeline-session with what GET /api/session says.',
+          403,
+        )
+    }
     return next()
   }
 }

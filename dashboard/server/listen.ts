@@ -4,6 +4,7 @@ import type { Server } from 'node:http'
 import { serve } from '@hono/node-server'
 import { codeOf, UserError } from '../../core/errors.ts'
 import { createApp } from './app.ts'
+import type { Compute } from './compute.ts'
 import { hostsOf } from './guard.ts'
 
 export interface ServeOptions {
@@ -17,6 +18,8 @@ export interface ServeOptions {
   readonly exactly: boolean
   /** Default: a random one. */
   readonly token?: string | undefined
+  /** What computes; undefined where the server only reads. */
+  readonly compute?: Compute | undefined
   readonly signal: AbortSignal
   readonly onBug: (error: unknown) => void
 }
@@ -51,12 +54,12 @@ export async function listen(options: ServeOptions): Promise<Serving> {
 }
 
 function start(options: ServeOptions, port: number, token: string): Promise<Serving> {
-  const { directory, version, host, signal, onBug } = options
+  const { directory, version, host, compute, signal, onBug } = options
   return new Promise((resolve, reject) => {
     let answer: (request: Request) => Response | Promise<Response> = () => new Response(null, { status: 503 })
     const server = serve({ fetch: request => answer(request), hostname: host, port }, info => {
       const guard = { hosts: hostsOf(host, info.port), token, cookie: `pipeline-${info.port}` }
-      const app = createApp({ directory, version, guard, onBug })
+      const app = createApp({ directory, version, guard, compute, onBug, signal })
       answer = request => app.fetch(request)
       const closed = new Promise<void>(done => server.once('close', done))
       const stop = () => {

@@ -12,6 +12,7 @@ import { writeJsonLines } from '../../labels/files.ts'
 import { writeFeatures } from '../../labels/tables.ts'
 import { RunStore } from '../../runs/store.ts'
 import { effectsSchema } from '../../validation/evidence.ts'
+import { contracts } from '../api/contracts/index.ts'
 import { createApp } from './app.ts'
 import { hostsOf } from './guard.ts'
 
@@ -129,7 +130,7 @@ describe('who may ask', () => {
     expect((await ask('/?token=wrong')).status).toBe(401)
   })
 
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is not answered', async method => {
+  test.each(['PUT', 'DELETE', 'PATCH'])('%s is not answered', async method => {
     expect((await ask('/api/runs', {}, { method })).status).toBe(405)
   })
 
@@ -230,20 +231,17 @@ describe('the API', () => {
 
   test('describes itself, and answers as it says', async () => {
     const { paths } = await json('/api/openapi.json')
-    const names = Object.keys(paths as object)
-    expect(names).toContain('/api/runs/{run}/features/{latent}')
+    expect(Object.keys(paths as object).sort()).toEqual([...new Set(contracts.map(({ path }) => path))].sort())
     const { routes } = await import('./routes/index.ts')
-    expect(names.sort()).toEqual(routes.map(({ path }) => path).sort())
-    const place: Record<string, string> = {
-      features: 'labelled',
-      feature: 'labelled',
-      evidence: 'tested',
-      effects: 'tested',
-    }
-    for (const { path, answer, table } of routes) {
-      const run = path.includes('features') ? 'labelled' : (place[table ?? path.split('/').at(-1)!] ?? 'curves')
-      const value = await json(path.replace('{run}', run).replace('{latent}', '0'))
-      answer.parse(value)
+    const answered = [...routes.map(({ contract }) => contract.name), 'live']
+    expect(answered.sort()).toEqual(contracts.map(({ name }) => name).sort())
+    const place: Record<string, string> = { evidence: 'tested', tests: 'tested', effects: 'tested' }
+    for (const { contract } of routes) {
+      if (contract.method === 'POST' || ['compare', 'neighbours'].includes(contract.name)) continue
+      const run = /features|columns|histogram/.test(contract.path) ? 'labelled' : (place[contract.name] ?? 'curves')
+      const query = { diff: 'with=tested', histogram: 'column=density', drift: 'base=labelled&now=labelled' }
+      const path = contract.path.replace('{run}', run).replace('{latent}', '0')
+      contract.answer.parse(await json(`${path}?${query[contract.name as keyof typeof query] ?? ''}`))
     }
   })
 })

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { Evidence } from '../../../validation/evidence.ts'
 import { number, pageEnd, pageOf, Row, reads, Source, several, whole } from '../contract.ts'
+import { ShownLabel } from './play.ts'
 
 export const evidence = reads({
   name: 'evidence',
@@ -213,7 +214,7 @@ export const compare = reads({
     p: number,
     /** |cosine| of matched latents: edges, one more than counts. */
     histogram: z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) }),
-    /** `split`: latents of A nearest to by several latents of B, with these. */
+    /** `split`: latents of A to which several latents of B are nearest, at the threshold or above, with these. */
     latents: z.array(
       z.strictObject({
         a: z.int().nullable(),
@@ -225,10 +226,8 @@ export const compare = reads({
         effectB: number,
         verdictA: z.string().nullable(),
         verdictB: z.string().nullable(),
-        labelA: z.string().nullable(),
-        labelB: z.string().nullable(),
-        labelF1A: number,
-        labelF1B: number,
+        labelA: ShownLabel.nullable(),
+        labelB: ShownLabel.nullable(),
       }),
     ),
     ...pageEnd,

@@ -2,18 +2,26 @@
 import { z } from 'zod'
 import { FeatureEvidence } from '../../../validation/evidence.ts'
 import { number, pageEnd, pageOf, Row, reads, Source, whole } from '../contract.ts'
+import { ShownLabel } from './play.ts'
 
 /** A label, with what must be known to believe it. */
 export const Label = z.strictObject({
   text: z.string(),
   kind: z.string(),
-  /** Scores on text that did not choose the label. */
+  /** The score that made it the label, on text that did not suggest it, with a 95 % interval where there is one. */
+  scoreName: z.string(),
+  score: number,
+  scoreLow: number,
+  scoreHigh: number,
+  /** Share of the latent's activation that the label covers. */
+  coverage: number,
+  /** `rule`, or the language model that wrote it. */
+  madeBy: z.string(),
+  /** Of the rule. */
   precision: number,
   recall: number,
   f1: number,
   baseRate: number,
-  /** Share of the latent's activations that the label covers: its recall where nothing else was measured. */
-  coverage: number,
   /** What the causal test of the latent said; `not-run` where there was none. */
   verdict: z.string(),
   tier: z.string().nullable(),
@@ -52,10 +60,10 @@ export const feature = reads({
 export const examples = reads({
   name: 'examples',
   path: '/api/runs/{run}/features/{latent}/examples',
-  summary: 'Examples of a feature, by group (top, bands, random, non-activating …) or by stratum',
+  summary:
+    'Examples of a feature by group: the strongest, some of each band of its range, and text on which it is silent',
   query: z.strictObject({
     group: z.string().optional().describe('Only examples of this group'),
-    stratum: z.string().optional().describe('Only examples of documents with this: field=value'),
     ...pageOf(500, 50),
   }),
   answer: z.strictObject({
@@ -90,15 +98,18 @@ export const logits = reads({
 export const neighbours = reads({
   name: 'neighbours',
   path: '/api/runs/{run}/features/{latent}/neighbours',
-  summary: 'The latents of the same SAE whose decoder rows are nearest by cosine; computed from the weights',
+  summary:
+    'The latents of the same SAE whose decoder rows are nearest by cosine: from the table where it holds so many, else computed from the weights',
   query: z.strictObject({ count: whole(1, 100).default(10).describe('Latents to give') }),
   answer: z.strictObject({
-    sae: z.string(),
+    /** The run of the SAE; null where it is none of this store. */
+    sae: z.string().nullable(),
+    from: z.enum(['table', 'weights']),
     neighbours: z.array(
       z.strictObject({
         latent: z.int(),
         cosine: z.number(),
-        label: Label.nullable(),
+        label: ShownLabel.nullable(),
         density: number,
       }),
     ),
@@ -115,5 +126,7 @@ export const stability = reads({
     /** Share of this SAE's latents with a |cosine| of at least the one given, for scale. */
     scale: z.array(z.strictObject({ atLeast: z.number(), share: z.number() })),
     siblings: z.array(Row),
+    /** What would compare it with another SAE, where nothing was compared. */
+    command: z.string().nullable(),
   }),
 })

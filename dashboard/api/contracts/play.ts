@@ -15,7 +15,8 @@ const count = (most: number) => z.int().min(1).max(most)
 /** A label with what must be known to believe it, in short. */
 export const ShownLabel = z.strictObject({
   text: z.string(),
-  f1: number,
+  scoreName: z.string(),
+  score: number,
   coverage: number,
   verdict: z.string(),
   tier: z.string().nullable(),

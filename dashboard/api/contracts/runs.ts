@@ -82,7 +82,7 @@ export const LineageNode = z.strictObject({
   started: z.string().nullable(),
   /** Columns from the left: 0 for what is made from nothing in the store. */
   layer: z.int(),
-  /** Whether it, or something it was made from, was made from an input that is another by now or is gone. */
+  /** Whether it, or something it was made from, was made from an input that is another by now. */
   stale: z.boolean(),
 })
 export const LineageEdge = z.strictObject({

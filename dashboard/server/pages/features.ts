@@ -1,9 +1,9 @@
 /** The features of a label run: filtered, sorted and paged by the address. */
 import { short } from '../../charts/scale.ts'
 import { escapeHtml, shown } from '../../html.ts'
-import { rowOf, select } from '../../read/select.ts'
+import { labelled } from '../../read/labelled.ts'
+import { select } from '../../read/select.ts'
 import { pill, table } from '../../report/page.ts'
-import { featureColumns } from '../routes/features.ts'
 import { link, type PageRoute } from './page.ts'
 
 /** Features on a page. */
@@ -24,13 +24,15 @@ const sortable: Readonly<Record<string, string>> = {
 
 export const featuresPage: PageRoute = {
   path: '/runs/{run}/features',
-  async make(sources, { run }, query) {
-    const { columns } = await featureColumns(sources, run!)
+  async make({ runs }, { run }, query) {
+    const { table: features } = await labelled(runs, run!)
     const where = query.getAll('where').filter(text => text.trim() !== '')
     const asked = query.get('sort') ?? undefined
     const sort = asked === '' ? undefined : asked
     const offset = Math.max(0, Number.parseInt(query.get('offset') ?? '0', 10) || 0)
-    const { rows, total } = select(columns, { where, sort, offset, limit: perPage })
+    const chosen = select(features, { where, sort })
+    const total = chosen.length
+    const rows = chosen.subarray(offset, offset + perPage)
     const address = (more: Readonly<Record<string, string>>) => {
       const next = new URLSearchParams(where.map((text): [string, string] => ['where', text]))
       for (const [key, value] of Object.entries({ ...(sort && { sort }), ...more })) next.set(key, value)
@@ -40,7 +42,7 @@ export const featuresPage: PageRoute = {
       ([name, title]) =>
         `<a href="${address({ sort: sort === name ? `-${name}` : name })}">${title}${sort === name ? ' ↑' : sort === `-${name}` ? ' ↓' : ''}</a>`,
     )
-    const cells = rows.map(row => cellsOf(run!, rowOf(columns, row)))
+    const cells = Array.from(rows, row => cellsOf(run!, features.row(row, features.names)))
     const ends = [
       offset > 0 ? `<a href="${address({ offset: String(Math.max(0, offset - perPage)) })}">← before</a>` : '',
       offset + perPage < total ? `<a href="${address({ offset: String(offset + perPage) })}">after →</a>` : '',

@@ -1,44 +1,172 @@
-import { z } from 'zod'
+/** One feature: record and evidence, examples, logit effects, neighbours and stability. */
 import { NotThereError } from '../../../core/errors.ts'
-import { FeatureEvidence, readEvidence } from '../../../validation/evidence.ts'
-import { readExamples } from '../../read/examples.ts'
-import { rowOf } from '../../read/select.ts'
+import { hashValue } from '../../../core/hash.ts'
+import { examples, feature, logits, neighbours, stability } from '../../api/contracts/feature.ts'
+import { pageOf } from '../../read/cursor.ts'
+import { labelOf, shownLabelOf } from '../../read/label.ts'
+import { evidenceOfLatent, examplesOf, featuresFile, labelled, latentsOf, rowOfLatent } from '../../read/labelled.ts'
+import type { Table } from '../../read/table.ts'
+import { mustCompute } from '../compute.ts'
 import { defineRoute, type Sources } from '../route.ts'
-import { featureColumns } from './features.ts'
 
-/** The evidence of one latent in the validate run that a label run joined; null where there is none. */
-async function evidenceOf({ runs }: Sources, id: string, latent: number): Promise<FeatureEvidence | null> {
-  const { manifest } = await runs.finished(id, 'label')
-  const input = manifest.inputs.find(({ role }) => role === 'evidence')
-  if (!input?.run) return null
-  const run = await runs.finished(input.run, 'validate')
-  const evidence = await runs.kept(run, 'evidence.json', readEvidence)
-  return evidence.features.find(({ claim }) => claim.feature === latent) ?? null
+/** Examples of a group that come with the feature itself. */
+const firstExamples = 10
+
+async function find({ runs }: Sources, parts: Readonly<Record<string, string>>) {
+  const { run, table } = await labelled(runs, parts.run!)
+  const row = rowOfLatent(table, run, parts.latent!)
+  const record = table.row(row, table.names)
+  return { run, table, row, record, latent: Number(parts.latent), sha256: run.manifest.files[featuresFile] ?? null }
 }
 
-export default defineRoute({
-  path: '/api/runs/{run}/features/{latent}',
-  summary: 'One feature: its record, examples, and all its evidence',
-  query: z.strictObject({}),
-  answer: z.strictObject({
-    feature: z.record(z.string(), z.unknown()),
-    examples: z.array(z.record(z.string(), z.unknown())),
-    evidence: FeatureEvidence.nullable(),
-  }),
-  async handle(sources, { run, latent }) {
-    const { columns, sha256 } = await featureColumns(sources, run!)
-    const number = /^\d{1,9}$/.test(latent!) ? Number(latent) : -1
-    const row = columns.latent!.indexOf(number)
-    if (row < 0) throw new NotThereError(`The run ${run} has no latent ${JSON.stringify(latent)}.`)
-    const { directory } = await sources.runs.finished(run!, 'label')
-    const examples = await readExamples(directory, new Set([number]))
+export const featureRoute = defineRoute(feature, async (sources, { parts }) => {
+  const { run, table, row, record, latent, sha256 } = await find(sources, parts)
+  const tested = await evidenceOfLatent(sources.runs, run, latent)
+  const { id } = run.manifest
+  return {
+    tag: hashValue([run.manifest.sha256, tested?.run.manifest.sha256]),
+    async value() {
+      const all = await examplesOf(sources.runs, run, latent)
+      const groups = groupsOf(all)
+      const sae = run.manifest.inputs.find(({ role }) => role === 'sae')
+      const latents = latentsOf(table)
+      return {
+        feature: record,
+        label: labelOf(record, id, sha256),
+        histogram: histogramOf(record),
+        examples: groups.flatMap(({ group }) => all.filter(one => one.group === group).slice(0, firstExamples)),
+        groups,
+        evidence: tested?.evidence ?? null,
+        evidenceRun: tested?.run.manifest.id ?? null,
+        command: tested ? null : `pipeline validate --sae ${sae?.run ?? sae?.path ?? 'SAE'} --latents '[${latent}]'`,
+        previous: row > 0 ? latents[row - 1]! : null,
+        following: row + 1 < table.rows ? latents[row + 1]! : null,
+        source: { run: id, file: featuresFile, sha256, where: `latent=${latent}` },
+      }
+    },
+  }
+})
+
+/** Stored edges where the table has them, else equal parts from 0 to the largest activation. */
+function histogramOf(record: Readonly<Record<string, unknown>>): { edges: number[]; counts: number[] } {
+  const counts = (record.histogram as number[] | null) ?? []
+  const most = record.max_activation as number
+  const edges = record.histogram_edges as number[] | undefined
+  return { counts, edges: edges ?? Array.from({ length: counts.length + 1 }, (_, i) => (i / counts.length) * most) }
+}
+
+function groupsOf(all: readonly { readonly group: string }[]): { group: string; count: number }[] {
+  const counts = new Map<string, number>()
+  for (const { group } of all) counts.set(group, (counts.get(group) ?? 0) + 1)
+  return [...counts].map(([group, count]) => ({ group, count }))
+}
+
+export const examplesRoute = defineRoute(examples, async (sources, { parts, query }) => {
+  const { run, latent } = await find(sources, parts)
+  const { group, ...asked } = query
+  const all = await examplesOf(sources.runs, run, latent)
+  const groups = groupsOf(all)
+  if (group !== undefined && !groups.some(one => one.group === group))
+    throw new NotThereError(`Latent ${latent} has no examples of the group ${JSON.stringify(group)}.`, {
+      fix: groups.length > 0 ? `It has ${groups.map(one => one.group).join(', ')}.` : 'It has no examples at all.',
+    })
+  const chosen = all.filter(one => group === undefined || one.group === group)
+  const page = pageOf(chosen, asked, hashValue([run.manifest.sha256, latent, group]))
+  return {
+    tag: run.manifest.sha256,
+    value: () => ({ examples: page.entries.map(one => ({ ...one })), groups, total: page.total, next: page.next }),
+  }
+})
+
+const tokensOf = (record: Readonly<Record<string, unknown>>, name: string) => {
+  const effects = record[`${name}_effects`] as number[]
+  return (record[`${name}_tokens`] as string[]).map((token, i) => ({ token, effect: effects[i]! }))
+}
+
+export const logitsRoute = defineRoute(logits, async (sources, { parts }) => {
+  const { run, record, latent } = await find(sources, parts)
+  const tested = await evidenceOfLatent(sources.runs, run, latent)
+  const claim = tested?.evidence.claim
+  const effect = claim && tested.evidence[claim.primary]?.metrics.target.effect
+  return {
+    tag: hashValue([run.manifest.sha256, tested?.run.manifest.sha256]),
+    value: () => ({
+      promoted: tokensOf(record, 'promoted'),
+      suppressed: tokensOf(record, 'suppressed'),
+      target:
+        claim && effect
+          ? {
+              intervention: claim.primary,
+              tokens: claim.target.tokens,
+              ...{ effect: effect.mean, low: effect.low, high: effect.high, documents: effect.documents },
+            }
+          : null,
+    }),
+  }
+})
+
+export const neighboursRoute = defineRoute(neighbours, async (sources, { parts, query, signal }) => {
+  const { run, table, latent, record } = await find(sources, parts)
+  const sae = run.manifest.inputs.find(({ role }) => role === 'sae')?.run ?? null
+  const stored = record.nearest as number[] | undefined
+  const cosines = record.nearest_cosine as number[] | undefined
+  const described = (near: readonly { latent: number; cosine: number }[]) => ({
+    sae,
+    from: stored ? ('table' as const) : ('weights' as const),
+    neighbours: near
+      .slice(0, query.count)
+      .map(({ latent, cosine }) => ({ latent, cosine, ...facts(table, run.manifest.id, latent) })),
+  })
+  if (stored && cosines && stored.length >= query.count)
     return {
-      value: {
-        feature: rowOf(columns, row),
-        examples: (examples.get(number) ?? []).map(example => ({ ...example })),
-        evidence: await evidenceOf(sources, run!, number),
-      },
-      tag: sha256,
+      tag: run.manifest.sha256,
+      value: () => described(stored.map((latent, i) => ({ latent, cosine: cosines[i]! }))),
     }
-  },
+  if (sae === null)
+    throw new NotThereError(
+      `The SAE of the run ${run.manifest.id} is no run of this store, so that its weights are not read.`,
+      {
+        fix: 'Import it with pipeline import, and label that run.',
+      },
+    )
+  return {
+    tag: run.manifest.sha256,
+    value: async () => ({
+      ...described(await mustCompute(sources.compute).do('neighbours', { sae, latent, count: query.count }, signal)),
+      from: 'weights' as const,
+    }),
+  }
+})
+
+/** What a list of latents says of each. */
+function facts(table: Table, run: string, latent: number) {
+  const row = latentsOf(table).indexOf(latent)
+  if (row < 0) return { label: null, density: null }
+  const record = table.row(row, table.names)
+  return { label: shownLabelOf(record, run), density: record.density as number }
+}
+
+/** |cosine| from which the share of all latents is told. */
+const scalePoints = [0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
+
+export const stabilityRoute = defineRoute(stability, async (sources, { parts }) => {
+  const { run, table, record, latent } = await find(sources, parts)
+  const tested = await evidenceOfLatent(sources.runs, run, latent)
+  const column = table.column('stability')
+  const all = column.kind === 'number' ? column.values.filter(value => !Number.isNaN(value)) : []
+  return {
+    tag: hashValue([run.manifest.sha256, tested?.run.manifest.sha256]),
+    value: () => ({
+      cosine: (record.stability as number | null) ?? null,
+      scale:
+        all.length === 0
+          ? []
+          : scalePoints.map(atLeast => ({ atLeast, share: all.filter(value => value >= atLeast).length / all.length })),
+      siblings: (tested?.evidence.studies.siblings?.siblings ?? []).map(sibling => ({ ...sibling })),
+      command:
+        all.length > 0
+          ? null
+          : 'pipeline sae compare THIS OTHER --output stability.parquet, then pipeline label --stability stability.parquet',
+    }),
+  }
 })

@@ -1,34 +1,79 @@
-import { z } from 'zod'
-import { readTable } from '../../../datasets/tables.ts'
-import { labelsSchema } from '../../../labels/feature.ts'
-import { type Columns, rowOf, select } from '../../read/select.ts'
-import { defineRoute, type Sources } from '../route.ts'
+/** Features of a label run: pages of them, their columns, and how a column is distributed. */
+import { UserError } from '../../../core/errors.ts'
+import { hashValue } from '../../../core/hash.ts'
+import { columns, features, histogram } from '../../api/contracts/features.ts'
+import { pageOf } from '../../read/cursor.ts'
+import { columnOf } from '../../read/filter.ts'
+import { histogramOf } from '../../read/histogram.ts'
+import { withCompanions } from '../../read/label.ts'
+import { labelled, meantRows } from '../../read/labelled.ts'
+import type { Table } from '../../read/table.ts'
+import { defineRoute } from '../route.ts'
 
-/** features.parquet of a label run, as columns. */
-export async function featureColumns({ runs }: Sources, id: string): Promise<{ columns: Columns; sha256: string }> {
-  const run = await runs.finished(id, 'label')
-  const columns = await runs.kept(run, 'features.parquet', path => readTable(path, { schema: labelsSchema }))
-  return { columns, sha256: run.manifest.sha256! }
+export const featuresRoute = defineRoute(features, async ({ runs }, { parts, query }) => {
+  const found = await labelled(runs, parts.run!)
+  const { sort, column, cursor, offset, limit, ...meant } = query
+  const { sha256 } = found.run.manifest
+  const rows = await meantRows(runs, found, meant, sort)
+  for (const name of column) columnOf(found.table, name)
+  const names = withCompanions(found.table, column)
+  const page = pageOf(rows, { cursor, offset, limit }, hashValue([sha256, meant, sort]))
+  return {
+    tag: sha256,
+    value: () => ({
+      features: Array.from(page.entries, row => found.table.row(row, names)),
+      total: page.total,
+      next: page.next,
+    }),
+    arrow: () => found.table.take(page.entries, names),
+  }
+})
+
+/** Texts with more values than this are no choice that one would list. */
+const mostValues = 20
+
+export const columnsRoute = defineRoute(columns, async ({ runs }, { parts }) => {
+  const { run, table } = await labelled(runs, parts.run!)
+  return {
+    tag: run.manifest.sha256,
+    value: () => ({ rows: table.rows, columns: table.names.map(name => columnFacts(table, name)) }),
+  }
+})
+
+function columnFacts(table: Table, name: string) {
+  const type = table.kind(name)
+  const missing = table.vector(name).nullCount
+  if (type === 'list') return { name, type, missing, least: null, most: null, values: null }
+  const column = table.column(name)
+  if (column.kind === 'number') {
+    let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+    for (const value of column.values) {
+      if (value < least) least = value
+      if (value > most) most = value
+    }
+    const some = missing < table.rows
+    return { name, type, missing, least: some ? least : null, most: some ? most : null, values: null }
+  }
+  const counts = new Map<string, number>()
+  for (let row = 0; row < table.rows && counts.size <= mostValues; row++) {
+    const value = column.text(row)
+    if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1)
+  }
+  const values = counts.size > mostValues ? null : [...counts].sort().map(([value, count]) => ({ value, count }))
+  return { name, type, missing, least: null, most: null, values }
 }
 
-export default defineRoute({
-  path: '/api/runs/{run}/features',
-  summary: 'Features of a label run: filtered, sorted, a page at a time',
-  query: z.strictObject({
-    where: z
-      .union([z.string(), z.array(z.string())])
-      .default([])
-      .transform(value => (Array.isArray(value) ? value : [value]))
-      .describe('Conditions that all must hold: density>=0.001, verdict=pass, label~apple, promoted_tokens~red'),
-    sort: z.string().optional().describe('A column; -column for the largest first'),
-    offset: z.coerce.number().int().min(0).default(0).describe('Features to leave out'),
-    limit: z.coerce.number().int().min(1).max(10_000).default(100).describe('Features to give at most'),
-  }),
-  answer: z.strictObject({ features: z.array(z.record(z.string(), z.unknown())), total: z.int() }),
-  table: 'features',
-  async handle(sources, { run }, query) {
-    const { columns, sha256 } = await featureColumns(sources, run!)
-    const { rows, total } = select(columns, query)
-    return { value: { features: rows.map(row => rowOf(columns, row)), total }, tag: sha256 }
-  },
+export const histogramRoute = defineRoute(histogram, async ({ runs }, { parts, query }) => {
+  const found = await labelled(runs, parts.run!)
+  const { column: name, bins, scale, ...meant } = query
+  const column = columnOf(found.table, name)
+  if (column.kind !== 'number')
+    throw new UserError(`The column ${name} holds texts; a histogram is of numbers.`, {
+      fix: 'GET …/columns says what each column holds.',
+    })
+  const rows = await meantRows(runs, found, meant)
+  return {
+    tag: found.run.manifest.sha256,
+    value: () => ({ column: name, ...histogramOf(column.values, rows, bins, scale), total: rows.length }),
+  }
 })

@@ -1,12 +1,21 @@
-/** The routes of the API. */
+/** How the contracts are answered. */
 import type { Route } from '../route.ts'
-import effects from './effects.ts'
-import evidence from './evidence.ts'
-import feature from './feature.ts'
-import features from './features.ts'
-import lineage from './lineage.ts'
-import metrics from './metrics.ts'
-import run from './run.ts'
-import runs from './runs.ts'
+import claims from './claims.ts'
+import compare from './compare.ts'
+import drift from './drift.ts'
+import { effectsRoute, evidenceRoute, testsRoute } from './evidence.ts'
+import { examplesRoute, featureRoute, logitsRoute, neighboursRoute, stabilityRoute } from './feature.ts'
+import { columnsRoute, featuresRoute, histogramRoute } from './features.ts'
+import { graphRoute, lineageRoute } from './lineage.ts'
+import { curvesRoute, metricsRoute } from './metrics.ts'
+import { continuedRoute, firesRoute, playRoute } from './play.ts'
+import { diffRoute, runRoute, runsRoute, verifyRoute } from './runs.ts'
+import session from './session.ts'
 
-export const routes: readonly Route[] = [runs, run, lineage, metrics, features, feature, evidence, effects]
+/** Every route that answers once; `live.ts` answers the stream. */
+export const routes: readonly Route[] = [
+  ...[session, runsRoute, runRoute, verifyRoute, diffRoute, lineageRoute, graphRoute, metricsRoute, curvesRoute],
+  ...[featuresRoute, columnsRoute, histogramRoute, featureRoute, examplesRoute, logitsRoute, neighboursRoute],
+  ...[stabilityRoute, evidenceRoute, testsRoute, effectsRoute, claims, drift, compare],
+  ...[firesRoute, playRoute, continuedRoute],
+]

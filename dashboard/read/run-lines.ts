@@ -1,0 +1,62 @@
+/** Runs as lines of a list: what their manifests say first, and as columns that conditions can ask about. */
+import type { z } from 'zod'
+import type { RunManifest } from '../../runs/run.ts'
+import type { RunLine } from '../api/contracts/runs.ts'
+import type { FilterColumn } from './filter.ts'
+import { redacted } from './redact.ts'
+import type { Selectable } from './select.ts'
+
+type Line = z.output<typeof RunLine>
+
+/** A run's line. */
+export function runLine(manifest: RunManifest): Line {
+  const { id, stage, status, started, finished, seed, summary, config, inputs } = manifest
+  const sites = Array.isArray(config.sites) ? config.sites : [config.site ?? config.hook]
+  const model = inputs.find(({ role }) => role === 'model')?.path ?? config.model
+  const latents = summary.latents ?? config.latents
+  return redacted({
+    ...{ id, stage, status, started, finished, seed, summary },
+    site: sites.every(site => typeof site === 'string') ? sites.join(', ') : null,
+    model: typeof model === 'string' ? model : null,
+    architecture: typeof config.architecture === 'string' ? config.architecture : null,
+    latents: typeof latents === 'number' && Number.isInteger(latents) ? latents : null,
+  })
+}
+
+/** Lines as a table: their own columns, `seconds` for how long they took, and every figure by its name. */
+export function runTable(lines: readonly Line[]): Selectable {
+  const cells = lines.map(
+    ({ summary, ...line }): Readonly<Record<string, unknown>> => ({
+      ...summary,
+      ...line,
+      seconds: line.finished === null ? null : (Date.parse(line.finished) - Date.parse(line.started)) / 1000,
+    }),
+  )
+  const own = [
+    'id',
+    'stage',
+    'status',
+    'started',
+    'finished',
+    'seed',
+    'site',
+    'model',
+    'architecture',
+    'latents',
+    'seconds',
+  ]
+  const names = [...new Set([...own, ...cells.flatMap(Object.keys)])]
+  return {
+    rows: lines.length,
+    names,
+    orders: new Map(),
+    column(name): FilterColumn {
+      const values = cells.map(cell => cell[name] ?? null)
+      if (values.every(value => value === null || typeof value === 'number') && values.some(value => value !== null))
+        return { kind: 'number', values: Float64Array.from(values, value => (value as number | null) ?? Number.NaN) }
+      return { kind: 'text', text: row => (values[row] === null ? null : textOf(values[row])) }
+    },
+  }
+}
+
+const textOf = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value))

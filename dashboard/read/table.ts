@@ -1,0 +1,118 @@
+/** A Parquet table of a run, held as Arrow columns: a column is read when it is first asked for, a row made when it is shown. */
+import * as arrow from 'apache-arrow'
+import { UserError } from '../../core/errors.ts'
+import { nearest } from '../../core/nearest.ts'
+import { quoted } from '../../core/quote.ts'
+import { plainValue, readArrow, readTableInfo } from '../../datasets/tables.ts'
+import type { FilterColumn } from './filter.ts'
+import type { Selectable } from './select.ts'
+
+/** What a column holds. */
+export type ColumnKind = 'number' | 'boolean' | 'text' | 'list'
+
+export class Table implements Selectable {
+  readonly path: string
+  readonly schema: number
+  readonly rows: number
+  readonly names: readonly string[]
+  readonly orders = new Map<string, Int32Array>()
+  readonly #vectors = new Map<string, arrow.Vector>()
+  readonly #columns = new Map<string, FilterColumn>()
+
+  private constructor(path: string, schema: number, rows: number, names: readonly string[]) {
+    this.path = path
+    this.schema = schema
+    this.rows = rows
+    this.names = names
+  }
+
+  /** Opens a table of a schema that the caller knows; reads its footer alone. */
+  static async open(path: string, schema: number): Promise<Table> {
+    const info = await readTableInfo(path)
+    if (info.schema !== schema)
+      throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${schema}.`, {
+        fix: 'Read it with the version that wrote it, or make it again with this one.',
+      })
+    return new Table(path, schema, info.rows, info.columns)
+  }
+
+  /** Reads columns, so that they can be asked for. Unknown ones are a `UserError`. */
+  async load(names: Iterable<string>): Promise<this> {
+    const wanted = [...new Set(names)].filter(name => !this.#vectors.has(name))
+    for (const name of wanted)
+      if (!this.names.includes(name))
+        throw new UserError(`There is no column ${quoted(name)}.`, {
+          fix: `Did you mean ${nearest(name, this.names, 3).join(', ')}?`,
+        })
+    if (wanted.length === 0) return this
+    const table = await readArrow(this.path, { columns: wanted, schema: this.schema })
+    for (const name of wanted) this.#vectors.set(name, table.getChild(name)!)
+    return this
+  }
+
+  /** A column that was loaded. */
+  vector(name: string): arrow.Vector {
+    const vector = this.#vectors.get(name)
+    if (!vector) throw new Error(`The column ${name} of ${this.path} was not loaded.`)
+    return vector
+  }
+
+  kind(name: string): ColumnKind {
+    const { type } = this.vector(name)
+    if (arrow.DataType.isList(type)) return 'list'
+    if (arrow.DataType.isBool(type)) return 'boolean'
+    return arrow.DataType.isFloat(type) || arrow.DataType.isInt(type) ? 'number' : 'text'
+  }
+
+  /** A loaded column as conditions see it: lists are texts with spaces between their entries. */
+  column(name: string): FilterColumn {
+    const known = this.#columns.get(name)
+    if (known) return known
+    const made = this.kind(name) === 'number' ? this.#numbers(name) : this.#texts(name)
+    this.#columns.set(name, made)
+    return made
+  }
+
+  #numbers(name: string): FilterColumn {
+    const vector = this.vector(name)
+    const values = new Float64Array(this.rows)
+    for (let row = 0; row < this.rows; row++) {
+      const value = vector.get(row)
+      values[row] = value === null ? Number.NaN : Number(value)
+    }
+    return { kind: 'number', values }
+  }
+
+  #texts(name: string): FilterColumn {
+    const vector = this.vector(name)
+    const texts = Array.from({ length: this.rows }, (_, row) => textOf(plainValue(vector.get(row))))
+    return { kind: 'text', text: row => texts[row]! }
+  }
+
+  /** A row as an object of the columns named, all of them loaded. */
+  row(row: number, names: readonly string[]): Record<string, unknown> {
+    return Object.fromEntries(names.map(name => [name, plainValue(this.vector(name).get(row))]))
+  }
+
+  /** Rows as an Arrow table with the types of the file. */
+  take(rows: Int32Array, names: readonly string[]): arrow.Table {
+    return new arrow.Table(
+      Object.fromEntries(
+        names.map(name => {
+          const vector = this.vector(name)
+          return [
+            name,
+            arrow.vectorFromArray(
+              Array.from(rows, row => vector.get(row)),
+              vector.type,
+            ),
+          ]
+        }),
+      ),
+    )
+  }
+}
+
+function textOf(value: unknown): string | null {
+  return value === null ? null : Array.isArray(value) ? value.join(' ') : String(value)
+}
