@@ -59,7 +59,11 @@ const mostNamed = 3
  * records of this version, of which it names the first few.
  */
 export async function readFeatures(directory: string): Promise<Feature[]> {
-  const path = join(directory, 'features.jsonl')
+  return readFeatureFile(join(directory, 'features.jsonl'))
+}
+
+/** The same of a file of any name. */
+export async function readFeatureFile(path: string): Promise<Feature[]> {
   let text: string
   try {
     text = await readFile(path, 'utf8')

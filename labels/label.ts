@@ -24,7 +24,7 @@ import { labelOf, labelOfExplanation, ruleRecord } from './describe/words.ts'
 import type { Explanation } from './explanation.ts'
 import type { Feature } from './feature.ts'
 import { FeatureLines } from './files.ts'
-import { type ExampleRow, exampleColumns, featureColumns, openExamples, openFeatures } from './tables.ts'
+import { type ExampleRow, exampleColumns, featureColumns, openExamples, openFeatures, storedOf } from './tables.ts'
 
 /** Evidence to join, and what messages call it and what it is about. */
 export interface JoinedEvidence {
@@ -132,7 +132,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   let examples: ExampleRow[] = []
   const write = async () => {
     await tables.features.push(featureColumns(features))
-    await tables.examples.push(exampleColumns(discovery, examples, tokenText))
+    await tables.examples.push(exampleColumns(examples))
     features = []
     examples = []
   }
@@ -180,7 +180,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
         context.seed,
         hard,
       ))
-        examples.push({ latent, example })
+        examples.push({ latent, example: storedOf(discovery, example, tokenText) })
       if (features.length === written || latent === sae.latents - 1) await write()
       if (latent % 64 === 63) {
         progress.update(latent + 1)

@@ -7,9 +7,6 @@ import type { Example } from './describe/examples.ts'
 import type { BinaryScore, SimulationScore } from './explanation.ts'
 import { type Feature, labelsSchema } from './feature.ts'
 
-/** Rows of examples.parquet in a row group: one feature's page reads one group or two. */
-const exampleGroupRows = 2000
-
 /** The columns of features.parquet. What is not there is null, and columns that may have nulls say so always. */
 export function featureColumns(features: readonly Feature[]): Record<string, Column> {
   const column = <T extends Column['type']>(type: T, pick: (feature: Feature) => unknown, nullable = false) =>
@@ -168,39 +165,54 @@ export const openFeatures = (directory: string): TableWriter =>
 export const openExamples = (directory: string): TableWriter =>
   openTableWriter(join(directory, 'examples.parquet'), { rowGroupRows: exampleGroupRows, schema: labelsSchema })
 
+/** An example as examples.parquet holds it: its window by name, and its tokens as texts. */
+export interface StoredExample extends Omit<Example, 'window' | 'activations'> {
+  readonly window: string
+  readonly tokens: readonly string[]
+  readonly tokenIds: ArrayLike<number>
+  readonly activations: ArrayLike<number>
+}
+
+/** An example with what the table holds of its window. */
+export function storedOf(
+  { windows }: Activations,
+  example: Example,
+  tokenText: (token: number) => string,
+): StoredExample {
+  const { tokens, id } = windows[example.window]!
+  const tokenIds = tokens.subarray(example.start, example.start + example.activations.length)
+  return { ...example, window: id, tokenIds, tokens: Array.from(tokenIds, tokenText) }
+}
+
 /** An example and whose it is. */
 export interface ExampleRow {
   readonly latent: number
-  readonly example: Example
+  readonly example: StoredExample
 }
 
 /** The columns of examples.parquet. */
-export function exampleColumns(
-  { windows }: Activations,
-  rows: readonly ExampleRow[],
-  tokenText: (token: number) => string,
-): Record<string, Column> {
-  const column = <T extends Column['type']>(type: T, pick: (row: Example) => unknown, nullable = false) =>
+export function exampleColumns(rows: readonly ExampleRow[]): Record<string, Column> {
+  const column = <T extends Column['type']>(type: T, pick: (row: StoredExample) => unknown, nullable = false) =>
     ({ type, values: rows.map(({ example }) => pick(example)), nullable }) as Column
-  const ids = rows.map(({ example: { window, start, activations } }) =>
-    windows[window]!.tokens.subarray(start, start + activations.length),
-  )
   return {
     latent: { type: 'int32', values: rows.map(({ latent }) => latent) },
     group: column('string', ({ group }) => group),
     rank: column('int32', ({ rank }) => rank),
-    window: column('string', ({ window }) => windows[window]!.id),
+    window: column('string', ({ window }) => window),
     position: column('int32', ({ position }) => position),
     start: column('int32', ({ start }) => start),
     activation: column('float32', ({ activation }) => activation),
     band_low: column('float32', ({ low }) => low, true),
     band_high: column('float32', ({ high }) => high, true),
     band_share: column('float32', ({ share }) => share, true),
-    tokens: { type: 'list<string>', values: ids.map(list => Array.from(list, tokenText)) },
-    token_ids: { type: 'list<int32>', values: ids },
+    tokens: column('list<string>', ({ tokens }) => tokens),
+    token_ids: column('list<int32>', ({ tokenIds }) => tokenIds),
     activations: column('list<float32>', ({ activations }) => activations),
   }
 }
+
+/** Rows of examples.parquet in a row group: one feature's page reads one group or two. */
+export const exampleGroupRows = 2000
 
 /** Writes features.parquet at once. */
 export async function writeFeatures(directory: string, features: readonly Feature[]): Promise<void> {

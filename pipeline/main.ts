@@ -46,9 +46,11 @@ export async function main(args: readonly string[], interrupts: Interrupts): Pro
 async function find(args: readonly string[], width: number): Promise<Invocation> {
   let entries: Readonly<Record<string, CommandEntry>> = commands
   const path: string[] = []
+  let load: CommandEntry['load']
   for (;;) {
     const word = args[path.length]
     const entry = word === undefined ? undefined : Object.hasOwn(entries, word) ? entries[word] : undefined
+    if (!entry && load) return readCommand(path.join(' '), await load(), args.slice(path.length), width)
     if (!entry) {
       if (word === undefined || ['-h', '--help', 'help'].includes(word))
         throw new TextAsked(groupHelp(path, entries, width))
@@ -60,8 +62,8 @@ async function find(args: readonly string[], width: number): Promise<Invocation>
       })
     }
     path.push(word!)
-    if (entry.commands) entries = entry.commands
-    else return readCommand(path.join(' '), await entry.load(), args.slice(path.length), width)
+    load = entry.load
+    entries = entry.commands ?? {}
   }
 }
 

@@ -46,7 +46,7 @@ async function commandsOf(entries: Readonly<Record<string, CommandEntry>>, path:
   for (const [name, entry] of Object.entries(entries)) {
     const words = [...path, name]
     if (entry.commands) found.push(...(await commandsOf(entry.commands, words)))
-    else {
+    if (entry.load) {
       const definition = await entry.load()
       const flags = [...flagsOf(definition.config), ...sectionsOf(definition.config)]
       found.push({ path: words.join(' '), definition, flags: new Map(flags.map(({ key, type }) => [key, type])) })
@@ -125,7 +125,7 @@ test.each([
   ['runs list all runs, oldest first', 'runs list takes 0 words without a flag, but has 4'],
   ['export labels --labels RUN --out FILE', 'export labels has no flag --labels'],
   ['capturing', 'no such command'],
-  ['export labels --run RUN --to - --labelledOnly', undefined],
+  ['export labels --run RUN --to jsonl --output - --labelledOnly', undefined],
 ])('a wrong line is noticed: %s', (line, problem) => expect(problemOf(line)).toBe(problem))
 
 describe('every command line that is written down can be typed', () => {

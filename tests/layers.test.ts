@@ -60,7 +60,10 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   labels: {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae', 'latents', 'validation/evidence.ts'],
-    order: ['explanation.ts', 'feature.ts', 'describe', 'files.ts', 'tables.ts'],
+    order: [
+      ...['explanation.ts', 'feature.ts', 'describe', 'files.ts', 'tables.ts', 'stored-examples.ts', 'answers.ts'],
+      'formats',
+    ],
   },
   dashboard: {
     imports: [

@@ -7,5 +7,6 @@ export default stageCommand(stage, {
     'pipeline import --from my-sae --model ./my-model --dataset text/ --name theirs',
     'pipeline import --from gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82 --name gemma-12',
   ],
+  footer: '`pipeline import labels` takes in labels that were made elsewhere.',
   next: ({ id }) => `pipeline validate --sae ${id}`,
 })

@@ -1,10 +1,11 @@
 /** Every command by name. A definition is loaded when it is called, so that help comes at once. */
 import type { CommandDefinition } from '../command.ts'
 
-/** A command, or a group of commands. */
+/** A command, which may have others below it, or a group of commands. */
 export type CommandEntry =
-  | { readonly summary: string; load(): Promise<CommandDefinition>; readonly commands?: never }
-  | { readonly summary: string; readonly commands: Readonly<Record<string, CommandEntry>> }
+  | { readonly summary: string; load(): Promise<CommandDefinition>; readonly commands?: CommandEntries }
+  | { readonly summary: string; readonly load?: never; readonly commands: CommandEntries }
+export type CommandEntries = Readonly<Record<string, CommandEntry>>
 
 export const commands: Readonly<Record<string, CommandEntry>> = {
   run: { summary: 'Do all stages of one YAML file', load: async () => (await import('./run.ts')).default },
@@ -58,18 +59,24 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Hand labels or an SAE to other programs',
     commands: {
       labels: {
-        summary: 'Feature labels as JSON lines, JSON or CSV',
-        load: async () => (await import('./export.ts')).labels,
+        summary: 'Feature labels for Neuronpedia, SAEDashboard, delphi, SAEBench, or as tables',
+        load: async () => (await import('./export-labels.ts')).default,
       },
       sae: {
         summary: 'An SAE in the format of SAELens, dictionary_learning, sparsify or Gemma Scope',
-        load: async () => (await import('./export.ts')).sae,
+        load: async () => (await import('./export-sae.ts')).default,
       },
     },
   },
   import: {
     summary: 'Take in an SAE that was trained elsewhere',
     load: async () => (await import('./import.ts')).default,
+    commands: {
+      labels: {
+        summary: 'Labels made elsewhere, as claims for the causal test',
+        load: async () => (await import('./import-labels.ts')).default,
+      },
+    },
   },
   runs: {
     summary: 'Look at the runs there are',

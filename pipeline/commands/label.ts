@@ -4,5 +4,5 @@ import { stageCommand } from './stage-command.ts'
 
 export default stageCommand(stage, {
   examples: ['pipeline label --sae run42 --evidence run42-validate'],
-  next: ({ id }) => `pipeline export labels --run ${id} --to labels.jsonl`,
+  next: ({ id }) => `pipeline export labels --run ${id} --to csv --output labels.csv`,
 })

@@ -114,13 +114,26 @@ export function claimsText(claims: readonly Claim[], { written, sae }: { written
     controls: [],
     falsifiers: [{ path: 'studies.transfer.verdict', is: 'fail' }],
   }))
+  return statedText(stated, { written, sae })
+}
+
+/** A claim as a file states it; what is left out is as the settings say. */
+export type WrittenClaim = z.input<typeof StatedClaim>
+
+/** A file of claims: with how to write one on top, and what else there is to say of it. */
+export function statedText(
+  claims: readonly WrittenClaim[],
+  { written, sae, says = [] }: { written: string; sae: string | undefined; says?: readonly string[] },
+): string {
   const head = [
+    ...says.map(line => `# ${line}`),
     '# Claims, to be written before anything is measured: change what you expect, then',
     '# pipeline validate --sae … --claimsFile this-file.yaml',
     '# strata: values that it must hold in, such as {language: [de]}; controls: kinds to be beaten besides tied, random and',
     '# foreign; falsifiers: a path in the feature’s evidence with one of is, above and below that would refute the claim.',
   ]
-  return `${head.join('\n')}\n${stringify({ schema: 1, written, sae, claims: stated }, { lineWidth: 120 })}`
+  const file = { schema: 1, written, ...(sae === undefined ? {} : { sae }), claims }
+  return `${head.join('\n')}\n${stringify(file, { lineWidth: 120 })}`
 }
 
 /** The claim of a latent, or undefined where the file has none. */

@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { UserError } from '../../../core/errors.ts'
 import { writeJson } from '../../../core/files.ts'
-import { blockOf } from '../../../core/sites.ts'
 import { writeSafetensors } from '../../../engine/safetensors.ts'
 import { type Numbers, transposed } from '../files/numbers.ts'
+import { hookpointOf } from './hookpoint.ts'
 import { mustHold, type Portable, withInputBias, withoutRescaling } from './portable.ts'
 
 /** TopK SAEs and TopK transcoders whose output is as wide as their input. */
@@ -17,7 +17,7 @@ export async function writeSparsify(directory: string, given: Portable): Promise
   const transcode = given.architecture !== 'topk'
   const sae = withInputBias(withoutRescaling(given), !transcode)
   const { W_enc, b_enc, W_dec, b_dec, W_skip } = sae.params as Record<string, Numbers | undefined>
-  const folder = join(directory, hookpointOf(sae))
+  const folder = join(directory, hookpointOf(String(sae.metadata.hook_name_out ?? sae.metadata.hook_name)))
   await writeSafetensors(join(folder, 'sae.safetensors'), {
     'encoder.weight': transposed(W_enc!),
     'encoder.bias': b_enc!,
@@ -37,15 +37,4 @@ export async function writeSparsify(directory: string, given: Portable): Promise
     transcode,
     d_in: sae.width,
   })
-}
-
-/** The module whose output (of a transcoder: which) the site is; `sae` where it has none. */
-function hookpointOf({ metadata }: Portable): string {
-  const hook = String(metadata.hook_name_out ?? metadata.hook_name)
-  const block = blockOf(hook)
-  if (hook === 'hook_embed' || hook === 'blocks.0.hook_resid_pre') return 'embed_tokens'
-  if (block?.site === 'hook_resid_post') return `layers.${block.layer}`
-  if (block?.site === 'hook_resid_pre') return `layers.${block.layer - 1}`
-  if (block?.site === 'hook_mlp_out') return `layers.${block.layer}.mlp`
-  return 'sae'
 }

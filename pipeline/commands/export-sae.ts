@@ -1,51 +1,15 @@
-/** `pipeline export …`: results for other programs. */
+/** `pipeline export sae`: an SAE for other libraries. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { isStdout, writeTo } from '../../core/destination.ts'
-import { labelFormats } from '../../labels/export.ts'
 import type { SaeFormat } from '../../sae/formats/index.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
-import { findRun } from '../stages/inputs.ts'
 import { reading } from '../stages/reading.ts'
 import { findAnySae, openAnySae } from '../stages/sae.ts'
 
-const verdicts = ['pass', 'fail', 'inconclusive', 'not-run'] as const
-
-export const labels = defineCommand({
-  about: 'Writes the feature labels of a label run as JSON lines, JSON or CSV (docs/labels.md describes the fields).',
-  examples: [
-    'pipeline export labels --run run42 --to labels.csv --format csv',
-    'pipeline export labels --run run42 --to found.jsonl --verdicts pass --labelledOnly',
-  ],
-  config: z.strictObject({
-    run: z.string().describe('Id or directory of the label run'),
-    to: z.string().min(1).describe('File to write; - is standard output'),
-    format: z.enum(labelFormats).default('jsonl').describe('Form of the file'),
-    verdicts: z.array(z.enum(verdicts)).optional().describe('Only features with these verdicts'),
-    labelledOnly: z.boolean().default(false).describe('Only features that a rule describes'),
-    ...StoreConfig,
-  }),
-  async run(config) {
-    const { exportLabels } = await import('../../labels/export.ts')
-    const found = await findRun(openStore(config), config.run, 'labels', ['label'])
-    const selection = {
-      labelledOnly: config.labelledOnly,
-      ...(config.verdicts ? { verdicts: config.verdicts } : {}),
-    }
-    const read = () => exportLabels(found.directory, config.format, selection)
-    const { text: data, features } = await reading(found, ['features.jsonl'], read)
-    const told = `${features} features of ${found.run.manifest.id} are in`
-    if (isStdout(config.to)) return { text: `${told} the output.`, json: { features, path: '-' }, data }
-    const to = resolve(config.to)
-    await writeTo(to, data)
-    return { text: `${told} ${to}.`, json: { features, path: to } }
-  },
-})
-
 const formats = ['saelens', 'dictionary_learning', 'sparsify', 'gemma-scope'] as const satisfies readonly SaeFormat[]
 
-export const sae = defineCommand({
+export default defineCommand({
   about:
     'Writes an SAE into a directory that another library opens: saelens (cfg.json, sae_weights.safetensors, sparsity.safetensors), dictionary_learning (ae.pt, config.json), sparsify (sae.safetensors and cfg.json in a folder named by the hookpoint) or gemma-scope (params.npz). An SAE that the format cannot hold is refused. docs/formats.md says what becomes of it in each.',
   examples: [
