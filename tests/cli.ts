@@ -1,8 +1,9 @@
-/** Runs this project's command line as a person would, from source, and keeps what it prints. */
+/** Runs this project's command line as a person would, and keeps what it prints. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { compiledCli } from './compiled.ts'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -20,9 +21,11 @@ export interface CliResult {
 
 /** Starts the command line; `ended` gives what it came to. */
 export function startCli(args: readonly string[], options: CliOptions = {}) {
-  const imports = ['tsx', ...(options.imports ?? [])].flatMap(module => ['--import', module])
-
-  const child: ChildProcess = spawn(process.execPath, [...imports, join(root, 'pipeline/cli.ts'), ...args], {
+  // What stands in for parts of the system may be TypeScript, and then all of it is run from source.
+  const imports = options.imports?.length ? ['tsx', ...options.imports] : []
+  const program = imports.length ? join(root, 'pipeline/cli.ts') : compiledCli()
+  const flags = imports.flatMap(module => ['--import', module])
+  const child: ChildProcess = spawn(process.execPath, [...flags, program, ...args], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

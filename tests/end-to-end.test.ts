@@ -72,7 +72,7 @@ const stages: readonly Stage[] = [
   {
     stage: 'capture',
     flags: () =>
-      `--dataset toyworld --dataset.documents 400 --sites blocks.0.hook_resid_post --strata language,position --shardRows 400 --batchTokens 256`,
+      `--dataset toyworld --dataset.documents 160 --sites blocks.0.hook_resid_post --strata language,position --shardRows 200 --batchTokens 256`,
     moments: {
       'it has begun': files => files.includes('run.json'),
       'a shard is half-written': files => count(files, /\.arrow.*\.partial$/) > 0,
@@ -82,7 +82,7 @@ const stages: readonly Stage[] = [
   {
     stage: 'train',
     flags: () =>
-      `--capture ${whole('capture')} --latents 32 --k 4 --batchTokens 128 --epochs 12 --checkpointEvery 20 --logEvery 1`,
+      `--capture ${whole('capture')} --latents 32 --k 4 --batchTokens 128 --epochs 8 --checkpointEvery 20 --logEvery 1`,
     moments: {
       'it has begun': files => files.includes('run.json'),
       'steps after a checkpoint are done': (files, at) =>
@@ -173,7 +173,7 @@ describe('a pipeline file', () => {
       path,
       `name: small
 model: toyworld
-dataset: { path: toyworld, documents: 300 }
+dataset: { path: toyworld, documents: 120 }
 capture: { sites: [blocks.1.hook_resid_post], strata: [language] }
 train: { latents: 64, k: 4, epochs: 3, batchTokens: 512 }
 validate: { latents: 2, documents: 6, controls: { tied: 19, random: 19, foreign: 19 }, shuffles: 99, bootstrap: 200, tokens: 3000, maxTokens: 3000, studies: [halves] }

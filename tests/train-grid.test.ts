@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const captured = ['--dataset', 'toyworld', '--dataset.documents', '300', '--sites', 'blocks.0.hook_resid_post']
+const captured = ['--dataset', 'toyworld', '--dataset.documents', '100', '--sites', 'blocks.0.hook_resid_post']
 /** In this process, but for what starts others. */
 function cli(store: string, ...args: string[]) {
   const env = { PIPELINE_RUNS: join(folder, store) }
@@ -68,7 +68,7 @@ const common = [
 describe('a grid', () => {
   const yaml = `
 grid: { architecture: [topk, batchtopk], k: [2, 4] }
-fidelity: { every: 20, windows: 4 }
+fidelity: { every: 40, windows: 4 }
 `
   const members = [
     ['topk', '2'],
@@ -78,7 +78,7 @@ fidelity: { every: 20, windows: 4 }
   ] as const
   const alone = (architecture: string, k: string) => [
     ...['train', '--capture', capture(), '--architecture', architecture, '--k', k],
-    ...['--fidelity.every', '20', '--fidelity.windows', '4', ...common],
+    ...['--fidelity.every', '40', '--fidelity.windows', '4', ...common],
   ]
 
   test('makes a run for every combination, with the key and the bytes that each has alone', async () => {
@@ -278,7 +278,7 @@ test('in a pipeline file, what follows is done for each SAE', async () => {
     `
 name: several
 model: ${join(folder, 'model')}
-dataset: { path: toyworld, documents: 300 }
+dataset: { path: toyworld, documents: 100 }
 capture: { sites: [blocks.0.hook_resid_post] }
 train: { grid: { k: [2, 4] }, latents: 32, batchTokens: 128 }
 validate:
