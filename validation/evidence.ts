@@ -63,8 +63,8 @@ export const Comparison = z.strictObject({
   p: number,
   /** Controls that p was read from, the first ones. */
   used: z.int(),
-  /** `stopped`: by the place of the control that ended the measuring; `rank`: by the rank among all; `tail`: by a fitted tail; `bound`: where another kind ended it, as if all that were not measured reached as far. */
-  method: z.enum(['rank', 'stopped', 'tail', 'bound']),
+  /** `stopped`: by the place of the control that ended the measuring; `rank`: by the rank among all; `tail`: by a fitted tail; `bound`: where another kind ended it, as if all that were not measured reached as far; `look`: 1, the claim was given up after part of its documents. */
+  method: z.enum(['rank', 'stopped', 'tail', 'bound', 'look']),
   /** How far the rank test asks the mean effect to reach at level alpha. */
   critical: number,
 })

@@ -13,10 +13,12 @@ import { nullMaxima } from './claims/selectivity.ts'
 import type { Target } from './claims/targets.ts'
 import { controlCount } from './config.ts'
 import type { ControlDirections, ControlKind } from './controls/index.ts'
+import type { Claim } from './evidence.ts'
 import type { InterventionSource } from './interventions/intervention.ts'
 import type { Written } from './interventions/written.ts'
 import type { Directed } from './judging/analyse.ts'
-import { firstRound, isStopped, type Round, roundsOf } from './rounds.ts'
+import { looksOf } from './judging/looks.ts'
+import { firstRound, isGivenUp, isStopped, type Round, roundsOf } from './rounds.ts'
 import {
   type ClaimDocument,
   type EffectRow,
@@ -39,7 +41,9 @@ interface BankControl {
 
 export interface MeasureRequest {
   /** The claim, by whose direction controls are compared with the latent. */
-  readonly claim: Directed
+  readonly claim: Directed & Pick<Claim, 'smallestEffect' | 'alpha'>
+  /** Whether it may be given up after part of its documents (`judging/looks.ts`). */
+  readonly looks: boolean
   readonly feature: number
   /** The latent's decoder row. */
   readonly direction: Float32Array
@@ -92,8 +96,9 @@ export async function measureLatent(
   const bench: Bench = { interventions, request, bank, controls, hooks }
   const secondary = request.primary === 'ablate' ? 'steer' : 'ablate'
   try {
-    const first = await measureIntervention(bench, request.primary, Number.POSITIVE_INFINITY)
-    const rest = await measureIntervention(bench, secondary, first.ended ? firstRound : secondaryControls)
+    const first = await measureIntervention(bench, request.primary, request[request.primary], Number.POSITIVE_INFINITY)
+    const others = first.look === undefined ? request[secondary] : request[secondary].slice(0, first.look)
+    const rest = await measureIntervention(bench, secondary, others, first.ended ? firstRound : secondaryControls)
     return { rows: [...first.rows, ...rest.rows], tied: first.tied }
   } finally {
     bank.dispose()
@@ -127,29 +132,61 @@ interface Bench {
   readonly hooks: MeasureHooks
 }
 
-/** Rounds of at most so many controls of each kind, until one kind ends them; the first round with the latent itself. */
-async function measureIntervention(bench: Bench, intervention: Intervention, most: number) {
+/** What was measured of an intervention, and how it came to an end. */
+interface MeasuredIntervention {
+  readonly rows: readonly EffectRow[]
+  readonly tied: readonly Round[]
+  /** Whether controls were left out. */
+  readonly ended: boolean
+  /** Windows after which the claim was given up; undefined where it was not. */
+  readonly look?: number
+}
+
+/**
+ * Rounds of at most so many controls of each kind, until one kind ends them; the first round with the latent itself, and with a
+ * look at the claim after part of the windows.
+ */
+async function measureIntervention(
+  bench: Bench,
+  intervention: Intervention,
+  windows: readonly ClaimDocument[],
+  most: number,
+): Promise<MeasuredIntervention> {
   const { request, controls, hooks } = bench
-  const kinds: string[] = [...new Set(controls.map(({ control }) => control))]
-  const askTied = intervention === request.primary && request[intervention].length > 0 ? hooks.tied : undefined
+  const { claim } = request
+  const isPrimary = intervention === request.primary
+  const kinds: string[] = [...new Set(controls.map(({ control }) => control)), 'tied']
+  const askTied = isPrimary && windows.length > 0 ? hooks.tied : undefined
   const drawn = controls.reduce((count, { place }) => Math.max(count, place + 1), askTied ? request.tied : 0)
+  const units = new Set(windows.map(({ document }) => document)).size
+  const looks = isPrimary && request.looks ? looksOf(units, claim.alpha) : []
+  const look = looks.length > 1 ? looks[0] : undefined
   const rows: EffectRow[] = []
   const tied: Round[] = []
   let tiedRows: readonly EffectRow[] = []
   for (const [number, round] of roundsOf(Math.min(drawn, most), true).entries()) {
     const measured = controls.filter(({ place }) => place >= round.start && place < round.end)
-    for (const document of number === 0 || measured.length > 0 ? request[intervention] : []) {
-      for (const row of measureDocument(bench, document, intervention, measured, number === 0)) rows.push(row)
-      await (number === 0 ? hooks.onDocument() : hooks.pause())
+    const measure = async (some: readonly ClaimDocument[]) => {
+      for (const document of number === 0 || measured.length > 0 ? some : []) {
+        for (const row of measureDocument(bench, document, intervention, measured, number === 0)) rows.push(row)
+        await (number === 0 ? hooks.onDocument() : hooks.pause())
+      }
     }
+    // Windows are drawn one of each document first.
+    const before = number === 0 && look ? look.documents : windows.length
+    await measure(windows.slice(0, before))
     if (askTied && round.start < request.tied) {
       const own = { start: round.start, end: Math.min(round.end, request.tied) }
       tiedRows = [...tiedRows, ...(await askTied(own))]
       tied.push(own)
     }
+    if (before < windows.length) {
+      if (isGivenUp([...rows, ...tiedRows], kinds, claim, intervention, look!.level))
+        return { rows, tied, ended: true, look: before }
+      await measure(windows.slice(before))
+    }
     const all = [...rows, ...tiedRows]
-    if ([...kinds, 'tied'].some(kind => isStopped(all, kind, request.claim, intervention)))
-      return { rows, tied, ended: true }
+    if (kinds.some(kind => isStopped(all, kind, claim, intervention))) return { rows, tied, ended: true }
   }
   return { rows, tied, ended: false }
 }
@@ -247,6 +284,7 @@ export async function measurePlan(
         interventions,
         {
           claim,
+          looks: true,
           feature,
           direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
           controls: drawn,

@@ -6,7 +6,8 @@
 import { mean } from '../statistics/descriptive.ts'
 import { sequentialP } from '../statistics/tests/sequential.ts'
 import { alternativeOf, claimedDirection, type Directed } from './judging/analyse.ts'
-import { groupRows, stoppingExceedances } from './judging/values.ts'
+import { pairedDifference } from './judging/paired.ts'
+import { groupRows, isPaired, stoppingExceedances } from './judging/values.ts'
 import type { EffectRow, Intervention } from './rows.ts'
 
 /** Controls in place from `start` to `end` among those of their kind. */
@@ -43,4 +44,25 @@ export function isStopped(
   const means = (controls.get(kind) ?? []).map(({ target }) => mean(target))
   const alternative = alternativeOf('target', claimedDirection(claim, intervention, dose))
   return own.target.length > 0 && sequentialP(mean(own.target), means, stoppingExceedances, alternative).stopped
+}
+
+/** Whether a claim has shown on part of its documents that it will not pass, as `judging/looks.ts` says. */
+export function isGivenUp(
+  rows: readonly EffectRow[],
+  kinds: readonly string[],
+  claim: Directed & { readonly smallestEffect: number },
+  intervention: Intervention,
+  level: number,
+): boolean {
+  if (kinds.some(kind => isStopped(rows, kind, claim, intervention))) return true
+  const dose = intervention === 'ablate' ? 0 : claim.dose
+  const sign = claimedDirection(claim, intervention, dose) === 'decrease' ? -1 : 1
+  const { own, controls } = groupRows(rows, intervention, dose)
+  return [...controls].some(([kind, each]) => {
+    if (!isPaired(kind) || own.target.length === 0) return false
+    const others = each.map(({ target }) => target)
+    const { low, high } = pairedDifference(own.target, others, level).interval
+    const most = sign > 0 ? high : low
+    return most !== null && sign * most < claim.smallestEffect
+  })
 }

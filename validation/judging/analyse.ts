@@ -9,6 +9,7 @@ import type { EffectSummary } from '../contracts/common.ts'
 import type { Claim, Comparison, InterventionEvidence } from '../evidence.ts'
 import { type EffectRow, type Intervention, secondaryControls } from '../rows.ts'
 import { differenceInterval, meanInterval } from './interval.ts'
+import { lookAt } from './looks.ts'
 import { rankAmong } from './rank.ts'
 import type { Study } from './rule.ts'
 import { type Grouped, groupRows, isPaired, type Metric, type Series, stoppingExceedances } from './values.ts'
@@ -73,6 +74,8 @@ interface Compared {
   /** Those of them that another kind kept from being measured. */
   readonly unmeasured: number
   readonly direction: 'increase' | 'decrease'
+  /** Level of the interval, and whether the claim was given up. */
+  readonly look: ReturnType<typeof lookAt>
   readonly settings: AnalysisSettings
   readonly seed: readonly (string | number)[]
 }
@@ -85,6 +88,7 @@ function compare({
   planned,
   unmeasured,
   direction,
+  look: { level, givenUp },
   settings,
   seed,
 }: Compared): Comparison {
@@ -92,7 +96,6 @@ function compare({
   const effect = mean(own)
   const alternative = alternativeOf(metric, direction)
   const deviation = means.length > 1 ? standardDeviation(means) : 0
-  const level = 1 - settings.alpha
   const centre = mean(means)
   const interval = isPaired(kind)
     ? differenceInterval(
@@ -119,15 +122,26 @@ function compare({
     z: deviation > 0 ? finite((effect - centre) / deviation) : null,
     alternative,
     ...(metric === 'target'
-      ? rankAmong(sign * effect, means.map(reach), { ...settings, unmeasured }, [...seed, kind, 'tail'])
+      ? rankAmong(sign * effect, means.map(reach), { ...settings, unmeasured, givenUp }, [...seed, kind, 'tail'])
       : { p: rankP(effect, means, alternative), used: means.length, method: 'rank' as const }),
     critical: quantile(means.map(reach), 1 - settings.alpha),
   }
 }
 
+/** How the claim was looked at, by the documents in which its primary intervention was measured; the other one has no look of its own. */
+function lookOf(
+  { documents }: Partial<Pick<Claim, 'documents'>>,
+  rows: readonly EffectRow[],
+  primary: Intervention,
+  alpha: number,
+): ReturnType<typeof lookAt> {
+  const own = rows.filter(({ intervention, control }) => intervention === primary && control === 'feature')
+  return lookAt(new Set(own.map(({ document }) => document)), documents?.[primary] ?? [], alpha)
+}
+
 /** Statistics of one intervention at its main dose; q and power are filled in once all latents are known. */
 export function analyseIntervention(
-  claim: Directed & Pick<Claim, 'feature'> & Partial<Pick<Claim, 'controls'>>,
+  claim: Directed & Pick<Claim, 'feature'> & Partial<Pick<Claim, 'controls' | 'documents'>>,
   rows: readonly EffectRow[],
   intervention: Intervention,
   settings: AnalysisSettings,
@@ -137,6 +151,9 @@ export function analyseIntervention(
   const grouped = groupRows(rows, intervention, dose)
   if (grouped.documents.length === 0) return null
   const direction = claimedDirection(claim, intervention, dose)
+  const primary = claim.primary ?? intervention
+  const isPrimary = primary === intervention
+  const look = lookOf(claim, rows, primary, settings.alpha)
   const effectOf = ({ target }: Pick<Series, 'target'>) => mean(target)
   const ended = [...grouped.controls.values()].some(
     each =>
@@ -152,10 +169,10 @@ export function analyseIntervention(
         const controls = all.filter((one): one is typeof one & Series => one[metric] !== null)
         if (controls.length === 0) return []
         const planned = Math.max(controls.length, metric === 'target' ? (claim.controls?.[kind] ?? 0) : 0)
-        const asked = claim.primary === undefined || claim.primary === intervention ? planned : secondaryControls
+        const asked = isPrimary ? planned : secondaryControls
         // Tied directions that fire in too few documents are left out, so that fewer than planned are no sign of an end.
         const unmeasured = isPaired(kind) || ended ? Math.max(0, Math.min(asked, planned) - controls.length) : 0
-        return [compare({ kind, metric, own, controls, planned, unmeasured, direction, settings, seed: key })]
+        return [compare({ kind, metric, own, controls, planned, unmeasured, direction, look, settings, seed: key })]
       }),
     }
   }

@@ -72,6 +72,7 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
     interventions,
     {
       claim,
+      looks: false,
       feature,
       direction: decoder.slice(feature * sae.width, (feature + 1) * sae.width),
       controls: fewControls(plan.controls, sae.width),
