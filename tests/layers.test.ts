@@ -43,7 +43,7 @@ const rooms: Readonly<Record<string, Room>> = {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model'],
     order: [
       ...['config.ts', 'strata.ts', 'allocation.ts', 'sampling.ts', 'statistics.ts', 'forward.ts', 'shards.ts'],
-      ...['pilot.ts', 'manifest.ts', 'audit', 'windows.ts'],
+      ...['pilot.ts', 'manifest.ts', 'audit', 'windows.ts', 'drift'],
     ],
   },
   latents: { imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae'] },
@@ -51,7 +51,16 @@ const rooms: Readonly<Record<string, Room>> = {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'capture', 'sae', 'latents'],
     order: [
       ...['contracts', 'interventions', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'working.ts'],
-      ...['effects.ts', 'judging', 'rounds.ts', 'measure.ts', 'measure-tied.ts', 'measure-all.ts', 'tables.ts'],
+      ...[
+        'effects.ts',
+        'judging',
+        'rounds.ts',
+        'measure.ts',
+        'measure-tied.ts',
+        'measure-all.ts',
+        'tables.ts',
+        'effect-drift.ts',
+      ],
       ...['inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
       ...['test-latents.ts', 'supervised', 'baselines', 'studies', 'judge.ts', 'recompute.ts', 'bundle.ts'],

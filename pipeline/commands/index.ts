@@ -88,6 +88,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
         load: async () => (await import('./runs.ts')).lineage,
       },
       diff: { summary: 'Where two runs differ', load: async () => (await import('./runs.ts')).diff },
+      drift: {
+        summary: 'Whether two runs are of one distribution',
+        load: async () => (await import('./drift.ts')).default,
+      },
       verify: {
         summary: "Hash a run's files and inputs again",
         load: async () => (await import('./runs.ts')).verify,

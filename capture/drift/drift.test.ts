@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest'
+import { silent } from '../../core/progress.ts'
+import { Random } from '../../core/random.ts'
+import type { Capture, CaptureManifest } from '../../datasets/shards/index.ts'
+import { captureDrift } from './drift.ts'
+
+const width = 3
+const site = 'blocks.0.hook_resid_post'
+
+interface Making {
+  readonly seed: number
+  /** First document, of which forty follow. */
+  readonly from?: number
+  /** Added to the first dimension in documents of this language. */
+  readonly shift?: { readonly language: string; readonly by: number }
+}
+
+/** A capture in memory: forty documents about as many places, eight rows of each; every other is Finnish. */
+function captured({ seed, from = 0, shift }: Making): Capture {
+  const random = new Random('rows', seed)
+  const documents = Array.from({ length: 40 }, (_, i) => from + i)
+  const values: number[] = []
+  const columns = { document: [] as number[], stratum: [] as number[] }
+  for (const document of documents) {
+    const place = new Random('place', document).normals(width)
+    const language = document % 2 === 0 ? 'fi' : 'en'
+    for (let row = 0; row < 8; row++) {
+      columns.document.push(document)
+      columns.stratum.push(language === 'en' ? 0 : 1)
+      for (let i = 0; i < width; i++)
+        values.push(2 + place[i]! + 0.3 * random.normal() + (i === 0 && shift?.language === language ? shift.by : 0))
+    }
+  }
+  const rows = columns.document.length
+  const strata = ['en', 'fi'].map((language, index) => ({ index, values: { language }, population: 100 + 10 * seed }))
+  const manifest = {
+    windows: null,
+    ...{ model: { hash: 'm' }, tokenizer: { hash: 't' }, dataset: { hash: `from ${from}` }, dtype: 'float32', seed },
+    sampling: { allocation: 'proportional', strata },
+  } as unknown as CaptureManifest
+  const read = async (_: string, wanted: ArrayLike<number>) =>
+    Float32Array.from(Array.from(wanted).flatMap(row => values.slice(row * width, (row + 1) * width)))
+  return {
+    ...{ directory: `capture-${seed}`, manifest, rows, sites: [{ name: site, width }], read },
+    columns: async () => ({
+      document: Uint32Array.from(columns.document),
+      stratum: Uint16Array.from(columns.stratum),
+      ...{ position: new Uint16Array(rows), token: new Int32Array(rows), weight: new Float32Array(rows).fill(2) },
+    }),
+    readRange: () => Promise.reject(new Error('not read')),
+    readInto: () => Promise.reject(new Error('not read')),
+    verify: async () => {},
+    close() {},
+  }
+}
+
+const compare = (a: Making, b: Making, draws = 199) =>
+  captureDrift(captured(a), captured(b), { documents: 100, draws, seed: 0, progress: silent })
+/** The strata whose cells drift at .01. */
+const drifted = ({ cells }: Awaited<ReturnType<typeof compare>>) =>
+  cells
+    .filter(({ measures }) => measures.some(({ adjusted }) => adjusted !== null && adjusted <= 0.01))
+    .map(({ stratum }) => stratum?.language ?? 'all')
+
+describe('two captures', () => {
+  test('of the same text with other seeds do not drift', async () => {
+    const alarms = []
+    for (let seed = 1; seed <= 6; seed++) alarms.push(...drifted(await compare({ seed: 0 }, { seed }, 99)))
+    expect(alarms.length).toBeLessThan(2)
+    const { cells, notes } = await compare({ seed: 0 }, { seed: 3 })
+    expect(drifted({ cells, notes, composition: null })).toEqual([])
+    expect(cells.map(({ stratum, documents }) => [stratum, documents])).toEqual([
+      [null, [40, 40]],
+      [{ language: 'en' }, [20, 20]],
+      [{ language: 'fi' }, [20, 20]],
+    ])
+    expect(notes).toEqual(['Their seeds are different.'])
+  })
+
+  test('of other documents of the same language do not drift either', async () =>
+    expect(drifted(await compare({ seed: 0 }, { seed: 1, from: 100 }))).toEqual([]))
+
+  test('of which one is shifted in one language drift there, and the other language does not', async () => {
+    const found = await compare({ seed: 0 }, { seed: 1, from: 100, shift: { language: 'fi', by: 3 } })
+    expect(drifted(found)).toContain('fi')
+    expect(drifted(found)).not.toContain('en')
+    const [, en, fi] = found.cells
+    const frechet = (cell: typeof en) => cell!.measures.find(({ name }) => name === 'frechet')!
+    expect(frechet(fi).value! / frechet(fi).expected!).toBeGreaterThan(2)
+    expect(frechet(en).value! / frechet(en).expected!).toBeLessThan(1.8)
+  })
+
+  test('of the same text by a model that changed a little drift', async () => {
+    const shift = { language: 'en', by: 0.3 }
+    expect(drifted(await compare({ seed: 0 }, { seed: 1, shift }, 399))).toContain('en')
+    // The same among other documents is lost in what documents differ by.
+    expect(drifted(await compare({ seed: 0 }, { seed: 1, from: 100, shift }, 399))).toEqual([])
+  })
+
+  test('of other sites are refused', async () => {
+    const other = { ...captured({ seed: 1 }), sites: [{ name: site, width: 5 }] }
+    const attempt = captureDrift(captured({ seed: 0 }), other, { documents: 9, draws: 99, seed: 0, progress: silent })
+    await expect(attempt).rejects.toThrow(/have no site in common: blocks\.0\.hook_resid_post \(3\); and .* \(5\)/)
+  })
+})
