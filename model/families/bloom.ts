@@ -6,7 +6,7 @@ import { alibiOf } from './alibi.ts'
 import { Common, readConfig } from './config.ts'
 import { headsOf } from './heads.ts'
 import { any, type Harmless, only, sameAs } from './known-keys.ts'
-import { linear, norm } from './names.ts'
+import { head, linear, norm } from './names.ts'
 
 const Config = Common.extend({
   /** The older name of `hidden_size`, which wins. */
@@ -81,10 +81,8 @@ export function bloom(config: unknown): Outline {
     },
     activation: 'gelu_new',
     finalNorm: norm('transformer.ln_f'),
-    unembedding: c.tie_word_embeddings ? embedding : 'lm_head.weight',
-    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
+    ...head(embedding, c.tie_word_embeddings),
     renamings: [['transformer.', '']],
-    aliases: c.tie_word_embeddings ? { [embedding]: ['lm_head.weight'] } : {},
     ignored: /^(?!)/,
   }
 }

@@ -8,7 +8,7 @@ import { type BlockArchitecture, type Outline, plainBlock, plainModel } from '..
 import type { Activation } from '../layers/activation.ts'
 import type { Rotary } from '../layers/rotary.ts'
 import { Common } from './config.ts'
-import { linear, norm as normNames } from './names.ts'
+import { head, linear, norm as normNames } from './names.ts'
 import { contextOf } from './rope.ts'
 
 /** The sizes every Llama-like config has. */
@@ -132,10 +132,8 @@ export function decoder(c: Decoder & Layers, d: Differences): Outline {
     scoreCap: d.scoreCap ?? null,
     logitCap: d.logitCap ?? null,
     finalNorm: norm('model.norm'),
-    unembedding: d.tied ? 'model.embed_tokens.weight' : 'lm_head.weight',
-    tiedHead: d.tied ? 'lm_head.weight' : null,
+    ...head('model.embed_tokens.weight', d.tied),
     renamings: [['model.', ''], ...(d.renamings ?? [])],
-    aliases: d.tied ? { 'model.embed_tokens.weight': ['lm_head.weight'] } : {},
     ignored: d.ignored ?? /(^|\.)rotary_emb\.inv_freq$/,
   }
 }

@@ -9,7 +9,7 @@ import { alibiOf } from './alibi.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { headsOf } from './heads.ts'
 import { any, type Harmless, only, sameAs } from './known-keys.ts'
-import { linear, norm } from './names.ts'
+import { head, linear, norm } from './names.ts'
 import { once } from './once.ts'
 import { contextOf, Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
@@ -113,10 +113,8 @@ export function falcon(config: unknown): Outline {
     parallel,
     activation: c.activation,
     finalNorm: norm('transformer.ln_f'),
-    unembedding: c.tie_word_embeddings ? embedding : 'lm_head.weight',
-    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
+    ...head(embedding, c.tie_word_embeddings),
     renamings: [['transformer.', '']],
-    aliases: c.tie_word_embeddings ? { [embedding]: ['lm_head.weight'] } : {},
     ignored: /(^|\.)rotary_emb\.inv_freq$/,
   }
 }

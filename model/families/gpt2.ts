@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { any, type Harmless, sameAs, summaryHead } from './known-keys.ts'
-import { linear, norm } from './names.ts'
+import { head, linear, norm } from './names.ts'
 
 const Config = Common.extend({
   n_embd: z.int().min(1),
@@ -68,10 +68,8 @@ export function gpt2(config: unknown): Outline {
     },
     activation: c.activation_function,
     finalNorm: norm('transformer.ln_f'),
-    unembedding: c.tie_word_embeddings ? 'transformer.wte.weight' : 'lm_head.weight',
-    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
+    ...head('transformer.wte.weight', c.tie_word_embeddings),
     renamings: [['transformer.', '']],
-    aliases: c.tie_word_embeddings ? { 'transformer.wte.weight': ['lm_head.weight'] } : {},
     ignored: /\.attn\.(bias|masked_bias)$/,
   }
 }

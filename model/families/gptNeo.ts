@@ -5,7 +5,7 @@ import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { headsOf } from './heads.ts'
 import { any, type Harmless, sameAs, summaryHead } from './known-keys.ts'
-import { linear, norm } from './names.ts'
+import { head, linear, norm } from './names.ts'
 
 const Kind = z.enum(['global', 'local'])
 
@@ -83,10 +83,8 @@ export function gptNeo(config: unknown): Outline {
     },
     activation: c.activation_function,
     finalNorm: norm('transformer.ln_f'),
-    unembedding: c.tie_word_embeddings ? embedding : 'lm_head.weight',
-    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
+    ...head(embedding, c.tie_word_embeddings),
     renamings: [['transformer.', '']],
-    aliases: c.tie_word_embeddings ? { [embedding]: ['lm_head.weight'] } : {},
     ignored: /\.attn\.attention\.(bias|masked_bias)$/,
   }
 }

@@ -8,7 +8,7 @@ import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { headsOf } from './heads.ts'
 import { any, type Harmless, only, sameAs, summaryHead } from './known-keys.ts'
-import { linear, norm } from './names.ts'
+import { head, linear, norm } from './names.ts'
 import { once } from './once.ts'
 import { rotaryOf } from './rope.ts'
 
@@ -80,11 +80,9 @@ export function gptj(config: unknown): Outline {
     parallel: true,
     activation: c.activation_function,
     finalNorm: norm('transformer.ln_f'),
-    unembedding: c.tie_word_embeddings ? embedding : 'lm_head.weight',
+    ...head(embedding, c.tie_word_embeddings),
     unembeddingBias: 'lm_head.bias',
-    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
     renamings: [['transformer.', '']],
-    aliases: c.tie_word_embeddings ? { [embedding]: ['lm_head.weight'] } : {},
     ignored: /\.attn\.(bias|masked_bias|embed_positions)$/,
   }
 }

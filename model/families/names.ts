@@ -1,5 +1,5 @@
 /** Names of weights as torch's modules give them. */
-import type { LinearNames, NormNames } from '../architecture.ts'
+import type { Architecture, LinearNames, NormNames } from '../architecture.ts'
 
 /** A linear layer: `name.weight`, and `name.bias` unless it has none. */
 export const linear = (name: string, bias = true, layout: LinearNames['layout'] = 'out-in'): LinearNames => ({
@@ -16,3 +16,13 @@ export const norm = (name: string, bias = true): NormNames => ({
 
 /** A norm without weights. */
 export const bareNorm: NormNames = { gain: null, bias: null }
+
+/**
+ * The head that turns the last residual into logits: `lm_head.weight`, or when tied the embedding of that name. Files of a tied model
+ * may hold either of the two, or both.
+ */
+export const head = (embedding: string, tied: boolean): Pick<Architecture, 'unembedding' | 'tiedHead' | 'aliases'> => ({
+  unembedding: tied ? embedding : 'lm_head.weight',
+  tiedHead: tied ? 'lm_head.weight' : null,
+  aliases: tied ? { [embedding]: ['lm_head.weight'] } : {},
+})

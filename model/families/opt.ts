@@ -8,7 +8,7 @@ import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
 import { headsOf } from './heads.ts'
 import { any, type Harmless, only } from './known-keys.ts'
-import { bareNorm, linear, norm as normNames } from './names.ts'
+import { bareNorm, head, linear, norm as normNames } from './names.ts'
 
 const Config = Common.extend({
   hidden_size: z.int().min(1),
@@ -82,13 +82,11 @@ export function opt(config: unknown): Outline {
     },
     activation: c.activation_function,
     finalNorm: norm('model.decoder.final_layer_norm'),
-    unembedding: c.tie_word_embeddings ? embedding : 'lm_head.weight',
-    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
+    ...head(embedding, c.tie_word_embeddings),
     renamings: [
       ['model.', ''],
       ['model.decoder.', ''],
     ],
-    aliases: c.tie_word_embeddings ? { [embedding]: ['lm_head.weight'] } : {},
     ignored: /^(?!)/,
   }
 }

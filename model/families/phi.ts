@@ -8,7 +8,7 @@ import { ActivationName, readConfig } from './config.ts'
 import { Decoder, headDimOf } from './decoder.ts'
 import { headsOf } from './heads.ts'
 import { type Harmless, only } from './known-keys.ts'
-import { linear, norm } from './names.ts'
+import { head, linear, norm } from './names.ts'
 import { once } from './once.ts'
 import { contextOf, Rope, ropeOf, rotaryOf, rotatedOf } from './rope.ts'
 
@@ -70,11 +70,9 @@ export function phi(config: unknown): Outline {
     parallel: true,
     activation: c.hidden_act,
     finalNorm: norm('model.final_layernorm'),
-    unembedding: c.tie_word_embeddings ? embedding : 'lm_head.weight',
+    ...head(embedding, c.tie_word_embeddings),
     unembeddingBias: 'lm_head.bias',
-    tiedHead: c.tie_word_embeddings ? 'lm_head.weight' : null,
     renamings: [['model.', '']],
-    aliases: c.tie_word_embeddings ? { [embedding]: ['lm_head.weight'] } : {},
     ignored: /(^|\.)rotary_emb\.inv_freq$/,
   }
 }
