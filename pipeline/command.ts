@@ -26,7 +26,7 @@ export interface Outcome {
   readonly exitCode?: number
 }
 
-export interface CommandDefinition<S extends z.ZodObject = z.ZodObject> {
+export interface CommandDefinition<out S extends z.ZodObject = z.ZodObject> {
   /** What one types before the command's name; `pipeline` unless said. */
   readonly program?: string
   /** What it does, in a sentence or two. */
@@ -46,7 +46,7 @@ export interface CommandDefinition<S extends z.ZodObject = z.ZodObject> {
 
 /** Types a definition; nothing else. */
 export function defineCommand<S extends z.ZodObject>(definition: CommandDefinition<S>): CommandDefinition {
-  return definition as unknown as CommandDefinition
+  return definition
 }
 
 /** A command and what it is to work on, read from the command line. */
