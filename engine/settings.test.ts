@@ -23,6 +23,8 @@ test('settings that make no sense are refused with what to change', () => {
   expect(() => resolveSettings({})).toThrow(
     'The engine must be one of auto, tensorflow, tensorflow-gpu, wasm, but it is cuda.',
   )
+  vi.stubEnv('PIPELINE_ENGINE', 'webgpu')
+  expect(() => resolveSettings({})).toThrow('Node has none')
   for (const threads of [0, -1, 1.5, Number.NaN])
     expect(() => resolveSettings({ engine: 'wasm', threads })).toThrow('must be a whole number from 1 up')
 })

@@ -37,6 +37,10 @@ export interface EngineSettings {
 export function resolveSettings(options: EngineOptions): EngineSettings {
   const open = options.engine === undefined || options.engine === 'auto'
   const engine = open ? process.env.PIPELINE_ENGINE || 'auto' : options.engine
+  if (engine === 'webgpu')
+    throw new UserError('The engine cannot be webgpu: WebGPU is a part of browsers, and Node has none.', {
+      fix: 'Take tensorflow-gpu on an NVIDIA GPU, or tensorflow on a processor.',
+    })
   if (!engineChoices.includes(engine as EngineChoice))
     throw new UserError(`The engine must be one of ${engineChoices.join(', ')}, but it is ${engine}.`, {
       fix: open ? 'Change PIPELINE_ENGINE.' : 'Change --engine.',
