@@ -75,6 +75,15 @@ describe('charts', () => {
     expect(svg.match(/class="interval (pass|fail)"/g)).toEqual(['class="interval pass"', 'class="interval fail"'])
   })
 
+  test('show what screening left in question, where a training was screened', () => {
+    const record = { tokens: 1, loss: 1, fvu: 1, l0: 2, dead: 0 }
+    const title = 'what screening left in question'
+    expect(trainingCharts([record])).not.toContain(title)
+    const svg = trainingCharts([record, { ...record, tokens: 2, inQuestion: 0.0125 }])
+    expect(svg).toContain(title)
+    expect(svg).toContain('0.0125')
+  })
+
   test('thin long runs but keep their last record', () => {
     const records = Array.from({ length: 5000 }, (_, i) => ({ tokens: i, loss: 1 + i, fvu: 1, l0: 2, dead: 0 }))
     const svg = trainingCharts(records)

@@ -1,4 +1,4 @@
-/** The training part of the report: loss, sparsity and dead latents over the tokens seen, and densities at the end. */
+/** The training part of the report: loss, sparsity, dead latents and screening over the tokens seen, and densities at the end. */
 import { histogram, lineChart, type Series } from '../charts/charts.ts'
 
 /** A line of a run's metrics.jsonl. */
@@ -34,6 +34,19 @@ export function trainingCharts(records: readonly MetricsRecord[]): string {
       series('dead', 1),
     ]),
   ]
+  const screening = series('inQuestion')
+  if (screening.points.length > 0)
+    parts.push(
+      lineChart(
+        {
+          title: 'Of rows × latents, what screening left in question; 1 where the dense product was taken instead',
+          x: 'tokens seen',
+          y: 'share',
+        },
+        [screening],
+        { log: true },
+      ),
+    )
   if (measured.length > 0)
     parts.push(
       lineChart({ title: 'Loss of the model recovered', x: 'tokens seen', y: 'share, by ablation' }, [

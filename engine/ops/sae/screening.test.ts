@@ -5,7 +5,7 @@ import { type Tensor1D, type Tensor2D, tf } from '../../tf.ts'
 import { availableInstructions, opInstructions, setOpInstructions, setOpThreads } from '../native.ts'
 import { everyWay, opsTestable, startOps } from '../testing.ts'
 import { type TopKEncodeOptions, topKEncode } from './encode.ts'
-import type { Screened } from './screening.ts'
+import { type Screened, shareInQuestion } from './screening.ts'
 import { type Entries, thresholdEncode } from './threshold.ts'
 
 /** Instruction sets that have products of whole numbers. */
@@ -183,6 +183,28 @@ describe.skipIf(!opsTestable)('screening', () => {
     const made = topKEncode(x, weight, { k: 8, layout: 'out-in', screened: report => (told = report) })
     expect(told!.left).toBeGreaterThan(370)
     tf.dispose([x, weight, ...Object.values(made)])
+  })
+
+  test('leaves all to the dense kernel where latents become too alike, and the result stays that kernel’s', () => {
+    const [x, own, common] = [matrix([500, 64], 1), matrix([2048, 64], 2), matrix([1, 64], 3)]
+    everySet(name => {
+      const shares = [0, 0.9, 0.99, 0.999, 1].map(alike => {
+        const weight = tf.tidy(() => own.mul(1 - alike).add<Tensor2D>(common.mul(alike)))
+        let told: Screened | undefined
+        const screened = topKEncode(x, weight, { k: 8, layout: 'out-in', screened: report => (told = report) })
+        const dense = topKEncode(x, weight, { k: 8, layout: 'out-in', screening: 'off' })
+        expect(differing(screened.indices.dataSync(), dense.indices.dataSync()), `${alike}, ${name}`).toBe(0)
+        expect(differing(screened.values.dataSync(), dense.values.dataSync()), `${alike}, ${name}`).toBe(0)
+        tf.dispose([weight, ...Object.values(screened), ...Object.values(dense)])
+        return shareInQuestion(told!, 500, 2048)
+      })
+      // AVX-512 alone multiplies floats as fast, and is never screened unless that is forced.
+      if (name.startsWith('avx512,')) return expect(shares.every(share => share === undefined)).toBe(true)
+      expect(shares[0], name).toBeLessThan(0.1)
+      // All rows after the first, which show that it does not pay, are the dense kernel's.
+      for (const share of shares.slice(2)) expect(share, name).toBeGreaterThan(0.75)
+    })
+    tf.dispose([x, own, common])
   })
 
   test('is used where the instructions have products of whole numbers, and else every row is left', () => {
