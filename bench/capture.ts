@@ -5,15 +5,12 @@
  */
 import { z } from 'zod'
 import { defineBench, flags, type Teller } from './options.ts'
-import { startPeer } from './peers/peer.ts'
-import { machine, startWorker, type Timing, timeInTurns, type Worker } from './workers.ts'
+import { capturePeers, checkPeerNames, peerFlags, startPeers, tellPeers } from './peers/compare.ts'
+import { machine, startWorker, timeInTurns, type Worker } from './workers.ts'
 
 const Config = z.strictObject({
   ...flags,
-  peers: z
-    .string()
-    .optional()
-    .describe('A Python with torch and transformers: Hugging Face’s forward pass in float32 takes turns with ours'),
+  ...peerFlags(capturePeers, 'a forward pass in float32'),
 })
 
 export default defineBench({
@@ -25,14 +22,17 @@ export default defineBench({
   run: measure,
 })
 
-async function measure({ rounds, engine, precisions, peers }: z.output<typeof Config>, tell: Teller): Promise<void> {
+async function measure(config: z.output<typeof Config>, tell: Teller): Promise<void> {
+  const { rounds, engine, precisions } = config
+  checkPeerNames(config)
   const cases = precisions.flatMap(precision => waysOf(engine).map(ops => ({ precision, ops })))
   const module = new URL('./capture-worker.ts', import.meta.url)
   const workers: Worker[] = []
   try {
     for (const { precision, ops } of cases)
       workers.push(await startWorker(module, { BENCH_ENGINE: engine, BENCH_PRECISION: precision, PIPELINE_OPS: ops }))
-    if (peers) workers.push(await startPeer(peers, 'capture.py', engine))
+    const others = await startPeers(config, capturePeers, engine)
+    workers.push(...others)
     const timings = await timeInTurns(workers, rounds)
     for (const worker of workers) await worker.facts()
     tell.line(machine())
@@ -84,7 +84,11 @@ async function measure({ rounds, engine, precisions, peers }: z.output<typeof Co
       const { reads, bytes, ownOps } = await workers[0]!.facts()
       tell.line(`A forward pass reads ${reads} tensors (${bytes} bytes) back and calls ${ownOps} custom ops`)
     }
-    if (peers) await comparePeer(workers.at(-1)!, timings, cases, rounds, tell)
+    const compared = cases.map(({ precision, ops }, i) => ({
+      name: `${precision}, ${ops === 'on' ? 'with ops' : 'plain'}`,
+      timing: timings[i]!,
+    }))
+    await tellPeers('capture', others, timings.slice(cases.length), 16 * 128, compared, tell)
   } finally {
     for (const worker of workers) worker.stop()
   }
@@ -93,29 +97,4 @@ async function measure({ rounds, engine, precisions, peers }: z.output<typeof Co
 /** With the custom ops and without; on a GPU there are none, and a forward pass must call none and read nothing. */
 function waysOf(engine: string): readonly ('off' | 'on')[] {
   return engine === 'tensorflow-gpu' ? ['off'] : ['off', 'on']
-}
-
-/** The peer's figures, and how many times as fast as it each of our cases was in this run. Its timing is the last. */
-async function comparePeer(
-  peer: Worker,
-  timings: readonly Timing[],
-  cases: readonly { readonly precision: string; readonly ops: 'on' | 'off' }[],
-  rounds: number,
-  tell: Teller,
-): Promise<void> {
-  const tokens = 16 * 128
-  const { name, versions, instructions } = (await peer.facts()) as Record<string, string>
-  const { seconds, processorSeconds } = timings.at(-1)!
-  const figures = { tokensPerSecond: tokens / seconds, tokensPerCoreSecond: tokens / processorSeconds }
-  tell.line(
-    `${name} (${versions}, ${instructions}) in float32: ${figures.tokensPerSecond.toFixed(0)} tokens/s, ${figures.tokensPerCoreSecond.toFixed(0)} a core-second`,
-  )
-  const ratios = cases.map(({ precision, ops }, i) => ({
-    case: `${precision}, ${ops === 'on' ? 'with ops' : 'plain'}`,
-    toPeer: seconds / timings[i]!.seconds,
-    coreSecondsToPeer: processorSeconds / timings[i]!.processorSeconds,
-  }))
-  for (const { case: which, toPeer, coreSecondsToPeer } of ratios)
-    tell.line(`  ${which}: ${toPeer.toFixed(2)} times as fast, ${coreSecondsToPeer.toFixed(2)} a core-second`)
-  tell.result({ benchmark: 'capture', peer: name, versions, instructions, rounds, ...figures, ratios })
 }

@@ -8,9 +8,10 @@
  * `--tokens N` instead lets each fused case learn from so many rows, and says how fast it was at the start and at the end.
  */
 import { z } from 'zod'
+import { UserError } from '../core/errors.ts'
 import { architectureOf } from '../sae/architectures/index.ts'
 import { defineBench, flags, type Teller } from './options.ts'
-import { startPeer } from './peers/peer.ts'
+import { checkPeerNames, peerFlags, startPeers, tellPeers, trainPeers } from './peers/compare.ts'
 import { machine, startWorker, type Timing, timeInTurns, type Worker } from './workers.ts'
 
 const Config = z.strictObject({
@@ -32,10 +33,7 @@ const Config = z.strictObject({
     .min(1)
     .optional()
     .describe('Rows that each case learns from in one go, instead of being timed in turns'),
-  peers: z
-    .string()
-    .optional()
-    .describe('A Python with torch and eai-sparsify: sparsify’s step takes turns with TopK in float32'),
+  ...peerFlags(trainPeers, 'TopK in float32'),
 })
 type Config = z.output<typeof Config>
 
@@ -51,13 +49,6 @@ export default defineBench({
   run: measure,
 })
 
-/** One step of TopK by others: tokens a second in float32 and under bf16 autocast, as once measured. */
-const peers = [
-  ['SAELens 6.18', 1028, 1505],
-  ['dictionary_learning', 1226, 3217],
-  ['sparsify', 4428, 6244],
-] as const
-
 interface Case {
   readonly precision: string
   readonly architecture: string
@@ -67,6 +58,8 @@ interface Case {
 async function measure(options: Config, tell: Teller): Promise<void> {
   const { rounds, latents, precisions, dead, tokens, architectures } = options
   for (const name of architectures) architectureOf(name)
+  checkPeerNames(options)
+  if (options.peers) checkPeers(options)
   tell.line(machine())
   tell.line(`SAEs of width 768, ${latents} latents, L0 32, 4096 rows a step${dead > 0 ? `, ${100 * dead} % dead` : ''}`)
   const cases = precisions.flatMap(precision =>
@@ -81,10 +74,10 @@ async function measure(options: Config, tell: Teller): Promise<void> {
     const workers: Worker[] = []
     try {
       for (const step of steps) workers.push(await start({ precision, architecture, step }, options))
-      const peer = peerOf({ precision, architecture }, options)
-      if (peer) workers.push(await startPeer(peer, 'train.py', options.engine))
+      const own = [...workers]
+      const peers = await peersOf({ precision, architecture }, options)
+      workers.push(...peers)
       const timings = await timeInTurns(workers, rounds)
-      const own = workers.slice(0, steps.length)
       for (const worker of own) await worker.facts()
       for (const [i, worker] of own.entries()) {
         const facts = (await worker.facts()) as Record<string, number>
@@ -93,15 +86,21 @@ async function measure(options: Config, tell: Teller): Promise<void> {
         tell.result({ benchmark: 'train', ...each, latents, dead, rounds, ...figures })
         tell.line(line(each, figures))
       }
-      if (peer) await comparePeer(workers.at(-1)!, timings, steps, tell)
+      const compared = steps.map((step, i) => ({ name: `${step} step`, timing: timings[i]! }))
+      await tellPeers('train', peers, timings.slice(own.length), 4096, compared, tell)
     } finally {
       for (const worker of workers) worker.stop()
     }
   }
-  if (latents !== 16384) return
-  tell.line('TopK of other libraries at this size on a machine of the same kind, measured once and not in this run:')
-  for (const [name, float32, bf16] of peers)
-    tell.line(`  ${name.padEnd(20)} ${float32} tokens/s in float32, ${bf16} with bf16 autocast`)
+}
+
+/** Peers do the work of one case of one size, which must be among those that are timed. */
+function checkPeers({ latents, dead, tokens, architectures, precisions }: Config): void {
+  const there = architectures.includes('topk') && precisions.includes('float32')
+  if (there && latents === 16_384 && dead === 0 && tokens === undefined) return
+  throw new UserError('Peers take turns with TopK in float32 at 16,384 latents, which is not among the cases.', {
+    fix: 'Leave out --latents, --dead and --tokens, and have topk and float32 among the cases; or leave out --peers.',
+  })
 }
 
 /** Fused steps are made of ops for processors alone. */
@@ -110,30 +109,9 @@ function stepsOf({ engine, steps, tokens }: Config): readonly string[] {
   return tokens ? ['fused'] : steps
 }
 
-/** The Python whose sparsify takes turns with a case; it has the size of the default, in float32. */
-function peerOf({ precision, architecture }: Omit<Case, 'step'>, { peers, latents, dead }: Config): string | undefined {
-  return precision === 'float32' && architecture === 'topk' && latents === 16384 && dead === 0 ? peers : undefined
-}
-
-/** The peer's figures, and how many times as fast as it each of our steps was in this run. Its timing is the last. */
-async function comparePeer(
-  peer: Worker,
-  timings: readonly Timing[],
-  steps: readonly string[],
-  tell: Teller,
-): Promise<void> {
-  const { name, versions, instructions } = (await peer.facts()) as Record<string, string>
-  const { seconds, processorSeconds } = timings.at(-1)!
-  const tokensPerSecond = 4096 / seconds
-  const ratios = steps.map((step, i) => ({
-    step,
-    toPeer: seconds / timings[i]!.seconds,
-    coreSecondsToPeer: processorSeconds / timings[i]!.processorSeconds,
-  }))
-  tell.line(`${name} (${versions}, ${instructions}): ${tokensPerSecond.toFixed(0)} tokens/s`)
-  for (const { step, toPeer, coreSecondsToPeer } of ratios)
-    tell.line(`  ${step}: ${toPeer.toFixed(2)} times as fast, ${coreSecondsToPeer.toFixed(2)} a core-second`)
-  tell.result({ benchmark: 'train', peer: name, versions, instructions, tokensPerSecond, ratios })
+/** The peers that take turns with a case: they have the size of the default, in float32. */
+async function peersOf({ precision, architecture }: Omit<Case, 'step'>, options: Config): Promise<Worker[]> {
+  return precision === 'float32' && architecture === 'topk' ? startPeers(options, trainPeers, options.engine) : []
 }
 
 function start({ precision, architecture, step }: Case, { engine, latents, dead }: Config): Promise<Worker> {

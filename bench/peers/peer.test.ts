@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { checkPeerNames } from './compare.ts'
 import { peerBounds, startPeer } from './peer.ts'
 
 describe('a peer', () => {
@@ -12,12 +13,18 @@ describe('a peer', () => {
     })
   })
 
+  test('that is named without a Python to start it is refused', () => {
+    expect(() => checkPeerNames({ peerNames: ['sparsify'] })).toThrow('no Python is given to start them with')
+    expect(() => checkPeerNames({ peers: 'python3', peerNames: ['sparsify'] })).not.toThrow()
+    expect(() => checkPeerNames({})).not.toThrow()
+  })
+
   test('that cannot be started is told in a sentence', async () => {
-    await expect(startPeer('/nowhere/python', 'capture.py', 'tensorflow')).rejects.toThrow(
-      'The peer capture.py does not run with /nowhere/python: spawn /nowhere/python ENOENT.',
+    await expect(startPeer('/nowhere/python', 'capture_transformers.py', 'tensorflow')).rejects.toThrow(
+      'The peer capture_transformers.py does not run with /nowhere/python: spawn /nowhere/python ENOENT.',
     )
-    await expect(startPeer(process.execPath, 'capture.py', 'tensorflow')).rejects.toThrow(
-      'The peer capture.py does not run with',
+    await expect(startPeer(process.execPath, 'capture_transformers.py', 'tensorflow')).rejects.toThrow(
+      'The peer capture_transformers.py does not run with',
     )
   })
 })
