@@ -40,17 +40,23 @@ async function main(args: readonly string[]): Promise<number> {
     const run = async (config: Parameters<Bench['run']>[0]) => {
       // A missing engine is told before anything is prepared.
       decideEngine(resolveSettings({ engine: bench.engine }).engine)
-      await bench.run(config, json ? jsonTeller : textTeller)
-      return { text: '', json: undefined }
+      let exitCode = 0
+      const fail = (sentence: string) => {
+        exitCode = 2
+        if (json) console.error(sentence)
+        else console.log(sentence)
+      }
+      await bench.run(config, { ...(json ? jsonTeller : textTeller), fail })
+      return { text: '', json: undefined, exitCode }
     }
     const invocation = await readCommand(name, { ...bench, program, footer, run }, rest, width)
-    await invocation.run({
+    const { exitCode } = await invocation.run({
       progress: silent,
       signal: new AbortController().signal,
       now: () => new Date(),
       columns: width,
     })
-    return 0
+    return exitCode ?? 0
   } catch (error) {
     if (!(error instanceof TextAsked)) return complain(error, json, 'bench')
     await print(error.text)
@@ -58,8 +64,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-const textTeller: Teller = { line: text => console.log(text), result() {} }
-const jsonTeller: Teller = { line() {}, result: figures => console.log(visibleJson(figures)) }
+const textTeller: Omit<Teller, 'fail'> = { line: text => console.log(text), result() {} }
+const jsonTeller: Omit<Teller, 'fail'> = { line() {}, result: figures => console.log(visibleJson(figures)) }
 
 function unknownBench(name: string): UserError {
   const [best] = nearest(name, Object.keys(benches), 1)

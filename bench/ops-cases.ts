@@ -88,8 +88,12 @@ export const opCases: Readonly<Record<string, () => OpCase>> = {
   'linear-residual': () => linearCase(2048, 4 * width, width, { residual: matrix(2048, width) }),
   'linear-turned': () => linearCase(2048, width, width, { layout: 'out-in' }),
   'linear-1-row': () => linearCase(1, width, 4 * width),
+  'linear-4-rows': () => linearCase(4, width, 4 * width),
   'linear-16-rows': () => linearCase(16, width, 4 * width),
   'linear-128-rows': () => linearCase(128, width, 4 * width),
+  'linear-turned-1-row': () => linearCase(1, width, 4 * width, { layout: 'out-in' }),
+  'linear-turned-4-rows': () => linearCase(4, width, 4 * width, { layout: 'out-in' }),
+  'linear-turned-16-rows': () => linearCase(16, width, 4 * width, { layout: 'out-in' }),
   'linear-narrow': () => linearCase(4096, 64, 172),
   'top-k-encode': () =>
     both(topKEncode, plainTopKEncode, matrix(1024, width), matrix(width, 16384), {

@@ -9,10 +9,12 @@ export interface Teller {
   line(text: string): void
   /** The figures of one case, in units that their names tell. */
   result(figures: Readonly<Record<string, unknown>>): void
+  /** A gate that has failed, in a sentence: the benchmark ends with code 2. */
+  fail(sentence: string): void
 }
 
 /** A benchmark as the command line knows it. */
-export interface Bench<S extends z.ZodObject = z.ZodObject>
+export interface Bench<out S extends z.ZodObject = z.ZodObject>
   extends Pick<CommandDefinition<S>, 'about' | 'examples' | 'config'> {
   /** The engine that it measures. */
   readonly engine: EngineChoice
@@ -21,7 +23,7 @@ export interface Bench<S extends z.ZodObject = z.ZodObject>
 
 /** Types a benchmark; nothing else. */
 export function defineBench<S extends z.ZodObject>(bench: Bench<S>): Bench {
-  return bench as unknown as Bench
+  return bench
 }
 
 /** Flags that several benchmarks have. */

@@ -14,7 +14,7 @@ export interface Worker {
   /** One repetition. */
   time(): Promise<Timing>
   /** Figures of the case as a whole; rates are the best that it has measured so far, and it measures again when asked. */
-  facts(): Promise<Readonly<Record<string, number | string>>>
+  facts(): Promise<Readonly<Record<string, number | string | readonly number[]>>>
   stop(): void
 }
 
