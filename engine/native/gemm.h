@@ -17,13 +17,9 @@ constexpr int kTileRows = W == 16 ? 8 : 4;
 template <int W>
 constexpr int kPanel = 3 * W;
 
-/**
- * c (+)= a b over `depth`; c is a tile of kTileRows rows, kPanel apart. `first` starts from zero. Rows of b are `stride` apart:
- * it may be part of a matrix that lies in memory as it is, and is then asked for ahead.
- */
+/** c (+)= a b over `depth`; c is a tile of kTileRows rows, kPanel apart. `first` starts from zero. */
 template <int W>
-PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth, float* c, bool first,
-                                  int64_t stride = kPanel<W>) {
+PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth, float* c, bool first) {
   constexpr int R = kTileRows<W>;
   F<W> sums[R][3];
 #pragma GCC unroll 8
@@ -32,9 +28,8 @@ PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth,
     for (int v = 0; v < 3; v++) sums[r][v] = first ? F<W>{} : load<W>(c + r * kPanel<W> + v * W);
   for (int64_t d = 0; d < depth; d++) {
     F<W> columns[3];
-    if (stride != kPanel<W>) __builtin_prefetch(b + (d + 24) * stride);
 #pragma GCC unroll 3
-    for (int v = 0; v < 3; v++) columns[v] = load<W>(b + d * stride + v * W);
+    for (int v = 0; v < 3; v++) columns[v] = load<W>(b + d * kPanel<W> + v * W);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
       const F<W> value = splatFrom<W>(a + d * R + r);
@@ -81,6 +76,10 @@ PIPELINE_INLINE void packTiles(const float* x, int64_t stride, int64_t rows, int
     turnRows(x + row * stride, stride, rows - row, R, depth, packed + row * depth, R);
 }
 
+/** Depth of a panel that stays in the first cache, found by trial. */
+template <int W>
+constexpr int64_t kDepth = W == 16 ? 192 : 256;
+
 /** A weight [depth, columns], or [columns, depth] when transposed. */
 struct WeightView {
   const float* weight;
@@ -104,16 +103,35 @@ PIPELINE_INLINE void packPart(const WeightView& view, int64_t column, int64_t fr
   }
 }
 
+/**
+ * Packs the part [from, to) of the depth of `count` panels from `column` on, kDepth rows of B apart. Of a weight that is read along its
+ * rows all panels' columns are taken at once, and asked for ahead: such rows lie on pages of their own.
+ */
+template <int W>
+PIPELINE_INLINE void packParts(const WeightView& view, int64_t column, int64_t count, int64_t from, int64_t to, float* packed) {
+  constexpr int64_t P = kPanel<W>, ahead = 4;
+  if (view.transposed || column + count * P > view.columns) {
+    for (int64_t i = 0; i < count; i++) packPart<W>(view, column + i * P, from, to, packed + i * P * kDepth<W>);
+    return;
+  }
+  for (int64_t d = from; d < to; d++) {
+    const float* const row = view.weight + d * view.columns + column;
+    for (int64_t i = 0; i < count; i++)
+#pragma GCC unroll 3
+      for (int v = 0; v < 3; v++) {
+        const float* const at = row + i * P + v * W;
+        __builtin_prefetch(at + ahead * view.columns);
+        store<W>(packed + (i * kDepth<W> + d - from) * P + v * W, load<W>(at));
+      }
+  }
+}
+
 /** Packs columns [column, column + panel) of a weight [depth, columns], or [columns, depth] when transposed, as B. */
 template <int W>
 PIPELINE_INLINE void packPanel(const float* weight, int64_t depth, int64_t columns, bool transposed, int64_t column,
                                float* packed) {
   packPart<W>(WeightView{weight, depth, columns, transposed}, column, 0, depth, packed);
 }
-
-/** Depth of a panel that stays in the first cache, found by trial. */
-template <int W>
-constexpr int64_t kDepth = W == 16 ? 192 : 256;
 
 /** Depth at a time of a group's rows, and the panels that are begun together where there is more of it, found by trial. */
 constexpr int64_t kFloatStretch = 1024, kFloatPanels = 32;

@@ -2,12 +2,13 @@
  * A linear layer in float32: y = after(x W + bias), where `after` is nothing, a GELU, or the sum with a residual. Weights are
  * packed anew in each call, a slab of columns at a time, so that no second copy of a model is kept; each thread packs the
  * activations of its own rows. Where the rows are few, threads share the columns instead, and weights are packed in cache and read
- * from memory once. Both sum in the same order, so that a row's result does not depend on how many come with it.
+ * from memory once, or not packed at all (gemm_few.h). All sum in the same order, so that a row's result does not depend on how
+ * many come with it.
  */
 #include <algorithm>
 
 #include "gelu.h"
-#include "gemm.h"
+#include "gemm_few.h"
 #include "op.h"
 #include "packed.h"
 #include "threads.h"
@@ -40,15 +41,15 @@ PIPELINE_INLINE void packPanels(const LinearArgs& args, int64_t begin, int64_t e
 }
 PIPELINE_KERNEL(pack, packPanels, LinearArgs)
 
+/** What follows the sums of some rows and columns, which lie in c in rows `stride` apart, in vectors that need not be whole. */
 template <int W>
-PIPELINE_INLINE void finishTile(const LinearArgs& args, const float* c, int64_t row0, int64_t column) {
-  const int64_t rows = std::min<int64_t>(kTileRows<W>, args.rows - row0);
+PIPELINE_INLINE void finishSums(const LinearArgs& args, const float* c, int64_t stride, int64_t row0, int64_t rows, int64_t column,
+                                int64_t width) {
   for (int64_t row = 0; row < rows; row++)
-    for (int v = 0; v < 3; v++) {
-      const int64_t first = column + v * W, left = args.outputs - first;
-      if (left <= 0) break;
+    for (int64_t i = 0; i < width; i += W) {
+      const int64_t first = column + i, left = args.outputs - first;
       const int64_t at = (row0 + row) * args.outputs + first;
-      F<W> value = load<W>(c + row * kPanel<W> + v * W);
+      F<W> value = load<W>(c + row * stride + i);
       if (args.bias) value += left >= W ? load<W>(args.bias + first) : loadPart<W>(args.bias + first, left);
       if (args.after == kGeluErf) value = geluErf<W>(value);
       if (args.after == kGeluTanh) value = geluTanh<W>(value);
@@ -56,6 +57,12 @@ PIPELINE_INLINE void finishTile(const LinearArgs& args, const float* c, int64_t 
       if (left >= W) store<W>(args.y + at, value);
       else storePart<W>(args.y + at, value, left);
     }
+}
+
+template <int W>
+PIPELINE_INLINE void finishTile(const LinearArgs& args, const float* c, int64_t row0, int64_t column) {
+  finishSums<W>(args, c, kPanel<W>, row0, std::min<int64_t>(kTileRows<W>, args.rows - row0), column,
+                std::min<int64_t>(kPanel<W>, args.outputs - column));
 }
 
 /** What `multiplyGroup` calls for each finished tile of a group of rows. */
@@ -106,18 +113,9 @@ PIPELINE_INLINE void multiplyFewRows(const LinearArgs& args, int64_t begin, int6
   float* const c = b + kTogether * kPanel<W> * kDepth<W>;
   for (int64_t piece = begin; piece < end; piece++) {
     const int64_t first = piece * kTogether, count = std::min(kTogether, panels - first);
-    // A single tile would read what is packed once: it may as well read the weight, as far as panels are whole.
-    if (tiles == 1 && !args.transposed && (first + count) * kPanel<W> <= args.outputs) {
-      for (int64_t i = first; i < first + count; i++) {
-        multiplyTile<W>(args.slab, args.weight + i * kPanel<W>, args.inputs, c, true, args.outputs);
-        finishTile<W>(args, c, 0, i * kPanel<W>);
-      }
-      continue;
-    }
     for (int64_t from = 0; from < args.inputs; from += kDepth<W>) {
       const int64_t to = std::min(args.inputs, from + kDepth<W>);
-      for (int64_t i = 0; i < count; i++)
-        packPart<W>(view, (first + i) * kPanel<W>, from, to, b + i * kPanel<W> * kDepth<W>);
+      packParts<W>(view, first * kPanel<W>, count, from, to, b);
       for (int64_t i = 0; i < count; i++)
         for (int64_t tile = 0; tile < tiles; tile++) {
           float* const sums = c + (i * tiles + tile) * R * kPanel<W>;
@@ -128,6 +126,26 @@ PIPELINE_INLINE void multiplyFewRows(const LinearArgs& args, int64_t begin, int6
   }
 }
 PIPELINE_KERNEL(multiplyFew, multiplyFewRows, LinearArgs)
+
+/** One to four rows with the weight as it lies, in strips of `columns` columns. */
+template <int W>
+PIPELINE_INLINE void multiplyStrips(const LinearArgs& args, int64_t begin, int64_t end) {
+  const WeightView view{args.weight, args.inputs, args.outputs, args.transposed};
+  const int64_t apart = args.columns + W;
+  float* const c = scratch(kFewestRows * apart);
+  for (int64_t strip = begin; strip < end; strip++) {
+    const int64_t column = strip * args.columns, width = std::min(args.columns, args.outputs - column);
+    multiplyFewest<W>(args.x, args.rows, view, column, width, c, apart);
+    finishSums<W>(args, c, apart, 0, args.rows, column, width);
+  }
+}
+PIPELINE_KERNEL(multiplyFewest, multiplyStrips, LinearArgs)
+
+/** Columns of a strip: long stretches of the weight's rows, yet some strips for each thread. */
+int64_t stripColumns(int64_t outputs) {
+  const int64_t share = (outputs / (4 * threadCount()) + 31) / 32 * 32;
+  return std::min<int64_t>(512, std::max<int64_t>(64, share));
+}
 
 struct LinearFloat {
   bool transposed;
@@ -159,6 +177,12 @@ struct LinearFloat {
     LinearArgs args{x.floats(), weight.floats(), bias.size() ? bias.floats() : nullptr,
                     residual.size() ? residual.floats() : nullptr, y.floats(), nullptr,
                     rows, inputs, outputs, groupRows, 0, 0, transposed, after};
+    if (rows <= kFewestRows) {
+      args.columns = stripColumns(outputs);
+      parallel((outputs + args.columns - 1) / args.columns, 1,
+               [&](int64_t begin, int64_t end) { multiplyFewest(args, begin, end); });
+      return;
+    }
     if (rows <= kFewRows) {
       const int64_t tile = tileRows(), pieces = (outputs + kTogether * panel - 1) / (kTogether * panel);
       args.slab = sharedScratch((rows + tile - 1) / tile * tile * inputs);

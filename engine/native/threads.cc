@@ -1,4 +1,7 @@
-/** The pool: pieces are taken from one counter; idle threads spin for some microseconds, then sleep. */
+/**
+ * The pool: pieces are taken from one counter; idle threads spin for some microseconds, then sleep. A call waits for threads that
+ * have begun to help, never for one to wake: on a busy machine that may take as long as the work.
+ */
 #include "threads.h"
 
 #include <atomic>
@@ -77,12 +80,16 @@ class Pool {
       job_ = job;
       next_.store(0, std::memory_order_relaxed);
       helpers_ = static_cast<int>(helpers);
-      pending_.store(helpers_, std::memory_order_relaxed);
+      open_ = true;
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
     take(job);
-    while (pending_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      open_ = false;
+    }
+    while (helping_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
   }
 
  private:
@@ -108,11 +115,12 @@ class Pool {
         std::unique_lock<std::mutex> lock(mutex_);
         wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
         seen = generation_.load(std::memory_order_relaxed);
-        if (index >= helpers_) continue;
+        if (!open_ || index >= helpers_) continue;
         job = job_;
+        helping_.fetch_add(1, std::memory_order_relaxed);
       }
       take(job);
-      pending_.fetch_sub(1, std::memory_order_release);
+      helping_.fetch_sub(1, std::memory_order_release);
     }
   }
 
@@ -123,8 +131,10 @@ class Pool {
   std::atomic<int> target_{1};
   std::atomic<uint64_t> generation_{0};
   std::atomic<int64_t> next_{0};
-  std::atomic<int> pending_{0};
+  std::atomic<int> helping_{0};
+  // Below the mutex: how many threads may help with the job, and whether it still has pieces to take.
   int helpers_ = 0;
+  bool open_ = false;
   Job job_;
   static thread_local bool inside_;
 };

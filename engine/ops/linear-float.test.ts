@@ -57,20 +57,23 @@ describe.skipIf(!opsTestable)('a linear layer in float32', () => {
   test('a row gives the same bits however many come with it', () => {
     const [x, weight] = [
       tf.randomNormal([400, 300], 0, 1, 'float32', 1),
-      tf.randomNormal([300, 70], 0, 1, 'float32', 2),
+      tf.randomNormal([300, 150], 0, 1, 'float32', 2),
     ]
+    const turned = weight.transpose()
     everyWay(name => {
       if (name.startsWith('plain')) return
       const all = linear(x, weight, { layout: 'in-out' })
-      for (const rows of [1, 3, 191, 192, 193]) {
+      for (const rows of [1, 2, 3, 4, 5, 191, 192, 193]) {
         const some = x.slice(0, rows)
-        const [few, same] = [linear(some, weight, { layout: 'in-out' }), all.slice(0, rows)]
+        const same = all.slice(0, rows)
+        const [few, other] = [linear(some, weight, { layout: 'in-out' }), linear(some, turned, { layout: 'out-in' })]
         expect(largestDifference(few, same), `${name}, ${rows} rows`).toBe(0)
-        tf.dispose([some, few, same])
+        expect(largestDifference(other, same), `${name}, ${rows} rows, turned`).toBe(0)
+        tf.dispose([some, few, other, same])
       }
       all.dispose()
     })
-    tf.dispose([x, weight])
+    tf.dispose([x, weight, turned])
   })
 
   test('keeps the axes before the last, and no rows give no rows', () => {
