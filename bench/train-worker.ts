@@ -10,47 +10,13 @@ import { fusedStepper } from '../sae/step/fused/index.ts'
 import { Stepper, type StepSettings } from '../sae/step/step.ts'
 import { TrainingSettings } from '../sae/training/settings.ts'
 import { bandwidth, matmulRate } from './rates.ts'
+import { batchesOf } from './rows.ts'
 import { bestRate, serve } from './workers.ts'
 
 const [rows, width, k, batches] = [4096, 768, 32, 4]
 const { BENCH_ENGINE, BENCH_PRECISION, BENCH_STEP, BENCH_ARCHITECTURE, BENCH_LATENTS, BENCH_DEAD } =
   process.env as Record<string, string>
 const latents = Number(BENCH_LATENTS)
-
-/**
- * Batches whose rows are sums of k of the dictionary's own directions, by Zipf's law with the first latents the commonest and
- * with sizes of 1 to 3: to these weights they are what real rows are to a trained SAE, with about k latents above 1.5.
- */
-function batchesOf(wDec: Tensor2D): Tensor2D[] {
-  const random = new Random(2, 'rows')
-  const sums = new Float64Array(latents)
-  for (let i = 0, sum = 0; i < latents; i++) sums[i] = sum += 1 / (i + 30)
-  const place = (at: number) => {
-    let [low, high] = [0, latents - 1]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (sums[middle]! < at) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-  return Array.from({ length: batches }, () => {
-    const chosen = Int32Array.from({ length: rows * k }, () => place(random.uniform() * sums[latents - 1]!))
-    const sizes = Float32Array.from(chosen, () => 1 + 2 * random.uniform())
-    const parts: Tensor2D[] = []
-    for (let row = 0; row < rows; row += 256)
-      parts.push(
-        tf.tidy(() => {
-          const some = (from: Int32Array | Float32Array) => from.slice(row * k, (row + 256) * k)
-          const directions = wDec.gather(tf.tensor1d(some(chosen) as Int32Array, 'int32')).reshape([256, k, width])
-          return directions.mul(tf.tensor3d(some(sizes) as Float32Array, [256, k, 1])).sum(1) as Tensor2D
-        }),
-      )
-    const batch: Tensor2D = tf.concat(parts, 0)
-    tf.dispose(parts)
-    return batch
-  })
-}
 
 /** What makes a fresh SAE of these rows as sparse as a trained one: latents begin at 1.5. */
 function sparse(name: string, params: Params): Params {
@@ -74,7 +40,7 @@ await serve(async () => {
   const resolved = TrainingSettings.parse({ ...architecture.training, learningRate: 1e-5, decoderNorm: 'unit' })
   const settings = { ...resolved, deadAfterTokens: 2 ** 30 } as unknown as StepSettings
   const params = sparse(architecture.name, architecture.init(shape, config, new Random(1)))
-  const inputs = batchesOf(params.wDec as Tensor2D)
+  const inputs = batchesOf(params.wDec as Tensor2D, { rows, k, batches })
   const Fused = BENCH_STEP === 'fused' ? fusedStepper(architecture, config, settings) : undefined
   if (BENCH_STEP === 'fused' && !Fused)
     throw new UserError(`There is no fused step for ${architecture.name}.`, {
