@@ -84,7 +84,7 @@ const rooms: Readonly<Record<string, Room>> = {
   pipeline: {
     imports: everything,
     order: [
-      ...['stages', 'toyworld', 'flags.ts', 'help.ts', 'command.ts'],
+      ...['stages', 'playground', 'toyworld', 'flags.ts', 'help.ts', 'command.ts'],
       ...['terminal.ts', 'interrupt.ts', 'commands', 'main.ts', 'cli.ts'],
     ],
   },

@@ -2036,14 +2036,14 @@ export interface Api {
       site: string
       tokens: PlayToken[]
       position: number
-      edits: {
+      edits: ({
         latent: number
-        unit: number
+        unit: number | null
         unitFrom: string
         positions: number[]
         before: number[]
         after: number[]
-      }[]
+      })[]
       base: {
         next: Next[]
         metric: number | null

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { defineCommand } from '../command.ts'
-import { openStore, StoreConfig } from '../stages/common.ts'
+import { openStore, ProcessConfig, StoreConfig } from '../stages/common.ts'
 import { packageVersion } from '../stages/version.ts'
 
 /** Hosts that only this machine reaches. */
@@ -10,7 +10,7 @@ const ownHosts = ['127.0.0.1', 'localhost', '::1']
 
 export default defineCommand({
   about:
-    'Serves the runs of the store on this machine, as pages and as an API that other programs read (GET /api/openapi.json describes it). It reads files and writes none. It ends with Ctrl-C.',
+    'Serves the runs of the store on this machine, as pages and as an API that other programs read (GET /api/openapi.json describes it). It writes nothing; what is computed for the playground runs in a process of its own, which is started when it is first asked. It ends with Ctrl-C.',
   examples: ['pipeline serve', 'pipeline serve --port 4040 --json'],
   config: z.strictObject({
     port: z.int().min(0).max(65_535).optional().describe('Port (default: 4040, or any free one where that is taken)'),
@@ -20,6 +20,11 @@ export default defineCommand({
       .min(16)
       .optional()
       .describe('What one must know to ask, at least 16 characters (default: a random one, printed at the start)'),
+    compute: z
+      .enum(['playground', 'none'])
+      .default('playground')
+      .describe('Whether it computes: features on a text, edits, neighbours, comparisons; none only reads'),
+    ...ProcessConfig,
     ...StoreConfig,
   }),
   async run(config, { signal, progress }) {
@@ -28,7 +33,13 @@ export default defineCommand({
         fix: 'Give a token of your own, or leave --host out.',
       })
     const { listen } = await import('../../dashboard/server/listen.ts')
+    const { playgroundCompute } = await import('../playground/compute.ts')
     const store = openStore(config)
+    const { engine, precision, threads } = config
+    const compute =
+      config.compute === 'none'
+        ? undefined
+        : playgroundCompute({ directory: store.directory, engine: { engine, precision, threads } })
     const serving = await listen({
       directory: store.directory,
       version: packageVersion(),
@@ -36,6 +47,7 @@ export default defineCommand({
       port: config.port ?? 4040,
       exactly: config.port !== undefined,
       token: config.token,
+      compute,
       signal,
       onBug: error => progress.note(error instanceof Error ? (error.stack ?? error.message) : String(error)),
     })
@@ -43,6 +55,7 @@ export default defineCommand({
     if (!ownHosts.includes(config.host))
       progress.note('It can be reached from other machines by all who know the token.')
     await serving.closed
+    await compute?.close()
     return { text: 'Stopped.', json: { port: serving.port } }
   },
 })

@@ -135,11 +135,11 @@ export const play = computes({
     site: z.string(),
     tokens: z.array(PlayToken),
     position: z.int(),
-    /** What each edit did: its m and where that is from, and the edited positions with f and f′. */
+    /** What each edit did: its m (null where no label run tells it) and where that is from, and the edited positions with f and f′. */
     edits: z.array(
       z.strictObject({
         latent: z.int(),
-        unit: z.number(),
+        unit: number,
         unitFrom: z.string(),
         positions: z.array(z.int()),
         before: z.array(z.number()),
