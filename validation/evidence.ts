@@ -12,6 +12,7 @@ import { Tier, TierFound } from './contracts/tier.ts'
 export const effectsSchema = 3
 
 export { Claim, Claims, ClaimsSource } from './contracts/claim.ts'
+export { flagsOf } from './contracts/flags.ts'
 export { Tier, tierNames } from './contracts/tier.ts'
 
 /** What each metric means; the names are used throughout. */

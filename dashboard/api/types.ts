@@ -888,6 +888,60 @@ export interface FeatureEvidence {
       })[]
       agree: boolean | null
     } | null | undefined
+    negatives?: {
+      positives: number
+      all: number | null
+      sameToken: {
+        tokens: number
+        documents: number
+        auroc: number | null
+        low: number | null
+        high: number | null
+        share: number | null
+        told: boolean | null
+      }
+      nearest: {
+        tokens: number
+        documents: number
+        auroc: number | null
+        low: number | null
+        high: number | null
+        share: number | null
+        told: boolean | null
+      }
+      told: boolean | null
+    } | null | undefined
+    output?: {
+      documents: number
+      strength: number
+      outputScore: {
+        effect: {
+          documents: number
+          mean: number | null
+          low: number | null
+          high: number | null
+          interval: 'none' | 't'
+          dz: number | null
+          g: number | null
+          p: number | null
+        }
+        p: number | null
+      }
+      confidenceShift: {
+        effect: {
+          documents: number
+          mean: number | null
+          low: number | null
+          high: number | null
+          interval: 'none' | 't'
+          dz: number | null
+          g: number | null
+          p: number | null
+        }
+        p: number | null
+      }
+      inputScore: number | null
+    } | null | undefined
     transfer?: {
       intervention: 'ablate' | 'steer'
       effect: {

@@ -43,6 +43,16 @@ describe('the card of a claim', () => {
   })
 })
 
+test('a verdict that passes shows what studies found against it', () => {
+  const studies = { dormant: { dormant: true }, negatives: { told: false } } as unknown as FeatureEvidence['studies']
+  const html = claimCard({ feature: featureOf({ studies }), name: 'latent 3', curve: '' })
+  const head = html.slice(0, html.indexOf('</header>'))
+  expect(head).toContain(
+    'but by a pathway that text does not take; does not tell the concept from what is most like it',
+  )
+  expect(claimCard({ feature: featureOf(), name: 'latent 3', curve: '' })).not.toContain('class="warning"')
+})
+
 test('that the SAE is not ahead of its baselines stands before every verdict', () => {
   const evidence: Evidence = {
     ...evidenceOf([{ feature: 3 }]),

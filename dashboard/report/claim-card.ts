@@ -1,5 +1,5 @@
 /** A tested feature on the page: its verdict in a sentence, the effect with each control beneath, curve, strata, what would change it. */
-import type { FeatureEvidence } from '../../validation/evidence.ts'
+import { type FeatureEvidence, flagsOf } from '../../validation/evidence.ts'
 import { type Estimate, forestPlot } from '../charts/charts.ts'
 import { short } from '../charts/scale.ts'
 import { escapeHtml, shown } from '../html.ts'
@@ -33,7 +33,7 @@ export function claimCard({ feature, name, id, curve }: Card): string {
   const reasons = [`Causal: ${causal.reason}`, ...(selectivity ? [`selectivity: ${selectivity.reason}`] : [])]
   const more = feature.reasons.slice(reasons.length)
   return `<article class="claim"${id === undefined ? '' : ` id="${escapeHtml(id)}"`}>
-<header><h3>${shown(name)}</h3>${pill(feature.verdict)} <span class="tier">${shown(tier.tier)}</span></header>
+<header><h3>${shown(name)}</h3>${pill(feature.verdict)} <span class="tier">${shown(tier.tier)}</span>${flagsHtml(feature)}</header>
 <p>${verdictSentence(feature)}</p>
 <p class="soft">${shown([...reasons, ...more].join('. '), 1000)}.</p>
 ${controlTable(feature)}
@@ -47,6 +47,12 @@ ${changesHtml(feature)}
 ${strataTable(feature)}
 </details>
 </article>`
+}
+
+/** What studies found that the verdict does not show. */
+function flagsHtml({ studies }: FeatureEvidence): string {
+  const flags = flagsOf(studies)
+  return flags.length === 0 ? '' : ` <span class="warning">but ${shown(flags.join('; '), 300)}</span>`
 }
 
 const primaryOf = (feature: FeatureEvidence) => feature[feature.claim.primary]

@@ -10,6 +10,8 @@ import { Halves } from './halves.ts'
 import { Heterogeneity } from './heterogeneity.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
+import { HardNegatives } from './negatives.ts'
+import { OutputFound } from './output.ts'
 import { Robustness } from './robustness.ts'
 import { SetsFound } from './sets.ts'
 import { Siblings } from './siblings.ts'
@@ -28,6 +30,8 @@ export const LatentFindings = z
     heterogeneity: Heterogeneity.nullable(),
     interchange: InterchangeFound.nullable(),
     interventions: InterventionsFound.nullable(),
+    negatives: HardNegatives.nullable(),
+    output: OutputFound.nullable(),
     transfer: Transfer.nullable(),
     robustness: Robustness.nullable(),
     sets: SetsFound.nullable(),

@@ -2,7 +2,7 @@
 
 import type { Gate } from '../../core/gate.ts'
 import { visible } from '../../core/visible.ts'
-import type { Evidence, FeatureEvidence } from '../evidence.ts'
+import { type Evidence, type FeatureEvidence, flagsOf } from '../evidence.ts'
 import type { Standing } from './ledger.ts'
 
 /** What is told: evidence, the gates it was held to, and verdicts among all runs in the order of its features. */
@@ -74,7 +74,7 @@ export function markdownText({ run, evidence, gates, standings }: Told): string 
     return row([
       String(claim.feature),
       cell(claim.concept ?? 'what follows it'),
-      cell(standings[i]?.standing ?? feature.verdict),
+      cell([standings[i]?.standing ?? feature.verdict, ...flagsOf(feature.studies)].join(', but ')),
       cell(tier.tier),
       `${number(effect?.mean)}${effect?.low == null ? '' : ` (${number(effect.low)} to ${number(effect.high)})`}`,
       String(effect?.documents ?? 0),

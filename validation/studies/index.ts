@@ -9,6 +9,8 @@ import { halves } from './halves.ts'
 import { heterogeneity } from './heterogeneity.ts'
 import { interchange } from './interchange.ts'
 import { interventions } from './interventions.ts'
+import { negatives } from './negatives.ts'
+import { output } from './output.ts'
 import { robustness } from './robustness.ts'
 import { sets } from './sets.ts'
 import { siblings } from './siblings.ts'
@@ -24,6 +26,8 @@ export const latentStudies: readonly LatentStudy[] = [
   heterogeneity,
   interchange,
   interventions,
+  negatives,
+  output,
   robustness,
   sets,
   siblings,
