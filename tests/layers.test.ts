@@ -63,7 +63,7 @@ const rooms: Readonly<Record<string, Room>> = {
       ],
       ...['inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
-      ...['test-latents.ts', 'supervised', 'baselines', 'studies', 'judge.ts', 'recompute.ts', 'bundle.ts'],
+      ...['test-latents.ts', 'supervised', 'measures', 'baselines', 'studies', 'judge.ts', 'recompute.ts', 'bundle.ts'],
       ...['validate.ts', 'proof'],
     ],
   },

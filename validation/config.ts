@@ -147,6 +147,26 @@ export const ValidateConfig = z.strictObject({
     })
     .prefault({})
     .describe('SAEs that learned less, or nothing, put to the same test'),
+  measures: z
+    .strictObject({
+      repeats: z
+        .int()
+        .min(3)
+        .default(5)
+        .describe('Repetitions of each measure, by which the smallest reliable difference is given'),
+      concepts: z
+        .int()
+        .min(1)
+        .default(16)
+        .describe('Concepts that probing and absorption look at, by lot where there are more'),
+      ravel: z
+        .string()
+        .optional()
+        .describe('Folder of RAVEL whose entities the model is asked about (default: those of toyworld)'),
+      entities: z.string().default('city').describe('Which kind of entities of that folder'),
+    })
+    .prefault({})
+    .describe('Measures of the SAE as a whole: the studies probing, absorption and ravel'),
   studies: z
     .union([z.enum(['auto', 'all']), z.array(z.enum(studyNames))])
     .default('auto')

@@ -153,9 +153,11 @@ function metricOf({ claim, verdict, causal, selectivity, ablate, steer }: Featur
 
 /** The settings that the numbers depend on; paths stay in the run's manifest. */
 function settingsOf(config: ValidateConfig, fields: readonly string[]): Record<string, unknown> {
-  const { sae: _, model: __, dataset: ___, claimsFile: ____, siblings: _____, outOfDistribution, ...settings } = config
+  const { sae: _, model: __, dataset: ___, claimsFile: ____, siblings: _____, ...rest } = config
+  const { outOfDistribution, measures, ...settings } = rest
   const { dataset: ______, ...heldOut } = outOfDistribution
-  return { ...settings, outOfDistribution: heldOut, robustness: [...fields] }
+  const { ravel: _______, ...repeated } = measures
+  return { ...settings, outOfDistribution: heldOut, measures: repeated, robustness: [...fields] }
 }
 
 function summaryOf(features: readonly FeatureEvidence[], reconstruction: ReconstructionFound): ValidateSummary {

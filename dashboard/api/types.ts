@@ -1830,6 +1830,90 @@ export interface Api {
             ahead: 'yes' | 'no' | 'undecided'
           })[]
         } | null | undefined
+        absorption?: {
+          repeats: number
+          full: {
+            mean: number
+            smallestReliableDifference: number | null
+          }
+          fraction: {
+            mean: number
+            smallestReliableDifference: number | null
+          }
+          splits: {
+            mean: number
+            smallestReliableDifference: number | null
+          }
+          mainF1: {
+            mean: number
+            smallestReliableDifference: number | null
+          }
+          concepts: {
+            concept: string
+            probeF1: number
+            full: number
+            fraction: number
+            splits: number
+            mainF1: number
+            told: number
+            absorbers: number[]
+          }[]
+        } | null | undefined
+        probing?: {
+          repeats: number
+          values: {
+            accuracy: number
+            smallestReliableDifference: number | null
+          }
+          latents: ({
+            k: number
+            accuracy: number
+            smallestReliableDifference: number | null
+            share: number | null
+          })[]
+          concepts: ({
+            concept: string
+            level: 'token' | 'window'
+            values: number
+            latents: {
+              k: number
+              accuracy: number
+            }[]
+          })[]
+        } | null | undefined
+        ravel?: {
+          repeats: number
+          entities: number
+          cause: {
+            mean: number
+            smallestReliableDifference: number | null
+          }
+          isolation: {
+            mean: number
+            smallestReliableDifference: number | null
+          }
+          score: {
+            mean: number
+            smallestReliableDifference: number | null
+          }
+          attributes: {
+            attribute: string
+            latents: number
+            cause: number
+            isolation: number
+            score: number
+          }[]
+          all: {
+            cause: number
+            isolation: number
+            score: number
+          }
+          values: {
+            cause: number
+            isolation: number
+            score: number
+          }
+        } | null | undefined
       }
     }
     events: never

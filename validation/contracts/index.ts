@@ -10,6 +10,7 @@ import { Halves } from './halves.ts'
 import { Heterogeneity } from './heterogeneity.ts'
 import { InterchangeFound } from './interchange.ts'
 import { InterventionsFound } from './interventions.ts'
+import { AbsorptionFound, ProbingFound, RavelFound } from './measures.ts'
 import { HardNegatives } from './negatives.ts'
 import { OutputFound } from './output.ts'
 import { Robustness } from './robustness.ts'
@@ -41,7 +42,14 @@ export const LatentFindings = z
   .partial()
 export type LatentFindings = z.infer<typeof LatentFindings>
 
-export const SaeFindings = z.strictObject({ baselines: BaselinesFindings.nullable() }).partial()
+export const SaeFindings = z
+  .strictObject({
+    baselines: BaselinesFindings.nullable(),
+    absorption: AbsorptionFound.nullable(),
+    probing: ProbingFound.nullable(),
+    ravel: RavelFound.nullable(),
+  })
+  .partial()
 export type SaeFindings = z.infer<typeof SaeFindings>
 
 /** Every study that settings may name. */

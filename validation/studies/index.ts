@@ -1,4 +1,7 @@
 /** The studies, by name. Each has its evidence in contracts/index.ts under the same name. */
+
+import { allMeasures } from '../measures/index.ts'
+import type { Measure } from '../measures/measure.ts'
 import { association } from './association.ts'
 import { baselinesStudy } from './baselines.ts'
 import { ceiling } from './ceiling.ts'
@@ -15,7 +18,7 @@ import { robustness } from './robustness.ts'
 import { sets } from './sets.ts'
 import { siblings } from './siblings.ts'
 import { specificity } from './specificity.ts'
-import type { LatentStudy, SaeStudy } from './study.ts'
+import { type LatentStudy, type SaeStudy, saeStudy } from './study.ts'
 import { transfer } from './transfer.ts'
 
 export const latentStudies: readonly LatentStudy[] = [
@@ -36,4 +39,18 @@ export const latentStudies: readonly LatentStudy[] = [
   ceiling as LatentStudy,
   controlsStudy as LatentStudy,
 ]
-export const saeStudies: readonly SaeStudy[] = [baselinesStudy as unknown as SaeStudy]
+
+/** A measure of the SAE as a study of a validate run, on the text that it reads. */
+const asStudy = ({ measure, judge, ...rest }: Measure): SaeStudy =>
+  saeStudy({
+    ...rest,
+    byDefault: false,
+    measure: ({ context, inputs, study, pause }) =>
+      measure({
+        ...{ context, inputs, pause },
+        windows: { discovery: study.discovery.windows, validation: study.validation.windows },
+      }),
+    judge: rows => judge(rows),
+  })
+
+export const saeStudies: readonly SaeStudy[] = [baselinesStudy as unknown as SaeStudy, ...allMeasures.map(asStudy)]

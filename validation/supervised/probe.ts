@@ -29,6 +29,37 @@ export const probe: Supervised = {
 
 /** Weights w [width] of rows [rows, width] with labels 0 or 1, both of which there are. */
 export function fitProbe(values: Float32Array, labels: Uint8Array, width: number): Float32Array {
+  return fitLogistic(values, labels, width).weights
+}
+
+/** A classifier of rows: above 0 for those with the label. */
+export interface Classifier {
+  readonly weights: Float32Array
+  readonly intercept: number
+}
+
+/** The same probe as a classifier of rows as they are: w·x + b. */
+export function fitClassifier(values: Float32Array, labels: Uint8Array, width: number): Classifier {
+  const { weights, intercept } = fitLogistic(values, labels, width)
+  const rows = labels.length
+  const mean = new Float64Array(width)
+  for (let i = 0; i < values.length; i++) mean[i % width]! += values[i]! / rows
+  let square = 0
+  for (let i = 0; i < values.length; i++) square += (values[i]! - mean[i % width]!) ** 2
+  const scale = Math.max(1e-30, Math.sqrt(square / values.length))
+  const raw = weights.map(weight => weight / scale)
+  return { weights: raw, intercept: intercept - raw.reduce((sum, weight, j) => sum + weight * mean[j]!, 0) }
+}
+
+/** w·x + b of a row of rows [rows, width]. */
+export function classify({ weights, intercept }: Classifier, values: Float32Array, row: number): number {
+  const width = weights.length
+  let sum = intercept
+  for (let j = 0; j < width; j++) sum += weights[j]! * values[row * width + j]!
+  return sum
+}
+
+function fitLogistic(values: Float32Array, labels: Uint8Array, width: number): Classifier {
   const rows = labels.length
   const inside = positivesOf(labels)
   const [x, y, c] = tf.tidy(() => {
@@ -65,7 +96,7 @@ export function fitProbe(values: Float32Array, labels: Uint8Array, width: number
       ;({ loss, gradient, hessian } = found)
       if (moved <= tolerance * largest) break
     }
-    return Float32Array.from(w.subarray(0, width))
+    return { weights: Float32Array.from(w.subarray(0, width)), intercept: w[width]! }
   } finally {
     tf.dispose([x, y, c])
   }
