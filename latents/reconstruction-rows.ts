@@ -12,6 +12,7 @@ import type { Sae, SparseLatents } from '../sae/sae.ts'
 /** What each figure is, by name. */
 export const reconstructionDefinitions: Readonly<Record<string, string>> = {
   ...qualityDefinitions,
+  l2In: 'mean of ‖x‖; l2Out that of ‖x̂‖',
   ce: 'mean loss of tokens 2 … predicted from positions 1 …, nats; position 0 is not replaced',
   ceRecoveredZero: '(CE zero-ablated − CE spliced) / (CE zero-ablated − CE clean)',
   ceRecoveredMean: '(CE mean-ablated − CE spliced) / (CE mean-ablated − CE clean)',
@@ -40,6 +41,9 @@ export type Ablations = Omit<Losses, 'ceClean' | 'ceSpliced' | 'klSpliced'>
 /** Figures of values and of the model's loss with them replaced. */
 export type ReconstructionFigures = Quality &
   Losses & {
+    /** Mean ‖x‖ and ‖x̂‖. */
+    readonly l2In: number | null
+    readonly l2Out: number | null
     /** Share of tokens at which each latent fires. */
     readonly density: Float64Array
     readonly ceRecoveredZero: number | null
@@ -50,8 +54,10 @@ export type ReconstructionFigures = Quality &
     readonly klRecoveredResample: number | null
   }
 
-/** Sums over tokens that a row keeps: of ‖x − x̂‖², ‖x̂‖², ⟨x, x̂⟩, cosines, ‖x̂‖ / ‖x‖, tokens that are not 0, latents that fire, their sizes. */
-export const sumNames = ['error', 'guess', 'product', 'cosine', 'ratio', 'nonzero', 'active', 'size'] as const
+/** Sums over tokens that a row keeps: of ‖x − x̂‖², ‖x̂‖², ⟨x, x̂⟩, cosines, ‖x̂‖ / ‖x‖, tokens that are not 0, ‖x‖, ‖x̂‖, latents that fire, their sizes. */
+export const sumNames = [
+  ...(['error', 'guess', 'product', 'cosine', 'ratio', 'nonzero', 'norm', 'guessNorm', 'active', 'size'] as const),
+] as const
 
 /** Sums over a window's tokens in a band; `spread` is about the mean of all rows that were measured together. */
 export type ReconstructionRow = Readonly<Record<(typeof sumNames)[number] | 'spread', number>> &
@@ -73,7 +79,9 @@ export class BandSums {
   tokens = 0
   predicted = 0
   within = 0
-  readonly sums = { error: 0, guess: 0, product: 0, cosine: 0, ratio: 0, nonzero: 0, active: 0, size: 0 }
+  readonly sums = {
+    ...{ error: 0, guess: 0, product: 0, cosine: 0, ratio: 0, nonzero: 0, norm: 0, guessNorm: 0, active: 0, size: 0 },
+  }
   readonly losses = new Map<LossName, number>()
   readonly fired = new Map<number, number>()
 
@@ -102,6 +110,8 @@ export class BandSums {
     sums.error += error
     sums.guess += yy
     sums.product += xy
+    sums.norm += Math.sqrt(xx)
+    sums.guessNorm += Math.sqrt(yy)
     if (xx === 0) return
     sums.nonzero++
     sums.ratio += Math.sqrt(yy / xx)
@@ -196,6 +206,8 @@ export function figuresOf(
     l0: ratio(total('active'), tokens),
     l1: ratio(total('size'), tokens),
     dead: tokens === 0 ? null : fired.reduce((dead, times) => dead + (times === 0 ? 1 : 0), 0),
+    l2In: ratio(total('norm'), tokens),
+    l2Out: ratio(total('guessNorm'), tokens),
     density: fired.map(times => times / Math.max(1, tokens)),
     ...losses,
     ceRecoveredZero: ce(losses.ceZero),

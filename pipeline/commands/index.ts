@@ -133,6 +133,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
         summary: 'How well an SAE reconstructs rows, and how sparsely',
         load: async () => (await import('./sae-quality.ts')).default,
       },
+      measure: {
+        summary: 'What an SAE keeps in its model, and how good its latents are',
+        load: async () => (await import('./sae-measure.ts')).default,
+      },
       reference: {
         summary: "An SAE's latents and reconstructions of rows, for other programs to compare with",
         load: async () => (await import('./sae-reference.ts')).default,

@@ -5,7 +5,19 @@ import { judgeReconstruction, type StratifiedRow } from './reconstruction.ts'
 /** Two tokens with ‖x − x̂‖² `error` in all, a spread of 10, losses of 1 as they are and 2 spliced, 5 by any ablation. */
 const row = (document: number, band: string, error: number, language: string): StratifiedRow => ({
   ...{ document: `d${document}`, window: `d${document}`, band, strata: [`language=${language}`] },
-  ...{ tokens: 2, predicted: 2, spread: 10, error, guess: 4, product: 5, cosine: 1, ratio: 1.5, nonzero: 2 },
+  ...{
+    tokens: 2,
+    predicted: 2,
+    spread: 10,
+    error,
+    guess: 4,
+    product: 5,
+    cosine: 1,
+    ratio: 1.5,
+    nonzero: 2,
+    norm: 8,
+    guessNorm: 6,
+  },
   ...{ active: 6, size: 3, ceClean: 2, ceSpliced: 4, ceZero: 10, ceMean: 10, ceResample: 10 },
   ...{ klSpliced: 1, klZero: 4, klMean: 4, klResample: 4, latents: [document % 2], counts: [2] },
 })
@@ -25,6 +37,8 @@ test('figures of the whole, of strata and of bands, by hand', () => {
     l0: 3,
     l1: 1.5,
     l2Ratio: 0.75,
+    l2In: 4,
+    l2Out: 3,
     relativeBias: 0.8,
     dead: 1,
   })

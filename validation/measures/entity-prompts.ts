@@ -7,7 +7,7 @@ import { readJson } from '../../core/files.ts'
 import { quote } from '../../core/quote.ts'
 import { Random } from '../../core/random.ts'
 import type { Tokenizer } from '../../datasets/tokenizer/index.ts'
-import { factPrompts, vocabulary } from '../../datasets/toyworld/index.ts'
+import { factPrompts, languages, vocabulary } from '../../datasets/toyworld/index.ts'
 
 export interface EntityPrompt {
   readonly entity: string
@@ -22,12 +22,12 @@ export interface EntityPrompt {
   readonly answer: number
 }
 
-/** Toyworld's people, and where they live, what they do, like and play, in every form of plain English. */
+/** Toyworld's people, and where they live, what they do, like and play, in every form of its first language. */
 export function toyworldPrompts(bosToken: number | null): EntityPrompt[] {
   const words = vocabulary as readonly string[]
-  return factPrompts({ registers: ['formal'] }).flatMap(({ tokens, answer, strata }): EntityPrompt[] => {
+  return factPrompts({ registers: ['plain'] }).flatMap(({ tokens, answer, strata }): EntityPrompt[] => {
     const [relation, subject] = strata.fact!.split(':') as [string, string]
-    if (relation === 'capital' || strata.language !== 'en') return []
+    if (relation === 'capital' || strata.language !== languages[0]) return []
     const at = tokens.lastIndexOf(words.indexOf(subject))
     if (at < 0) return []
     const ids = bosToken === null ? tokens : Int32Array.from([bosToken, ...tokens])
