@@ -23,9 +23,13 @@ import { type ClaimDocument, type EffectRow, fewestDocuments } from '../rows.ts'
 import { ratioOfMeans } from './ratio.ts'
 import { latentStudy, type StudySettings } from './study.ts'
 import { bankOf, directionOf, effectsOf, isTested } from './subject.ts'
+import { type TiedSubject, tiedSubjects } from './tied.ts'
 import { type Curve, windowOf } from './window.ts'
 
 type Row = {
+  /** The latent, or one of its tied controls at the claim's dose. */
+  readonly control: string
+  readonly controlId: number | null
   readonly dose: number
   readonly document: string
   readonly window: string
@@ -33,8 +37,8 @@ type Row = {
   readonly norm: number
   readonly target: number
   readonly kl: number
-  /** The gradient's prediction of the target's rise a unit of dose, the same at every dose. */
-  readonly slope: number
+  /** The gradient's prediction of the target's rise a unit of dose, the same at every dose; null of controls. */
+  readonly slope: number | null
 }
 
 export const doses = latentStudy<Row, DosesFound>({
@@ -53,9 +57,11 @@ export const doses = latentStudy<Row, DosesFound>({
     window:
       'dose at which mean KL reaches klCap by the dose from which the mean target is smallestEffect, both by linear interpolation of rising curves; percentile interval over documents',
     equalKl:
-      'mean target × √(klCap / mean KL) at the main test’s dose, for the latent and for its controls; p is its rank among a kind’s',
+      'mean target × √(klCap / mean KL) at the main test’s dose, for the latent and for its controls; p is its rank among a kind’s. Tied ones are steered at that dose of their own, in documents in which they are silent',
   },
   columns: {
+    control: 'string',
+    controlId: 'int32?',
     dose: 'float64',
     document: 'string',
     window: 'string',
@@ -63,7 +69,7 @@ export const doses = latentStudy<Row, DosesFound>({
     norm: 'float64',
     target: 'float64',
     kl: 'float64',
-    slope: 'float64',
+    slope: 'float64?',
   },
 
   async measure({ study, inputs, pause }, plan) {
@@ -79,6 +85,10 @@ export const doses = latentStudy<Row, DosesFound>({
       }
     } finally {
       bank.dispose()
+    }
+    for (const subject of tiedSubjects(study, plan)) {
+      rows.push(...measureTied(study, plan, subject))
+      await pause()
     }
     return rows
   },
@@ -102,6 +112,8 @@ function measureDocument(
   }))
   const slope = discovery.unit * gradientIn(study, window.tokens, weights, direction)
   return effectsOf(study, feature, { window, positions, edits, bank, weights }).map(({ norm, target, kl }, i) => ({
+    control: 'feature',
+    controlId: null,
     dose: strengths[i]!,
     document,
     window: window.id,
@@ -111,6 +123,26 @@ function measureDocument(
     kl,
     slope,
   }))
+}
+
+/** A tied control at the dose of the claim, on its own target. */
+function measureTied(study: Study, { claim }: LatentPlan, subject: TiedSubject): Row[] {
+  const bank = bankOf([subject.direction])
+  try {
+    return subject.silent.flatMap(({ document, window }) => {
+      const positions = positionsIn('all', window.tokens.length, [])
+      const change = new Float32Array(positions.length).fill(claim.dose * subject.unit)
+      const asked = { window, positions, edits: [{ direction: 0, change }], bank, weights: subject.target.weights }
+      return effectsOf(study, claim.feature, asked).map(
+        ({ norm, target, kl }): Row => ({
+          ...{ control: 'tied', controlId: subject.id, dose: claim.dose, document, window: window.id },
+          ...{ positions: positions.length, norm, target, kl, slope: null },
+        }),
+      )
+    })
+  } finally {
+    bank.dispose()
+  }
 }
 
 /** Derivative at 0 of the mean target over all positions after the first, when s · direction is added at each of them. */
@@ -137,11 +169,12 @@ function gradientIn({ model, sae }: Study, ids: Int32Array, weights: Float32Arra
 
 function findingsOf(
   claim: Claim,
-  rows: readonly Row[],
+  all: readonly Row[],
   effects: readonly EffectRow[],
   settings: StudySettings,
 ): DosesFound {
   const { alpha, seed, klCap, smallestEffect } = settings
+  const rows = all.filter(({ control }) => control === 'feature')
   const key = [seed, 'doses', claim.feature]
   const strengths = [...new Set(rows.map(({ dose }) => dose))].sort((a, b) => a - b)
   const documents = [...new Set(rows.map(({ document }) => document))]
@@ -158,7 +191,7 @@ function findingsOf(
   const [below, above] = [strengths.findLastIndex(dose => dose < 0), strengths.findIndex(dose => dose > 0)]
   const distance = strengths[above]! - strengths[below]!
   const observed = documents.map((_, d) => (target[above]![d]! - target[below]![d]!) / distance)
-  const predicted = byDocument(rows, documents, row => row.slope)
+  const predicted = byDocument(rows, documents, row => row.slope!)
   const rising = strengths.flatMap((dose, i) => (dose > 0 ? [{ dose, target: target[i]!, kl: kl[i]! }] : []))
   const means = rising.map(step => mean(step.target))
   const curve: Curve = {
@@ -194,12 +227,22 @@ function findingsOf(
       { effect: smallestEffect, cap: klCap, alpha, draws: settings.bootstrap },
       new Random(...key, 'window'),
     ),
-    equalKl: equalKlOf(claim, effects, klCap),
+    equalKl: equalKlOf(
+      claim,
+      effects,
+      all.filter(({ control }) => control === 'tied'),
+      klCap,
+    ),
   }
 }
 
 /** The main test's steering at its dose, each effect brought to the cap of KL. */
-function equalKlOf(claim: Claim, effects: readonly EffectRow[], cap: number): DosesFound['equalKl'] {
+function equalKlOf(
+  claim: Claim,
+  effects: readonly EffectRow[],
+  tied: readonly Row[],
+  cap: number,
+): DosesFound['equalKl'] {
   const { documents, own, controls } = groupRows(effects, 'steer', claim.dose)
   const sign = Math.sign(claim.dose)
   const brought = ({ target, kl }: { readonly target: readonly number[]; readonly kl: readonly number[] }) =>
@@ -211,5 +254,10 @@ function equalKlOf(claim: Claim, effects: readonly EffectRow[], cap: number): Do
     const known = each.flatMap(({ target, kl }) => (kl === null ? [] : [brought({ target, kl })]))
     return kind === 'tied' || known.length === 0 ? [] : [[kind, rankP(effect, known, 'greater')]]
   })
+  const each = [...new Set(tied.map(({ controlId }) => controlId))].map(id => {
+    const own = tied.filter(row => row.controlId === id)
+    return brought({ target: own.map(row => row.target), kl: own.map(row => row.kl) })
+  })
+  if (each.length > 0) ranks.push(['tied', rankP(effect, each, 'greater')])
   return { effect, p: Object.fromEntries(ranks) }
 }

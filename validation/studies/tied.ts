@@ -12,6 +12,8 @@ export interface TiedSubject {
   readonly id: number
   readonly direction: Float32Array
   readonly target: Target
+  /** Its p99 activation on discovery text: dose 1. */
+  readonly unit: number
   readonly active: readonly ClaimDocument[]
   readonly silent: readonly ClaimDocument[]
 }
@@ -28,9 +30,9 @@ export function tiedSubjects(study: Study, { tied }: LatentPlan): TiedSubject[] 
     return tiedLatents(study.tied, directions, tied.density, concept, plan)
   }
   const silent = new Map(drawn('steer').map((latent): [number, TiedLatent] => [latent.id, latent]))
-  return drawn('ablate').flatMap(({ id, target, documents }) => {
+  return drawn('ablate').flatMap(({ id, target, unit, documents }) => {
     const other = silent.get(id)
     const direction = directions.slice(id * sae.width, (id + 1) * sae.width)
-    return other ? [{ id, direction, target, active: documents, silent: other.documents }] : []
+    return other ? [{ id, direction, target, unit, active: documents, silent: other.documents }] : []
   })
 }
