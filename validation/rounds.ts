@@ -6,8 +6,8 @@
 import { mean } from '../statistics/descriptive.ts'
 import { sequentialP } from '../statistics/tests/sequential.ts'
 import { alternativeOf, claimedDirection, type Directed } from './judging/analyse.ts'
-import { pairedDifference } from './judging/paired.ts'
-import { groupRows, isPaired, stoppingExceedances } from './judging/values.ts'
+import { intervalAgainst } from './judging/paired.ts'
+import { groupRows, stoppingExceedances } from './judging/values.ts'
 import type { EffectRow, Intervention } from './rows.ts'
 
 /** Controls in place from `start` to `end` among those of their kind. */
@@ -58,10 +58,14 @@ export function isGivenUp(
   const dose = intervention === 'ablate' ? 0 : claim.dose
   const sign = claimedDirection(claim, intervention, dose) === 'decrease' ? -1 : 1
   const { own, controls } = groupRows(rows, intervention, dose)
+  if (own.target.length === 0) return false
   return [...controls].some(([kind, each]) => {
-    if (!isPaired(kind) || own.target.length === 0) return false
-    const others = each.map(({ target }) => target)
-    const { low, high } = pairedDifference(own.target, others, level).interval
+    const { low, high } = intervalAgainst(
+      kind,
+      own.target,
+      each.map(({ target }) => target),
+      level,
+    )
     const most = sign > 0 ? high : low
     return most !== null && sign * most < claim.smallestEffect
   })

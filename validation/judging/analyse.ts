@@ -8,8 +8,9 @@ import type { ValidateConfig } from '../config.ts'
 import type { EffectSummary } from '../contracts/common.ts'
 import type { Claim, Comparison, InterventionEvidence } from '../evidence.ts'
 import { type EffectRow, type Intervention, secondaryControls } from '../rows.ts'
-import { differenceInterval, meanInterval } from './interval.ts'
+import { meanInterval } from './interval.ts'
 import { lookAt } from './looks.ts'
+import { intervalAgainst } from './paired.ts'
 import { rankAmong } from './rank.ts'
 import type { Study } from './rule.ts'
 import { type Grouped, groupRows, isPaired, type Metric, type Series, stoppingExceedances } from './values.ts'
@@ -97,13 +98,12 @@ function compare({
   const alternative = alternativeOf(metric, direction)
   const deviation = means.length > 1 ? standardDeviation(means) : 0
   const centre = mean(means)
-  const interval = isPaired(kind)
-    ? differenceInterval(
-        own.map((value, d) => value - mean(controls.map(control => control[metric][d]!))),
-        means.map(value => value - centre),
-        level,
-      )
-    : differenceInterval(own, means, level)
+  const interval = intervalAgainst(
+    kind,
+    own,
+    controls.map(control => control[metric]),
+    level,
+  )
   const sign = alternative === 'less' ? -1 : 1
   const reach = (value: number) => (alternative === 'two-sided' ? Math.abs(value) : sign * value)
   return {

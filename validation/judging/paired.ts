@@ -1,6 +1,7 @@
 /** A latent less controls that were measured on its own documents, over documents and directions. */
 import { mean } from '../../statistics/descriptive.ts'
 import { differenceInterval, type MeanInterval } from './interval.ts'
+import { isPaired } from './values.ts'
 
 /** The latent's values less the mean control's in each document, and the interval of their mean, of which directions are a sample too. */
 export function pairedDifference(
@@ -19,4 +20,16 @@ export function pairedDifference(
       level,
     ),
   }
+}
+
+/** The interval of a latent's effect less that of a kind of control, on its own documents or, of tied ones, on theirs. */
+export function intervalAgainst(
+  kind: string,
+  own: readonly number[],
+  controls: readonly (readonly number[])[],
+  level: number,
+): MeanInterval {
+  return isPaired(kind)
+    ? pairedDifference(own, controls, level).interval
+    : differenceInterval(own, controls.map(mean), level)
 }
