@@ -122,6 +122,24 @@ export function unzip(file: Uint8Array, path: string): Map<string, Uint8Array> {
   return members
 }
 
+/**
+ * The bytes of one member. A deflated one may have 64 times the archive's size and 1 MiB at most, which is checked before it
+ * is unpacked.
+ */
+export function readMember(source: ZipSource, entry: ZipEntry): Uint8Array {
+  if (entry.method !== stored && entry.size > mostGrowth * source.size + freeGrowth)
+    throw new UserError(`${quote(entry.name)} in ${source.path} would unpack to ${entry.size} bytes.`, {
+      fix: 'Save it without compression.',
+    })
+  const packed = source.read(dataStart(source, entry), entry.packed)
+  return entry.method === stored ? packed : inflate(source, entry, packed)
+}
+
+/** Whether a member lies in the archive as it is. */
+export function isStored({ method }: ZipEntry): boolean {
+  return method === stored
+}
+
 function inflate(source: ZipSource, { name, size }: ZipEntry, packed: Uint8Array): Uint8Array {
   let bytes: Uint8Array
   try {

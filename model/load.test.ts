@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
 import { openSafetensors, type TensorData, writeSafetensors } from '../engine/safetensors.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
+import { type StateTensor, stateDictPieces } from '../engine/torch/writer.ts'
 import { sharedData } from '../tests/shared-data.ts'
 import { buildModel } from './build.ts'
 import { loadModel } from './load.ts'
@@ -57,6 +58,43 @@ const gpt2 = smallConfigs.gpt2!
 const llama = smallConfigs.llama!
 
 describe('a directory gives the model of its weights', () => {
+  test('that PyTorch saved, whole or in shards', async () => {
+    const weights = dataOf(gpt2)
+    const saved = (some: Weights) => Buffer.concat(stateDictPieces(some as Record<string, StateTensor>))
+    await writeFile(join(folder, 'config.json'), JSON.stringify(gpt2))
+    await writeFile(join(folder, 'pytorch_model.bin'), saved(weights))
+    const expected = built(gpt2)
+    expect(logitsOf(await loadModel(folder))).toEqual(expected)
+    await rm(join(folder, 'pytorch_model.bin'))
+    const names = Object.keys(weights)
+    const parts = [names.slice(0, 5), names.slice(5)]
+    const map: Record<string, string> = {}
+    for (const [i, part] of parts.entries()) {
+      const file = `pytorch_model-0000${i + 1}-of-00002.bin`
+      for (const name of part) map[name] = file
+      await writeFile(join(folder, file), saved(Object.fromEntries(part.map(name => [name, weights[name]!]))))
+    }
+    await writeFile(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify({ weight_map: map }))
+    expect(logitsOf(await loadModel(folder))).toEqual(expected)
+    const file = join(folder, map[names[0]!]!)
+    const bytes = await readFile(file)
+    await writeFile(file, bytes.subarray(0, bytes.length - 100))
+    await expect(loadModel(folder)).rejects.toThrow(/00001-of-00002\.bin is not a whole zip archive/)
+  })
+
+  test('but not whole numbers that PyTorch saved, which are no weights', async () => {
+    const weights = dataOf(gpt2)
+    const [name] = Object.keys(weights)
+    const { shape, data } = weights[name!]!
+    const whole: Record<string, StateTensor> = {
+      ...(weights as Record<string, StateTensor>),
+      [name!]: { shape, data: Int32Array.from(data as Float32Array) },
+    }
+    await writeFile(join(folder, 'config.json'), JSON.stringify(gpt2))
+    await writeFile(join(folder, 'pytorch_model.bin'), Buffer.concat(stateDictPieces(whole)))
+    await expect(loadModel(folder)).rejects.toThrow(/is int32, but a weight is a floating-point number/)
+  })
+
   test('whole', async () => {
     await save(gpt2, dataOf(gpt2))
     expect(logitsOf(await loadModel(folder))).toEqual(built(gpt2))
@@ -209,7 +247,7 @@ describe('what does not fit is one sentence, and no tensor stays', () => {
   test('no directory', () => expect(loadModel(join(folder, 'none'))).rejects.toThrow(/There is no model at/))
   test('no weights', async () => {
     await writeFile(join(folder, 'config.json'), JSON.stringify(gpt2))
-    await refused(/has neither model.safetensors nor/)
+    await refused(/has no weights: none of model\.safetensors, .*pytorch_model\.bin/)
   })
   test('no config', async () => {
     await writeSafetensors(join(folder, 'model.safetensors'), dataOf(gpt2))

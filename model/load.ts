@@ -1,4 +1,4 @@
-/** Loading a model from a Hugging Face directory: config.json beside model.safetensors, whole or in shards. */
+/** Loading a model from a Hugging Face directory: config.json beside its weights, whole or in shards. */
 import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
@@ -7,20 +7,32 @@ import { UserError } from '../core/errors.ts'
 import { linkTarget, readJson } from '../core/files.ts'
 import { hashValue, sha256File } from '../core/hash.ts'
 import { Random } from '../core/random.ts'
-import { openSafetensors, type SafetensorsFile } from '../engine/safetensors.ts'
+import { openSafetensors } from '../engine/safetensors.ts'
 import { type Tensor, tf } from '../engine/tf.ts'
+import { openStateDict, type StateDictFile } from '../engine/torch/state-dict.ts'
 import { buildModel } from './build.ts'
 import { type ConfigReading, readingOf } from './families/config.ts'
 import { architectureOf } from './families/index.ts'
 import type { Model } from './model.ts'
 import { matchWeights, tiedAndGiven, untied } from './weights.ts'
 
+/** A file of weights, whatever its form: what both forms can do. */
+type WeightFile = StateDictFile
+
+/** What weights are called, the one that is taken where there are several first. */
+const weightNames = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+]
+
 /** The index of sharded weights. */
 const Index = z.object({ weight_map: z.record(z.string(), z.string()) })
 
 /**
- * Loads a model. `path` is a directory, or a .safetensors file (or model.safetensors.index.json) in one, for weights
- * that have another name; a file named `config*.json` picks another config. F16 and BF16 weights become float32.
+ * Loads a model, tensor by tensor. `path` is a directory, or a .safetensors or .bin file (or an index of such) in one, for
+ * weights that have another name; a file named `config*.json` picks another config. F16 and BF16 weights become float32.
  * `shuffled` is a seed with which the entries of every matrix change places: the same sizes and scales, and nothing learned.
  * Throws a `UserError` for files that are missing, damaged, or do not fit each other.
  */
@@ -31,7 +43,7 @@ export async function loadModel(path: string, { shuffled }: { readonly shuffled?
   const loaded: Record<string, Tensor> = {}
   try {
     const given = new Map<string, number[]>()
-    const holder = new Map<string, SafetensorsFile>()
+    const holder = new Map<string, WeightFile>()
     for (const shard of shards)
       for (const name of shard.names) {
         if (holder.has(name))
@@ -72,34 +84,34 @@ export async function readModelConfig(path: string): Promise<ConfigReading> {
   return readingOf(hfConfig as object)!
 }
 
-/** Which config and which weights (a .safetensors file or an index) a path means. */
+/** Which config and which weights (a file of them or an index) a path means. */
 async function filesOf(path: string): Promise<{ config: string; weights: string }> {
   const name = basename(path)
-  const inFile = /\.(safetensors|json)$/.test(name)
+  const inFile = /\.(safetensors|bin|json)$/.test(name)
   const directory = inFile ? dirname(path) : path
   const isConfig = inFile && name.startsWith('config')
   const config = isConfig ? path : join(directory, 'config.json')
   if (!(await exists(directory)))
     throw new UserError(`There is no model at ${path}.`, { fix: 'Name a Hugging Face model directory.' })
   if (inFile && !isConfig) return { config, weights: path }
-  for (const candidate of ['model.safetensors', 'model.safetensors.index.json']) {
+  for (const candidate of weightNames) {
     const weights = join(directory, candidate)
     // A link that leads nowhere is the file that was meant, and opening it says so.
     if ((await exists(weights)) || linkTarget(weights) !== undefined) return { config, weights }
   }
-  throw new UserError(`${directory} has neither model.safetensors nor model.safetensors.index.json.`, {
-    fix: 'Only safetensors weights can be read; convert others with save_pretrained(safe_serialization=True).',
+  throw new UserError(`${directory} has no weights: none of ${weightNames.join(', ')}.`, {
+    fix: 'Read are safetensors and PyTorch weights; convert others with save_pretrained(safe_serialization=True).',
   })
 }
 
-async function openShards(weights: string): Promise<SafetensorsFile[]> {
-  const shards: SafetensorsFile[] = []
+async function openShards(weights: string): Promise<WeightFile[]> {
+  const shards: WeightFile[] = []
   try {
-    if (weights.endsWith('.safetensors')) return [await openSafetensors(weights)]
+    if (!weights.endsWith('.json')) return [await openWeights(weights)]
     const { weight_map } = parseConfig(Index, await readJson(weights, 'weight index'), basename(weights))
     for (const file of [...new Set(Object.values(weight_map))].sort()) {
       if (file !== basename(file)) throw new UserError(`The weight index ${weights} names a file elsewhere: ${file}.`)
-      shards.push(await openSafetensors(join(dirname(weights), file)))
+      shards.push(await openWeights(join(dirname(weights), file)))
     }
     for (const [name, file] of Object.entries(weight_map))
       if (!shards.find(shard => basename(shard.path) === file)!.has(name))
@@ -109,6 +121,10 @@ async function openShards(weights: string): Promise<SafetensorsFile[]> {
     for (const shard of shards) await shard.close()
     throw error
   }
+}
+
+function openWeights(path: string): Promise<WeightFile> {
+  return path.endsWith('.bin') ? openStateDict(path) : openSafetensors(path)
 }
 
 function equal(a: Float32Array, b: Float32Array): boolean {

@@ -1,6 +1,7 @@
 /** Writes `.npz` files as `numpy.savez` does: a stored zip of `.npy` arrays of float32, row by row. */
-import type { Numbers } from './numbers.ts'
-import { zipPieces } from './zip-writer.ts'
+
+import { zipPieces } from '../../../core/zip-writer.ts'
+import type { Numbers } from '../../../engine/torch/numbers.ts'
 
 /** The file of these arrays, in pieces that are to be written one after another. Equal arrays give equal bytes. */
 export function npzPieces(arrays: Readonly<Record<string, Numbers>>): Uint8Array[] {

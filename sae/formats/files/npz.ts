@@ -5,8 +5,8 @@
 import { UserError } from '../../../core/errors.ts'
 import { quote } from '../../../core/quote.ts'
 import { unzip } from '../../../core/zip.ts'
+import { byteSwapped, gather, type Numbers, numberTypes } from '../../../engine/torch/numbers.ts'
 import { readWholeFile } from './bounded-file.ts'
-import { byteSwapped, gather, type Numbers, numberTypes } from './numbers.ts'
 
 /** The arrays of a file as float32, by name without `.npy`. */
 export async function readNpz(path: string): Promise<Map<string, Numbers>> {

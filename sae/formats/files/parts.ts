@@ -2,8 +2,8 @@
 import { UserError } from '../../../core/errors.ts'
 import { quote } from '../../../core/quote.ts'
 import { openSafetensors } from '../../../engine/safetensors.ts'
+import { type Numbers, transposed } from '../../../engine/torch/numbers.ts'
 import { mustBeFile } from './bounded-file.ts'
-import { type Numbers, transposed } from './numbers.ts'
 import { mustKnowTensors } from './said.ts'
 
 /** The tensors of a file, and which of them a reader has asked for. */

@@ -5,11 +5,11 @@
 import { UserError } from '../../../core/errors.ts'
 import { quote } from '../../../core/quote.ts'
 import { unzip } from '../../../core/zip.ts'
+import { isLegacy, legacyParts } from '../../../engine/torch/legacy.ts'
+import { gather, type Numbers, numberTypes } from '../../../engine/torch/numbers.ts'
+import { TensorRecord, type TorchParts, unpickle } from '../../../engine/torch/unpickle.ts'
 import { readWholeFile } from './bounded-file.ts'
-import { gather, type Numbers, numberTypes } from './numbers.ts'
 import { Tensors, withoutPrefix } from './parts.ts'
-import { isLegacy, legacyParts } from './torch-legacy.ts'
-import { TensorRecord, type TorchParts, unpickle } from './unpickle.ts'
 
 /** The tensors of a saved state dict as float32, by name. Nothing but tensors is allowed in the file. */
 export async function readStateDict(path: string): Promise<Tensors> {

@@ -6,7 +6,7 @@
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { UserError } from '../../../core/errors.ts'
-import type { Numbers } from '../files/numbers.ts'
+import type { Numbers } from '../../../engine/torch/numbers.ts'
 import { matrix, readTensors, required, vector } from '../files/parts.ts'
 import { gemma3, readGemmaScope2Config, siteOf } from './gemma-scope-2.ts'
 import { countLayers, crossLayer, type TranscoderLayer } from './layers.ts'

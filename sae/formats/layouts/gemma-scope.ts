@@ -6,9 +6,9 @@
 import { basename } from 'node:path'
 import { UserError } from '../../../core/errors.ts'
 import { inBlock } from '../../../core/sites.ts'
+import { scaleRows } from '../../../engine/torch/numbers.ts'
 import type { SaeMetadata } from '../../sae.ts'
 import { readNpz } from '../files/npz.ts'
-import { scaleRows } from '../files/numbers.ts'
 import { matrix, required, Tensors, vector } from '../files/parts.ts'
 import type { Imported, Layout } from './layout.ts'
 

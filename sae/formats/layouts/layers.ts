@@ -1,8 +1,8 @@
 /** Cross-layer transcoders, whose libraries keep a file or two a layer, as one: layers side by side. */
 
 import { UserError } from '../../../core/errors.ts'
+import type { Numbers } from '../../../engine/torch/numbers.ts'
 import type { SaeMetadata } from '../../sae.ts'
-import type { Numbers } from '../files/numbers.ts'
 import type { Imported } from './layout.ts'
 
 /** One layer. Its latents read a row of `width` and write to this layer and all later ones. */

@@ -1,6 +1,7 @@
 /** What a layout of files is: by which files it is known, and how the SAE in them is read. */
+
+import type { Numbers } from '../../../engine/torch/numbers.ts'
 import type { SaeMetadata } from '../../sae.ts'
-import type { Numbers } from '../files/numbers.ts'
 
 /** An SAE from another library under SAELens's names: W_enc [width, latents], W_dec [latents, outputs]. */
 export interface Imported {

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../../../engine/engine.ts'
 import { writeSafetensors } from '../../../engine/safetensors.ts'
 import { tf } from '../../../engine/tf.ts'
+import { type StateTensor, stateDictPieces } from '../../../engine/torch/writer.ts'
 import { npzPieces } from '../files/npz-writer.ts'
-import { type StateTensor, stateDictPieces } from '../files/torch-writer.ts'
 import { noticesOf, openSae } from '../index.ts'
 
 let folder: string

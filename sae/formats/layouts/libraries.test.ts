@@ -12,7 +12,7 @@ import { Random } from '../../../core/random.ts'
 import { startEngine } from '../../../engine/engine.ts'
 import { writeSafetensors } from '../../../engine/safetensors.ts'
 import { tf } from '../../../engine/tf.ts'
-import { type StateTensor, stateDictPieces } from '../files/torch-writer.ts'
+import { type StateTensor, stateDictPieces } from '../../../engine/torch/writer.ts'
 import { findSaeFiles, noticesOf, openSae } from '../index.ts'
 import { saveSae } from '../saelens.ts'
 

@@ -1,6 +1,6 @@
 /** Crosscoders, whose libraries keep an axis of sites (layers or models), as one wide SAE: sites side by side in a row. */
 import { UserError } from '../../../core/errors.ts'
-import type { Numbers } from '../files/numbers.ts'
+import type { Numbers } from '../../../engine/torch/numbers.ts'
 import { required, type Tensors } from '../files/parts.ts'
 
 /** A tensor of three axes; a `UserError` where it has others. */

@@ -4,8 +4,8 @@
  * that SAELens's own `save_inference_model` makes of them.
  */
 import { UserError } from '../../../core/errors.ts'
+import { type Numbers, rowNorms, scaleColumns, scaleRows } from '../../../engine/torch/numbers.ts'
 import type { SaeConfig } from '../../inference.ts'
-import { type Numbers, rowNorms, scaleColumns, scaleRows } from '../files/numbers.ts'
 import { required } from '../files/parts.ts'
 
 /** The tensors of a training checkpoint as inference has them; others are given back as they are. */

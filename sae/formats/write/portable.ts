@@ -4,9 +4,9 @@
  * their decoder norm.
  */
 import { UserError } from '../../../core/errors.ts'
+import { type Numbers, rowNorms, scaleColumns, scaleRows } from '../../../engine/torch/numbers.ts'
 import { choosesK, normalisesRows } from '../../inference.ts'
 import type { Sae, SaeMetadata } from '../../sae.ts'
-import { type Numbers, rowNorms, scaleColumns, scaleRows } from '../files/numbers.ts'
 
 export interface Portable {
   readonly architecture: string

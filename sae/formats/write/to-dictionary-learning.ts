@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { writeAtomic, writeJson } from '../../../core/files.ts'
 import { blockOf } from '../../../core/sites.ts'
+import { type Numbers, transposed } from '../../../engine/torch/numbers.ts'
+import { type StateTensor, stateDictPieces } from '../../../engine/torch/writer.ts'
 import { levelsOf } from '../../architectures/matryoshka.ts'
-import { type Numbers, transposed } from '../files/numbers.ts'
-import { type StateTensor, stateDictPieces } from '../files/torch-writer.ts'
 import { mustHold, type Portable, withInputBias, withoutRescaling } from './portable.ts'
 
 interface Written {

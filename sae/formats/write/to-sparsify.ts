@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { UserError } from '../../../core/errors.ts'
 import { writeJson } from '../../../core/files.ts'
 import { writeSafetensors } from '../../../engine/safetensors.ts'
-import { type Numbers, transposed } from '../files/numbers.ts'
+import { type Numbers, transposed } from '../../../engine/torch/numbers.ts'
 import { hookpointOf } from './hookpoint.ts'
 import { mustHold, type Portable, withInputBias, withoutRescaling } from './portable.ts'
 

@@ -2,7 +2,7 @@
  * Writes state dicts as `torch.save` does, so that `torch.load(…, weights_only=True)` reads them: a zip whose `data.pkl` is
  * a pickle of an OrderedDict of tensors, with the numbers in `data/0`, `data/1` …, each aligned to 64 bytes.
  */
-import { zipPieces } from './zip-writer.ts'
+import { zipPieces } from '../../core/zip-writer.ts'
 
 /** A tensor to write; no dimensions make a scalar. */
 export interface StateTensor {

@@ -3,8 +3,8 @@
  * Python function; this one knows the few names below, gives them a meaning of its own, and refuses every other. No code
  * of the file runs.
  */
-import { UserError } from '../../../core/errors.ts'
-import { quote } from '../../../core/quote.ts'
+import { UserError } from '../../core/errors.ts'
+import { quote } from '../../core/quote.ts'
 import type { numberTypes } from './numbers.ts'
 
 /** A tensor as the pickle describes it: which storage, from which number on, in which shape and strides. */

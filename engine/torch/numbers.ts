@@ -1,5 +1,5 @@
 /** Raw little-endian numbers as float32. */
-import { UserError } from '../../../core/errors.ts'
+import { UserError } from '../../core/errors.ts'
 
 /** An array of numbers, row by row. */
 export interface Numbers {

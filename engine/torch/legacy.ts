@@ -3,7 +3,7 @@
  * another (a magic number, the version of the layout, the machine, the value, and the keys of its storages), then for each
  * key the count of its numbers (8 bytes) and the numbers.
  */
-import { UserError } from '../../../core/errors.ts'
+import { UserError } from '../../core/errors.ts'
 import { numberTypes } from './numbers.ts'
 import { TensorRecord, type TorchParts, unpickleMany } from './unpickle.ts'
 
