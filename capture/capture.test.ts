@@ -16,6 +16,7 @@ import { judgeCapture } from './audit/gates.ts'
 import { auditLines } from './audit/told.ts'
 import { type CaptureInputs, capture } from './capture.ts'
 import { CaptureConfig } from './config.ts'
+import { repairCapture } from './repair.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -537,6 +538,34 @@ describe('a capture that is cut', () => {
     expect(await filesOf(directory)).toEqual(before)
     const other = capture(contextOf(directory, { seed: 2 }), { model: fake.model, dataset, config })
     await expect(other).rejects.toThrow(/holds another capture/)
+  })
+})
+
+describe('files of a finished capture that are damaged', () => {
+  const settings = { tokens: 900, strata: ['language'], allocation: 'equal', shardRows: 300, audit: { fullPass: true } }
+
+  test('are made again to the same bytes, each alone', async () => {
+    const { directory, config } = await run(settings)
+    const before = await filesOf(directory)
+    const tensors = tf.memory().numTensors
+    await writeFile(join(directory, 'shard-00001.arrow'), 'damaged')
+    await rm(join(directory, 'windows.parquet'))
+    const files = ['shard-00001.arrow', 'windows.parquet']
+    await repairCapture(contextOf(directory), { model: fakeModel().model, dataset, config }, files)
+    expect(await filesOf(directory)).toEqual(before)
+    expect(tf.memory().numTensors).toBe(tensors)
+  })
+
+  test('are left as they are where the bytes come out different, or where they are not made alone', async () => {
+    const { directory, config } = await run(settings)
+    await writeFile(join(directory, 'shard-00001.arrow'), 'damaged')
+    const { model: other } = fakeModel()
+    const moved: Model = { ...other, run: (tokens, options) => other.run(tokens, options).mul(2) }
+    const repair = (own: Model, file: string) =>
+      repairCapture(contextOf(directory), { model: own, dataset, config }, [file])
+    await expect(repair(moved, 'shard-00001.arrow')).rejects.toThrow(/was made again, but with other bytes/)
+    expect(await readFile(join(directory, 'shard-00001.arrow'), 'utf8')).toBe('damaged')
+    await expect(repair(other, 'capture.json')).rejects.toThrow(/cannot be made again alone/)
   })
 })
 

@@ -50,19 +50,10 @@ export interface CaptureInputs {
  * aborted, after which the same call goes on.
  */
 export async function capture(context: StageContext, inputs: CaptureInputs): Promise<CaptureSummary> {
-  const { model, dataset, config } = inputs
-  const { directory, seed } = context
-  checkAllocation(config)
-  const sites = findSites(model, config.sites)
-  checkTokens(model, dataset)
+  const { directory } = context
   await mkdir(directory, { recursive: true })
   await removePartials(directory)
-  const key = keyOf(inputs, seed)
-  const sampling = await sample(context, inputs, sites, key)
-  const some = sampling.probabilities.some(rate => rate < 1)
-  const everything = config.audit.fullPass && some ? sampling.strata.windows : undefined
-  const plans = planShards(sampling.selected, config.shardRows, everything)
-  const work: Work = { ...inputs, sites, sampling, seed, plans, key }
+  const work = await planCapture(context, inputs)
 
   // The manifest comes last: a directory with `capture.json` is a whole capture.
   const manifest = (await wholeCapture(directory, work)) ?? (await computeCapture(context, work))
@@ -71,14 +62,29 @@ export async function capture(context: StageContext, inputs: CaptureInputs): Pro
     rows: manifest.rows,
     population: manifest.sampling.population,
     strata: manifest.sampling.strata.length,
-    sites: sites.length,
+    sites: manifest.sites.length,
     shards: manifest.shards.length,
     bytes: manifest.shards.reduce((sum, { bytes }) => sum + bytes, 0),
   }
 }
 
-/** Everything that is decided before the model runs. */
-interface Work extends ManifestInputs {
+/** Everything that is decided before the model runs (but for a pilot); see `capture` for what it throws. */
+export async function planCapture(context: StageContext, inputs: CaptureInputs): Promise<CapturePlan> {
+  const { model, dataset, config } = inputs
+  const { seed } = context
+  checkAllocation(config)
+  const sites = findSites(model, config.sites)
+  checkTokens(model, dataset)
+  const key = keyOf(inputs, seed)
+  const sampling = await sample(context, inputs, sites, key)
+  const some = sampling.probabilities.some(rate => rate < 1)
+  const everything = config.audit.fullPass && some ? sampling.strata.windows : undefined
+  const plans = planShards(sampling.selected, config.shardRows, everything)
+  return { ...inputs, sites, sampling, seed, plans, key }
+}
+
+/** What a capture is to do. */
+export interface CapturePlan extends ManifestInputs {
   readonly plans: readonly ShardPlan[]
   /** Hash of all that the shards' bytes depend on. */
   readonly key: string
@@ -123,7 +129,8 @@ async function pilotOf(
   return pilot
 }
 
-function stopWhereAborted({ aborted }: AbortSignal): void {
+/** Throws an `InterruptedError` once the signal is aborted. */
+export function stopWhereAborted({ aborted }: AbortSignal): void {
   if (aborted) throw new InterruptedError('The capture was interrupted.', { fix: 'Start it again to go on.' })
 }
 
@@ -140,7 +147,7 @@ function checkTokens({ config, path }: Model, { windows, name }: TokenDataset): 
 }
 
 /** The manifest of a capture that an earlier call finished here, if it is the one asked for. */
-async function wholeCapture(directory: string, work: Work): Promise<CaptureManifest | undefined> {
+async function wholeCapture(directory: string, work: CapturePlan): Promise<CaptureManifest | undefined> {
   if (!existsSync(join(directory, 'capture.json'))) return undefined
   const found = await readCaptureManifest(directory)
   const same =
@@ -156,7 +163,7 @@ async function wholeCapture(directory: string, work: Work): Promise<CaptureManif
   throw new UserError(`${directory} holds another capture.`, { fix: 'Capture into an empty directory.' })
 }
 
-async function computeCapture(context: StageContext, work: Work): Promise<CaptureManifest> {
+async function computeCapture(context: StageContext, work: CapturePlan): Promise<CaptureManifest> {
   const finished: FinishedShard[] = []
   for (const plan of work.plans) {
     const shard = await finishedShard(context.directory, plan, work.key)
@@ -186,7 +193,7 @@ async function computeCapture(context: StageContext, work: Work): Promise<Captur
 /** Computes shards in order; each is written while the next one is computed. */
 async function computeShards(
   { directory, signal, progress }: StageContext,
-  { model, sites, config, sampling, key }: Work,
+  { model, sites, config, sampling, key }: CapturePlan,
   plans: readonly ShardPlan[],
   onShard: (shard: { number: number; finished: FinishedShard }) => void,
 ): Promise<void> {

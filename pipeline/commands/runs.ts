@@ -118,13 +118,29 @@ export const diff = defineCommand({
 export const verify = defineCommand({
   about:
     'Holds the manifest of a run to itself, hashes its files and inputs again, and does so for every run it was made from; computes evidence again from its tables. Exit code 2 when something is not as its manifest says.',
-  examples: ['pipeline runs verify run42'],
+  examples: ['pipeline runs verify run42', 'pipeline runs verify capture-7 --repair'],
   operands: ['run'],
-  config: z.strictObject({ run, ...StoreConfig }),
-  async run(config) {
+  config: z.strictObject({
+    run,
+    repair: z
+      .boolean()
+      .default(false)
+      .describe('Make shards of a capture that are missing or damaged again, to the bytes its manifest says'),
+    ...StoreConfig,
+  }),
+  async run(config, session) {
     const store = openStore(config)
     const found = await store.find(config.run)
-    const problems = [...(await verifyRun(store, found, hashOfInput))]
+    let problems = [...(await verifyRun(store, found, hashOfInput))]
+    const own = Object.keys(found.manifest.files)
+    const damaged = problems.filter(({ run, what }) => run === found.manifest.id && own.includes(what))
+    if (config.repair && damaged.length > 0) {
+      const { repairRun } = await import('../stages/repair.ts')
+      const files = damaged.map(({ what }) => what)
+      await repairRun(found, files, session)
+      session.progress.note(`Made again: ${files.join(', ')}.`)
+      problems = [...(await verifyRun(store, found, hashOfInput))]
+    }
     if (problems.length === 0 && found.manifest.stage === 'validate') {
       const { verifyEvidence } = await import('../../validation/recompute.ts')
       const problem = 'does not follow from its tables' as const

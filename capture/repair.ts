@@ -1,0 +1,62 @@
+/**
+ * Making files of a finished capture again that were lost or damaged. A shard is a function of its windows alone, so that one
+ * can be had without the others; it is put in place only where it has the bytes that the manifest says.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { UserError } from '../core/errors.ts'
+import { writeAtomic } from '../core/files.ts'
+import { sha256 } from '../core/hash.ts'
+import type { StageContext } from '../core/stage.ts'
+import { readCaptureManifest } from '../datasets/shards/index.ts'
+import { type CaptureInputs, planCapture, stopWhereAborted } from './capture.ts'
+import { captureShard } from './forward.ts'
+import { writeShard } from './shards.ts'
+import { encodeWindows } from './windows.ts'
+
+/**
+ * Makes the files (shards, the table of windows) of the capture in `context.directory` again; its `capture.json` must be
+ * whole. Throws a `UserError` for a file that is none of these, and for one that comes out with other bytes, which is then
+ * left as it was.
+ */
+export async function repairCapture(
+  context: StageContext,
+  inputs: CaptureInputs,
+  files: readonly string[],
+): Promise<void> {
+  const { directory, signal, progress } = context
+  const manifest = await readCaptureManifest(directory)
+  const work = await planCapture(context, inputs)
+  progress.start('Repairing', files.length, 'files')
+  for (const [done, file] of files.entries()) {
+    const number = manifest.shards.findIndex(shard => shard.file === file)
+    const record =
+      number >= 0 ? manifest.shards[number] : manifest.windows?.file === file ? manifest.windows : undefined
+    if (!record) throw new UserError(`${file} of ${directory} cannot be made again alone.`, { fix: 'Capture again.' })
+    const plan = work.plans[number]
+    let bytes: Uint8Array
+    if (number < 0) bytes = encodeWindows(work.dataset).bytes
+    else if (plan) {
+      const folder = await mkdtemp(join(tmpdir(), 'repair-'))
+      try {
+        const { batchTokens } = work.config
+        const options = { batchTokens, onTokens: () => stopWhereAborted(signal) }
+        const computed = await captureShard(work.model, work.sites, plan, options)
+        const { config, key, sampling } = work
+        await writeShard(folder, plan, work.sites, computed, { config, key, probabilities: sampling.probabilities })
+        bytes = await readFile(join(folder, file))
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    } else
+      throw new UserError(`${directory} has more shards than its text and settings give.`, { fix: 'Capture again.' })
+    if (sha256(bytes) !== record.sha256)
+      throw new UserError(`${file} of ${directory} was made again, but with other bytes than its capture has.`, {
+        fix: 'Repair it on the engine, version and kind of machine that captured it, or capture again.',
+      })
+    await writeAtomic(join(directory, file), bytes)
+    progress.update(done + 1)
+  }
+  progress.finish()
+}
