@@ -17,6 +17,6 @@ npm run -s pipeline -- doctor --install --engine tensorflow-gpu
 npm run -s pipeline -- doctor --engine tensorflow-gpu
 
 # shellcheck disable=SC2086
-npm run -s bench -- capture --engine tensorflow-gpu --precisions float32 $peers ${peers:+--peer-names transformers}
+npm run -s bench -- capture --engine tensorflow-gpu --precisions float32 $peers ${peers:+--peerNames transformers}
 # shellcheck disable=SC2086
-npm run -s bench -- train --engine tensorflow-gpu --architectures topk --precisions float32 $peers ${peers:+--peer-names sparsify}
+npm run -s bench -- train --engine tensorflow-gpu --architectures topk --precisions float32 $peers ${peers:+--peerNames sparsify}

@@ -1,21 +1,21 @@
 /**
  * Where the time of a training step goes: the parts of a TopK step in float32 (width 768, 16,384 latents, k 32, 4096 rows), one by one in
- * one process at the instruction set in use (`PIPELINE_ISA` forces one). What waits for memory is held against the bandwidth that the
- * same process measures: the bytes that a part must move at least, over its time.
+ * one process at the instruction set in use (`PIPELINE_ISA` forces one). What waits for memory is held against a sum of two arrays in the
+ * same turns: the bytes that a part must move at least, over its processor time.
  */
 import { z } from 'zod'
 import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
 import { opInstructions } from '../engine/ops/native.ts'
+import { addBias } from '../engine/ops/norm.ts'
 import { sparseDecodeBack } from '../engine/ops/sae/decode.ts'
 import { topKEncode } from '../engine/ops/sae/encode.ts'
 import { type Screened, shareInQuestion } from '../engine/ops/sae/screening.ts'
 import { own, ownZeros, sparseUpdate, type UpdateRule } from '../engine/ops/sae/update.ts'
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from '../engine/tf.ts'
 import { defineBench, flags, type Teller } from './options.ts'
-import { bandwidth } from './rates.ts'
 import { batchesOf } from './rows.ts'
-import { bestRate, machine } from './workers.ts'
+import { machine } from './workers.ts'
 
 const [rows, width, latents, k] = [4096, 768, 16_384, 32]
 
@@ -74,7 +74,9 @@ async function measure({ rounds }: z.output<typeof Config>, tell: Teller): Promi
   const share = told && shareInQuestion(told, rows, latents)
   const back = sparseDecodeBack(x, chosen, wDec, null, scale)
   const gradient = { ...chosen, dz: back.dz, g: back.g }
+  const arrays = [1, 2].map(seed => tf.randomNormal([16_384, 1024], 0, 1, 'float32', seed)) as [Tensor, Tensor]
   const parts: Part[] = [
+    { name: 'a sum of two arrays', bytes: 3 * 4 * arrays[0].size, run: () => addBias(...arrays, null).dispose() },
     {
       name: 'encode, dense',
       bytes: null,
@@ -94,22 +96,28 @@ async function measure({ rounds }: z.output<typeof Config>, tell: Teller): Promi
       run: () => tf.dispose(Object.values(sparseUpdate(weights, x, gradient, undefined, rule))),
     },
   ]
-  const memory = bestRate(bandwidth)
-  const seconds = best(parts, rounds, memory)
+  const seconds = best(parts, rounds)
+  const rateOf = (i: number) => {
+    const { bytes } = parts[i]!
+    return bytes === null ? null : bytes / seconds[i]!.core / 1e9
+  }
+  const memory = rateOf(0)!
   tell.line(machine())
   tell.line(
     `TopK in float32, ${opInstructions()}: width ${width}, ${latents} latents, k ${k}, ${rows} rows; best of ${rounds}`,
   )
-  tell.line(`memory: ${memory().toFixed(1)} GB/s, a sum of two arrays`)
   if (share !== undefined) tell.line(`screening left ${(100 * share).toFixed(2)} % in question`)
-  tell.line('part                      ms  core ms     GB   GB/s  times as long as memory takes')
+  tell.line(
+    'GB/s are those a core; "to memory" is how many times as long the part takes as a sum of two arrays of its bytes.',
+  )
+  tell.line('part                      ms  core ms     GB   GB/s  to memory')
   for (const [i, { name, bytes }] of parts.entries()) {
     const { clock, core } = seconds[i]!
-    const rate = bytes === null ? null : bytes / clock / 1e9
-    const toMemory = rate === null ? null : memory() / rate
+    const rate = rateOf(i)
+    const toMemory = rate === null ? null : memory / rate
     tell.result({
       ...{ benchmark: 'step', isa: opInstructions(), part: name, rounds, seconds: clock, coreSeconds: core },
-      ...{ bytes, gigabytesPerSecond: rate, memoryGigabytesPerSecond: memory(), timesMemory: toMemory },
+      ...{ bytes, gigabytesPerCoreSecond: rate, toMemory },
       inQuestion: share ?? null,
     })
     tell.line(
@@ -119,21 +127,30 @@ async function measure({ rounds }: z.output<typeof Config>, tell: Teller): Promi
         (1000 * core).toFixed(1).padStart(7),
         (bytes === null ? '' : (bytes / 1e9).toFixed(2)).padStart(5),
         (rate === null ? '' : rate.toFixed(1)).padStart(5),
-        toMemory === null ? '' : toMemory.toFixed(2),
+        (toMemory === null ? '' : toMemory.toFixed(2)).padStart(9),
       ]
         .join('  ')
         .trimEnd(),
     )
   }
   const slots = Object.values(weights).flatMap(each => Object.values(each))
-  tf.dispose([directions, noLatents!, noOutputs!, x, scale, ...Object.values(gradient), back.errors, ...slots])
+  tf.dispose([
+    ...arrays,
+    directions,
+    noLatents!,
+    noOutputs!,
+    x,
+    scale,
+    ...Object.values(gradient),
+    back.errors,
+    ...slots,
+  ])
 }
 
-/** The least seconds of each part, by the clock and of processors, over rounds in which they and the memory's rate take turns. */
-function best(parts: readonly Part[], rounds: number, memory: () => number): { clock: number; core: number }[] {
+/** The least seconds of each part, by the clock and of processors, over rounds in which they take turns; a first round warms up. */
+function best(parts: readonly Part[], rounds: number): { clock: number; core: number }[] {
   const least = parts.map(() => ({ clock: Number.POSITIVE_INFINITY, core: Number.POSITIVE_INFINITY }))
   for (let round = 0; round <= rounds; round++) {
-    memory()
     for (const [i, { run }] of parts.entries()) {
       const used = process.cpuUsage()
       const start = performance.now()

@@ -43,7 +43,7 @@ export interface PeersAsked {
 /** Throws a `UserError` where peers are named without a Python to start them with. */
 export function checkPeerNames({ peers, peerNames }: PeersAsked): void {
   if (peers || !peerNames) return
-  throw new UserError(`--peer-names chooses ${peerNames.join(', ')}, but no Python is given to start them with.`, {
+  throw new UserError(`--peerNames chooses ${peerNames.join(', ')}, but no Python is given to start them with.`, {
     fix: 'Give one that has them: --peers PYTHON.',
   })
 }
