@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, { readonly summary: string; load(): Promi
   capture: { summary: 'Tokens a second out of a host model', load: () => import('./capture.ts') },
   ops: { summary: 'Each custom op against its plain version, by instruction set', load: () => import('./ops.ts') },
   step: { summary: 'Where the time of a training step goes', load: () => import('./step.ts') },
+  serve: { summary: 'The server under load, and edits of its playground', load: () => import('./serve.ts') },
   train: { summary: 'Tokens a second that SAEs learn from', load: () => import('./train.ts') },
   validate: { summary: 'Effects of edits a second that validation measures', load: () => import('./validate.ts') },
   calibration: {

@@ -65,6 +65,10 @@ const benches: Readonly<Record<string, CommandEntry>> = {
     summary: '',
     load: async () => (await import('../bench/ops.ts')).default as unknown as CommandDefinition,
   },
+  'bench serve': {
+    summary: '',
+    load: async () => (await import('../bench/serve.ts')).default as unknown as CommandDefinition,
+  },
   'bench train': {
     summary: '',
     load: async () => (await import('../bench/train.ts')).default as unknown as CommandDefinition,

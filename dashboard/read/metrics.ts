@@ -1,4 +1,5 @@
 /** Metrics of a run from a byte on: whole lines only, so that a run that is being written can be followed. */
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, UserError } from '../../core/errors.ts'
@@ -18,8 +19,11 @@ export interface MetricsPart {
 /** Reads records from byte `cursor` on; a `UserError` where no line begins there, or a line is no JSON. */
 export async function readMetrics({ directory, manifest }: FinishedRun, cursor: number): Promise<MetricsPart> {
   const path = join(directory, 'metrics.jsonl')
-  const file = await open(path, 'r').catch(error => {
+  // A link may lead anywhere.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(error => {
     if (codeOf(error) === 'ENOENT') return undefined
+    if (codeOf(error) === 'ELOOP')
+      throw new UserError(`The metrics of ${manifest.id} are a link, and are not read.`, { fix: 'Put the file there.' })
     throw error
   })
   if (!file) return { records: [], cursor: 0, more: false }

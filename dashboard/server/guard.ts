@@ -71,7 +71,8 @@ export function guarded(guard: Guard): MiddlewareHandler {
     if (!['GET', 'HEAD', 'POST'].includes(req.method))
       return refuse(`${req.method} is not answered.`, 'Use GET, and POST for what computes.', 405)
     const url = new URL(req.url)
-    const given = url.searchParams.get('token')
+    // The API has a parameter of this name, and programs send a header.
+    const given = url.pathname.startsWith('/api/') ? null : url.searchParams.get('token')
     if (given !== null && req.method === 'GET') {
       if (!isEqual(given, token))
         return refuse('The token is not this server’s.', 'Use the address that it printed.', 401)

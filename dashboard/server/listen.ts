@@ -20,6 +20,8 @@ export interface ServeOptions {
   readonly token?: string | undefined
   /** What computes; undefined where the server only reads. */
   readonly compute?: Compute | undefined
+  /** Milliseconds that a request's headers and body may take; default: ten seconds. */
+  readonly patience?: number
   readonly signal: AbortSignal
   readonly onBug: (error: unknown) => void
 }
@@ -34,8 +36,7 @@ export interface Serving {
   readonly closed: Promise<void>
 }
 
-/** A request's headers and a connection's silence may take so long, in milliseconds. */
-const patience = 10_000
+const usualPatience = 10_000
 
 /** Starts to listen; a `UserError` where the port cannot be had. */
 export async function listen(options: ServeOptions): Promise<Serving> {
@@ -54,10 +55,12 @@ export async function listen(options: ServeOptions): Promise<Serving> {
 }
 
 function start(options: ServeOptions, port: number, token: string): Promise<Serving> {
-  const { directory, version, host, compute, signal, onBug } = options
+  const { directory, version, host, compute, signal, onBug, patience = usualPatience } = options
   return new Promise((resolve, reject) => {
     let answer: (request: Request) => Response | Promise<Response> = () => new Response(null, { status: 503 })
-    const server = serve({ fetch: request => answer(request), hostname: host, port }, info => {
+    // Timeouts are looked after as often as they may be overstepped.
+    const limits = { headersTimeout: patience, requestTimeout: patience, connectionsCheckingInterval: patience / 4 }
+    const server = serve({ fetch: request => answer(request), hostname: host, port, serverOptions: limits }, info => {
       const guard = { hosts: hostsOf(host, info.port), token, cookie: `pipeline-${info.port}` }
       const app = createApp({ directory, version, guard, compute, onBug, signal })
       answer = request => app.fetch(request)
@@ -70,8 +73,6 @@ function start(options: ServeOptions, port: number, token: string): Promise<Serv
       signal.addEventListener('abort', stop, { once: true })
       resolve({ port: info.port, token, address: `http://${shownHost(host)}:${info.port}/?token=${token}`, closed })
     })
-    ;(server as Server).headersTimeout = patience
-    ;(server as Server).requestTimeout = patience
     server.once('error', reject)
   })
 }

@@ -4,84 +4,19 @@ import { join } from 'node:path'
 import * as arrow from 'apache-arrow'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Metrics } from '../../core/stage.ts'
-import { writeTable } from '../../datasets/tables.ts'
-import { evidenceOf, featureOf } from '../../labels/evidence.fixture.ts'
-import { labelsSchema } from '../../labels/feature.ts'
-import { writeJsonLines } from '../../labels/files.ts'
-import { writeFeatures } from '../../labels/tables.ts'
-import { RunStore } from '../../runs/store.ts'
-import { effectsSchema } from '../../validation/evidence.ts'
+import { evidenceOf } from '../../labels/evidence.fixture.ts'
 import { contracts } from '../api/contracts/index.ts'
 import { createApp } from './app.ts'
 import { hostsOf } from './guard.ts'
+import { madeUpStore } from './store.fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'serve-'))
 const token = 'a token of the tests'
 const bugs: unknown[] = []
 let app: Hono
 
-const request = { config: {}, inputs: [], seed: 0, engine: {}, versions: {}, machine: {} }
-const at = (day: number) => () => new Date(Date.UTC(2026, 0, day))
-
-/** Makes a finished run with these files. */
-async function make(
-  stage: string,
-  name: string,
-  more: { inputs?: { role: string; run: string; sha256: string }[]; config?: Record<string, unknown> },
-  write: (directory: string, metrics: Metrics) => Promise<void> | void,
-): Promise<string> {
-  const opened = await new RunStore(folder).open({ ...request, ...more, stage, name }, at(name.length))
-  if (opened.state === 'unchanged') throw new Error('it is new')
-  await write(opened.run.directory, opened.run.metrics)
-  await opened.run.finish({ latents: 3, fvu: 0.25 })
-  const { contentHash } = await import('../../runs/seal.ts')
-  return contentHash((await new RunStore(folder).find(name)).manifest)
-}
-
 beforeAll(async () => {
-  const tested = await make('validate', 'tested', {}, async directory => {
-    writeFileSync(join(directory, 'evidence.json'), JSON.stringify(evidenceOf([{ feature: 1 }])))
-    await writeTable(
-      join(directory, 'effects.parquet'),
-      {
-        feature: { type: 'int32', values: [1, 1, 2] },
-        control: { type: 'string', values: ['feature', 'random', 'feature'] },
-        target: { type: 'float64', values: [-0.5, 0.125, 0] },
-      },
-      { schema: effectsSchema },
-    )
-  })
-  const labelled = (directory: string) => {
-    const features = [
-      featureOf(0, { label: 'red apples', density: 0.5 }),
-      featureOf(1, { label: null, density: 0.125 }),
-      featureOf(2, { label: '<script>alert(1)</script>', density: 0.25 }),
-    ]
-    return Promise.all([
-      writeFeatures(directory, features),
-      writeJsonLines(join(directory, 'features.jsonl'), features),
-      writeTable(
-        join(directory, 'examples.parquet'),
-        {
-          latent: { type: 'int32', values: [2] },
-          group: { type: 'string', values: ['top'] },
-          window: { type: 'string', values: ['w'] },
-          position: { type: 'int32', values: [1] },
-          start: { type: 'int32', values: [0] },
-          activation: { type: 'float32', values: [1] },
-          tokens: { type: 'list<string>', values: [['a', '</mark><script>']] },
-          activations: { type: 'list<float32>', values: [[0, 1]] },
-        },
-        { schema: labelsSchema },
-      ),
-    ]).then(() => undefined)
-  }
-  await make('label', 'labelled', { inputs: [{ role: 'evidence', run: 'tested', sha256: tested }] }, labelled)
-  await make('train', 'curves', { config: { architecture: 'topk' } }, (_, metrics) => {
-    metrics.append({ kind: 'step', loss: 3 })
-    metrics.append({ kind: 'step', loss: 2 })
-  })
+  await madeUpStore(folder)
   mkdirSync(join(folder, 'broken'))
   writeFileSync(join(folder, 'broken', 'run.json'), '{"schema":2')
   const guard = { hosts: hostsOf('127.0.0.1', 4040), token, cookie: 'pipeline-4040' }
@@ -164,17 +99,21 @@ describe('the API', () => {
   test('gives a run, its lineage and its metrics from a byte on', async () => {
     expect((await json('/api/runs/curves')).summary).toEqual({ latents: 3, fvu: 0.25 })
     const { edges } = await json('/api/runs/labelled/lineage')
-    expect(edges).toEqual([{ from: 'tested', to: 'labelled', role: 'evidence', state: 'same' }])
+    expect(edges).toEqual([
+      { from: 'curves', to: 'tested', role: 'sae', state: 'same' },
+      { from: 'curves', to: 'labelled', role: 'sae', state: 'same' },
+      { from: 'tested', to: 'labelled', role: 'evidence', state: 'same' },
+    ])
     const first = await json('/api/runs/curves/metrics')
     expect(first.records).toEqual([
-      { kind: 'step', loss: 3 },
-      { kind: 'step', loss: 2 },
+      { kind: 'step', step: 0, loss: 3 },
+      { kind: 'step', step: 1, loss: 2 },
     ])
-    expect([first.cursor, first.more]).toEqual([50, false])
-    expect((await json('/api/runs/curves/metrics?cursor=25')).records).toEqual([{ kind: 'step', loss: 2 }])
-    expect((await json('/api/runs/curves/metrics?cursor=50')).records).toEqual([])
+    expect([first.cursor, first.more]).toEqual([68, false])
+    expect((await json('/api/runs/curves/metrics?cursor=34')).records).toEqual([{ kind: 'step', step: 1, loss: 2 }])
+    expect((await json('/api/runs/curves/metrics?cursor=68')).records).toEqual([])
     expect((await ask('/api/runs/curves/metrics?cursor=7')).status).toBe(400)
-    expect((await ask('/api/runs/curves/metrics?cursor=51')).status).toBe(400)
+    expect((await ask('/api/runs/curves/metrics?cursor=69')).status).toBe(400)
   })
 
   test('filters and sorts features; what is missing comes last', async () => {
@@ -214,8 +153,8 @@ describe('the API', () => {
     const { effects, total } = await json('/api/runs/tested/effects?feature=1')
     expect(total).toBe(2)
     expect(effects).toEqual([
-      { feature: 1, control: 'feature', target: -0.5 },
-      { feature: 1, control: 'random', target: 0.125 },
+      { feature: 1, intervention: 'ablate', control: 'feature', target: -0.5 },
+      { feature: 1, intervention: 'ablate', control: 'random', target: 0.125 },
     ])
     const answer = await ask('/api/runs/tested/effects?feature=1', { accept: 'application/vnd.apache.arrow.stream' })
     const table = arrow.tableFromIPC(new Uint8Array(await answer.arrayBuffer()))
