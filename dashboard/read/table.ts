@@ -10,6 +10,8 @@ import type { Selectable } from './select.ts'
 /** What a column holds. */
 export type ColumnKind = 'number' | 'boolean' | 'text' | 'list'
 
+const columnsAtOnce = 8
+
 export class Table implements Selectable {
   readonly path: string
   readonly schema: number
@@ -45,8 +47,12 @@ export class Table implements Selectable {
           fix: `Did you mean ${nearest(name, this.names, 3).join(', ')}?`,
         })
     if (wanted.length === 0) return this
-    const table = await readArrow(this.path, { columns: wanted, schema: this.schema })
-    for (const name of wanted) this.#vectors.set(name, table.getChild(name)!)
+    // A few at a time, so that the decoder never holds the whole table.
+    for (let start = 0; start < wanted.length; start += columnsAtOnce) {
+      const columns = wanted.slice(start, start + columnsAtOnce)
+      const table = await readArrow(this.path, { columns, schema: this.schema })
+      for (const name of columns) this.#vectors.set(name, table.getChild(name)!)
+    }
     return this
   }
 
