@@ -53,6 +53,15 @@ afterAll(() => {
   bench.inputs.sae.dispose()
 })
 
+test('sets of tied directions, each in documents of its own, are controls of the joint effect', () => {
+  const rows = tested[0]!.rows as readonly { control: string; controlId: number; removed: number[]; document: string }[]
+  const tied = rows.filter(({ control }) => control === 'tied')
+  expect(new Set(tied.map(({ controlId }) => controlId)).size).toBeGreaterThan(10)
+  expect(tied.every(({ removed }) => removed.length === 3)).toBe(true)
+  const documents = (of: typeof rows) => new Set(of.map(({ document }) => document))
+  expect(documents(tied).size).toBeGreaterThan(documents(rows.filter(({ control }) => control === 'feature')).size)
+})
+
 /** Effects of a concept’s set in units of the logit that its answers lose: 3 · what was there. */
 function of(concept: number) {
   const found = sets.judge(tested, settingsOf(bench))[concept]!

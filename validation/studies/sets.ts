@@ -18,6 +18,7 @@ import { rankAmong } from './ranks.ts'
 import { ratioOfMeans } from './ratio.ts'
 import { latentStudy, type StudyContext } from './study.ts'
 import { bankOf, directionOf, effectsOf, fewestControls, isTested } from './subject.ts'
+import { type TiedSet, tiedSets } from './tied.ts'
 
 type Row = {
   /** The whole set, the claimed latent first, and why each is of it. */
@@ -46,7 +47,7 @@ export const sets = latentStudy<Row, SetsFound>({
     alone: 'fall of the target when the latent is set to 0 where it is active, at positions where any of the set is',
     given: 'what the fall with all of the set taken away exceeds that with all but this one by',
     joint:
-      'fall of the target with all taken away; p the larger of its ranks among as many sets of random and of foreign directions with the same edits',
+      'fall of the target with all taken away; p the largest of its ranks among as many sets of random and of foreign directions with the same edits, and of tied directions that fire on tokens of their own, each with its own target',
     interactions: 'fall with both taken away less the sum of the falls with one',
     sufficient:
       'latents added one by one, that which keeps most first, until all others can be taken away at the loss of a tenth of the joint effect; chosen on every other document, `kept` is the share kept in the rest',
@@ -77,6 +78,10 @@ export const sets = latentStudy<Row, SetsFound>({
       }
     } finally {
       bank.dispose()
+    }
+    for (const set of tiedSets(study, plan, members.length)) {
+      rows.push(...measureTied(bench, plan, members, set))
+      await pause()
     }
     return rows
   },
@@ -128,11 +133,7 @@ function measureDocument(
   const { validation } = study
   const place = validation.windows.findIndex(({ id }) => id === window.id)
   const active = members.map(({ latent }) => activationsIn(validation, latent, place))
-  // The last position predicts nothing that is measured.
-  const positions = [...new Set(active.flatMap(found => [...found.keys()]))]
-    .filter(position => position < Math.min(window.tokens.length, config.positions) - 1)
-    .sort((a, b) => a - b)
-  const change = active.map(found => Float32Array.from(positions, position => 0 - (found.get(position) ?? 0)))
+  const { positions, change } = removalOf(active, Math.min(window.tokens.length, config.positions))
   const editOf = (places: readonly number[], rows: readonly number[]): Edit => {
     const [first, ...also] = places.map((i): EditTerm => ({ direction: rows[i]!, change: change[i]! }))
     return also.length > 0 ? { ...first!, also } : first!
@@ -163,10 +164,46 @@ function measureDocument(
   })
 }
 
+/** Where any of these is active, and the change that takes each away there; the last position predicts nothing that is measured. */
+function removalOf(active: readonly ReadonlyMap<number, number>[], length: number) {
+  const positions = [...new Set(active.flatMap(found => [...found.keys()]))]
+    .filter(position => position < length - 1)
+    .sort((a, b) => a - b)
+  const change = active.map(found => Float32Array.from(positions, position => 0 - (found.get(position) ?? 0)))
+  return { positions, change }
+}
+
+/** A set of tied directions, all taken away, in the documents and on the target of its first. */
+function measureTied(
+  { study, inputs: { config } }: StudyContext,
+  { claim: { feature } }: LatentPlan,
+  members: readonly Member[],
+  { subject, directions, activationsIn: activeIn }: TiedSet,
+): Row[] {
+  const bank = bankOf(directions)
+  const [latents, because] = [members.map(({ latent }) => latent), members.map(member => member.because)]
+  try {
+    return subject.active.flatMap(({ document, window }): Row[] => {
+      const { positions, change } = removalOf(activeIn(window), Math.min(window.tokens.length, config.positions))
+      if (positions.length === 0) return []
+      const [first, ...also] = change.map((values, direction): EditTerm => ({ direction, change: values }))
+      const edits = [{ ...first!, also }]
+      const { weights } = subject.target
+      const [effect] = effectsOf(study, feature, { window, positions, edits, bank, weights })
+      const own = { control: 'tied', controlId: subject.id, document, window: window.id, positions: positions.length }
+      return [{ latents, because, removed: latents, ...own, target: effect!.target }]
+    })
+  } finally {
+    bank.dispose()
+  }
+}
+
 function findingsOf(rows: readonly Row[], settings: AnalysisSettings, seed: readonly (string | number)[]): SetsFound {
   const { latents, because } = rows[0]!
-  const documents = [...new Set(rows.map(({ document }) => document))]
-  const fall = (of: readonly Row[]) => byDocument(of, documents, ({ target }) => 0 - target)
+  const documentsOf = (of: readonly Row[]) => [...new Set(of.map(({ document }) => document))]
+  const documents = documentsOf(rows.filter(({ control }) => control === 'feature'))
+  const fallIn = (of: readonly Row[], places: readonly string[]) => byDocument(of, places, ({ target }) => 0 - target)
+  const fall = (of: readonly Row[]) => fallIn(of, documents)
   const key = (removed: readonly number[]) => [...removed].sort((a, b) => a - b).join()
   const subsets = new Map<string, Row[]>()
   for (const row of rows)
@@ -191,7 +228,10 @@ function findingsOf(rows: readonly Row[], settings: AnalysisSettings, seed: read
     })),
     joint: {
       effect: summary(joint, 'joint'),
-      p: rankAmong(mean(joint), rows, ['random', 'foreign'], settings.alpha, own => mean(fall(own))),
+      // Tied sets have documents of their own.
+      p: rankAmong(mean(joint), rows, ['random', 'foreign', 'tied'], settings.alpha, own =>
+        mean(fallIn(own, documentsOf(own))),
+      ),
     },
     interactions: latents.flatMap((a, i) =>
       latents.slice(i + 1).map(b => ({

@@ -1,5 +1,8 @@
 /** Random directions that stand in for a latent as whole latents, so that a study can be put to what learned nothing. */
 
+import type { TokenWindow } from '../../datasets/document.ts'
+import { type Activations, activationsIn } from '../../latents/activations.ts'
+import { activationsAbove, project, thresholdsAt } from '../../latents/projections.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
 import type { Target } from '../claims/targets.ts'
 import { type TiedLatent, tiedLatents } from '../claims/tied.ts'
@@ -35,4 +38,55 @@ export function tiedSubjects(study: Study, { tied }: LatentPlan): TiedSubject[] 
     const direction = directions.slice(id * sae.width, (id + 1) * sae.width)
     return other ? [{ id, direction, target, unit, active: documents, silent: other.documents }] : []
   })
+}
+
+/** A tied control as the first of a set: with it go those that fire at its tokens most. */
+export interface TiedSet {
+  readonly subject: TiedSubject
+  /** Of each member, the subject first. */
+  readonly directions: readonly Float32Array[]
+  /** What each member says in a validation window, by position. */
+  activationsIn(window: TokenWindow): ReadonlyMap<number, number>[]
+}
+
+/** Sets of as many tied controls of a draw, one for each that has documents enough; none where they are too few for a set. */
+export function tiedSets(study: Study, plan: LatentPlan, size: number): TiedSet[] {
+  const subjects = tiedSubjects(study, plan)
+  if (subjects.length < size) return []
+  const { width } = study.sae
+  const directions = new Float32Array(subjects.length * width)
+  subjects.forEach(({ direction }, i) => {
+    directions.set(direction, i * width)
+  })
+  const { discovery, validation, value } = study.tied
+  const seen = project(discovery, directions)
+  const thresholds = thresholdsAt(seen, plan.tied.density)
+  const firing = tokensOf(activationsAbove(seen, thresholds, value))
+  const held = activationsAbove(project(validation, directions), thresholds, value)
+  const place = new Map(held.windows.map(({ id }, w) => [id, w]))
+  return subjects.map((subject, own) => {
+    const others = subjects.map((_, i) => i).filter(i => i !== own)
+    const alike = new Map(others.map(i => [i, jaccard(firing[own]!, firing[i]!)]))
+    const chosen = [own, ...others.sort((a, b) => alike.get(b)! - alike.get(a)! || a - b).slice(0, size - 1)]
+    return {
+      subject,
+      directions: chosen.map(i => subjects[i]!.direction),
+      activationsIn: window => chosen.map(i => activationsIn(held, i, place.get(window.id)!)),
+    }
+  })
+}
+
+/** The tokens at which each latent fires, as numbers. */
+function tokensOf({ latents, offsets, window, position }: Activations): Set<number>[] {
+  return Array.from({ length: latents }, (_, latent) => {
+    const found = new Set<number>()
+    for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++) found.add(window[e]! * 2 ** 16 + position[e]!)
+    return found
+  })
+}
+
+function jaccard(a: ReadonlySet<number>, b: ReadonlySet<number>): number {
+  let both = 0
+  for (const one of a) if (b.has(one)) both++
+  return both === 0 ? 0 : both / (a.size + b.size - both)
 }
