@@ -98,6 +98,7 @@ describe('a model whose concepts are known', () => {
         'claims.json',
         'effects.parquet',
         'evidence.json',
+        'reconstruction.parquet',
         'selectivity.parquet',
         'study-baselines.parquet',
         'study-interventions.parquet',
