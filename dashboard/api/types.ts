@@ -162,7 +162,7 @@ export interface FeatureEvidence {
           alternative: 'greater' | 'less' | 'two-sided'
           p: number | null
           used: number
-          method: 'rank' | 'stopped' | 'tail' | 'bound'
+          method: 'rank' | 'stopped' | 'tail' | 'bound' | 'look'
           critical: number | null
         })[]
       }
@@ -197,7 +197,7 @@ export interface FeatureEvidence {
           alternative: 'greater' | 'less' | 'two-sided'
           p: number | null
           used: number
-          method: 'rank' | 'stopped' | 'tail' | 'bound'
+          method: 'rank' | 'stopped' | 'tail' | 'bound' | 'look'
           critical: number | null
         })[]
       }
@@ -232,7 +232,7 @@ export interface FeatureEvidence {
           alternative: 'greater' | 'less' | 'two-sided'
           p: number | null
           used: number
-          method: 'rank' | 'stopped' | 'tail' | 'bound'
+          method: 'rank' | 'stopped' | 'tail' | 'bound' | 'look'
           critical: number | null
         })[]
       }
@@ -286,7 +286,7 @@ export interface FeatureEvidence {
           alternative: 'greater' | 'less' | 'two-sided'
           p: number | null
           used: number
-          method: 'rank' | 'stopped' | 'tail' | 'bound'
+          method: 'rank' | 'stopped' | 'tail' | 'bound' | 'look'
           critical: number | null
         })[]
       }
@@ -321,7 +321,7 @@ export interface FeatureEvidence {
           alternative: 'greater' | 'less' | 'two-sided'
           p: number | null
           used: number
-          method: 'rank' | 'stopped' | 'tail' | 'bound'
+          method: 'rank' | 'stopped' | 'tail' | 'bound' | 'look'
           critical: number | null
         })[]
       }
@@ -356,7 +356,7 @@ export interface FeatureEvidence {
           alternative: 'greater' | 'less' | 'two-sided'
           p: number | null
           used: number
-          method: 'rank' | 'stopped' | 'tail' | 'bound'
+          method: 'rank' | 'stopped' | 'tail' | 'bound' | 'look'
           critical: number | null
         })[]
       }
