@@ -30,7 +30,7 @@ describe('the command line of benchmarks', () => {
   test('lists the benchmarks, and the flags of each', async () => {
     const [all, one] = await Promise.all([bench(['--help']), bench(['train', '--help'])])
     expect(all).toMatchObject({ code: 0, stderr: '' })
-    for (const name of ['capture', 'ops', 'step', 'train', 'validate', 'sae-quality', 'calibration'])
+    for (const name of ['capture', 'ops', 'shards', 'step', 'train', 'validate', 'sae-quality', 'calibration'])
       expect(all.stdout).toContain(name)
     expect(one).toMatchObject({ code: 0, stderr: '' })
     expect(one.stdout).toContain('npm run bench -- train [flags]')

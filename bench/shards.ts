@@ -1,0 +1,136 @@
+/** `npm run bench -- shards`: writing activation shards, and reading them in order and shuffled, at rising numbers of rows. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { writeAtomic, writeJson } from '../core/files.ts'
+import { sha256 } from '../core/hash.ts'
+import { Random } from '../core/random.ts'
+import { columns } from '../core/text.ts'
+import { type CaptureManifest, encodeShard, floatsToHalves, openCapture } from '../datasets/shards/index.ts'
+import { RowStream } from '../sae/training/rows.ts'
+import { defineBench } from './options.ts'
+
+const site = 'blocks.0.hook_resid_post'
+const shardRows = 16_384
+const batchRows = 4096
+const readRows = 4096
+
+export default defineBench({
+  engine: 'tensorflow',
+  about:
+    'Writes captures of rising numbers of rows, then reads them in order and shuffled as training does, from the page cache. GB/s count the bytes on disk.',
+  examples: ['npm run bench -- shards', 'npm run bench -- shards --rows 1000000 --rows 10000000'],
+  config: z.strictObject({
+    rows: z.array(z.int().min(1)).min(1).default([100_000, 1_000_000]).describe('Rows of each capture'),
+    width: z.int().min(1).default(64).describe('Numbers of a row'),
+    dtype: z.enum(['float32', 'float16']).default('float32').describe('Numbers as stored'),
+    memory: z.number().gt(0).default(64).describe('MiB of rows held for shuffling'),
+    directory: z.string().default(tmpdir()).describe('Folder for the captures, which are removed in the end'),
+  }),
+  async run({ rows: sizes, width, dtype, memory, directory }, tell) {
+    const table: string[][] = [['rows', 'GB', 'write GB/s', 'in order GB/s', 'shuffled GB/s', 'rows/s', 'RSS MiB']]
+    for (const rows of sizes) {
+      const folder = await mkdtemp(join(directory, 'bench-shards-'))
+      try {
+        const figures = await measure(folder, { rows, width, dtype, bytes: memory * 2 ** 20 })
+        tell.result(figures)
+        table.push(
+          Object.values(figures).map(value => (Number.isInteger(value) ? String(value) : value.toPrecision(3))),
+        )
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    }
+    for (const line of columns(table, [0, 1, 2, 3, 4, 5, 6])) tell.line(line)
+  },
+})
+
+interface Case {
+  readonly rows: number
+  readonly width: number
+  readonly dtype: 'float32' | 'float16'
+  readonly bytes: number
+}
+
+async function measure(folder: string, { rows, width, dtype, bytes }: Case) {
+  const gigabytes = (rows * width * (dtype === 'float16' ? 2 : 4)) / 1e9
+  const seconds = async (work: () => Promise<unknown>) => {
+    const start = performance.now()
+    await work()
+    return (performance.now() - start) / 1000
+  }
+  const written = await seconds(() => write(folder, rows, width, dtype))
+  const capture = await openCapture(folder, { verify: false })
+  try {
+    const inOrder = async () => {
+      const out = new Float32Array(readRows * width)
+      for (let start = 0; start < rows; start += readRows) {
+        const count = Math.min(readRows, rows - start)
+        await capture.readInto(site, start, count, out.subarray(0, count * width))
+      }
+    }
+    await inOrder()
+    const ordered = await seconds(inOrder)
+    const stream = new RowStream(capture, [site], { rows, seed: 0, bytes })
+    const batch = new Float32Array(readRows * width)
+    let largest = 0
+    const shuffled = await seconds(async () => {
+      for (let visits = 0; visits + readRows <= rows; visits += readRows) {
+        await stream.read(visits, readRows, batch)
+        largest = Math.max(largest, process.memoryUsage.rss())
+      }
+    })
+    return {
+      rows,
+      gigabytes,
+      writeRate: gigabytes / written,
+      orderedRate: gigabytes / ordered,
+      shuffledRate: gigabytes / shuffled,
+      shuffledRows: Math.round(rows / shuffled),
+      memory: Math.round(largest / 2 ** 20),
+    }
+  } finally {
+    capture.close()
+  }
+}
+
+/** Writes a capture of normal numbers; every shard holds the same ones, which no reader notices. */
+async function write(folder: string, rows: number, width: number, dtype: 'float32' | 'float16'): Promise<void> {
+  const floats = new Random('bench shards').normals(shardRows * width)
+  const values = Float32Array.from(floats)
+  const shards = []
+  for (let from = 0; from < rows; from += shardRows) {
+    const count = Math.min(shardRows, rows - from)
+    const own = values.subarray(0, count * width)
+    const file = `shard-${from / shardRows}.arrow`
+    const bytes = encodeShard(
+      {
+        document: new Uint32Array(count),
+        position: new Uint16Array(count),
+        token: new Int32Array(count),
+        stratum: new Uint16Array(count),
+        weight: new Float32Array(count).fill(1),
+        sites: [{ name: site, width, values: dtype === 'float16' ? floatsToHalves(own) : own }],
+      },
+      batchRows,
+    )
+    await writeAtomic(join(folder, file), bytes)
+    shards.push({ file, rows: count, bytes: bytes.length, sha256: sha256(bytes), windows: [0, 1] as [number, number] })
+  }
+  const manifest: CaptureManifest = {
+    schema: 3,
+    model: { name: 'none', hash: '', family: 'none' },
+    weight_processing: 'none',
+    tokenizer: { hash: '' },
+    dataset: { name: 'none', hash: '', context: 1, bos: false, documents: 0, skipped: [], windows: {} },
+    ...{ seed: 0, format: 'arrow', dtype, rows, batchRows },
+    sites: [{ name: site, width, statistics: { mean: [], variance: [], populationMean: [], norm: 0, rounding: null } }],
+    sampling: {
+      ...{ fields: [], allocation: 'proportional', tokens: null, pilot: null, excludePositions: [], excludeTokens: [] },
+      ...{ positionBands: [], frequencyBands: [], population: rows, strata: [] },
+    },
+    ...{ audit: null, shards, windows: null },
+  }
+  await writeJson(join(folder, 'capture.json'), manifest)
+}
