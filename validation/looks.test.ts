@@ -55,11 +55,11 @@ function rowsOf(random: Random, effect: number, controls: number): EffectRow[] {
   const own = (control: EffectRow['control'], controlId: number | null, centre: number): EffectRow[] =>
     documents.map(document => ({
       ...{ ...place, control, controlId, document, window: document },
-      target: -centre - 0.2 * random.normal(),
+      target: -centre - 0.05 * random.normal(),
     }))
   return [
-    ...own('feature', null, effect + 0.1 * random.normal()),
-    ...Array.from({ length: controls }, (_, id) => own('random', id, 0.1 * random.normal())).flat(),
+    ...own('feature', null, effect + 0.05 * random.normal()),
+    ...Array.from({ length: controls }, (_, id) => own('random', id, 0.05 * random.normal())).flat(),
   ]
 }
 
@@ -69,7 +69,7 @@ test('a latent that is one more of its controls has p below x no more often, and
   const held = new Set(documents.slice(0, look.documents))
   const pOf = (rows: readonly EffectRow[]) => {
     const part = rows.filter(({ document }) => held.has(document))
-    const givenUp = isGivenUp(part, ['random'], claim, 'ablate', look.level)
+    const givenUp = isGivenUp(part, claim, 'ablate', look.level)
     const planned = { ...claim, documents: { ablate: documents, steer: [] } }
     const test = analyseIntervention(planned, givenUp ? part : rows, 'ablate', settings, 0)!
     if (givenUp) expect(test.metrics.target.controls[0]).toMatchObject({ p: 1, method: 'look' })
@@ -80,7 +80,7 @@ test('a latent that is one more of its controls has p below x no more often, and
     const share = nulls.filter(p => p <= x).length / runs
     expect(share).toBeLessThanOrEqual(x + 3 * Math.sqrt((x * (1 - x)) / runs))
   }
-  expect(nulls.filter(p => p === 1).length / runs).toBeGreaterThan(0.3)
+  expect(nulls.filter(p => p === 1).length / runs).toBeGreaterThan(0.1)
   const found = Array.from({ length: runs }, (_, run) => pOf(rowsOf(new Random('more', run), 0.4, 19)))
   expect(found.filter(p => p === 1)).toHaveLength(0)
 })

@@ -181,7 +181,7 @@ async function measureIntervention(
       tied.push(own)
     }
     if (before < windows.length) {
-      if (isGivenUp([...rows, ...tiedRows], kinds, claim, intervention, look!.level))
+      if (isGivenUp([...rows, ...tiedRows], claim, intervention, look!.level))
         return { rows, tied, ended: true, look: before }
       await measure(windows.slice(before))
     }

@@ -46,15 +46,16 @@ export function isStopped(
   return own.target.length > 0 && sequentialP(mean(own.target), means, stoppingExceedances, alternative).stopped
 }
 
-/** Whether a claim has shown on part of its documents that it will not pass, as `judging/looks.ts` says. */
+/**
+ * Whether a claim has failed on part of its documents already: its effect less that of the controls of a kind lies short of the
+ * smallest effect of interest, with the interval that this look has (`judging/looks.ts`).
+ */
 export function isGivenUp(
   rows: readonly EffectRow[],
-  kinds: readonly string[],
   claim: Directed & { readonly smallestEffect: number },
   intervention: Intervention,
   level: number,
 ): boolean {
-  if (kinds.some(kind => isStopped(rows, kind, claim, intervention))) return true
   const dose = intervention === 'ablate' ? 0 : claim.dose
   const sign = claimedDirection(claim, intervention, dose) === 'decrease' ? -1 : 1
   const { own, controls } = groupRows(rows, intervention, dose)

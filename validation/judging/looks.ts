@@ -1,7 +1,7 @@
 /**
- * The look: after part of the documents of its primary intervention a claim is given up that has shown it will not pass, so that
- * most of what fails costs a part of what passes. It is given up where controls of a kind that would end a round reach as far as
- * the latent, or where the interval against a kind lies short of the smallest effect already.
+ * The look: after part of the documents of its primary intervention a claim is given up that has failed already, so that such claims
+ * cost a part of what others do. It has failed where the interval of its effect less that of a kind of control lies short of the
+ * smallest effect of interest.
  *
  * Nothing passes at the look, and a claim that is given up has p = 1 against every kind, so that p below x comes about by all
  * documents alone, and no more often than without it. `fail` is another error, and the interval that it rests on is asked for
