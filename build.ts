@@ -1,11 +1,12 @@
 /**
  * Builds the package into dist/: compiled modules, and beside them the files that they read, at the same relative places
- * as in the sources.
+ * as in the sources; what runs in browsers as bundles.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundle } from './dashboard/server/bundle.ts'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
 const out = join(root, 'dist')
@@ -27,3 +28,5 @@ for (const { folder, pattern } of assets)
       const path = join(entry.parentPath, entry.name)
       cpSync(path, join(out, path.slice(root.length)))
     }
+mkdirSync(join(out, 'dashboard/client'), { recursive: true })
+for (const [name, bytes] of await bundle()) writeFileSync(join(out, 'dashboard/client', name), bytes)

@@ -79,7 +79,7 @@ const rooms: Readonly<Record<string, Room>> = {
       ...['core', 'statistics', 'datasets', 'runs', 'labels'],
       ...['validation/evidence.ts', 'validation/judging/ledger.ts'],
     ],
-    order: ['html.ts', 'api', 'charts', 'read', 'report', 'server'],
+    order: ['html.ts', 'api', 'charts', 'client', 'read', 'report', 'server'],
   },
   pipeline: {
     imports: everything,
@@ -101,7 +101,7 @@ interface Import {
 
 function filesOf(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
-    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter(entry => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map(entry => join(entry.parentPath, entry.name).slice(root.length))
     .filter(file => !/^runs\/[^/]+\//.test(file))
 }

@@ -10,6 +10,8 @@ export interface Scale {
 export function roundTicks(low: number, high: number, count = 5): number[] {
   if (!(high > low)) return [low]
   const rough = (high - low) / count
+  // Below the normal numbers there is no round step.
+  if (rough < Number.MIN_VALUE / Number.EPSILON) return [low]
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = power * ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10)
   const first = Math.ceil(low / step - 1e-9)

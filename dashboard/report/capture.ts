@@ -1,7 +1,7 @@
 /** The data part of the report: what was sampled from what, by stratum. */
 import type { CaptureAudit } from '../../datasets/shards/audit.ts'
 import type { CaptureManifest } from '../../datasets/shards/manifest.ts'
-import { short } from '../charts/scale.ts'
+import { short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
 import { table } from './page.ts'
 

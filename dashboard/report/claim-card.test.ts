@@ -1,27 +1,29 @@
 import { describe, expect, test } from 'vitest'
 import { evidenceOf } from '../../labels/evidence.fixture.ts'
 import type { Evidence, FeatureEvidence } from '../../validation/evidence.ts'
-import { claimCard, verdictSentence } from './claim-card.ts'
+import { claimCard } from './claim-card.ts'
+import { verdictSentence } from './claim-text.ts'
 import { validationHtml } from './validation.ts'
 
 const featureOf = (more: Partial<FeatureEvidence> = {}): FeatureEvidence => ({
   ...evidenceOf([{ feature: 3, concept: 'language=<b>', effect: -0.5, verdict: 'pass' }]).features[0]!,
   ...more,
 })
-const card = (more: Partial<FeatureEvidence> = {}) => claimCard({ feature: featureOf(more), name: '3 <i>', curve: '' })
+const card = (more: Partial<FeatureEvidence> = {}) => claimCard({ feature: featureOf(more), name: '3 <i>' })
 
 describe('the card of a claim', () => {
   test('says in a sentence what was done, what it did, on how many documents, and how far that goes', () => {
     const text = verdictSentence(featureOf()).replace(/<[^>]*>/g, '')
     expect(text).toBe(
-      'Ablation lowers the target of language=&#60;b&#62; by 0.5 nats (−0.6 to −0.4) over 12 documents, beyond every kind of control. The claim is supported (lines missing).',
+      'Ablation lowers the target of language=&#60;b&#62; by 0.5 nats (−0.6 to −0.4) over 12 documents, beyond every kind of control. Controls: other latents, equal norm 0 (−0.3 to 0.15). q 0.05; smallest effect of interest 0.05. The claim is supported (lines missing).',
     )
     expect(verdictSentence(featureOf({ ablate: null }))).toContain('Nothing was measured')
   })
 
   test('has each kind of control beneath the effect, and nothing from names as markup', () => {
     const html = card()
-    expect(html.indexOf('this latent')).toBeLessThan(html.indexOf('other latents, equal norm'))
+    const drawn = html.slice(html.indexOf('<svg'))
+    expect(drawn.indexOf('>ablation<')).toBeLessThan(drawn.indexOf('other latents, equal norm<'))
     expect(html).toContain('−0.3 to 0.15')
     expect(html).not.toMatch(/<i>|language=<b>/)
   })
@@ -45,12 +47,12 @@ describe('the card of a claim', () => {
 
 test('a verdict that passes shows what studies found against it', () => {
   const studies = { dormant: { dormant: true }, negatives: { told: false } } as unknown as FeatureEvidence['studies']
-  const html = claimCard({ feature: featureOf({ studies }), name: 'latent 3', curve: '' })
+  const html = claimCard({ feature: featureOf({ studies }), name: 'latent 3' })
   const head = html.slice(0, html.indexOf('</header>'))
   expect(head).toContain(
     'but by a pathway that text does not take; does not tell the concept from what is most like it',
   )
-  expect(claimCard({ feature: featureOf(), name: 'latent 3', curve: '' })).not.toContain('class="warning"')
+  expect(claimCard({ feature: featureOf(), name: 'latent 3' })).not.toContain('class="warning"')
 })
 
 test('that the SAE is not ahead of its baselines stands before every verdict', () => {

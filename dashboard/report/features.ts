@@ -1,10 +1,10 @@
 /** The features part of the report: a card a latent, with label, evidence, logit effects and highlighted examples. */
 import { clip, visible } from '../../core/visible.ts'
 import { type Feature, isLabelled } from '../../labels/feature.ts'
-import { histogram } from '../charts/charts.ts'
-import { short } from '../charts/scale.ts'
+import { figureOf, histogram, short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
 import type { ShownExample } from '../read/examples.ts'
+import { documentsText, interventionText } from './claim-text.ts'
 import { pill } from './page.ts'
 import { shades } from './style.ts'
 
@@ -28,13 +28,6 @@ export function chooseFeatures(features: readonly Feature[], count: number): Fea
     .sort((a, b) => rank(a) - rank(b) || (b.labelF1 ?? 0) - (a.labelF1 ?? 0) || a.latent - b.latent)
     .slice(0, count)
 }
-
-/** An effect as what it is: `ablation`, `steering at dose 1`. */
-export const interventionText = (intervention: 'ablate' | 'steer', dose: number | null): string =>
-  intervention === 'ablate' ? 'ablation' : `steering at dose ${short(dose)}`
-
-/** `1 document`, `12 documents`. */
-export const documentsText = (count: number): string => `${count} ${count === 1 ? 'document' : 'documents'}`
 
 /** A feature's card. */
 export function featureCard(feature: Feature, examples: readonly ShownExample[]): string {
@@ -86,9 +79,7 @@ function factsOf(feature: Feature): string[] {
 }
 
 function activationHistogram({ histogram: { edges, counts } }: Feature): string {
-  return histogram({ title: 'Activations where it fires', x: 'activation', y: 'tokens' }, edges, counts, {
-    height: 150,
-  })
+  return figureOf(histogram, { x: 'activation', y: 'tokens', edges, counts }, { title: 'Activations where it fires' })
 }
 
 function tokenRow(name: string, tokens: readonly { token: string; effect: number }[]): string {
@@ -99,9 +90,12 @@ function tokenRow(name: string, tokens: readonly { token: string; effect: number
   return `<div class="tokens"><small>${name}</small>${parts.join('')}</div>`
 }
 
+/** What a line of an example shows. */
+export type Shown = Omit<ShownExample, 'group'> & { readonly group?: string }
+
 /** One example: each token shaded by the latent's activation there, as a share of the latent's largest. */
-function exampleLine(
-  { tokens, activations, position, start, activation, window }: ShownExample,
+export function exampleLine(
+  { tokens, activations, position, start, activation, window }: Shown,
   scale: number,
 ): string {
   const parts = tokens.slice(0, mostTokens).map((token, i) => {
@@ -116,7 +110,7 @@ function exampleLine(
 }
 
 /** A token as HTML: line breaks as signs, what cannot be seen written out, a long one cut; `alone` also shows its spaces. */
-function tokenText(token: string, alone = false): string {
+export function tokenText(token: string, alone = false): string {
   const signs = clip(token, tokenLength).replace(/\n/g, '↵').replace(/\t/g, '⇥')
   const text = escapeHtml(visible(alone ? signs.replace(/^ | $/g, '·') : signs))
   return text === '' ? '∅' : text
@@ -131,5 +125,9 @@ export function densityHistogram(features: readonly Feature[]): string {
   for (const value of fired) counts[Math.min(bins - 1, Math.floor((value - low) * 5))]!++
   const edges = Array.from({ length: bins + 1 }, (_, i) => low + i / 5)
   const title = `How often latents fire (the ${fired.length} of ${features.length} that did on the tokens read for labels)`
-  return histogram({ title, x: 'share of tokens', y: 'latents' }, edges, counts, { tick: edge => short(10 ** edge) })
+  return figureOf(
+    histogram,
+    { x: 'share of tokens', y: 'latents', edges, counts, tick: edge => short(10 ** edge) },
+    { title },
+  )
 }

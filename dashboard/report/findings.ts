@@ -1,7 +1,7 @@
 /** What studies found of a feature, a sentence each, and what would change its tier. HTML. */
 import { words } from '../../core/text.ts'
 import type { FeatureEvidence } from '../../validation/evidence.ts'
-import { short } from '../charts/scale.ts'
+import { short } from '../charts/index.ts'
 import { shown } from '../html.ts'
 
 type Studies = FeatureEvidence['studies']

@@ -34,20 +34,43 @@ ${parts.join('\n')}
 `
 }
 
+/** A column by its name, or with the definition of its values and where in a row's record they stand. */
+export type Column = string | { readonly name: string; readonly definition?: string; readonly path?: string }
+
+/** Where the values of a table are from; pages let one press a number to read it. */
+export interface Origin {
+  readonly run: string
+  readonly file: string
+  /** The split of the text that they were measured on. */
+  readonly split?: string
+  /** What finds a row in the file, and how many documents, tokens or draws its values are over. */
+  readonly where?: (row: number) => string
+  readonly n?: (row: number) => string
+}
+
+/** The same as attributes of an element; `row` picks one. */
+export const originOf = ({ run, file, split }: Origin): string =>
+  ` data-run="${shown(run)}" data-file="${shown(file)}"${split ? ` data-split="${shown(split)}"` : ''}`
+
 /**
  * A table; cells are HTML already. Columns whose name starts with `#` are numbers (right-aligned). On a narrow screen a table
  * of more than three columns becomes a block a row, each value beside its column's name.
  */
-export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const names = columns.map(column => escapeHtml(column.replace(/^#/, '')))
-  const kinds = columns.map(column => (column.startsWith('#') ? ' class="number"' : ''))
-  const head = names.map((name, i) => `<th scope="col"${kinds[i]}>${name}</th>`)
-  const body = rows.map(
-    row =>
-      `<tr>${row.map((cell, i) => `<td${kinds[i]} data-name="${names[i]}"><span>${cell}</span></td>`).join('')}</tr>`,
-  )
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], origin?: Origin): string {
+  const given = columns.map(column => (typeof column === 'string' ? { name: column } : column))
+  const names = given.map(({ name }) => escapeHtml(name.replace(/^#/, '')))
+  const kinds = given.map(({ name }) => (name.startsWith('#') ? ' class="number"' : ''))
+  const head = given.map(({ definition, path }, i) => {
+    const about = `${definition ? ` data-definition="${escapeHtml(definition)}" title="${escapeHtml(definition)}"` : ''}${path ? ` data-path="${escapeHtml(path)}"` : ''}`
+    return names[i] === '' ? `<td${kinds[i]}></td>` : `<th scope="col"${kinds[i]}${about}>${names[i]}</th>`
+  })
+  const body = rows.map((row, r) => {
+    const about = `${origin?.where ? ` data-where="${shown(origin.where(r), 300)}"` : ''}${origin?.n ? ` data-n="${shown(origin.n(r))}"` : ''}`
+    return `<tr${about}>${row.map((cell, i) => `<td${kinds[i]} data-name="${names[i]}"><span>${cell}</span></td>`).join('')}</tr>`
+  })
   const form = columns.length > 3 ? ' class="blocks"' : ''
-  return `<div class="scroll"><table${form}><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
+  const about = names.filter(Boolean).join(', ')
+  return `<div class="scroll" tabindex="0" role="region" aria-label="Table: ${about}"><table${form}${origin ? originOf(origin) : ''} data-rows=""><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
 }
 
 /** Large figures side by side. */
@@ -61,7 +84,9 @@ export function tiles(figures: readonly { name: string; value: string; note?: st
 
 /** A verdict in its colour. */
 export const pill = (verdict: string): string =>
-  `<span class="pill ${escapeHtml(verdict)}">${escapeHtml(verdict)}</span>`
+  `<span class="pill ${escapeHtml(verdict)}"><i aria-hidden="true">${signs[verdict] ?? '○'}</i> ${escapeHtml(verdict)}</span>`
+
+const signs: Readonly<Record<string, string>> = { pass: '●', fail: '✕', inconclusive: '◆', 'not-run': '○', failed: '✕' }
 
 /** Says what a list leaves out, or nothing. */
 export const leftOut = (count: number, what: string): string =>

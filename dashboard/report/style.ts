@@ -5,11 +5,16 @@ export const shades = 10
 
 const shadeRules = Array.from({ length: shades }, (_, i) => `.s${i + 1}{--a:${(0.12 + 0.058 * (i + 1)).toFixed(3)}}`)
 
+/** Colours of the heat map: orange below 0, blue above, which all eyes tell apart. */
+const heatRules = [1, 2, 3, 4, 5].flatMap(step =>
+  ['less', 'more'].map(side => `.cell.${side}-${step}{fill:rgb(var(--${side})/${(0.09 * step).toFixed(2)})}`),
+)
+
 export const style = `
-:root{--back:#fbfbfa;--card:#fff;--ink:#1d2125;--soft:#626b75;--rule:#dfe2e6;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#23834f;--fail:#c0392b;--open:#a86e00;--mark:36 99 196}
-@media (prefers-color-scheme:dark){:root{--back:#14171a;--card:#1c2024;--ink:#e6e8ea;--soft:#99a3ad;--rule:#32383e;--accent:#78aaf5;--tone1:#f0955e;--tone2:#69c795;--tone3:#c596ea;--pass:#5fca90;--fail:#f07f72;--open:#e5b458;--mark:120 170 245}}
+:root{--back:#fbfbfa;--card:#fff;--ink:#1d2125;--soft:#626b75;--rule:#dfe2e6;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#23834f;--fail:#c0392b;--open:#875800;--mark:36 99 196;--less:194 87 26;--more:36 99 196}
+@media (prefers-color-scheme:dark){:root{--back:#14171a;--card:#1c2024;--ink:#e6e8ea;--soft:#99a3ad;--rule:#32383e;--accent:#78aaf5;--tone1:#f0955e;--tone2:#69c795;--tone3:#c596ea;--pass:#5fca90;--fail:#f07f72;--open:#e5b458;--mark:120 170 245;--less:240 149 94;--more:120 170 245}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+body{margin:0;overflow-wrap:anywhere;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 header,main{max-width:1180px;margin:0 auto;padding:0 16px}
 header{padding-top:28px}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
@@ -34,10 +39,20 @@ svg text{fill:var(--soft)}svg .label{fill:var(--ink)}
 .line{fill:none;stroke-width:1.8}.bar{fill:var(--accent)}.band{stroke:none;fill-opacity:.18}
 .tone-0{stroke:var(--accent);fill:var(--accent)}.tone-1{stroke:var(--tone1);fill:var(--tone1)}.tone-2{stroke:var(--tone2);fill:var(--tone2)}.tone-3{stroke:var(--tone3);fill:var(--tone3)}
 path.line{fill:none}path.band{stroke:none}
-.legend{float:right;font-weight:400}.key{margin-left:12px;color:var(--soft)}
+.legend{font-size:.85rem}.key{margin-right:12px;color:var(--soft)}
 .key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:4px}
 i.tone-0{background:var(--accent)}i.tone-1{background:var(--tone1)}i.tone-2{background:var(--tone2)}i.tone-3{background:var(--tone3)}
-.control{fill:var(--soft);fill-opacity:.2}
+svg .soft{fill:var(--soft)}.drawing{max-width:600px}.drawing svg{overflow:hidden}.drawing.wide{max-width:none;overflow-x:auto}.drawing.wide svg{width:auto;height:auto;max-width:none}
+.smallest{fill:var(--soft);fill-opacity:.14}.detectable{stroke:var(--ink);stroke-width:1.6}.smallest-line{stroke:var(--soft);stroke-dasharray:1 3}.window{fill:var(--pass);fill-opacity:.13}
+.interval.of-control,.estimate.of-control{stroke:var(--soft);fill:var(--card)}.interval.of-control{stroke-width:1.6}
+.interval.unjudged,.estimate.unjudged{stroke:var(--accent);fill:var(--accent)}.estimate.cross{fill:none;stroke-width:2.4}
+.cell{fill:var(--card);stroke:var(--rule)}.cell.open{stroke:var(--ink);stroke-dasharray:3 2}.hatch{stroke:var(--soft);stroke-opacity:.4;fill:none}
+${heatRules.join('')}
+.front{fill:none;stroke:var(--soft);stroke-dasharray:4 3}
+.edge{fill:none;stroke:var(--soft);stroke-width:1.5}.edge.changed{stroke:var(--fail);stroke-dasharray:6 3}.edge.missing{stroke:var(--fail);stroke-dasharray:2 3}.edge.file{stroke:var(--rule)}
+.node{fill:var(--card);stroke:var(--soft)}.node.file{stroke:var(--rule)}.node.stale{stroke:var(--open);stroke-width:2}.node.missing{stroke:var(--fail);stroke-dasharray:4 3}.node.focus{stroke:var(--accent);stroke-width:2.5}
+svg.marking .node-of:not(.near),svg.marking .edge:not(.near){opacity:.25}
+.twin{font-size:.85rem}.twin .scroll{max-height:320px;overflow:auto;border:0}.missing{color:var(--soft);font-style:italic}
 .interval{stroke-width:2.4}
 .interval.pass,.estimate.pass{stroke:var(--pass);fill:var(--pass)}.interval.fail,.estimate.fail{stroke:var(--fail);fill:var(--fail)}
 .interval.inconclusive,.estimate.inconclusive,.interval.not-run,.estimate.not-run{stroke:var(--open);fill:var(--open)}
@@ -50,7 +65,7 @@ th{font-weight:600;color:var(--soft);vertical-align:bottom;overflow-wrap:normal}
 table.blocks td:first-child{min-width:10em}
 td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums}
 .pill{display:inline-block;border-radius:99px;padding:0 9px;font-size:.8rem;border:1px solid currentColor;white-space:nowrap}
-.pill.pass{color:var(--pass)}.pill.fail{color:var(--fail)}.pill.inconclusive,.pill.not-run{color:var(--open)}
+.pill i{font-style:normal;font-size:.8em}.pill.pass{color:var(--pass)}.pill.fail,.pill.failed{color:var(--fail)}.pill.inconclusive,.pill.not-run{color:var(--open)}
 .feature{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 14px;margin:12px 0}
 .feature header{padding:0;display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline;max-width:none}
 .feature .facts{color:var(--soft);font-size:.85rem}
@@ -82,7 +97,8 @@ table.blocks td:first-child{display:block;min-width:0;text-align:left;font-weigh
 .blocks td:first-child::before{content:none}
 }
 @media print{
-:root{--back:#fff;--card:#fff;--ink:#000;--soft:#4a4f55;--rule:#c9cdd2;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#17693d;--fail:#a52a1d;--open:#7d5200;--mark:36 99 196}
+:root{--back:#fff;--card:#fff;--ink:#000;--soft:#4a4f55;--rule:#c9cdd2;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#17693d;--fail:#a52a1d;--open:#7d5200;--mark:36 99 196;--less:194 87 26;--more:36 99 196}
+.twin,.copies{display:none}
 body{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 header,main{max-width:none;padding:0 1px}
 nav{display:none}
@@ -101,7 +117,7 @@ table.blocks td:first-child{min-width:7em}
 td .whole{white-space:nowrap}
 header>nav:first-child{margin:0 0 18px;border-top:0}
 input,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:4px 10px;max-width:100%}
-button{cursor:pointer}:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+button{cursor:pointer;white-space:nowrap}:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 h3.strata{margin:14px 0 6px}
 footer{max-width:1180px;margin:40px auto;padding:0 16px;color:var(--soft)}
 `

@@ -1,11 +1,11 @@
 /** The training part of the report: loss, sparsity, dead latents and screening over the tokens seen, and densities at the end. */
-import { histogram, lineChart, type Series } from '../charts/charts.ts'
+import { figureOf, histogram, keyOf, lines, type Series } from '../charts/index.ts'
 
 /** A line of a run's metrics.jsonl. */
 export type MetricsRecord = Readonly<Record<string, unknown>>
 
 /** Points of a chart at most: longer runs are thinned evenly, the last point kept. */
-const mostPoints = 400
+const mostPoints = 200
 
 /** The charts of a training run. */
 export function trainingCharts(records: readonly MetricsRecord[]): string {
@@ -20,36 +20,27 @@ export function trainingCharts(records: readonly MetricsRecord[]): string {
       typeof record[key] === 'number' ? [[record.tokens as number, record[key]] as const] : [],
     ),
   })
+  const chart = (title: string, y: string, curves: readonly Series[], log = false) =>
+    figureOf(lines, { x: 'tokens seen', y, series: curves, log }, { title, key: keyOf(curves) })
   const parts = [
-    lineChart(
-      { title: 'Fraction of variance unexplained, on training rows', x: 'tokens seen', y: 'FVU of the batch' },
-      [series('fvu')],
-      {
-        log: true,
-      },
-    ),
-    lineChart({ title: 'Loss', x: 'tokens seen', y: 'loss of the batch' }, [series('loss')], { log: true }),
-    lineChart({ title: 'Active latents a token (L0)', x: 'tokens seen', y: 'L0' }, [series('l0')]),
-    lineChart({ title: 'Latents that did not fire for long, while training', x: 'tokens seen', y: 'latents' }, [
-      series('dead', 1),
-    ]),
+    chart('Fraction of variance unexplained, on training rows', 'FVU of the batch', [series('fvu')], true),
+    chart('Loss', 'loss of the batch', [series('loss')], true),
+    chart('Active latents a token (L0)', 'L0', [series('l0')]),
+    chart('Latents that did not fire for long, while training', 'latents', [series('dead', 1)]),
   ]
   const screening = series('inQuestion')
   if (screening.points.length > 0)
     parts.push(
-      lineChart(
-        {
-          title: 'Of rows × latents, what screening left in question; 1 where the dense product was taken instead',
-          x: 'tokens seen',
-          y: 'share',
-        },
+      chart(
+        'Of rows × latents, what screening left in question; 1 where the dense product was taken instead',
+        'share',
         [screening],
-        { log: true },
+        true,
       ),
     )
   if (measured.length > 0)
     parts.push(
-      lineChart({ title: 'Loss of the model recovered', x: 'tokens seen', y: 'share, by ablation' }, [
+      chart('Loss of the model recovered', 'share, by ablation', [
         { ...series('ceRecovered', 0, measured), name: 'mean ablation' },
         { ...series('ceRecoveredZero', 1, measured), name: 'zero ablation' },
       ]),
@@ -63,7 +54,7 @@ export function trainingCharts(records: readonly MetricsRecord[]): string {
 function densityChart([silent, ...counts]: readonly number[]): string {
   const edges = Array.from({ length: counts.length + 1 }, (_, i) => (i - counts.length) / 2)
   const title = `Density of latents at the end of training${silent ? `; ${silent} without a firing have no place here` : ''}`
-  return histogram({ title, x: 'log10 of the share of tokens', y: 'latents' }, edges, counts)
+  return figureOf(histogram, { x: 'log10 of the share of tokens', y: 'latents', edges, counts }, { title })
 }
 
 function thin<T>(items: readonly T[]): readonly T[] {

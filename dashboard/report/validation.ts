@@ -1,18 +1,16 @@
 /** The evidence part of the report: verdicts, effects against controls, dose curves, selectivity and robustness. */
 import { words } from '../../core/text.ts'
-import type { Evidence, FeatureEvidence } from '../../validation/evidence.ts'
-import { type Estimate, forestPlot, lineChart } from '../charts/charts.ts'
-import { short } from '../charts/scale.ts'
+import { definitions, type Evidence, type FeatureEvidence } from '../../validation/evidence.ts'
+import { type Estimate, type ForestRow, figureOf, forest, short } from '../charts/index.ts'
 import { shown } from '../html.ts'
 import { claimCard, withInterval } from './claim-card.ts'
-import { documentsText, interventionText } from './features.ts'
-import { leftOut, pill, table } from './page.ts'
+import { documentsText, interventionText } from './claim-text.ts'
+import { type Column, leftOut, type Origin, pill, table } from './page.ts'
 
-type EffectSummary = FeatureEvidence['doseCurve'][number]['target']
-
-/** Tested latents in the table and plots, and those with a dose curve and details of their own. */
+/** Tested latents in the table, in the plots, and those with details of their own. */
 const mostTested = 200
-const mostDetailed = 60
+const mostPlotted = 40
+const mostDetailed = 40
 
 /** What the part needs to know of the page around it. */
 export interface Surroundings {
@@ -20,6 +18,8 @@ export interface Surroundings {
   readonly names: ReadonlyMap<number, string>
   /** Latents that have a card on the page. */
   readonly cards: ReadonlySet<number>
+  /** The run of the evidence, where numbers lead to it. */
+  readonly run?: string
 }
 
 /** A tested latent and how it is called and found on the page. */
@@ -31,7 +31,7 @@ interface Tested {
 }
 
 /** The whole part. */
-export function validationHtml(evidence: Evidence, { names, cards }: Surroundings): string {
+export function validationHtml(evidence: Evidence, { names, cards, run }: Surroundings): string {
   const all = evidence.features.map((feature, i): Tested => {
     const { claim } = feature
     const name = claim.concept ?? names.get(claim.feature) ?? ''
@@ -43,11 +43,12 @@ export function validationHtml(evidence: Evidence, { names, cards }: Surrounding
     return { feature, name: name ? `${claim.feature} ${name}` : String(claim.feature), anchor }
   })
   const tested = all.slice(0, mostTested)
+  const plotted = all.slice(0, mostPlotted)
   const detailed = all.slice(0, mostDetailed)
-  return `${baselinesHtml(evidence)}${verdictTable(tested)}
+  return `${baselinesHtml(evidence)}${verdictTable(tested, run)}
 ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
 <p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest effect beyond the hardest controls that these documents and controls would have shown; q is against all kinds of control, random directions that fire as often among them. Read on ${windowsText(evidence)}.</p>
-<div class="charts">${effectPlot(tested)}${differencePlot(tested)}</div>
+<div class="charts">${effectPlot(plotted)}${differencePlot(plotted)}</div>${leftOut(tested.length - plotted.length, 'are in the table above')}
 <h3 class="sub">Claims</h3>
 <p class="soft">Curves are of steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: interval over documents.</p>
 <div class="claims">${detailed.map(cardOf).join('')}
@@ -65,7 +66,6 @@ const cardOf = (tested: Tested) =>
     feature: tested.feature,
     name: tested.name,
     id: tested.anchor === `claim-${tested.feature.claim.feature}` ? tested.anchor : undefined,
-    curve: tested.feature.doseCurve.length > 0 ? doseChart(tested) : '',
   })
 
 /** What stands first: whether the SAE is ahead of those that learned less or nothing. */
@@ -97,7 +97,7 @@ const primaryOf = (feature: FeatureEvidence) => feature[feature.claim.primary]
 const foreignOf = (feature: FeatureEvidence) =>
   primaryOf(feature)?.metrics.target.controls.find(({ control }) => control === 'foreign')
 
-function verdictTable(tested: readonly Tested[]): string {
+function verdictTable(tested: readonly Tested[], run: string | undefined): string {
   const rows = tested.map(({ feature, name, anchor }) => {
     const { claim, selectivity, sideEffect } = feature
     const primary = primaryOf(feature)
@@ -115,57 +115,69 @@ function verdictTable(tested: readonly Tested[]): string {
       short(primary?.power?.minimumDetectableEffect),
     ]
   })
-  const names = ['Effect, nats', 'Beyond other latents', 'q', 'AUROC', 'Side effect, KL', 'Detectable from']
-  return table(['Feature', 'Verdict', 'Intervention', ...names.map(name => `#${name}`)], rows)
+  const columns: Column[] = [
+    ...['Feature', 'Verdict', 'Intervention'],
+    { name: '#Effect, nats', path: 'metrics.target.effect.mean', definition: definitions.target! },
+    { name: '#Beyond other latents', path: 'metrics.target.controls', definition: definitions.difference! },
+    { name: '#q', path: 'test.q', definition: definitions.q! },
+    { name: '#AUROC', definition: definitions.auroc! },
+    { name: '#Side effect, KL', definition: definitions.kl! },
+    {
+      name: '#Detectable from',
+      path: 'power.minimumDetectableEffect',
+      definition: definitions.minimumDetectableEffect!,
+    },
+  ]
+  const origin =
+    run === undefined
+      ? undefined
+      : originOfClaims(
+          run,
+          tested.map(({ feature }) => feature),
+        )
+  return table(columns, rows, origin)
 }
 
-type Ends = { readonly low: number | null; readonly high: number | null }
-
-/** An estimate whose ends are all known, or nothing. */
-function estimate({ feature, name }: Tested, value: number | null | undefined, ends: Ends | undefined): Estimate[] {
-  if (value === null || value === undefined || !ends || ends.low === null || ends.high === null) return []
-  return [{ name, value, low: ends.low, high: ends.high, state: feature.verdict }]
-}
+/** Rows of a table that are claims' primary interventions, in the evidence. */
+const originOfClaims = (run: string, features: readonly FeatureEvidence[]): Origin => ({
+  ...{ run, file: 'evidence.json', split: 'validation' },
+  where: row =>
+    `features[] | select(.claim.feature==${features[row]!.claim.feature}) | .${features[row]!.claim.primary}`,
+  n: row => documentsText(primaryOf(features[row]!)?.metrics.target.effect.documents ?? 0),
+})
 
 function effectPlot(tested: readonly Tested[]): string {
-  const estimates = tested.flatMap(one => {
-    const effect = primaryOf(one.feature)?.metrics.target.effect
-    const { low, high } = foreignOf(one.feature)?.spread ?? { low: null, high: null }
-    const control = low === null || high === null ? {} : { controlLow: low, controlHigh: high }
-    return estimate(one, effect?.mean, effect).map(found => ({ ...found, ...control }))
+  const rows = tested.map(({ feature, name }): ForestRow => {
+    const effect = primaryOf(feature)?.metrics.target.effect
+    const foreign = foreignOf(feature)
+    const controls: Estimate[] = foreign
+      ? [{ name: 'other latents, equal norm', value: foreign.mean, ...foreign.spread, n: `${foreign.count} drawn` }]
+      : []
+    return {
+      ...{ name, value: effect?.mean ?? null, low: effect?.low ?? null, high: effect?.high ?? null },
+      ...{ state: feature.verdict, n: `n ${effect?.documents ?? 0}`, controls },
+    }
   })
   const levels = new Set(tested.map(({ feature }) => feature.claim.alpha))
   const [alpha] = levels
   const share = levels.size === 1 ? `the middle ${short(100 * (1 - alpha!))} %` : 'the middle'
-  const title = `Effect on the target (grey: ${share} of other latents at equal norm, by quantiles)`
-  return forestPlot({ title, x: 'change of the target, nats', y: '' }, estimates)
+  return figureOf(
+    forest,
+    { x: 'change of the target, nats', rows },
+    {
+      title: 'Effect on the target',
+      note: `Beneath each in grey: ${share} of other latents at equal norm, by quantiles.`,
+    },
+  )
 }
 
 function differencePlot(tested: readonly Tested[]): string {
-  const estimates = tested.flatMap(one => estimate(one, foreignOf(one.feature)?.difference, foreignOf(one.feature)))
-  return forestPlot({ title: 'Effect beyond other latents', x: 'difference, nats', y: '' }, estimates)
-}
-
-function doseChart({ feature: { doseCurve }, name }: Tested): string {
-  const line = (pick: (point: FeatureEvidence['doseCurve'][number]) => EffectSummary, label: string, tone: number) => {
-    const points = doseCurve.flatMap(point => {
-      const { mean, low, high } = pick(point)
-      return mean === null ? [] : [{ at: [point.dose, mean] as const, low: low ?? mean, high: high ?? mean }]
-    })
-    return {
-      name: label,
-      tone,
-      points: points.map(({ at }) => at),
-      low: points.map(({ low }) => low),
-      high: points.map(({ high }) => high),
-    }
-  }
-  const documents = doseCurve[0]!.target.documents
-  return lineChart(
-    { title: `${name} (steering, ${documentsText(documents)})`, x: 'dose', y: 'nats' },
-    [line(({ target }) => target, 'target', 0), line(({ kl }) => kl, 'KL', 1)],
-    { height: 200 },
-  )
+  const rows = tested.map(({ feature, name }): ForestRow => {
+    const foreign = foreignOf(feature)
+    const ends = { value: foreign?.difference ?? null, low: foreign?.low ?? null, high: foreign?.high ?? null }
+    return { name, ...ends, state: feature.verdict, n: `n ${primaryOf(feature)?.metrics.target.effect.documents ?? 0}` }
+  })
+  return figureOf(forest, { x: 'difference, nats', rows }, { title: 'Effect beyond other latents' })
 }
 
 /** Figures of the reconstruction that stand elsewhere on the page, or are long lists. */

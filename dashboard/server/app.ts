@@ -9,8 +9,8 @@ import { live as liveContract } from '../api/contracts/metrics.ts'
 import { shown } from '../html.ts'
 import { parsePlace } from '../read/place.ts'
 import { Runs } from '../read/runs.ts'
-import { style } from '../report/style.ts'
 import { Answers } from './answers.ts'
+import { loadAssets } from './assets.ts'
 import { type Compute, SupersededError } from './compute.ts'
 import { type Guard, guarded, secureHeaders, sessionOf } from './guard.ts'
 import { live, mostWatched } from './live.ts'
@@ -83,7 +83,16 @@ export function createApp({ directory, guard, version, compute, onBug, signal }:
       async error => onBug(error),
     )
   })
-  app.get('/style.css', () => new Response(style, { headers: { 'content-type': 'text/css; charset=utf-8' } }))
+  let assets: ReturnType<typeof loadAssets> | undefined
+  app.get('/assets/:name', async context => {
+    assets ??= loadAssets()
+    const asset = (await assets).get(context.req.param('name'))
+    if (!asset) return context.notFound()
+    const { bytes, type, etag } = asset
+    const headers = { 'content-type': type, etag, 'cache-control': 'private, no-cache' }
+    if (context.req.header('if-none-match') === etag) return new Response(null, { status: 304, headers })
+    return new Response(bytes, { headers })
+  })
   for (const { path, make } of pages)
     app.get(routeOf(path), async context => {
       const page = await make(

@@ -1,38 +1,147 @@
-/** One feature, in the order of evidence: what was tested and came out, then where it fires. */
-import { NotThereError } from '../../../core/errors.ts'
-import { readFeatures } from '../../../labels/files.ts'
-import { readEvidence } from '../../../validation/evidence.ts'
-import { readExamples } from '../../read/examples.ts'
-import { featureCard } from '../../report/features.ts'
-import { validationHtml } from '../../report/validation.ts'
+/** One feature, in the order of evidence: what was tested and came out, then where it fires, what it is called, and what is like it. */
+import { feature as featureContract, logits, neighbours, stability } from '../../api/contracts/feature.ts'
+import { figureOf, histogram, short } from '../../charts/index.ts'
+import { shown } from '../../html.ts'
+import { claimCard } from '../../report/claim-card.ts'
+import { tokenText } from '../../report/features.ts'
+import { originOf, table, tiles } from '../../report/page.ts'
+import { type Ask, askOf, notRun, orWhyNot } from './ask.ts'
+import { examplesHtml } from './examples.ts'
 import { link, type PageRoute } from './page.ts'
 
 export const featurePage: PageRoute = {
   path: '/runs/{run}/features/{latent}',
-  async make({ runs }, { run, latent }) {
-    const labels = await runs.finished(run!, 'label')
-    const features = await runs.kept(labels, 'features.jsonl', () => readFeatures(labels.directory))
-    const place = /^\d{1,9}$/.test(latent!) ? features.findIndex(feature => feature.latent === Number(latent)) : -1
-    const feature = features[place]
-    if (!feature) throw new NotThereError(`The run ${run} has no latent ${JSON.stringify(latent)}.`)
-    const examples = await readExamples(labels.directory, new Set([feature.latent]))
-    const input = labels.manifest.inputs.find(({ role }) => role === 'evidence')
-    const tested = input?.run === undefined ? undefined : await runs.finished(input.run, 'validate')
-    const evidence = tested && (await runs.kept(tested, 'evidence.json', readEvidence))
-    const own = evidence?.features.filter(({ claim }) => claim.feature === feature.latent) ?? []
-    const about = { names: new Map([[feature.latent, feature.label ?? '']]), cards: new Set<number>() }
-    const neighbours = [features[place - 1], features[place + 1]].map((other, i) =>
-      other
-        ? link(['runs', run!, 'features', String(other.latent)], `${i === 0 ? '←' : '→'} latent ${other.latent}`)
-        : '',
-    )
+  async make(sources, parts, query) {
+    const ask = askOf(sources)
+    const [run, latent] = [parts.run!, parts.latent!]
+    const found = await ask(featureContract, { parts })
+    const { feature, label, evidence, evidenceRun, source } = found
+    const largest = typeof feature.max_activation === 'number' ? feature.max_activation : 0
+    const title = `Latent ${latent}${label === null ? '' : `: ${label.text}`}`
+    const steps = [
+      link(['runs', run, 'features'], 'All features'),
+      found.previous === null
+        ? ''
+        : link(['runs', run, 'features', String(found.previous)], `← latent ${found.previous}`, 'rel="prev"'),
+      found.following === null
+        ? ''
+        : link(['runs', run, 'features', String(found.following)], `latent ${found.following} →`, 'rel="next"'),
+    ]
+    const asked = { run, latent, group: query.get('examples') ?? '', width: query.get('width') ?? '', largest }
     return {
-      title: `Latent ${feature.latent}${feature.label === null ? '' : `: ${feature.label}`}`,
-      body: `<nav aria-label="Neighbours">${link(['runs', run!, 'features'], 'All features')}${neighbours.join('')}</nav>
-<h2>Evidence</h2>
-${own.length > 0 ? `<p class="soft">From ${link(['runs', tested!.manifest.id], tested!.manifest.id)}.</p>${validationHtml({ ...evidence!, features: own }, about)}` : `<p class="nothing">Not tested. <code>pipeline validate --sae SAE --latents ${feature.latent}</code> would.</p>`}
-<h2>Where it fires</h2>
-${featureCard(feature, examples.get(feature.latent) ?? [])}`,
+      title,
+      body: `<nav aria-label="Features beside it">${steps.join('')}</nav>
+<h2 id="evidence">Evidence</h2>
+${
+  evidence && evidenceRun
+    ? `<p class="soft">From ${link(['runs', evidenceRun], evidenceRun)}, features[].claim.feature = ${shown(latent)} of its evidence.json.</p><div${originOf({ run: evidenceRun, file: 'evidence.json', split: 'validation' })}>${claimCard({ feature: evidence, name: `Latent ${latent}` })}</div>`
+    : notRun('no causal test of this latent.', found.command)
+}
+<h2 id="examples">Where it fires</h2>
+<div${originOf({ run, file: source.file })} data-where="${shown(source.where)}">${tiles(factsOf(feature))}</div>
+<div class="charts">${figureOf(
+        histogram,
+        { x: 'activation', y: 'tokens', ...found.histogram },
+        { title: 'Activations where it fires', nothing: 'It fired on no token that was read for labels.' },
+      )}</div>
+${await orWhyNot(examplesHtml(ask, asked))}
+<h2 id="label">What it is called</h2>
+${labelHtml(label, feature)}
+<h2 id="logits">What it writes</h2>
+${await orWhyNot(logitsHtml(ask, parts))}
+<h2 id="stability">In other SAEs</h2>
+${await orWhyNot(stabilityHtml(ask, parts))}
+<h2 id="neighbours">What is like it</h2>
+${await orWhyNot(neighboursHtml(ask, run, latent))}`,
     }
   },
+}
+
+type Row = Readonly<Record<string, unknown>>
+
+const numberOf = (row: Row, name: string) => (typeof row[name] === 'number' ? (row[name] as number) : null)
+
+function factsOf(row: Row) {
+  const facts = [
+    ['density', 'share of tokens', 'at which it fires'],
+    ['mean_activation', 'mean activation', 'where it fires'],
+    ['max_activation', 'largest activation', 'on the text read for labels'],
+    ['stability', 'stability', '|cosine| with its partner in another SAE'],
+  ] as const
+  return facts.map(([key, name, note]) => ({ name, value: short(numberOf(row, key)), note }))
+}
+
+type Label = Awaited<ReturnType<typeof labelType>>
+const labelType = async (ask: Ask) => (await ask(featureContract)).label
+
+/** The label, its score and what it covers; or that there is none, and how near the best rule came. */
+function labelHtml(label: Label, row: Row): string {
+  if (label === null) {
+    const best = numberOf(row, 'label_f1')
+    return `<p class="nothing">No label: ${best === null ? 'it never fired on the text that labels are chosen by' : `its best rule has F1 ${short(best)}, too little to be one`}.</p>`
+  }
+  const ends =
+    label.scoreLow === null || label.scoreHigh === null
+      ? ''
+      : ` (${short(label.scoreLow)} to ${short(label.scoreHigh)})`
+  const rows = [
+    [`Score (${shown(label.scoreName)})`, `${short(label.score)}${ends}`, 'on text that did not suggest it'],
+    ['Covers', `${label.coverage === null ? 'missing' : `${short(100 * label.coverage)} %`}`, 'of its activation'],
+    ['Precision', short(label.precision), 'of the rule: firing where it says so'],
+    ['Recall', short(label.recall), 'of the rule: said where it fires'],
+    ['Base rate', short(label.baseRate), 'of the rule: how often it says so'],
+    ['Causal verdict', `${shown(label.verdict)}${label.tier ? `, ${shown(label.tier)}` : ''}`, 'of the claim above'],
+    ['Made by', shown(label.madeBy), ''],
+  ]
+  const origin = { run: label.source.run, file: label.source.file, where: () => label.source.where }
+  return `<p><b>${shown(label.text, 400)}</b></p>${table(['What', '#Value', 'Of what'], rows, origin)}`
+}
+
+async function logitsHtml(ask: Ask, parts: Readonly<Record<string, string>>): Promise<string> {
+  const { promoted, suppressed, target } = await ask(logits, { parts })
+  const rows = Array.from({ length: Math.max(promoted.length, suppressed.length) }, (_, i) => [
+    ...[promoted[i], suppressed[i]].flatMap(one => (one ? [tokenText(one.token, true), short(one.effect)] : ['', ''])),
+  ])
+  const direct =
+    rows.length === 0
+      ? '<p class="nothing">The SAE writes to no residual: its decoder has no direct effect on logits.</p>'
+      : table(['Raises', '#by', 'Lowers', '#by '], rows)
+  const measured = target
+    ? `<p>Measured by ${shown(target.intervention)}: the claim’s target, ${target.tokens.length} tokens, moves by ${short(target.effect)} nats (${short(target.low)} to ${short(target.high)}) over ${target.documents} documents.</p>`
+    : '<p class="nothing">Measured effect: not run.</p>'
+  return `<p class="soft">Direct effect of the decoder row on the logits.</p>${direct}${measured}`
+}
+
+async function stabilityHtml(ask: Ask, parts: Readonly<Record<string, string>>): Promise<string> {
+  const { cosine, scale, siblings, command } = await ask(stability, { parts })
+  if (command !== null && siblings.length === 0) return notRun('no comparison with another SAE.', command)
+  const own = cosine === null ? '' : `<p>|cosine| with its partner: <b>${short(cosine)}</b>.</p>`
+  const shares = table(
+    ['|cosine| of at least', '#Share of this SAE’s latents'],
+    scale.map(({ atLeast, share }) => [short(atLeast), `${short(100 * share)} %`]),
+  )
+  const rows = siblings.map(row => [
+    shown(String(row.sae)),
+    row.match === null ? 'none' : String(row.match),
+    short(numberOf(row, 'cosine')),
+    short(numberOf(row, 'difference')),
+    row.passes === true ? 'passes' : 'does not pass',
+  ])
+  const others =
+    rows.length === 0 ? '' : table(['SAE', '#Latent', '#Cosine', '#Effect beyond controls', 'The same test'], rows)
+  return `${own}${scale.length > 0 ? shares : ''}${others}`
+}
+
+async function neighboursHtml(ask: Ask, run: string, latent: string): Promise<string> {
+  const found = await ask(neighbours, { parts: { run, latent }, query: { count: '5' } })
+  if (found.neighbours.length === 0) return '<p class="nothing">The SAE has no other latent.</p>'
+  const rows = found.neighbours.map(({ latent, cosine, label, density }) => [
+    link(['runs', run, 'features', String(latent)], String(latent)),
+    short(cosine),
+    label === null
+      ? '<span class="soft">no label</span>'
+      : `${shown(label.text, 160)}<small>${shown(label.scoreName)} ${short(label.score)}, covers ${short(label.coverage)}, ${shown(label.verdict)}</small>`,
+    short(density),
+  ])
+  return table(['#Latent', '#Cosine of decoder rows', 'Label', '#Density'], rows)
 }

@@ -1,5 +1,5 @@
 /** The features of a label run: filtered, sorted and paged by the address. */
-import { short } from '../../charts/scale.ts'
+import { short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
 import { labelled } from '../../read/labelled.ts'
 import { select } from '../../read/select.ts'
@@ -49,7 +49,9 @@ export const featuresPage: PageRoute = {
     ]
     return {
       title: `Features of ${run}`,
-      body: `<form method="get" role="search"><label>Condition <input name="where" value="${escapeHtml(where[0] ?? '')}" placeholder="verdict=pass, density&gt;=0.001, label~red" size="40"></label>${where
+      script: 'features',
+      body: `<p><a href="/runs/${encodeURIComponent(run!)}">The run</a></p>
+<div id="browser" data-run="${escapeHtml(run!)}" data-count="${features.rows}"><form method="get" role="search"><label>Condition <input name="where" value="${escapeHtml(where[0] ?? '')}" placeholder="verdict=pass, density&gt;=0.001, label~red" size="40"></label>${where
         .slice(1)
         .map(text => `<input type="hidden" name="where" value="${escapeHtml(text)}">`)
         .join(
@@ -61,7 +63,7 @@ ${table(
   Object.values(sortable).map(title => (['Label', 'Verdict'].includes(title) ? title : `#${title}`)),
   cells,
 )}
-<nav aria-label="Further features">${ends.join('')}</nav>`,
+<nav aria-label="Further features">${ends.join('')}</nav></div>`,
     }
   },
 }

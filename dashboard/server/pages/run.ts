@@ -1,8 +1,9 @@
-/** A run: what it is, what it was made from and with, and what its stage shows of itself. */
+/** A run: what it is, what it was made from and with, what its stage shows of itself, and how it differs from another. */
 import { readCaptureManifest } from '../../../datasets/shards/index.ts'
 import type { FinishedRun, RunManifest } from '../../../runs/run.ts'
 import { readEvidence } from '../../../validation/evidence.ts'
-import { short } from '../../charts/scale.ts'
+import { diff, lineage as lineageContract, runs as runsContract, verify } from '../../api/contracts/runs.ts'
+import { figureOf, lineage, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
 import { readMetrics } from '../../read/metrics.ts'
 import { captureHtml } from '../../report/capture.ts'
@@ -10,48 +11,81 @@ import { table, tiles } from '../../report/page.ts'
 import { type MetricsRecord, trainingCharts } from '../../report/training.ts'
 import { validationHtml } from '../../report/validation.ts'
 import type { Sources } from '../route.ts'
+import { type Ask, askOf, orWhyNot } from './ask.ts'
+import { form, select } from './form.ts'
+import { graphData } from './lineage.ts'
 import { link, type PageRoute } from './page.ts'
+
+/** What one would do next with a run of a stage. */
+const nextCommands: Readonly<Record<string, (id: string) => string>> = {
+  capture: id => `pipeline train --capture ${id}`,
+  train: id => `pipeline validate --sae ${id}`,
+  import: id => `pipeline validate --sae ${id}`,
+  validate: id => `pipeline label --sae SAE --evidence ${id}`,
+}
 
 export const runPage: PageRoute = {
   path: '/runs/{run}',
-  async make(sources, { run }) {
+  async make(sources, { run }, query) {
+    const ask = askOf(sources)
     const found = await sources.runs.find(run!)
     const { manifest } = found
-    const { id, stage, status, started, summary, config, files } = manifest
+    const { id, stage, status, started, summary, files } = manifest
+    const hops = query.get('hops') ?? '2'
+    const graph = await ask(lineageContract, { parts: { run: id }, query: { hops } })
+    const next = nextCommands[stage]?.(id)
     const facts = [
       ['Stage', escapeHtml(stage)],
       ['Status', escapeHtml(status)],
       ['Started', escapeHtml(started)],
+      ['Ended', manifest.finished === null ? 'not yet' : escapeHtml(manifest.finished)],
       ['Seed', String(manifest.seed)],
-      [
-        'Engine',
-        shown(
-          Object.values(manifest.engine)
-            .filter(value => typeof value !== 'object')
-            .join(' '),
-        ),
-      ],
-      ['Command that checks it', `<code>pipeline runs verify ${shown(id)}</code>`],
+      ['Engine', shown(plain(manifest.engine), 200)],
+      ['Machine', shown(plain(manifest.machine), 200)],
+      ['Versions', shown(plain(manifest.versions), 200)],
+      ...(next && status === 'finished' ? [['Next', `<code>${shown(next, 200)}</code>`]] : []),
     ]
     return {
       title: id,
-      body: `${tiles(figuresOf(summary))}
-${await shownOf(sources, found)}
-<h2>What it is</h2>${table(['', 'Value'], facts)}
-<h2>Made from</h2>${inputsHtml(manifest)}
-<h2>Settings</h2>${table(
-        ['Key', 'Value'],
-        leaves(config).map(([key, value]) => [`<code>${shown(key, 200)}</code>`, shown(value, 300)]),
-      )}
-<h2>Files</h2>${table(
-        ['File', 'sha256'],
-        Object.entries(files).map(([name, hash]) => [
-          `<code>${shown(name)}</code>`,
-          `<code>${escapeHtml(hash.slice(0, 16))}…</code>`,
-        ]),
-      )}`,
+      body: `<nav aria-label="Parts">${partsOf(manifest)}</nav>
+<div data-live="figures">${tiles(figuresOf(summary))}</div>
+<div data-live="stage">${await orWhyNot(shownOf(sources, found))}</div>
+<h2>Lineage</h2>
+${figureOf(lineage, graphData(graph, id), { title: `What ${id} was made from and what was made from it`, note: 'Orange: something it was made from is another by now. Red: an input changed or is gone.' })}
+<p class="soft">Steps either way: ${[1, 2, 5, 1000].map(count => (String(count) === hops ? `<b>${count}</b>` : `<a href="?hops=${count}">${count === 1000 ? 'all' : count}</a>`)).join(' · ')}</p>
+<h2>What it is</h2>${table(['What', 'Value'], facts)}
+<h2 id="settings">Settings</h2>
+${await orWhyNot(settingsHtml(ask, manifest, query.get('with') ?? ''))}
+<h2 id="files">Files</h2>
+${query.get('verify') === null ? `<p><a href="?verify=1#files">Hash the files again</a>, or type <code>pipeline runs verify ${shown(id)}</code>.</p>` : await orWhyNot(verifyHtml(ask, id))}
+${table(
+  ['File', 'sha256'],
+  Object.entries(files).map(([name, hash]) => [`<code>${shown(name)}</code>`, `<code>${escapeHtml(hash)}</code>`]),
+)}`,
     }
   },
+}
+
+const plain = (values: Readonly<Record<string, unknown>>) =>
+  Object.entries(values)
+    .filter(([, value]) => value !== null && typeof value !== 'object')
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(', ')
+
+/** Where else one reads of it. */
+function partsOf({ id, stage, inputs }: RunManifest): string {
+  const evidence = inputs.find(({ role }) => role === 'evidence')?.run
+  const parts = [
+    ...(stage === 'label' ? [link(['runs', id, 'features'], 'Features')] : []),
+    ...(stage === 'train' ? [`<a href="/train?run=${encodeURIComponent(id)}">Curves</a>`] : []),
+    ...(stage === 'train' || stage === 'import'
+      ? [`<a href="/play?sae=${encodeURIComponent(id)}">Playground</a>`]
+      : []),
+    ...(stage === 'validate' ? [`<a href="/claims?run=${encodeURIComponent(id)}">Claims</a>`] : []),
+    ...(evidence ? [link(['runs', evidence], 'Evidence')] : []),
+    `<a href="/api/runs/${encodeURIComponent(id)}">Manifest</a>`,
+  ]
+  return parts.join('')
 }
 
 function figuresOf(summary: RunManifest['summary']) {
@@ -70,7 +104,7 @@ async function shownOf({ runs }: Sources, run: FinishedRun): Promise<string> {
   if (stage === 'capture') return `<h2>Data</h2>${captureHtml(await readCaptureManifest(run.directory))}`
   if (stage !== 'validate') return ''
   const evidence = await runs.kept(run, 'evidence.json', readEvidence)
-  return `<h2>Evidence</h2>${validationHtml(evidence, { names: new Map(), cards: new Set() })}`
+  return `<h2>Evidence</h2>${validationHtml(evidence, { names: new Map(), cards: new Set(), run: id })}`
 }
 
 async function allMetrics(run: FinishedRun): Promise<MetricsRecord[]> {
@@ -83,13 +117,37 @@ async function allMetrics(run: FinishedRun): Promise<MetricsRecord[]> {
   return records
 }
 
-function inputsHtml({ inputs }: RunManifest): string {
-  const rows = inputs.map(({ role, run, path, sha256 }) => [
-    escapeHtml(role),
-    run === undefined ? shown(path ?? '') : link(['runs', run], run),
-    `<code>${escapeHtml(sha256.slice(0, 16))}…</code>`,
+/** The settings by dotted key; beside those of another run where one is chosen. */
+async function settingsHtml(ask: Ask, { id, stage, config }: RunManifest, other: string): Promise<string> {
+  const { runs } = await ask(runsContract, { query: { stage, limit: '500' } })
+  const others = runs.filter(one => one.id !== id).map(({ id }): [string, string] => [id, id])
+  const choice =
+    others.length > 0
+      ? form([select('with', 'Beside those of', [['', 'no other run'], ...others], other)], 'Compare')
+      : ''
+  if (other === '')
+    return `${choice}${table(
+      ['Key', 'Value'],
+      leaves(config).map(([key, value]) => [`<code>${shown(key, 200)}</code>`, shown(value, 300)]),
+    )}`
+  const { differences, same } = await ask(diff, { parts: { run: id }, query: { with: other } })
+  const text = (value: unknown) => (value === null || value === undefined ? 'missing' : JSON.stringify(value))
+  const rows = differences.map(({ key, a, b }) => [
+    `<code>${shown(key, 200)}</code>`,
+    shown(text(a), 300),
+    shown(text(b), 300),
   ])
-  return rows.length > 0 ? table(['Role', 'Input', 'sha256'], rows) : '<p class="nothing">Nothing.</p>'
+  return `${choice}<p>${rows.length} keys differ, ${same} are equal.</p>${table(['Key', id, other], rows)}`
+}
+
+async function verifyHtml(ask: Ask, id: string): Promise<string> {
+  const { files, bytes, problems } = await ask(verify, { parts: { run: id } })
+  if (problems.length === 0)
+    return `<p role="status">All ${files} files (${short(bytes)} bytes) are what the manifest says.</p>`
+  return `<p class="warning" role="status">Not what the manifest says:</p>${table(
+    ['File', 'Problem'],
+    problems.map(({ what, problem }) => [`<code>${shown(what)}</code>`, shown(problem, 300)]),
+  )}`
 }
 
 /** The values of nested settings, by dotted path. */

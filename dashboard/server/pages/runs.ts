@@ -1,54 +1,87 @@
-/** The first page: what runs there are, newest first. */
+/** The first page: what runs there are, newest first, what was made from what, and what cannot be read. */
+import type { z } from 'zod'
 import { duration } from '../../../core/text.ts'
-import type { RunManifest } from '../../../runs/run.ts'
-import { short } from '../../charts/scale.ts'
+import { graph, type RunLine, runs as runsContract, type Unreadable } from '../../api/contracts/runs.ts'
+import { figureOf, lineage, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
 import { pill, table } from '../../report/page.ts'
+import { askOf } from './ask.ts'
+import { field, form, select } from './form.ts'
+import { graphData } from './lineage.ts'
 import { link, type PageRoute } from './page.ts'
 
-/** Runs on a page. */
-const most = 500
+/** Runs on a page, and those in the picture above them. */
+const perPage = 200
+const mostDrawn = 40
+
+const stages = ['', 'capture', 'train', 'import', 'validate', 'label', 'report', 'circuit', 'edit']
 
 export const runsPage: PageRoute = {
   path: '/',
-  async make({ runs }, _, query) {
-    const { runs: all, unreadable } = await runs.list()
-    const stage = query.get('stage')
-    const chosen = all.map(({ manifest }) => manifest).filter(run => stage === null || run.stage === stage)
-    const stages = [...new Set(all.map(({ manifest }) => manifest.stage))].sort()
-    const rows = chosen.reverse().slice(0, most).map(rowOf)
-    const filters = [
-      '<a href="/">all stages</a>',
-      ...stages.map(name => `<a href="/?stage=${encodeURIComponent(name)}">${escapeHtml(name)}</a>`),
-    ]
-    const broken = unreadable.map(
-      ({ directory, reason }) => `<li><code>${shown(directory, 300)}</code>: ${shown(reason, 300)}</li>`,
+  async make(sources, _, query) {
+    const ask = askOf(sources)
+    const one = (name: string) => query.get(name) ?? ''
+    const asked = { stage: one('stage'), where: one('where'), sort: one('sort'), cursor: one('cursor') }
+    const found = await ask(runsContract, { query: { ...asked, limit: String(perPage) } })
+    const drawn = await ask(graph, { query: { limit: String(mostDrawn) } })
+    const filters = form([
+      field('where', 'Condition', asked.where, 'fvu<0.07 and stage=train', true),
+      select(
+        'stage',
+        'Stage',
+        stages.map(stage => [stage, stage || 'all']),
+        asked.stage,
+      ),
+      field('sort', 'Order', asked.sort, '-fvu'),
+    ])
+    const rest = new URLSearchParams(
+      Object.entries({ ...asked, cursor: found.next ?? '' }).filter(([, value]) => value),
     )
+    const more = found.next === null ? '' : `<p><a href="${escapeHtml(`/?${rest}`)}">Older runs</a></p>`
     return {
       title: 'Runs',
-      body: `<nav aria-label="Stages">${filters.join('')}</nav>
-${rows.length > 0 ? table(['Run', 'Stage', 'Status', 'Started', '#Took', 'Figures'], rows) : '<p class="nothing">There are no runs here yet. <code>pipeline run examples/demo.yaml</code> makes some.</p>'}
-${chosen.length > most ? `<p class="soft">${chosen.length - most} older ones are in the API.</p>` : ''}
-${broken.length > 0 ? `<h2>Folders that cannot be read</h2><ul>${broken.join('')}</ul>` : ''}`,
+      body: `${filters}
+<p class="soft" role="status" data-live="count">${found.total.toLocaleString('en-US')} runs</p>
+<div data-live="runs">${found.runs.length > 0 ? runsTable(found.runs) : '<p class="nothing">No run is like that. <code>pipeline run examples/demo.yaml</code> makes some.</p>'}${more}</div>
+<h2>What was made from what</h2>
+<div data-live="graph">${figureOf(lineage, graphData(drawn, null), {
+        title: drawn.total > mostDrawn ? `The newest ${mostDrawn} of ${drawn.total} runs` : 'All runs',
+        note: 'Orange: something it was made from is another by now. Red: an input changed or is gone.',
+        nothing: 'There are no runs yet.',
+      })}</div>
+${unreadableHtml(found.unreadable)}`,
     }
   },
 }
 
-function rowOf({ id, stage, status, started, finished, summary }: RunManifest): string[] {
+function runsTable(lines: readonly RunLine[]): string {
+  const columns = ['Run', 'Stage', 'Status', 'Started', '#Took', 'About', 'Figures']
+  return table(columns, lines.map(rowOf))
+}
+
+function rowOf({ id, stage, status, started, finished, summary, site, model, architecture, latents }: RunLine) {
   const took = finished === null ? '–' : duration((Date.parse(finished) - Date.parse(started)) / 1000)
   const figures = Object.entries(summary)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
     .slice(0, 5)
-    .map(([name, value]) => `${escapeHtml(name)} ${short(value)}`)
+    .map(([name, value]) => `${shown(name)} ${short(value)}`)
+  const about = [model, site, architecture, latents === null ? null : `${short(latents)} latents`]
   return [
     link(['runs', id], id),
     whole(stage),
-    status === 'finished' ? whole(status) : pill(status === 'failed' ? 'fail' : status),
+    status === 'finished' ? whole(status) : pill(status),
     whole(`${started.slice(0, 16).replace('T', ' ')}Z`),
     escapeHtml(took),
-    figures.join(' · '),
+    about.flatMap(text => (text === null ? [] : [shown(text)])).join(' · ') || '–',
+    figures.join(' · ') || '–',
   ]
 }
 
 /** Text that is not broken into lines. */
-const whole = (text: string) => `<span class="whole">${escapeHtml(text)}</span>`
+const whole = (text: string) => `<span class="whole">${shown(text)}</span>`
+
+function unreadableHtml(unreadable: readonly z.infer<typeof Unreadable>[]): string {
+  if (unreadable.length === 0) return ''
+  const rows = unreadable.map(({ directory, reason }) => [`<code>${shown(directory, 300)}</code>`, shown(reason, 300)])
+  return `<h2>Folders that cannot be read</h2>${table(['Folder', 'Why'], rows)}`
+}

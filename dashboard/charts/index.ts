@@ -1,0 +1,11 @@
+/** The charts. */
+export { svgOf } from './chart.ts'
+export { type DoseData, dose } from './dose.ts'
+export { figureOf } from './figure.ts'
+export { type Estimate, type ForestData, type ForestRow, forest } from './forest.ts'
+export { type HeatData, heat } from './heat.ts'
+export { type HistogramData, histogram } from './histogram.ts'
+export { type LineageData, lineage } from './lineage.ts'
+export { keyOf, type LinesData, lines, type Series } from './lines.ts'
+export { short } from './scale.ts'
+export { groupsOf, type ScatterData, scatter } from './scatter.ts'

@@ -1,0 +1,96 @@
+/** Scatter: a mark a thing, shape and tone by its group; where asked, a line through those that no other one beats. */
+
+import { shown } from '../html.ts'
+import { axisHeight, xAxis, yAxis } from './axes.ts'
+import { at, type Chart, extent, isNumber } from './chart.ts'
+import { linearScale, logScale, short } from './scale.ts'
+
+export interface ScatterPoint {
+  readonly name: string
+  readonly x: number | null
+  readonly y: number | null
+  readonly group: string
+}
+
+export interface ScatterData {
+  readonly x: string
+  readonly y: string
+  readonly points: readonly ScatterPoint[]
+  readonly logX?: boolean
+  readonly logY?: boolean
+  /** Draws the frontier: less is better of both. */
+  readonly frontier?: boolean
+}
+
+const placed = ({ points }: ScatterData) =>
+  points.filter((point): point is ScatterPoint & { x: number; y: number } => isNumber(point.x) && isNumber(point.y))
+
+/** Groups in the order in which they come. */
+export const groupsOf = (points: readonly ScatterPoint[]) => [...new Set(points.map(({ group }) => group))]
+
+/** Those that no other one beats, where less of x and less of y is better, by rising x. */
+export function frontierOf<T extends { readonly x: number; readonly y: number }>(points: readonly T[]): T[] {
+  const sorted = [...points].sort((a, b) => a.x - b.x || a.y - b.y)
+  let best = Number.POSITIVE_INFINITY
+  return sorted.filter(({ y }) => {
+    const better = y < best
+    best = Math.min(best, y)
+    return better
+  })
+}
+
+export const scatter: Chart<ScatterData> = {
+  name: 'scatter',
+  size: () => ({ width: 460, height: 280 }),
+  isEmpty: data => placed(data).length === 0,
+  summary(data) {
+    const known = placed(data)
+    const missing = data.points.length - known.length
+    const front = data.frontier
+      ? `; ${frontierOf(known)
+          .map(({ name }) => name)
+          .join(', ')} ${frontierOf(known).length === 1 ? 'is' : 'are'} beaten by none`
+      : ''
+    return `${data.y} by ${data.x} of ${known.length}${missing > 0 ? ` (${missing} missing)` : ''}${front}.`
+  },
+  draw(data, { width, height }) {
+    const frame = { left: 54, right: width - 10, top: 10, bottom: height - axisHeight }
+    const known = placed(data)
+    const [x0, x1] = extent(known.map(({ x }) => x))!
+    const [y0, y1] = extent(known.map(({ y }) => y))!
+    const room = 6
+    const x = (data.logX && x0 > 0 ? logScale : linearScale)(x0, x1, frame.left + room, frame.right - room)
+    const y = (data.logY && y0 > 0 ? logScale : linearScale)(y0, y1, frame.bottom - room, frame.top + room)
+    const groups = groupsOf(data.points)
+    const line = data.frontier
+      ? `<path class="front" d="M${frontierOf(known)
+          .map(point => `${at(x.place(point.x))} ${at(y.place(point.y))}`)
+          .join('L')}"/>`
+      : ''
+    const marks = known.map(point => {
+      const group = groups.indexOf(point.group)
+      return `<path class="dot tone-${group % 4}" d="${shapeOf(group, x.place(point.x), y.place(point.y))}"><title>${shown(point.name)}: ${short(point.x)}, ${short(point.y)}</title></path>`
+    })
+    return `${yAxis(y, frame, data.y)}${line}${marks.join('')}${xAxis(x, frame, data.x)}`
+  },
+  table: ({ points, x, y }) => ({
+    columns: ['Name', 'Group', `#${x}`, `#${y}`],
+    rows: points.map(point => [
+      point.name,
+      point.group,
+      isNumber(point.x) ? point.x : null,
+      isNumber(point.y) ? point.y : null,
+    ]),
+  }),
+}
+
+/** Disc, square, triangle, diamond, and again. */
+function shapeOf(group: number, px: number, py: number): string {
+  const [x, y] = [at(px), at(py)]
+  return [
+    `M${at(x - 4)} ${y}a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z`,
+    `M${at(x - 3.6)} ${at(y - 3.6)}h7.2v7.2h-7.2Z`,
+    `M${x} ${at(y - 4.6)}l4.4 7.8h-8.8Z`,
+    `M${x} ${at(y - 4.8)}l4.8 4.8l-4.8 4.8l-4.8-4.8Z`,
+  ][group % 4]!
+}

@@ -1,0 +1,251 @@
+/** The feature browser: as many rows as there are latents, of which only those in sight exist; every state of it is its address. */
+import { render } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { clip, visible } from '../../core/visible.ts'
+import { type Columns, columnsOf } from '../charts/columns.ts'
+import { short } from '../charts/scale.ts'
+import { useRows } from './rows.ts'
+
+/** Pixels of a row, and rows made beyond those in sight. */
+const rowHeight = 36
+const beyond = 12
+
+/** Conditions that a press adds or takes away. */
+const chips: readonly (readonly [string, string])[] = [
+  ['verdict=pass', 'passed'],
+  ['verdict=fail', 'failed'],
+  ['verdict=inconclusive', 'undecided'],
+  ['label!=null', 'labelled'],
+  ['density>=0.1', 'dense'],
+  ['density=0', 'dead'],
+]
+
+/** What the address says. */
+interface State {
+  readonly where: readonly string[]
+  readonly sort: string
+  readonly label: string
+  readonly token: string
+  readonly text: string
+}
+
+function stateOf(search: string): State {
+  const query = new URLSearchParams(search)
+  const one = (name: string) => query.get(name) ?? ''
+  return {
+    where: query.getAll('where').filter(text => text.trim() !== ''),
+    ...{ sort: one('sort'), label: one('label'), token: one('token'), text: one('text') },
+  }
+}
+
+function searchOf({ where, sort, label, token, text }: State): string {
+  const query = new URLSearchParams(where.map((text): [string, string] => ['where', text]))
+  for (const [name, value] of Object.entries({ sort, label, token, text })) if (value) query.set(name, value)
+  return query.toString()
+}
+
+function Browser({ run, count }: { run: string; count: number }) {
+  const [state, setState] = useState(() => stateOf(location.search))
+  const search = searchOf(state)
+  const rows = useRows(run, search, count)
+  const change = (more: Partial<State>) => {
+    const next = { ...state, ...more }
+    history.pushState(null, '', `?${searchOf(next)}`)
+    setState(next)
+  }
+  useEffect(() => {
+    const back = () => setState(stateOf(location.search))
+    addEventListener('popstate', back)
+    return () => removeEventListener('popstate', back)
+  }, [])
+  return (
+    <>
+      <Filters state={state} change={change} />
+      <p class="soft" role="status">
+        {rows.problem ??
+          (rows.total === undefined
+            ? 'Looking …'
+            : `${rows.total.toLocaleString('en-US')} of ${count.toLocaleString('en-US')} features`)}
+      </p>
+      {rows.problem === undefined && <Rows run={run} rows={rows} sort={state.sort} sortBy={sort => change({ sort })} />}
+    </>
+  )
+}
+
+function Filters({ state, change }: { state: State; change: (more: Partial<State>) => void }) {
+  const toggle = (condition: string) =>
+    change({
+      where: state.where.includes(condition)
+        ? state.where.filter(one => one !== condition)
+        : [...state.where, condition],
+    })
+  const own = state.where.filter(condition => !chips.some(([known]) => known === condition))
+  return (
+    <search>
+      <form
+        class="filters"
+        onSubmit={event => {
+          event.preventDefault()
+          const field = new FormData(event.currentTarget)
+          const text = (name: string) => String(field.get(name) ?? '').trim()
+          const condition = text('condition')
+          change({
+            ...{ label: text('label'), token: text('token'), text: text('text') },
+            where: [...state.where.filter(one => !own.includes(one)), ...(condition ? [condition] : [])],
+          })
+        }}
+      >
+        <div class="fields">
+          <label>
+            Label <input name="label" type="search" data-search="" value={state.label} />
+          </label>
+          <label>
+            Token <input name="token" type="search" value={state.token} />
+          </label>
+          <label>
+            Example text <input name="text" type="search" value={state.text} />
+          </label>
+          <label class="wide">
+            Condition{' '}
+            <input
+              name="condition"
+              placeholder="density>=0.001, effect<-0.1"
+              value={own.join(' and ')}
+              key={own.join()}
+            />
+          </label>
+          <button type="submit">Show</button>
+        </div>
+        <fieldset class="chips">
+          <legend class="unseen">Quick conditions</legend>
+          {chips.map(([condition, name]) => (
+            <button
+              type="button"
+              key={condition}
+              aria-pressed={state.where.includes(condition)}
+              title={condition}
+              onClick={() => toggle(condition)}
+            >
+              {name}
+            </button>
+          ))}
+        </fieldset>
+      </form>
+    </search>
+  )
+}
+
+interface RowsProps {
+  readonly run: string
+  readonly rows: ReturnType<typeof useRows>
+  readonly sort: string
+  readonly sortBy: (sort: string) => void
+}
+
+function Rows({ run, rows, sort, sortBy }: RowsProps) {
+  const box = useRef<HTMLDivElement>(null)
+  const [view, setView] = useState({ top: 0, height: 600 })
+  const total = rows.total ?? 0
+  useEffect(() => {
+    const { current } = box
+    if (!current) return
+    const look = () => setView({ top: current.scrollTop, height: current.clientHeight })
+    const size = new ResizeObserver(look)
+    size.observe(current)
+    current.addEventListener('scroll', look, { passive: true })
+    return () => {
+      size.disconnect()
+      current.removeEventListener('scroll', look)
+    }
+  }, [])
+  const first = Math.max(0, Math.floor(view.top / rowHeight) - beyond)
+  const last = Math.min(total, Math.ceil((view.top + view.height) / rowHeight) + beyond)
+  useEffect(() => rows.want(first, last), [first, last, rows.want])
+  const keys = (event: KeyboardEvent) => {
+    const jump = { Home: 0, End: total * rowHeight }[event.key]
+    if (jump === undefined || !box.current || event.target !== box.current) return
+    event.preventDefault()
+    box.current.scrollTop = jump
+  }
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys.
+    <section ref={box} class="browser" tabIndex={0} aria-label="Features" data-rows="" onKeyDown={keys}>
+      <table aria-rowcount={total + 1}>
+        <thead>
+          <tr>
+            {columnsOf.map(column => (
+              <Head key={column.name} column={column} sort={sort} sortBy={sortBy} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          <Space rows={first} />
+          {Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i).map(place => (
+            <Row key={place} run={run} place={place} row={rows.at(place)} />
+          ))}
+          <Space rows={total - last} />
+        </tbody>
+      </table>
+    </section>
+  )
+}
+
+/** Room for rows that are out of sight. */
+const Space = ({ rows }: { rows: number }) =>
+  rows > 0 ? (
+    <tr class="space">
+      <td style={{ height: `${rows * rowHeight}px` }} />
+    </tr>
+  ) : null
+
+function Head({ column, sort, sortBy }: { column: Columns; sort: string; sortBy: (sort: string) => void }) {
+  const { name, title, least } = column
+  const [up, down] = [sort === name, sort === `-${name}`]
+  const next = least ? (up ? `-${name}` : name) : down ? name : `-${name}`
+  return (
+    <th
+      scope="col"
+      class={`${column.className} ${column.isNumber ? 'number' : ''}`}
+      aria-sort={up ? 'ascending' : down ? 'descending' : 'none'}
+    >
+      <button type="button" onClick={() => sortBy(next)} title={column.definition}>
+        {title}
+        <span aria-hidden="true">{up ? ' ↑' : down ? ' ↓' : ''}</span>
+      </button>
+    </th>
+  )
+}
+
+function Row({ run, place, row }: { run: string; place: number; row: Readonly<Record<string, unknown>> | undefined }) {
+  const address = `/runs/${encodeURIComponent(run)}/features/${row?.latent}`
+  return (
+    <tr aria-rowindex={place + 2} class={row ? '' : 'coming'}>
+      {columnsOf.map(({ name, className, isNumber, cell }) => (
+        <td key={name} class={`${className} ${isNumber ? 'number' : ''}`}>
+          {row &&
+            (name === 'latent' ? (
+              <a href={address}>{String(row.latent)}</a>
+            ) : (
+              <Cell value={cell ? cell(row) : row[name]} isVerdict={name === 'verdict'} />
+            ))}
+        </td>
+      ))}
+    </tr>
+  )
+}
+
+function Cell({ value, isVerdict }: { value: unknown; isVerdict: boolean }) {
+  if (value === null || value === undefined) return <span class="soft">–</span>
+  if (isVerdict) return <span class={`pill ${String(value)}`}>{String(value)}</span>
+  if (typeof value === 'number') return <>{short(value)}</>
+  const text = visible(clip(String(value), 200))
+  return <span title={text}>{text}</span>
+}
+
+const place = document.getElementById('browser')
+if (place) {
+  const { run = '', count = '0' } = place.dataset
+  place.replaceChildren()
+  render(<Browser run={run} count={Number(count)} />, place)
+  performance.mark('interactive')
+}

@@ -1,0 +1,167 @@
+/** The pictures of a claim: effect with controls beneath, effect beyond each control, dose curve, strata, selectivity. HTML. */
+import type { FeatureEvidence, InterventionEvidence } from '../../validation/evidence.ts'
+import {
+  type DoseData,
+  dose,
+  type Estimate,
+  type ForestRow,
+  figureOf,
+  forest,
+  type HeatData,
+  heat,
+  histogram,
+  short,
+} from '../charts/index.ts'
+import { controlNames, documentsText, interventionText } from './claim-text.ts'
+
+type EffectSummary = FeatureEvidence['doseCurve'][number]['target']
+
+/** Strata of one latent in its heat map. */
+const mostStrata = 40
+
+const interventions = ['ablate', 'steer'] as const
+
+/** What was measured of the claim, the intervention it is about first. */
+function measured({ claim, ...feature }: FeatureEvidence) {
+  return [...interventions]
+    .sort(one => (one === claim.primary ? -1 : 1))
+    .flatMap(name => {
+      const found = feature[name]
+      return found ? [{ name, found, isPrimary: name === claim.primary }] : []
+    })
+}
+
+const effectOf = (name: string, { mean, low, high, documents, p }: EffectSummary): Estimate => ({
+  ...{ name, value: mean, low, high, p },
+  n: `n ${documents}`,
+})
+
+/** Each intervention's effect on the target, and beneath it what each kind of control does on the same scale. */
+export function effectFigure(feature: FeatureEvidence): string {
+  const rows = measured(feature).map(({ name, found, isPrimary }): ForestRow => {
+    const { effect, controls } = found.metrics.target
+    return {
+      ...effectOf(interventionText(name, found.dose), effect),
+      state: isPrimary ? feature.verdict : 'unjudged',
+      controls: controls.map(({ control, mean, spread, count, p }) => ({
+        ...{ name: controlNames[control] ?? control, value: mean, low: spread.low, high: spread.high, p },
+        n: `${count} drawn`,
+      })),
+    }
+  })
+  const text = {
+    title: 'Effect on the target, each kind of control beneath',
+    note: `Bars of the latent: interval over documents. Bars of controls: the middle ${short(100 * (1 - feature.claim.alpha))} % of their mean effects. Shaded: within ±${short(feature.claim.smallestEffect)} nats, too small to matter.`,
+  }
+  const data = { x: 'change of the target, nats', rows, smallestEffect: feature.claim.smallestEffect }
+  return figureOf(forest, data, { ...text, nothing: 'Neither intervention was measured.' })
+}
+
+/** The latent's effect less each kind of control, with the smallest that could have been found. */
+export function differenceFigure(feature: FeatureEvidence): string {
+  const primary = feature[feature.claim.primary]
+  const hardest = primary && hardestOf(primary, feature.claim.direction)
+  const detectable = primary?.power?.minimumDetectableEffect ?? null
+  const sign = feature.claim.direction === 'decrease' ? -1 : 1
+  const rows = (primary?.metrics.target.controls ?? []).map(
+    ({ control, difference, low, high, p, count }): ForestRow => ({
+      ...{ name: `less ${controlNames[control] ?? control}`, value: difference, low, high, p },
+      n: `${count} drawn`,
+      state: control === hardest ? feature.verdict : 'unjudged',
+      detectable: control === hardest && detectable !== null ? sign * detectable : null,
+    }),
+  )
+  const data = { x: 'difference, nats', rows, smallestEffect: feature.claim.smallestEffect }
+  return figureOf(forest, data, {
+    title: 'Effect beyond each kind of control',
+    nothing: 'Nothing was measured against controls.',
+    note: `Tick: the smallest effect beyond the hardest kind that would have been found, ${detectable === null ? 'none' : `${short(detectable)} nats`}. The hardest kind decides.`,
+  })
+}
+
+/** The kind of control that leaves least of the effect in the claimed direction. */
+function hardestOf({ metrics }: InterventionEvidence, direction: 'increase' | 'decrease'): string | undefined {
+  const sign = direction === 'decrease' ? -1 : 1
+  const known = metrics.target.controls.filter(({ difference }) => difference !== null)
+  return known.sort((a, b) => sign * (a.difference! - b.difference!))[0]?.control
+}
+
+/** What steering does at each dose; the therapeutic window is known where the study of doses was asked for. */
+export function doseFigure(feature: FeatureEvidence): string {
+  const { doseCurve, claim, studies } = feature
+  const studied = studies.doses?.points
+  const points = studied
+    ? studied.map(({ dose, target, kl }) => ({ dose, target, sideEffect: kl }))
+    : doseCurve.map(({ dose, target, kl }) => ({ dose, target, sideEffect: kl }))
+  const window = studies.doses?.window
+  const from = window?.effectDose ?? null
+  const largest = Math.max(...points.map(({ dose }) => dose), 0)
+  const data: DoseData = {
+    points,
+    smallestEffect: claim.smallestEffect,
+    window: from === null ? null : { from, to: Math.max(from, window?.capDose ?? largest) },
+    claimed: claim.dose,
+    direction: 'increase',
+  }
+  const documents = points[0]?.target.documents ?? 0
+  const note = window
+    ? `Window: KL reaches its cap at ${window.atLeast ? 'at least ' : ''}${short(window.ratio)} times the dose that has effect enough.`
+    : 'The therapeutic window was not asked for: the study doses finds it.'
+  return figureOf(dose, data, {
+    title: `Dose curve of steering (${documentsText(documents)})`,
+    note,
+    nothing: 'Not run: claims have a curve where the settings name doses.',
+  })
+}
+
+/** Effects by stratum, and on text changed in one way each where that was asked for. */
+export function strataFigure(feature: FeatureEvidence): string {
+  const { robustness, claim, studies } = feature
+  const kinds = interventions.filter(name => robustness.some(({ intervention }) => intervention === name))
+  const strata = [...new Set(robustness.map(({ field, value }) => `${field} ${value}`))]
+  const rows = strata.slice(0, mostStrata).map(name => ({
+    name,
+    cells: kinds.map(kind => {
+      const found = robustness.find(one => one.intervention === kind && `${one.field} ${one.value}` === name)
+      return found ? { value: found.mean, low: found.low, high: found.high, n: found.documents } : null
+    }),
+  }))
+  const shifts = (studies.robustness?.shifts ?? []).map(({ shift, difference, low, high, documents }) => ({
+    name: `changed text: ${shift}`,
+    cells: kinds.map(kind => (kind === claim.primary ? { value: difference, low, high, n: documents } : null)),
+  }))
+  const data: HeatData = {
+    rows: [...rows, ...shifts],
+    columns: kinds.map(kind => (kind === 'ablate' ? 'ablation' : `steering`)),
+    planned: 5,
+    unit: 'nats',
+  }
+  const left = strata.length - mostStrata
+  const asked = studies.robustness === undefined ? ' Changed text was not asked for: the study robustness does it.' : ''
+  return figureOf(heat, data, {
+    title: 'By stratum',
+    note: `Outlined: the interval holds 0. Hatched: fewer than 5 documents.${left > 0 ? ` ${left} more strata are in evidence.json.` : ''}${asked}`,
+    nothing: 'The documents have no strata.',
+  })
+}
+
+/** How well the latent tells its concept, against the best of any latent under labels dealt anew. */
+export function selectivityFigure({ selectivity }: FeatureEvidence): string {
+  if (!selectivity || selectivity.nullMaxima.length < 2) return ''
+  const { auroc, low, high, nullMaxima, concept } = selectivity
+  const all = auroc === null ? nullMaxima : [...nullMaxima, auroc]
+  const [least, most] = [Math.min(...all), Math.max(...all)]
+  if (!(most > least)) return ''
+  const bins = 24
+  const edges = Array.from({ length: bins + 1 }, (_, i) => least + ((most - least) * i) / bins)
+  const counts = new Array<number>(bins).fill(0)
+  for (const value of nullMaxima) counts[Math.min(bins - 1, Math.floor(((value - least) / (most - least)) * bins))]!++
+  return figureOf(
+    histogram,
+    { x: 'best AUROC under labels dealt anew', y: 'dealings', edges, counts, mark: auroc ?? undefined },
+    {
+      title: `Selectivity for ${concept}`,
+      note: `Line: this latent, AUROC ${auroc === null ? 'missing' : `${short(auroc)}${low === null || high === null ? '' : ` (${short(low)} to ${short(high)})`}`} over ${documentsText(selectivity.documents)}. Bars: the best of any latent where labels are dealt to other documents.`,
+    },
+  )
+}

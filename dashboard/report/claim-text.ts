@@ -1,0 +1,44 @@
+/** What a claim and its verdict are in words. */
+import type { FeatureEvidence } from '../../validation/evidence.ts'
+import { short } from '../charts/index.ts'
+import { escapeHtml, shown } from '../html.ts'
+
+/** How the page calls a kind of control. */
+export const controlNames: Readonly<Record<string, string>> = {
+  tied: 'random directions that fire as often',
+  random: 'random directions, equal norm',
+  foreign: 'other latents, equal norm',
+  covariance: 'directions along the values’ variation',
+}
+
+/** An effect as what it is: `ablation`, `steering at dose 1`. */
+export const interventionText = (intervention: 'ablate' | 'steer', dose: number | null): string =>
+  intervention === 'ablate' ? 'ablation' : `steering at dose ${short(dose)}`
+
+/** `1 document`, `12 documents`. */
+export const documentsText = (count: number): string => `${count} ${count === 1 ? 'document' : 'documents'}`
+
+/** What was done, what it did, on how many documents, against what, and how far that goes. HTML. */
+export function verdictSentence(feature: FeatureEvidence): string {
+  const { claim, tier, verdict } = feature
+  const primary = feature[claim.primary]
+  const effect = primary?.metrics.target.effect
+  const about = claim.concept === null ? 'what follows where it is active' : `<b>${shown(claim.concept)}</b>`
+  if (!primary || !effect || effect.mean === null)
+    return `Nothing was measured of ${about}: the claim is <b>${shown(tier.tier)}</b>.`
+  const moved = effect.mean < 0 ? 'lowers' : 'raises'
+  const ends = effect.low === null || effect.high === null ? '' : ` (${short(effect.low)} to ${short(effect.high)})`
+  const beaten = {
+    pass: 'beyond every kind of control',
+    fail: 'which the rule refutes',
+    inconclusive: 'which decides nothing yet',
+    'not-run': 'which was not tested',
+  }[verdict]
+  const controls = primary.metrics.target.controls.map(
+    ({ control, mean, spread }) =>
+      `${escapeHtml(controlNames[control] ?? control)} ${short(mean)}${spread.low === null || spread.high === null ? '' : ` (${short(spread.low)} to ${short(spread.high)})`}`,
+  )
+  const against = controls.length > 0 ? ` Controls: ${controls.join('; ')}.` : ''
+  const act = interventionText(claim.primary, claim.dose)
+  return `${act.charAt(0).toUpperCase()}${escapeHtml(act.slice(1))} ${moved} the target of ${about} by ${short(Math.abs(effect.mean))} nats${ends} over ${documentsText(effect.documents)}, ${beaten}.${against} q ${short(primary.test.q)}; smallest effect of interest ${short(claim.smallestEffect)}. The claim is <b>${shown(tier.tier)}</b> (${shown(tier.rule.replaceAll('-', ' '))}).`
+}

@@ -1,0 +1,154 @@
+/** A store of made-up runs on disk, as far as pages read them: a train run, a validate run and a label run with hostile texts in it. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Metrics } from '../../core/stage.ts'
+import { evidenceOf, featureOf, testedAs } from '../../labels/evidence.fixture.ts'
+import type { Feature } from '../../labels/feature.ts'
+import { writeJsonLines } from '../../labels/files.ts'
+import { writeFeatures } from '../../labels/tables.ts'
+import { contentHash } from '../../runs/seal.ts'
+import { RunStore } from '../../runs/store.ts'
+import type { Evidence } from '../../validation/evidence.ts'
+import { writeExamples } from '../report/made-up.fixture.ts'
+
+/** Texts that must be text wherever they stand, none of them with a character that one cannot see. */
+export const hostileTexts = [
+  '</script><script>document.title="taken"</script>',
+  '<img src=x onerror=document.title="taken">',
+  '\u202eturned\u2066round',
+  'nul\0byte\u001b[31m',
+  'W'.repeat(1_000_000),
+]
+
+const request = { inputs: [], seed: 0, engine: {}, versions: {}, machine: {} }
+const at = (day: number) => () => new Date(Date.UTC(2026, 0, day))
+
+interface MadeRun {
+  readonly stage: string
+  readonly name: string
+  readonly day: number
+  readonly config?: Record<string, unknown>
+  readonly inputs?: { role: string; run: string; sha256: string }[]
+  readonly summary?: Record<string, unknown>
+}
+
+/** Opens a run; `write` fills it, and it is finished unless `isOpen`. */
+async function make(
+  folder: string,
+  { stage, name, day, config = {}, inputs = [], summary = {} }: MadeRun,
+  write: (directory: string, metrics: Metrics) => Promise<void> | void,
+  isOpen = false,
+): Promise<{ role: string; run: string; sha256: string }> {
+  const store = new RunStore(folder)
+  const opened = await store.open({ ...request, stage, name, config, inputs }, at(day))
+  if (opened.state === 'unchanged') throw new Error(`${name} is there already.`)
+  await write(opened.run.directory, opened.run.metrics)
+  if (isOpen) return { role: 'sae', run: name, sha256: '' }
+  await opened.run.finish(summary)
+  return {
+    role: stage === 'train' ? 'sae' : 'evidence',
+    run: name,
+    sha256: contentHash((await store.find(name)).manifest),
+  }
+}
+
+const record = (step: number) => ({
+  step,
+  tokens: 100 * step,
+  loss: 4 / (step + 1),
+  fvu: 1 / (step + 1),
+  l0: 16,
+  dead: step,
+})
+
+const effect = (mean: number) => ({
+  ...{ documents: 12, mean, low: mean - 0.1, high: mean + 0.1, interval: 't' as const, dz: 1, g: 1, p: 0.01 },
+})
+
+/** Evidence of two latents, one with everything that a page can show. */
+function evidence(): Evidence {
+  const made = evidenceOf([
+    { feature: 1, concept: hostileTexts[0]!, effect: -0.5, verdict: 'pass' },
+    { feature: 2, effect: -0.25, verdict: 'inconclusive' },
+  ])
+  const stratum = {
+    intervention: 'ablate' as const,
+    field: 'language',
+    documents: 6,
+    ratio: 1,
+    ratioLow: 0.5,
+    ratioHigh: 1.5,
+  }
+  const doses = [0, 0.5, 1].map(dose => ({ dose, target: effect(-dose), loss: effect(0), kl: effect(dose / 10) }))
+  const [first, ...others] = made.features
+  const shown = {
+    ...first!,
+    doseCurve: doses,
+    robustness: [
+      { ...stratum, value: 'en', mean: -0.75, low: -0.9, high: -0.6 },
+      { ...stratum, value: hostileTexts[2]!, mean: 0.05, low: -0.2, high: 0.3 },
+    ],
+  }
+  return { ...made, features: [shown, ...others] }
+}
+
+/** Latents whose labels and tokens are the hostile texts, and `more` plain ones. */
+function features(more: number): Feature[] {
+  const tested = testedAs({
+    verdict: 'pass',
+    tier: 'supported',
+    effect: -0.5,
+    effectLow: -0.6,
+    effectHigh: -0.4,
+    q: 0.05,
+  })
+  const bad = hostileTexts.map((text, latent) =>
+    featureOf(latent, {
+      ...{ label: text, promoted: [{ token: text, effect: 1.5 }], density: 0.01 * (latent + 1) },
+      evidence: latent === 1 ? tested : null,
+    }),
+  )
+  const plain = Array.from({ length: more }, (_, i) =>
+    featureOf(bad.length + i, { label: i % 3 === 0 ? null : `word ${i}`, density: ((i * 37) % 1000) / 1000 }),
+  )
+  return [...bad, ...plain]
+}
+
+/** Writes the store: runs `trained`, `tested`, `labelled` (with `more` plain latents), `running`, and a folder that is none. */
+export async function writeStore(folder: string, more = 300): Promise<void> {
+  const sae = await make(
+    folder,
+    {
+      stage: 'train',
+      name: 'trained',
+      day: 1,
+      config: { architecture: 'topk', note: hostileTexts[1]! },
+      summary: { latents: 3, fvu: 0.25, l0: 16 },
+    },
+    (_, metrics) => {
+      for (let step = 0; step < 50; step++) metrics.append(record(step))
+    },
+  )
+  const tested = await make(
+    folder,
+    { stage: 'validate', name: 'tested', day: 2, inputs: [sae], summary: { passed: 1 } },
+    directory => writeFileSync(join(directory, 'evidence.json'), JSON.stringify(evidence())),
+  )
+  await make(folder, { stage: 'label', name: 'labelled', day: 3, inputs: [sae, tested] }, async directory => {
+    const made = features(more)
+    await writeFeatures(directory, made)
+    await writeJsonLines(join(directory, 'features.jsonl'), made)
+    await writeExamples(
+      directory,
+      hostileTexts.map((text, latent) => ({ latent, tokens: ['a', text, 'b'] })),
+    )
+  })
+  await make(
+    folder,
+    { stage: 'train', name: 'running', day: 4, config: { architecture: 'topk' } },
+    (_, metrics) => metrics.append(record(0)),
+    true,
+  )
+  mkdirSync(join(folder, 'broken'))
+  writeFileSync(join(folder, 'broken', 'run.json'), '{"schema":2')
+}

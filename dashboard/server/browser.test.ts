@@ -1,0 +1,215 @@
+/** The pages in a real browser. Skipped where there is none; the whole walk over all pages is part of the long tests. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Evidence, readEvidence } from '../../validation/evidence.ts'
+import { short } from '../charts/index.ts'
+import { writeStore } from './browser.fixture.ts'
+import { listen, type Serving } from './listen.ts'
+
+const program = process.env.PIPELINE_BROWSER ?? '/usr/bin/chromium'
+const isLong = process.env.PIPELINE_LONG !== undefined
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const paths = [
+  ...['/', '/runs/trained', '/runs/tested', '/runs/labelled', '/runs/labelled/features', '/runs/labelled/features/1'],
+  ...[
+    '/runs/labelled/features/4',
+    '/train?run=trained&run=running',
+    '/compare',
+    '/claims',
+    '/drift?base=labelled&now=labelled',
+  ],
+  ...['/play', '/help', '/runs/gone'],
+]
+
+if (!existsSync(program)) test.skip(`there is no browser at ${program}: pages are not tried in one`, () => undefined)
+
+describe.runIf(existsSync(program))('pages in a browser', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'browser-'))
+  const bugs: unknown[] = []
+  const stop = new AbortController()
+  let serving: Serving
+  let browser: Browser
+
+  beforeAll(async () => {
+    await writeStore(folder)
+    const options = { directory: folder, version: '1', host: '127.0.0.1', port: 0, exactly: false }
+    serving = await listen({
+      ...options,
+      token: 'a token of the tests',
+      signal: stop.signal,
+      onBug: bug => bugs.push(bug),
+    })
+    browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox'] })
+  })
+  afterAll(async () => {
+    await browser?.close()
+    stop.abort()
+    await serving?.closed
+    rmSync(folder, { recursive: true, force: true })
+    expect(bugs).toEqual([])
+  })
+
+  /** Characters that steer what is seen, and that no page may hold. */
+  const unseen = ['\0', '\u001b', '\u202e', '\u2066']
+  const named = (character: string) => `U+${character.charCodeAt(0).toString(16)}`
+
+  /** A page that knows the token; whatever goes wrong in it is kept. */
+  async function open(
+    width: number,
+    colorScheme: 'light' | 'dark',
+  ): Promise<{ page: Page; wrong: string[]; go(path: string): Promise<void> }> {
+    const page = await (await browser.newContext({ viewport: { width, height: 800 }, colorScheme })).newPage()
+    const wrong: string[] = []
+    page.on('pageerror', error => wrong.push(error.message))
+    page.on('console', message => {
+      if (message.type() === 'error' && !message.text().includes('404')) wrong.push(message.text())
+    })
+    page.on('request', request => {
+      if (!request.url().startsWith(`http://127.0.0.1:${serving.port}/`) && !request.url().startsWith('data:'))
+        wrong.push(request.url())
+    })
+    await page.goto(serving.address)
+    return { page, wrong, go: async path => void (await page.goto(`http://127.0.0.1:${serving.port}${path}`)) }
+  }
+
+  /** What axe finds, as sentences. */
+  async function faults(page: Page): Promise<string[]> {
+    await page.evaluate(axe)
+    const run = `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })`
+    const { violations } = (await page.evaluate(run)) as { violations: { id: string; nodes: { html: string }[] }[] }
+    return violations.map(({ id, nodes }) => `${id}: ${nodes[0]!.html.slice(0, 200)}`)
+  }
+
+  const looks = [
+    [320, 'dark'],
+    [1280, 'light'],
+    ...(isLong
+      ? ([
+          [320, 'light'],
+          [1280, 'dark'],
+        ] as const)
+      : []),
+  ] as const
+  const walked = isLong ? paths : ['/', '/runs/labelled/features', '/runs/labelled/features/1', '/claims']
+
+  test.each(looks)(
+    'at %d px, %s, no page has a fault that axe knows, runs over its edge, or lets text of runs act',
+    async (width, scheme) => {
+      const { page, wrong, go } = await open(width, scheme)
+      const found: string[] = []
+      for (const path of walked) {
+        await go(path)
+        await page.waitForTimeout(200)
+        found.push(...(await faults(page)).map(fault => `${path} ${fault}`))
+        if (!(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')))
+          found.push(`${path} is too wide`)
+        if ((await page.title()) === 'taken') found.push(`${path} ran text of a run`)
+        const text = (await page.evaluate('document.body.innerText')) as string
+        found.push(...unseen.filter(character => text.includes(character)).map(one => `${path} has ${named(one)}`))
+      }
+      expect(found).toEqual([])
+      expect(wrong).toEqual([])
+    },
+  )
+
+  test('axe would find what is wrong', async () => {
+    const { page } = await open(1280, 'light')
+    await page.evaluate(`document.querySelector('main').insertAdjacentHTML('beforeend', '<img src="data:,">')`)
+    expect((await faults(page)).join()).toContain('image-alt')
+  })
+
+  test('the numbers of a feature page are those of the files, read by other means', async () => {
+    const { page, go } = await open(1280, 'light')
+    await go('/runs/labelled/features/1')
+    const evidence: Evidence = await readEvidence(join(folder, 'tested', 'evidence.json'))
+    const { ablate } = evidence.features.find(({ claim }) => claim.feature === 1)!
+    const rows = (await page.evaluate(
+      `[...document.querySelectorAll('figure[data-name^="Effect on the target"] .twin tbody tr')].map(row => [...row.cells].map(cell => cell.dataset.value))`,
+    )) as string[][]
+    const { effect, controls } = ablate!.metrics.target
+    expect(rows[0]!.slice(1, 4)).toEqual([effect.mean, effect.low, effect.high].map(String))
+    expect(rows[1]!.slice(1, 4)).toEqual(
+      [controls[0]!.mean, controls[0]!.spread.low, controls[0]!.spread.high].map(String),
+    )
+    const lines = readFileSync(join(folder, 'labelled', 'features.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+    const record = JSON.parse(lines[1]!) as { density: number; labelScore: number }
+    const text = (await page.evaluate('document.querySelector("main").innerText')) as string
+    expect(text).toContain(`${short(record.density)}\nshare of tokens`)
+    expect(text).toMatch(new RegExp(`Score[\\s\\S]{0,20}${short(record.labelScore)}`))
+  })
+
+  test('the browser of features sorts, filters and reaches the last row, and its state is its address', async () => {
+    const { page, go } = await open(1280, 'light')
+    await go('/runs/labelled/features')
+    const first = () => page.locator('#browser tbody tr:not(.space) a').first().innerText()
+    await page.getByRole('button', { name: 'Density' }).click()
+    await expect.poll(() => page.url()).toContain('sort=-density')
+    const features = readFileSync(join(folder, 'labelled', 'features.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as { latent: number; density: number; label: string | null })
+    const densest = [...features].sort((a, b) => b.density - a.density || a.latent - b.latent)[0]!
+    await expect.poll(first).toBe(String(densest.latent))
+    await page.getByRole('button', { name: 'labelled' }).click()
+    const labelled = features.filter(({ label }) => label !== null).length
+    await expect
+      .poll(() => page.locator('#browser [role=status]').innerText())
+      .toBe(`${labelled} of ${features.length} features`)
+    await go('/runs/labelled/features')
+    await page.locator('.browser').focus()
+    await page.keyboard.press('End')
+    await expect
+      .poll(() => page.locator('#browser tbody tr:not(.space) a').last().innerText())
+      .toBe(String(features.length - 1))
+  })
+
+  test('a walk by keys alone: search, rows, the next feature, where a number is from, help', async () => {
+    const { page, go } = await open(1280, 'light')
+    await go('/runs/labelled/features')
+    await page.waitForSelector('[data-search]')
+    await page.keyboard.press('/')
+    expect(await page.evaluate('document.activeElement.name')).toBe('label')
+    await page.keyboard.type('word 1')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.url()).toContain('label=word')
+    await page.keyboard.press('Tab')
+    await page.evaluate('document.activeElement.blur()')
+    await expect.poll(() => page.locator('#browser tbody tr:not(.space) a').count()).toBeGreaterThan(0)
+    await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/features\/\d+$/)
+    const before = page.url()
+    await page.keyboard.press(']')
+    await expect.poll(() => page.url()).not.toBe(before)
+    await page.waitForSelector('.known')
+    await page.locator('.known').first().focus()
+    await page.keyboard.press('Enter')
+    expect(await page.locator('#origin').innerText()).toMatch(/features\.parquet/)
+    await page.keyboard.press('Escape')
+    await expect.poll(() => page.locator('#origin').count()).toBe(0)
+    await page.keyboard.press('?')
+    expect(await page.locator('dialog.keys').innerText()).toContain('next feature')
+  })
+
+  test('a run that is written while one looks: its curve follows within two seconds', async () => {
+    const { page, go } = await open(1280, 'light')
+    await go('/train?run=running')
+    await page.waitForSelector('#curves .uplot')
+    const { appendFileSync } = await import('node:fs')
+    appendFileSync(
+      join(folder, 'running', 'metrics.jsonl'),
+      `${JSON.stringify({ step: 1, tokens: 100, loss: 0.125, fvu: 0.5 })}\n`,
+    )
+    const written = Date.now()
+    const table = () => page.locator('figure[data-name^="Loss, of"] .twin').textContent()
+    await expect.poll(table, { timeout: 15_000 }).toContain('0.125')
+    expect(Date.now() - written).toBeLessThan(isLong ? 2000 : 15_000)
+  })
+})

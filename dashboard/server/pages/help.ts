@@ -1,0 +1,35 @@
+/** What words and numbers mean, from where they are defined, and what there is to do. */
+import { definitions, tierNames } from '../../../validation/evidence.ts'
+import { columnsOf } from '../../charts/columns.ts'
+import { shown } from '../../html.ts'
+import { table } from '../../report/page.ts'
+import type { PageRoute } from './page.ts'
+
+const marks = [
+  ['● pass', 'beyond every kind of control, by at least the smallest effect of interest'],
+  ['✕ fail', 'the rule refutes it: an effect of that size would have been seen'],
+  ['◆ inconclusive', 'neither: too few documents or controls to tell'],
+  ['○ not-run', 'not tested, or not to be tested on these documents'],
+] as const
+
+export const helpPage: PageRoute = {
+  path: '/help',
+  make: async () => ({
+    title: 'Help',
+    body: `<p>Every number that is underlined with dots says, when pressed, what it is, over how many it is, of which split, and the file and row it is in. Every chart has the same data as a table, and copies itself as CSV or SVG.</p>
+<h2>Verdicts</h2>${table(
+      ['Mark', 'Meaning'],
+      marks.map(row => [...row]),
+    )}
+<p>Tiers, from least to most: ${tierNames.map(name => `<b>${shown(name)}</b>`).join(', ')}.</p>
+<h2>What is measured</h2>${table(
+      ['Name', 'Definition'],
+      Object.entries(definitions).map(([name, text]) => [`<code>${shown(name)}</code>`, shown(text, 1000)]),
+    )}
+<h2>Columns of the features</h2>${table(
+      ['Column', 'Definition'],
+      columnsOf.map(({ name, definition }) => [`<code>${shown(name)}</code>`, shown(definition)]),
+    )}
+<h2>Other programs</h2><p>All of this is an API: <a href="/api/openapi.json">its description</a>.</p>`,
+  }),
+}

@@ -1,0 +1,97 @@
+/** Training: the curves of chosen runs side by side, live, and the frontier of sparsity and fidelity of all. */
+import { curves } from '../../api/contracts/metrics.ts'
+import { type RunLine, runs as runsContract } from '../../api/contracts/runs.ts'
+import { figureOf, groupsOf, keyOf, lines, type Series, scatter, short } from '../../charts/index.ts'
+import { escapeHtml, shown } from '../../html.ts'
+import { pill, table } from '../../report/page.ts'
+import { type Ask, askOf, orWhyNot } from './ask.ts'
+import { link, type PageRoute } from './page.ts'
+
+/** Curves, in the order in which they are drawn, with what they are. */
+const shownCurves: Readonly<Record<string, string>> = {
+  fvu: 'Fraction of variance unexplained, of the batch',
+  loss: 'Loss, of the batch',
+  l0: 'Active latents a token (L0)',
+  dead: 'Latents that did not fire for long',
+  ceRecovered: 'Loss recovered against mean ablation',
+  ceRecoveredZero: 'Loss recovered against zero ablation',
+  learningRate: 'Learning rate',
+  gradientNorm: 'Norm of the gradient',
+}
+
+/** Runs that are drawn together at most. */
+const mostRuns = 8
+
+export const trainPage: PageRoute = {
+  path: '/train',
+  async make(sources, _, query) {
+    const ask = askOf(sources)
+    const { runs } = await ask(runsContract, { query: { stage: 'train', limit: '1000' } })
+    const asked = query.getAll('run').filter(id => runs.some(one => one.id === id))
+    const chosen = (asked.length > 0 ? asked : runs.slice(0, 1).map(({ id }) => id)).slice(0, mostRuns)
+    const x = query.get('x') === 'step' ? 'step' : 'tokens'
+    return {
+      title: 'Training',
+      script: 'train',
+      sheet: 'uplot',
+      body: `${runs.length === 0 ? '<p class="nothing">There are no train runs here yet. <code>pipeline train</code> makes some.</p>' : ''}
+<h2>Frontier</h2>
+<div data-live="frontier">${frontierHtml(runs)}</div>
+<h2>Runs</h2>
+<form method="get">${runsHtml(runs, chosen)}<p><button>Show the curves of those chosen</button> <label>along <select name="x"><option value="tokens"${x === 'tokens' ? ' selected' : ''}>tokens</option><option value="step"${x === 'step' ? ' selected' : ''}>steps</option></select></label></p></form>
+<h2>Curves</h2>
+<div id="curves" class="charts" data-runs="${escapeHtml(JSON.stringify(chosen))}" data-x="${x}" data-titles="${escapeHtml(JSON.stringify(shownCurves))}">${await orWhyNot(curvesHtml(ask, chosen, x))}</div>`,
+    }
+  },
+}
+
+const figure = ({ summary }: RunLine, name: string) =>
+  typeof summary[name] === 'number' ? (summary[name] as number) : null
+
+function frontierHtml(runs: readonly RunLine[]): string {
+  const points = runs.map(run => ({
+    ...{ name: run.id, x: figure(run, 'l0'), y: figure(run, 'fvu') },
+    group: run.architecture ?? 'unknown',
+  }))
+  const key = groupsOf(points).map((name, i) => ({ name, mark: `tone-${i % 4}` }))
+  return figureOf(
+    scatter,
+    { x: 'L0, latents a token', y: 'FVU, on training rows', points, logX: true, frontier: true },
+    { title: 'Sparsity and fidelity', key, note: 'Line: runs that no other one beats in both.' },
+  )
+}
+
+function runsHtml(runs: readonly RunLine[], chosen: readonly string[]): string {
+  const rows = runs.map(run => [
+    `<label><input type="checkbox" name="run" value="${escapeHtml(run.id)}"${chosen.includes(run.id) ? ' checked' : ''}> ${shown(run.id)}</label>`,
+    run.status === 'finished' ? 'finished' : pill(run.status),
+    shown(run.architecture ?? 'unknown'),
+    shown(run.site ?? 'unknown'),
+    short(run.latents),
+    short(figure(run, 'l0')),
+    short(figure(run, 'fvu')),
+    link(['runs', run.id], 'page'),
+  ])
+  return rows.length === 0
+    ? ''
+    : table(['Run', 'Status', 'Architecture', 'Site', '#Latents', '#L0', '#FVU', 'Its page'], rows)
+}
+
+/** The curves without scripts; with them they become live ones. */
+async function curvesHtml(ask: Ask, chosen: readonly string[], x: string): Promise<string> {
+  const found = await Promise.all(
+    chosen.map(async run => ({ run, ...(await ask(curves, { parts: { run }, query: { x, buckets: '200' } })) })),
+  )
+  return Object.entries(shownCurves)
+    .map(([key, title]) => {
+      const series = found.flatMap(({ run, curves }): Series[] => {
+        const curve = curves.find(one => one.key === key)
+        return curve
+          ? [{ name: run, points: curve.x.map((at, i) => [at, curve.last[i]!]), low: curve.min, high: curve.max }]
+          : []
+      })
+      if (series.length === 0) return ''
+      return figureOf(lines, { x, y: key, series, log: ['fvu', 'loss'].includes(key) }, { title, key: keyOf(series) })
+    })
+    .join('')
+}
