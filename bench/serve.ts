@@ -166,6 +166,7 @@ async function steady(
   for (let i = 0; i < 40; i++) await timed(ask, path(i))
   const memory = [await rss()]
   const times: number[] = []
+  const failures: string[] = []
   const open: Promise<unknown>[] = []
   const begin = performance.now()
   for (let i = 0; i < seconds * rate; i++) {
@@ -173,15 +174,28 @@ async function steady(
     const early = due - performance.now()
     if (early > 1) await new Promise(done => setTimeout(done, early))
     // From when it was due: a sender that is late does not make answers look fast.
-    open.push(timed(ask, path(i)).then(() => times.push(performance.now() - due)))
+    const sent = timed(ask, path(i)).then(
+      () => times.push(performance.now() - due),
+      error => failures.push(error instanceof Error ? error.message : String(error)),
+    )
+    open.push(sent)
     if (i % (rate * 5) === 0 && i > 0) memory.push(await rss())
   }
   await Promise.all(open)
   const reached = times.length / ((performance.now() - begin) / 1000)
   memory.push(await rss())
+  if (times.length === 0) throw new Error(`No request was answered: ${failures[0]}`)
   const half = memory.slice(Math.floor(memory.length / 2))
   const [p50, p99, largest] = [quantile(times, 0.5), quantile(times, 0.99), Math.max(...times)]
-  tell.result({ case: 'steady', rate: reached, p50Ms: p50, p99Ms: p99, largestMs: largest, rssMiB: memory })
+  tell.result({
+    case: 'steady',
+    rate: reached,
+    failed: failures.length,
+    p50Ms: p50,
+    p99Ms: p99,
+    largestMs: largest,
+    rssMiB: memory,
+  })
   tell.line(
     `${reached.toFixed(0)} requests/s for ${seconds} s                  p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(0)} ms, at most ${largest.toFixed(0)} ms`,
   )

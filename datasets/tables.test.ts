@@ -52,6 +52,7 @@ describe('a table', () => {
       rowGroups: [3],
       columns: Object.keys(everyType),
       schema: 1,
+      lists: ['bins', 'tokens', 'words'],
       metadata: { stage: 'test', note: 'x' },
     })
   })

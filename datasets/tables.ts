@@ -48,6 +48,8 @@ export interface TableInfo {
   /** Rows of each row group. */
   readonly rowGroups: readonly number[]
   readonly columns: readonly string[]
+  /** Those of them that hold lists. */
+  readonly lists: readonly string[]
   readonly schema: number
   readonly metadata: Readonly<Record<string, string>>
 }
@@ -193,10 +195,12 @@ function infoOf(path: string, footer: ParquetFooter): TableInfo {
   if (text === undefined)
     throw new UserError(`The table ${path} was not written by pipeline: its metadata has no key pipeline.`)
   const { schema, ...metadata } = ownMetadata(path, text)
+  const { fields } = arrow.tableFromIPC(footer.schema).schema
   return {
     rows: footer.rows,
     rowGroups: footer.rowGroups,
-    columns: arrow.tableFromIPC(footer.schema).schema.fields.map(field => field.name),
+    columns: fields.map(({ name }) => name),
+    lists: fields.filter(({ type }) => arrow.DataType.isList(type)).map(({ name }) => name),
     schema,
     metadata,
   }

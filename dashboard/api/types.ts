@@ -1542,7 +1542,7 @@ export interface Api {
       text?: string | undefined
       /** A column; -column for the largest first. What is missing comes last either way */
       sort?: string | undefined
-      /** Columns to give (default: all). A label comes with its scores, what it covers, verdict, stability and hashes, always */
+      /** Columns to give (default: all but lists). A label comes with its scores, what it covers, verdict, stability and hashes, always */
       column?: string | string[] | undefined
       /** Features to leave out; not with a cursor */
       offset?: number | undefined

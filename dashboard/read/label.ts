@@ -13,9 +13,9 @@ export const labelCompanions = [
 
 type Row = Readonly<Record<string, unknown>>
 
-/** Columns to show: a label brings its companions with it. */
+/** Columns to show, all but lists where none are named: a label brings its companions with it. */
 export function withCompanions(table: Table, names: readonly string[]): string[] {
-  if (names.length === 0) return [...table.names]
+  if (names.length === 0) return [...table.scalars]
   const companions = names.includes('label') ? labelCompanions.filter(name => table.names.includes(name)) : []
   return [...new Set([...names, ...companions])]
 }

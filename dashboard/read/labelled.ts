@@ -22,8 +22,8 @@ export interface Meant {
 /** A label run and its features. */
 export async function labelled(runs: Runs, id: string): Promise<{ run: FinishedRun; table: Table }> {
   const run = await runs.finished(id, 'label')
-  // All columns: together they take less than the file, and every question finds them there.
-  return { run, table: await runs.table(run, featuresFile, labelsSchema) }
+  const table = await runs.table(run, featuresFile, labelsSchema, [])
+  return { run, table: await table.load(table.scalars) }
 }
 
 /** Columns in which a token is looked for. */
@@ -36,20 +36,25 @@ export async function meantRows(
   { where, label, token, text }: Meant,
   sort?: string,
 ): Promise<Int32Array> {
+  // Lists are read where they are asked about.
+  const texts = [...where, sort ?? '']
+  await table.load(table.lists.filter(name => texts.some(text => text.includes(name))))
   const tests: Test[] = []
   if (label !== undefined) tests.push(contains(table, 'label', label))
   if (token !== undefined) {
     const peaks = await runs.kept(run, 'examples.parquet', readPeaks, 'peaks')
-    const lists = tokenColumns.filter(name => table.names.includes(name)).map(name => listHolds(table, name, token))
+    const names = tokenColumns.filter(name => table.lists.includes(name))
+    await table.load(names)
+    const lists = names.map(name => listHolds(table, name, token))
     const strongest = peaks.get(token)
     const latents = latentsOf(table)
     tests.push(row => (strongest?.has(latents[row]!) ?? false) || lists.some(holds => holds(row)))
   }
   if (text !== undefined) {
-    const texts = await runs.kept(run, 'examples.parquet', readTexts, 'texts')
+    const examples = await runs.kept(run, 'examples.parquet', readTexts, 'texts')
     const wanted = text.toLowerCase()
     const found = new Set<number>()
-    for (const [latent, examples] of texts) if (examples.some(one => one.includes(wanted))) found.add(latent)
+    for (const [latent, own] of examples) if (own.some(one => one.includes(wanted))) found.add(latent)
     const latents = latentsOf(table)
     tests.push(row => found.has(latents[row]!))
   }

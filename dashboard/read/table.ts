@@ -3,7 +3,7 @@ import * as arrow from 'apache-arrow'
 import { UserError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
 import { quoted } from '../../core/quote.ts'
-import { plainValue, readArrow, readTableInfo } from '../../datasets/tables.ts'
+import { plainValue, readArrow, readTable, readTableInfo, type TableInfo } from '../../datasets/tables.ts'
 import type { FilterColumn } from './filter.ts'
 import type { Selectable } from './select.ts'
 
@@ -17,15 +17,20 @@ export class Table implements Selectable {
   readonly schema: number
   readonly rows: number
   readonly names: readonly string[]
+  /** Columns of lists, which take most of the room; and all others. */
+  readonly lists: readonly string[]
+  readonly scalars: readonly string[]
   readonly orders = new Map<string, Int32Array>()
   readonly #vectors = new Map<string, arrow.Vector>()
   readonly #columns = new Map<string, FilterColumn>()
 
-  private constructor(path: string, schema: number, rows: number, names: readonly string[]) {
+  private constructor(path: string, { schema, rows, columns, lists }: TableInfo) {
     this.path = path
     this.schema = schema
     this.rows = rows
-    this.names = names
+    this.names = columns
+    this.lists = lists
+    this.scalars = columns.filter(name => !lists.includes(name))
   }
 
   /** Opens a table of a schema that the caller knows; reads its footer alone. */
@@ -35,7 +40,7 @@ export class Table implements Selectable {
       throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${schema}.`, {
         fix: 'Read it with the version that wrote it, or make it again with this one.',
       })
-    return new Table(path, schema, info.rows, info.columns)
+    return new Table(path, info)
   }
 
   /** Reads columns, so that they can be asked for. Unknown ones are a `UserError`. */
@@ -98,6 +103,18 @@ export class Table implements Selectable {
   /** A row as an object of the columns named, all of them loaded. */
   row(row: number, names: readonly string[]): Record<string, unknown> {
     return Object.fromEntries(names.map(name => [name, plainValue(this.vector(name).get(row))]))
+  }
+
+  /** A row with all columns, of which those that are not loaded are read of this row alone. */
+  async record(row: number): Promise<Record<string, unknown>> {
+    const absent = this.names.filter(name => !this.#vectors.has(name))
+    const known = this.row(
+      row,
+      this.names.filter(name => this.#vectors.has(name)),
+    )
+    if (absent.length === 0) return known
+    const read = await readTable(this.path, { columns: absent, schema: this.schema, offset: row, limit: 1 })
+    return Object.fromEntries(this.names.map(name => [name, name in known ? known[name] : read[name]![0]]))
   }
 
   /** Rows as an Arrow table with the types of the file. */

@@ -26,7 +26,7 @@ export const features = reads({
       .optional()
       .describe('A column; -column for the largest first. What is missing comes last either way'),
     column: several.describe(
-      'Columns to give (default: all). A label comes with its scores, what it covers, verdict, stability and hashes, always',
+      'Columns to give (default: all but lists). A label comes with its scores, what it covers, verdict, stability and hashes, always',
     ),
     offset: whole(0, 1e9).optional().describe('Features to leave out; not with a cursor'),
     ...pageOf(10_000, 100),

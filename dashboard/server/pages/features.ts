@@ -42,7 +42,7 @@ export const featuresPage: PageRoute = {
       ([name, title]) =>
         `<a href="${address({ sort: sort === name ? `-${name}` : name })}">${title}${sort === name ? ' ↑' : sort === `-${name}` ? ' ↓' : ''}</a>`,
     )
-    const cells = Array.from(rows, row => cellsOf(run!, features.row(row, features.names)))
+    const cells = Array.from(rows, row => cellsOf(run!, features.row(row, features.scalars)))
     const ends = [
       offset > 0 ? `<a href="${address({ offset: String(Math.max(0, offset - perPage)) })}">← before</a>` : '',
       offset + perPage < total ? `<a href="${address({ offset: String(offset + perPage) })}">after →</a>` : '',

@@ -98,7 +98,7 @@ const nothing = { density: null, effect: null, verdict: null, label: null }
 function facts(labels: Labels, latent: number | null) {
   const row = labels && latent !== null ? latentsOf(labels.table).indexOf(latent) : -1
   if (!labels || row < 0) return nothing
-  const record = labels.table.row(row, labels.table.names)
+  const record = labels.table.row(row, labels.table.scalars)
   return {
     density: record.density as number,
     effect: record.effect as number | null,

@@ -15,7 +15,7 @@ const firstExamples = 10
 async function find({ runs }: Sources, parts: Readonly<Record<string, string>>) {
   const { run, table } = await labelled(runs, parts.run!)
   const row = rowOfLatent(table, run, parts.latent!)
-  const record = table.row(row, table.names)
+  const record = await table.record(row)
   return { run, table, row, record, latent: Number(parts.latent), sha256: run.manifest.files[featuresFile] ?? null }
 }
 
@@ -142,7 +142,7 @@ export const neighboursRoute = defineRoute(neighbours, async (sources, { parts, 
 function facts(table: Table, run: string, latent: number) {
   const row = latentsOf(table).indexOf(latent)
   if (row < 0) return { label: null, density: null }
-  const record = table.row(row, table.names)
+  const record = table.row(row, table.scalars)
   return { label: shownLabelOf(record, run), density: record.density as number }
 }
 

@@ -15,7 +15,7 @@ export const featuresRoute = defineRoute(features, async ({ runs }, { parts, que
   const { sort, column, cursor, offset, limit, ...meant } = query
   const { sha256 } = found.run.manifest
   const rows = await meantRows(runs, found, meant, sort)
-  for (const name of column) columnOf(found.table, name)
+  await found.table.load(column)
   const names = withCompanions(found.table, column)
   const page = pageOf(rows, { cursor, offset, limit }, hashValue([sha256, meant, sort]))
   return {
@@ -34,6 +34,7 @@ const mostValues = 20
 
 export const columnsRoute = defineRoute(columns, async ({ runs }, { parts }) => {
   const { run, table } = await labelled(runs, parts.run!)
+  await table.load(table.names)
   return {
     tag: run.manifest.sha256,
     value: () => ({ rows: table.rows, columns: table.names.map(name => columnFacts(table, name)) }),
@@ -66,6 +67,7 @@ function columnFacts(table: Table, name: string) {
 export const histogramRoute = defineRoute(histogram, async ({ runs }, { parts, query }) => {
   const found = await labelled(runs, parts.run!)
   const { column: name, bins, scale, ...meant } = query
+  await found.table.load([name])
   const column = columnOf(found.table, name)
   if (column.kind !== 'number')
     throw new UserError(`The column ${name} holds texts; a histogram is of numbers.`, {

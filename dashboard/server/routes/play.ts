@@ -1,10 +1,9 @@
 /** The playground: what a label run knows of the SAE goes with the question, and labels with the answer. */
 import { hashValue } from '../../../core/hash.ts'
-import { labelsSchema } from '../../../labels/feature.ts'
 import type { FinishedRun } from '../../../runs/run.ts'
 import { continued, fires, play } from '../../api/contracts/play.ts'
 import { shownLabelOf } from '../../read/label.ts'
-import { featuresFile, latentsOf } from '../../read/labelled.ts'
+import { featuresFile, labelled, latentsOf } from '../../read/labelled.ts'
 import type { Runs } from '../../read/runs.ts'
 import type { Table } from '../../read/table.ts'
 import { type Known, mustCompute } from '../compute.ts'
@@ -24,7 +23,7 @@ export async function labelsOf(runs: Runs, sae: FinishedRun): Promise<{ run: Fin
     .at(-1)
   if (!run) return undefined
   const sound = await runs.finished(run.manifest.id, 'label')
-  return { run: sound, table: await runs.table(sound, featuresFile, labelsSchema) }
+  return { run: sound, table: (await labelled(runs, sound.manifest.id)).table }
 }
 
 /** What the playground must know of each latent; null without labels. */
@@ -64,7 +63,7 @@ export const firesRoute = defineRoute(fires, async ({ runs, compute }, { body, s
         ...found,
         features: found.features.map(feature => {
           const row = rows.get(feature.latent)
-          const record = row === undefined ? undefined : labels.table.row(row, labels.table.names)
+          const record = row === undefined ? undefined : labels.table.row(row, labels.table.scalars)
           return { ...feature, label: record ? shownLabelOf(record, labels.run.manifest.id) : null }
         }),
       }
