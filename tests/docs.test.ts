@@ -69,6 +69,10 @@ const benches: Readonly<Record<string, CommandEntry>> = {
     summary: '',
     load: async () => (await import('../bench/serve.ts')).default as unknown as CommandDefinition,
   },
+  'bench shards': {
+    summary: '',
+    load: async () => (await import('../bench/shards.ts')).default as unknown as CommandDefinition,
+  },
   'bench train': {
     summary: '',
     load: async () => (await import('../bench/train.ts')).default as unknown as CommandDefinition,
