@@ -3,7 +3,7 @@ import * as arrow from 'apache-arrow'
 import { UserError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
 import { quoted } from '../../core/quote.ts'
-import { plainValue, readArrow, readTable, readTableInfo, type TableInfo } from '../../datasets/tables.ts'
+import { plainValue, readArrow, readTableInfo, type TableInfo } from '../../datasets/tables.ts'
 import type { FilterColumn } from './filter.ts'
 import type { Selectable } from './select.ts'
 
@@ -105,16 +105,10 @@ export class Table implements Selectable {
     return Object.fromEntries(names.map(name => [name, plainValue(this.vector(name).get(row))]))
   }
 
-  /** A row with all columns, of which those that are not loaded are read of this row alone. */
+  /** A row with all columns. All are loaded then: reading the file again for every row would cost far more than they take. */
   async record(row: number): Promise<Record<string, unknown>> {
-    const absent = this.names.filter(name => !this.#vectors.has(name))
-    const known = this.row(
-      row,
-      this.names.filter(name => this.#vectors.has(name)),
-    )
-    if (absent.length === 0) return known
-    const read = await readTable(this.path, { columns: absent, schema: this.schema, offset: row, limit: 1 })
-    return Object.fromEntries(this.names.map(name => [name, name in known ? known[name] : read[name]![0]]))
+    await this.load(this.names)
+    return this.row(row, this.names)
   }
 
   /** Rows as an Arrow table with the types of the file. */
