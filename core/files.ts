@@ -182,7 +182,7 @@ export function refuseLfsPointer(path: string, start: Uint8Array | string): void
 }
 
 /** Flushes a folder's entries, so that a rename in it survives a power cut. Systems without it are left as they are. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(join(folder), 'r')
   try {
     await handle.sync()

@@ -14,7 +14,7 @@ interface Room {
 }
 
 const everything = [
-  ...['core', 'statistics', 'engine', 'runs', 'datasets', 'model', 'sae', 'capture'],
+  ...['core', 'statistics', 'engine', 'objects', 'runs', 'datasets', 'model', 'sae', 'capture'],
   ...['latents', 'validation', 'labels', 'dashboard'],
 ]
 
@@ -28,6 +28,7 @@ const rooms: Readonly<Record<string, Room>> = {
     ],
   },
   engine: { imports: ['core'] },
+  objects: { imports: ['core'] },
   runs: { imports: ['core'] },
   datasets: { imports: ['core', 'engine'] },
   model: { imports: ['core', 'engine'] },
