@@ -191,8 +191,8 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
 }
 
 /** Computes shards in order; each is written while the next one is computed. */
-async function computeShards(
-  { directory, signal, progress }: StageContext,
+export async function computeShards(
+  { directory, signal, progress }: Pick<StageContext, 'directory' | 'signal' | 'progress'>,
   { model, sites, config, sampling, key }: CapturePlan,
   plans: readonly ShardPlan[],
   onShard: (shard: { number: number; finished: FinishedShard }) => void,

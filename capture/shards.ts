@@ -54,8 +54,9 @@ export function refuseNotFinite(plan: ShardPlan, site: string, width: number, va
   throw notFinite(plan, site, row, values.subarray(row * width, (row + 1) * width))
 }
 
-const stem = (number: number) => `shard-${String(number).padStart(5, '0')}`
-const noteOf = (number: number) => `${stem(number)}.note.json`
+/** Name of a shard's files, without their ending. */
+export const stemOf = (number: number) => `shard-${String(number).padStart(5, '0')}`
+const noteOf = (number: number) => `${stemOf(number)}.note.json`
 
 /** Writes a shard, then its note. Throws a `UserError` for values that are not finite or too large for float16. */
 export async function writeShard(
@@ -80,7 +81,7 @@ export async function writeShard(
   }
   const encode = config.format === 'arrow' ? encodeShard : encodeParquetShard
   const bytes = encode({ ...rows, sites: columns }, config.batchRows)
-  const file = `${stem(plan.number)}.${config.format}`
+  const file = `${stemOf(plan.number)}.${config.format}`
   await writeAtomic(join(directory, file), bytes)
   const shard: ShardRecord = {
     file,

@@ -1,5 +1,7 @@
 /** Ctrl-C: the first asks the work to stop where it can go on later, the second ends it at once. */
 
+import { dieWithParent } from '../core/orphan.ts'
+
 /** Exit code of a run that was interrupted and can be resumed. */
 export const interruptedCode = 4
 
@@ -29,7 +31,9 @@ export function catchInterrupts(): Interrupts {
   })
   process.on('SIGTERM', () => controller.abort())
   if (process.channel) {
-    // Started by `pipeline run`: when that was killed, nobody waits for this stage any more.
+    // Started by `pipeline run`: when that was killed, nobody waits for this stage any more. Tensor work keeps the message
+    // from arriving for minutes, which the watching thread does not need.
+    dieWithParent()
     process.on('disconnect', () => process.exit(interruptedCode))
     process.channel.unref()
   }

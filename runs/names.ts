@@ -43,3 +43,6 @@ export function checkId(id: string): void {
     { fix: 'Choose another --name.' },
   )
 }
+
+/** The folder beside the runs in which shared work is left until its run is closed. */
+export const partsFolder = '.parts'

@@ -77,6 +77,14 @@ export class RunStore {
     return run
   }
 
+  /** The finished run of this key, or undefined where there is none. */
+  async finishedWith(key: string): Promise<FinishedRun | undefined> {
+    const { runs } = await this.list()
+    const found = runs.find(({ manifest }) => manifest.key === key && manifest.status === 'finished')
+    if (found) mustBeSealed(found)
+    return found
+  }
+
   /** Opens the run of this key for writing, or answers with the finished one. */
   async open(request: RunRequest, now: () => Date): Promise<Opened> {
     const key = keyOf(request)

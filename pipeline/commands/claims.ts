@@ -9,7 +9,10 @@ import { type StageConfig, stageSchema } from '../stages/stage.ts'
 import validate from '../stages/validate.ts'
 import { findValidated } from '../stages/validated.ts'
 
-const shared = stageSchema(validate).omit({ claimsFile: true, gates: true, name: true })
+const shared = stageSchema(validate).omit({
+  ...{ claimsFile: true, gates: true, name: true },
+  ...{ workers: true, parts: true, mixed: true, shard: true, of: true },
+})
 
 export const template = defineCommand({
   about:

@@ -98,6 +98,18 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
       },
     },
   },
+  worker: {
+    summary: 'Do jobs of a queue, on this machine',
+    load: async () => (await import('./worker.ts')).default,
+  },
+  queue: {
+    summary: 'Look after a queue of jobs',
+    commands: {
+      status: { summary: 'What waits, is in work and failed', load: async () => (await import('./queue.ts')).status },
+      retry: { summary: 'Let failed jobs wait again', load: async () => (await import('./queue.ts')).retry },
+      drain: { summary: 'Remove the jobs that wait', load: async () => (await import('./queue.ts')).drain },
+    },
+  },
   model: {
     summary: 'Look at a host model',
     commands: {

@@ -1,14 +1,15 @@
 /** `pipeline run file.yaml`: all stages of one file, each in its own process, skipping what is unchanged. */
 
 import { join } from 'node:path'
+import { parseConfig } from '../../core/config.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import { type EngineChoice, resolveSettings } from '../../engine/settings.ts'
-import { defineCommand } from '../command.ts'
-import { runChild } from '../stages/child.ts'
+import { type CommandSession, defineCommand } from '../command.ts'
+import { type ChildOutcome, runChild } from '../stages/child.ts'
 import { PipelineConfig, sections, stagesOf } from '../stages/file.ts'
 import { stageNamed } from '../stages/index.ts'
 import type { StageResult } from '../stages/perform.ts'
-import { figuresOf } from '../stages/stage.ts'
+import { figuresOf, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
 import { gateLines } from './stage-command.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
@@ -22,6 +23,7 @@ export default defineCommand({
   config: PipelineConfig,
   groups: [
     { title: 'The whole', keys: ['name', 'seed', 'engine', 'precision', 'threads', 'runs-dir'] },
+    { title: 'Many processes', keys: ['workers', 'parts', 'mixed', 'on', 'queue', 'machines', 'units-per-job'] },
     { title: 'What it works on', keys: ['model', 'dataset'] },
   ],
   hides: key => sections.some(name => key.startsWith(`${name}.`)),
@@ -33,13 +35,15 @@ export default defineCommand({
     // Runs by stage; where a stage made several, what follows is done for each of them.
     let branches: Branch[] = [{ done: {} }]
     const planned = stagesOf(config)
+    await using crew = await crewOf(config, session)
+    const { perform } = crew
     const pace = await paceOf(config.engine)
     if (pace) session.progress.note(pace)
     for (const [i, { stage, settings }] of planned.entries()) {
       const next: Branch[] = []
       for (const { done, label } of branches) {
         session.progress.note([`${i + 1}/${planned.length} ${stage.stage}`, label].filter(Boolean).join(': '))
-        const { exitCode, result } = await runChild(stage.stage, settings(done), session.signal)
+        const { exitCode, result } = await perform(stage, settings(done))
         if (!result || 'error' in result || !goesOn.includes(exitCode)) {
           const problem =
             result && 'error' in result
@@ -74,6 +78,33 @@ export default defineCommand({
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
+
+/** Who does the stages: a process for each here, or workers of a queue. */
+async function crewOf(config: PipelineConfig, session: CommandSession) {
+  const here = (stage: Stage, settings: object): Promise<ChildOutcome> =>
+    runChild(stage.stage, settings, session.signal)
+  if (config.on === 'local') return { perform: here, [Symbol.asyncDispose]: async () => {} }
+  const { queueAt } = await import('./queue.ts')
+  const { performRemotely } = await import('../workers/remote.ts')
+  const queue = await queueAt(config)
+  const perform = async (stage: Stage, settings: object): Promise<ChildOutcome> => {
+    const own = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+    const parsed = parseConfig(stageSchema(stage), own, stage.stage) as StageConfig
+    const runs = await performRemotely(stage, parsed, session, {
+      queue,
+      unitsPerJob: config['units-per-job'],
+      priority: 100,
+      look: 0.5,
+    })
+    const exitCode = Math.max(...runs.map(run => run.exitCode))
+    const result =
+      runs.length === 1 && runs[0]!.label === undefined
+        ? runs[0]!
+        : { stage: stage.stage, runs: runs.map(run => ({ ...run, label: run.label ?? '' })), seconds: 0, exitCode }
+    return { exitCode, result }
+  }
+  return { perform, [Symbol.asyncDispose]: () => queue.close() }
+}
 
 /** What to expect where the slower engine does the work: measured on examples/demo.yaml, two cores. */
 async function paceOf(engine: EngineChoice): Promise<string | undefined> {

@@ -2,9 +2,10 @@
 import type { Gate } from '../../core/gate.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import type { RunManifest } from '../../runs/run.ts'
-import { type CommandDefinition, defineCommand } from '../command.ts'
+import { type CommandDefinition, type CommandSession, defineCommand } from '../command.ts'
 import { openStore } from '../stages/common.ts'
 import { performStage, type StageResult, type StageResults } from '../stages/perform.ts'
+import { asksForShare, performShare, type ShareResult } from '../stages/share.ts'
 import { figuresOf, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
 
 /** What the command line adds to a stage. */
@@ -38,12 +39,29 @@ export function stageCommand(stage: Stage, text: StageText): CommandDefinition {
     ...(text.hides ? { hides: text.hides } : {}),
     ...(text.footer ? { footer: text.footer } : {}),
     async run(config, session) {
-      const result = await performStage(stage, config as StageConfig, session)
+      const own = config as StageConfig
+      if (asksForShare(own)) {
+        const share = await performShare(stage, own, session)
+        return { text: shareText(share), json: share }
+      }
+      const result = await performStage(stage, own, { ...session, ...(await crewFor(own, session)) })
       if ('runs' in result) return { text: tableOf(stage, result), json: result, exitCode: result.exitCode }
       const { manifest } = await openStore(config as StageConfig).find(result.directory)
       return { text: textOf(result, manifest, text), json: result, exitCode: result.exitCode }
     },
   })
+}
+
+/** The processes that share a stage's work, where its config asks for several. */
+async function crewFor({ workers = 1 }: StageConfig, session: CommandSession): Promise<Pick<CommandSession, 'crew'>> {
+  if (workers === 1) return {}
+  const { localCrew } = await import('../workers/crew.ts')
+  return { crew: localCrew(workers, session) }
+}
+
+function shareText({ stage, shard, of, units, own, made, run }: ShareResult): string {
+  if (run !== undefined) return `${stage}: the run ${run} is finished already, nothing to do`
+  return `${stage}: share ${shard} of ${of} has ${own} of ${units} parts; ${made} were done now, ${own - made} before\nNext: the same command without --shard and --of, when all shares are done`
 }
 
 /** Gates as lines: what each was, and what it had to be. */

@@ -16,6 +16,7 @@ export default defineStage({
     'Runs a model over text and keeps its activations at the named sites, sampled by stratum, as Arrow shards with a manifest that says how they were sampled.',
   config: CaptureConfig,
   figures: ['rows', 'strata', 'shards'],
+  divisible: true,
   inputs: {
     model: z.string().describe('Hugging Face model directory, or the built-in model toyworld'),
     dataset: DatasetConfig,
@@ -27,16 +28,28 @@ export default defineStage({
     const datasetConfig = parseConfig(DatasetConfig, config.dataset, 'dataset')
     const model = await hashing(session, () => findModel(String(config.model)))
     const dataset = await hashing(session, () => findDataset(datasetConfig.path))
+    const text = { ...dataset, config: datasetConfig }
     return {
       config: { model: model.input.path, dataset: datasetConfig, ...settings },
       inputs: [model.input, dataset.input],
       async work(context) {
         const { capture } = await import('../../capture/capture.ts')
-        const loaded = await loadModelAndText(model, { ...dataset, config: datasetConfig }, context)
+        const loaded = await loadModelAndText(model, text, context)
         try {
           return await capture(context, { model: loaded.model, dataset: loaded.dataset, config: settings })
         } finally {
           loaded.model.dispose()
+        }
+      },
+      async divide(context) {
+        const { divideCapture } = await import('../../capture/divide.ts')
+        const loaded = await loadModelAndText(model, text, context)
+        const close = () => loaded.model.dispose()
+        try {
+          return { ...(await divideCapture(context, { ...loaded, config: settings })), close }
+        } catch (error) {
+          close()
+          throw error
         }
       },
     }

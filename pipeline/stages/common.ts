@@ -17,6 +17,35 @@ export const ProcessConfig = {
   threads: z.int().min(1).optional().describe('Threads of the engine (default: one per processor)'),
 }
 
+/** Keys of stages whose work several processes can share. They change no byte. */
+export const SharingConfig = {
+  workers: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .describe('Processes that share the work of capture and validate; any number gives the same bytes'),
+  parts: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Where shared work is left until its run is closed: a folder or s3://bucket/prefix (default: .parts beside the runs)',
+    ),
+  mixed: z
+    .boolean()
+    .default(false)
+    .describe('Take parts from unlike processors, whose bytes may differ in the last digits'),
+}
+
+/** The same, and the share that this process is to do. */
+export const ShareConfig = {
+  ...SharingConfig,
+  shard: z.int().min(0).optional().describe('Do one share of the work, from 0 up, and leave its parts; no run is made'),
+  of: z.int().min(1).optional().describe('How many shares there are, for --shard'),
+}
+export type ShareConfig = z.output<z.ZodObject<typeof ShareConfig>>
+
 /** Starts the engine that these keys ask for, for commands that are no stage. */
 export async function startProcessEngine(keys: z.output<z.ZodObject<typeof ProcessConfig>>): Promise<void> {
   const { startEngine } = await import('../../engine/engine.ts')

@@ -60,6 +60,20 @@ export async function decideEngine(
   }
 }
 
+/**
+ * The kind of engine and processor of this process, which is started: work of one kind has the same bytes wherever it is
+ * done, and that of two kinds may differ in the last digits.
+ */
+export async function computeClass(): Promise<string> {
+  const { currentEngine } = await import('../../engine/engine.ts')
+  const { instructionSetsOf } = await import('../../engine/isa.ts')
+  const { name, isa, nativeOps } = currentEngine()
+  if (name === 'wasm') return name
+  const set = isa ?? instructionSetsOf().at(-1) ?? 'unknown'
+  const plain = process.env.TF_ENABLE_ONEDNN_OPTS === '0'
+  return [name, set, ...(nativeOps ? ['ops'] : []), ...(plain ? ['plain'] : [])].join('-')
+}
+
 /** A finished run that is the same work as a member on TensorFlow, or the store's latest of the stage if that was. */
 async function workOfTensorflow(
   stage: string,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { checkPrefix } from '../../runs/names.ts'
-import { ProcessConfig, StoreConfig } from './common.ts'
+import { ProcessConfig, SharingConfig, StoreConfig } from './common.ts'
 import { stages } from './index.ts'
 import type { Stage } from './stage.ts'
 
@@ -15,19 +15,41 @@ const own = {
   threads: ProcessConfig.threads,
 }
 
+const sharing = {
+  workers: SharingConfig.workers.unwrap().optional().describe('Processes that share this stage'),
+}
+
 /** A stage's schema as a section: what it works on follows from the file, so that it need not be given. */
-function section({ config, inputs, judged }: Stage) {
+function section({ config, inputs, judged, divisible }: Stage) {
   const named = { ...inputs, ...Object.fromEntries(Object.entries(config.shape).filter(([key]) => key in inputs)) }
   const optional = Object.fromEntries(
     Object.entries(named).map(([key, schema]) => [key, (schema as z.ZodType).optional()]),
   )
-  return z.strictObject({ ...config.shape, ...judged, ...optional, ...own }).optional()
+  return z.strictObject({ ...config.shape, ...judged, ...optional, ...own, ...(divisible ? sharing : {}) }).optional()
 }
 
 const inFile = stages.flatMap(({ stage, inFile }) => (inFile ? [{ stage, reads: inFile.reads }] : []))
 
 /** Names of the stages that a file may have sections for, in their order. */
 export const sections: readonly string[] = inFile.map(({ stage }) => stage.stage)
+
+/** Who does the work of a file. */
+export const QueueConfig = {
+  on: z
+    .enum(['local', 'queue'])
+    .default('local')
+    .describe('Who does the work: processes here, or `pipeline worker`s that take jobs from a queue'),
+  queue: z
+    .string()
+    .optional()
+    .describe('Queue: redis://host:port or postgres://user@host/database (default: PIPELINE_QUEUE)'),
+  machines: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, 'is not 1 to 40 small letters, digits and dashes')
+    .default('any')
+    .describe('Kind of machines whose workers take the jobs, so that unlike ones have queues of their own'),
+  'units-per-job': z.int().min(1).default(1).describe('Shards, latents or other units of work in a job of the queue'),
+}
 
 export const PipelineConfig = z.strictObject({
   name: z.string().default('pipeline').describe('What the ids of its runs begin with'),
@@ -37,6 +59,8 @@ export const PipelineConfig = z.strictObject({
     'Precision of training; other stages are float32 unless their section says so',
   ),
   threads: ProcessConfig.threads,
+  ...SharingConfig,
+  ...QueueConfig,
   ...StoreConfig,
   model: z.string().optional().describe('Hugging Face model directory, or the built-in model toyworld'),
   dataset: DatasetConfig.optional(),
@@ -78,6 +102,7 @@ export function stagesOf(config: PipelineConfig): PlannedStage[] {
       precision: stage.stage === 'train' ? config.precision : 'float32',
       threads: config.threads,
       'runs-dir': config['runs-dir'],
+      ...(stage.divisible ? { workers: config.workers, parts: config.parts, mixed: config.mixed } : {}),
       ...('model' in stage.inputs ? { model: config.model } : {}),
       ...('dataset' in stage.inputs ? { dataset: config.dataset } : {}),
       ...Object.fromEntries(

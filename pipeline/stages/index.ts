@@ -35,6 +35,9 @@ export const stages: readonly StageEntry[] = [
   entry(report, { sae: 'train', evidence: 'validate', labels: 'label' }),
 ]
 
+/** Names of all stages. */
+export const stageNames: readonly string[] = stages.map(({ stage }) => stage.stage)
+
 /** The stage of this name. Throws where there is none, which is a bug. */
 export function stageNamed(name: string): Stage {
   const found = stages.find(({ stage }) => stage.stage === name)

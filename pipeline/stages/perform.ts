@@ -2,10 +2,12 @@
 import { FaultError, InterruptedError, SpoiltError, UserError } from '../../core/errors.ts'
 import type { Gate } from '../../core/gate.ts'
 import type { StageContext } from '../../core/stage.ts'
+import type { Parts } from '../../objects/parts.ts'
 import type { OpenRun } from '../../runs/open-run.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { openStore } from './common.ts'
+import { gatherParts, partsOf } from './divide.ts'
 import { type DecidedEngine, decideEngine } from './engine.ts'
 import type { Session } from './session.ts'
 import type { MemberJob, Prepared, PreparedTogether, Stage, StageConfig } from './stage.ts'
@@ -53,13 +55,16 @@ export async function performStage(
   try {
     for (const member of together.members) runs.push(await open(stage, config, member, engine, store, session))
     const slots = runs.filter(run => 'open' in run)
+    const divided = stage.divisible && slots[0] ? await partsOf(config, slots[0].open.manifest.key) : undefined
     if (slots.length > 0) {
+      if (divided && session.crew) await session.crew({ stage, config, parts: divided })
       await engine?.start(
         slots.map(({ open }) => open),
         session,
       )
       if (session.signal.aborted)
         throw new InterruptedError('Stopped before the work began.', { fix: 'Start the same command again to go on.' })
+      if (divided) await takeParts(divided, slots[0]!.open, config)
       await together.work(
         slots.map(slot => {
           const index = runs.indexOf(slot)
@@ -68,6 +73,7 @@ export async function performStage(
           })
         }),
       )
+      await divided?.clear()
     }
   } catch (error) {
     await leave(runs, error)
@@ -85,6 +91,12 @@ export async function performStage(
   const worked = results.some(({ state }) => state !== 'unchanged')
   const exitCode = Math.max(...results.map(result => result.exitCode))
   return { stage: stage.stage, runs: results, seconds: worked ? elapsed() : 0, exitCode }
+}
+
+/** Puts what other processes did into the run, and records on what kinds of processors that was. */
+async function takeParts(parts: Parts, run: OpenRun, { mixed = false }: StageConfig): Promise<void> {
+  const computedOn = await gatherParts(parts, run.directory, mixed)
+  if (Object.keys(computedOn).length > 0) await run.describe({ ...run.manifest.engine, parts: computedOn })
 }
 
 /** A run that is being written. */
@@ -175,11 +187,12 @@ async function leave(runs: readonly (Slot | FinishedSlot)[], error: unknown): Pr
   }
 }
 
-async function resultOf(
+/** What a finished run comes to, held to the `judged` keys of a config. */
+export async function resultOf(
   { stage, judge }: Stage,
   config: StageConfig,
   store: RunStore,
-  { state, done, seconds }: FinishedSlot,
+  { state, done, seconds }: Omit<FinishedSlot, 'label'>,
 ): Promise<StageResult> {
   const { directory, manifest } = done
   const { id, summary, timing = {} } = manifest

@@ -5,11 +5,24 @@ import type { Gate } from '../../core/gate.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
-import { CommonConfig } from './common.ts'
+import { CommonConfig, ShareConfig } from './common.ts'
 import type { Session } from './session.ts'
 
 /** A stage's config as it is given to it: parsed by `stageSchema`. */
-export type StageConfig = Record<string, unknown> & CommonConfig
+export type StageConfig = Record<string, unknown> & CommonConfig & Partial<ShareConfig>
+
+/** Work in units that processes of their own can do, each a function of config, inputs, seed and the unit alone. */
+export interface Units {
+  /** What each is called: a plain file name. In every process the same ones in the same order. */
+  readonly names: readonly string[]
+  /**
+   * Does one. Writes its files into `directory`, which is empty: those by which the stage's work knows, where they lie in the
+   * run's directory, that this much is done.
+   */
+  work(unit: number, directory: string): Promise<void>
+  /** Frees what was opened. */
+  close(): void
+}
 
 /** What a stage is about to do. */
 export interface Prepared {
@@ -18,6 +31,8 @@ export interface Prepared {
   readonly inputs: readonly RunInput[]
   /** Does the work; called only when the store has no finished run of this key. The engine is started. */
   work(context: StageContext): Promise<object>
+  /** Opens what units of the work need; the directory of `context` is a folder for the time being. The engine is started. */
+  divide?(context: StageContext): Promise<Units>
 }
 
 /** One of several runs that are made in one go. */
@@ -72,6 +87,8 @@ export interface Stage<S extends z.ZodObject = z.ZodObject> {
   readonly needsEngine?: boolean
   /** Interventions and their evidence are float32 always. */
   readonly float32Only?: boolean
+  /** Whether what it prepares has `divide`. */
+  readonly divisible?: boolean
   prepare(config: StageConfig, store: RunStore, session: Session): Promise<Prepared>
   /** The same for a config that asks for several runs; undefined where it asks for one. */
   prepareMany?(config: StageConfig, store: RunStore, session: Session): Promise<PreparedTogether | undefined>
@@ -89,6 +106,7 @@ export function stageSchema(stage: Stage): z.ZodObject {
   const common: Record<string, z.ZodType> = { ...CommonConfig }
   if (stage.float32Only)
     common.precision = z.enum(['float32']).default('float32').describe('Interventions are measured in float32')
+  if (stage.divisible) Object.assign(common, ShareConfig)
   // A stage's word on its inputs stands over its settings' own, which may have them from elsewhere.
   return z.strictObject({ ...stage.inputs, ...stage.config.shape, ...stage.inputs, ...stage.judged, ...common })
 }

@@ -30,13 +30,24 @@ export default defineStage({
     markdown: z.string().min(1).optional().describe('File for a Markdown summary, such as $GITHUB_STEP_SUMMARY'),
   },
   float32Only: true,
+  divisible: true,
   async prepare(config, store, session) {
-    const { using, ...found } = await findValidated(config, store, session)
+    const { open, using, ...found } = await findValidated(config, store, session)
     return {
       ...found,
       async work(context) {
         const { validate } = await import('../../validation/validate.ts')
         return using(context, inputs => validate(context, inputs))
+      },
+      async divide(context) {
+        const { divideValidation } = await import('../../validation/divide.ts')
+        const { inputs, close } = await open(context)
+        try {
+          return { ...(await divideValidation(context, inputs)), close }
+        } catch (error) {
+          close()
+          throw error
+        }
       },
     }
   },

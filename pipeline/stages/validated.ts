@@ -19,6 +19,8 @@ export interface Validated {
   /** The config as a manifest keeps it. */
   readonly config: Record<string, unknown>
   readonly inputs: readonly RunInput[]
+  /** Opens everything; whoever does closes it. The engine is started. */
+  open(context: StageContext): Promise<{ readonly inputs: ValidateInputs; close(): void }>
   /** Opens everything, does the work on it and closes it again. The engine is started. */
   using<T>(context: StageContext, work: (inputs: ValidateInputs) => Promise<T>): Promise<T>
 }
@@ -44,6 +46,41 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
     ...(stated ? [stated] : []),
     ...(capture ? [capture] : []),
   ]
+  const open: Validated['open'] = async context => {
+    const loaded = await loadModelAndText(model, text, context)
+    const opened: { dispose(): void }[] = [loaded.model]
+    const close = () => {
+      for (const one of opened.splice(0)) one.dispose()
+    }
+    try {
+      const trained = await loadSaeOf(sae)
+      opened.push(trained)
+      // The capture gives the mean that ablations put in place, where there is one.
+      const mean = capture && (await captureMean(capture, trained.metadata.hook_name))
+      const others: Sibling[] = []
+      for (const sibling of siblings) {
+        const loadedSibling = await loadSaeOf(sibling)
+        opened.push(loadedSibling)
+        others.push({ name: sibling.name, sae: loadedSibling })
+      }
+      const outOfDistribution = other && (await loadText(other, loaded, context))
+      const inputs: ValidateInputs = {
+        model: loaded.model,
+        tokenizer: loaded.tokenizer,
+        sae: trained,
+        dataset: loaded.dataset,
+        config: settings,
+        siblings: others,
+        ...(outOfDistribution ? { outOfDistribution } : {}),
+        ...(stated ? { stated: stated.claims } : {}),
+        ...(mean ? { captureMean: mean } : {}),
+      }
+      return { inputs, close }
+    } catch (error) {
+      close()
+      throw error
+    }
+  }
   return {
     config: {
       ...settings,
@@ -53,32 +90,13 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
       siblings: siblings.map(({ input, directory }) => input.run ?? directory),
     },
     inputs: found.map(({ input }) => input),
+    open,
     async using(context, work) {
-      const loaded = await loadModelAndText(model, text, context)
-      const trained = await loadSaeOf(sae)
-      const others: Sibling[] = []
-      // The capture gives the mean that ablations put in place, where there is one.
-      const mean = capture && (await captureMean(capture, trained.metadata.hook_name))
+      const { inputs, close } = await open(context)
       try {
-        for (const sibling of siblings) others.push({ name: sibling.name, sae: await loadSaeOf(sibling) })
-        const outOfDistribution = other && (await loadText(other, loaded, context))
-        return await work({
-          ...{
-            model: loaded.model,
-            tokenizer: loaded.tokenizer,
-            sae: trained,
-            dataset: loaded.dataset,
-            config: settings,
-            siblings: others,
-          },
-          ...(outOfDistribution ? { outOfDistribution } : {}),
-          ...(stated ? { stated: stated.claims } : {}),
-          ...(mean ? { captureMean: mean } : {}),
-        })
+        return await work(inputs)
       } finally {
-        trained.dispose()
-        for (const { sae } of others) sae.dispose()
-        loaded.model.dispose()
+        close()
       }
     },
   }

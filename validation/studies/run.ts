@@ -24,6 +24,11 @@ const withFeature = (columns: RowColumns): RowColumns => ({ feature: 'int32', ..
 
 /** Measures what the settings ask for; parts are kept by study and latent. */
 export async function measureStudies(bench: StudyContext): Promise<StudyRows> {
+  return { ...(await measureLatentStudies(bench)), ...(await measureSaeStudies(bench)) }
+}
+
+/** Measures the studies of latents that the settings ask for. */
+export async function measureLatentStudies(bench: StudyContext): Promise<StudyRows> {
   const { context, inputs, plans, working, pause } = bench
   const found: Record<string, readonly StudyRow[]> = {}
   for (const { name, byDefault, columns, measure } of latentStudies) {
@@ -42,10 +47,24 @@ export async function measureStudies(bench: StudyContext): Promise<StudyRows> {
     }
     found[name] = rows
   }
-  for (const { name, byDefault, measure } of saeStudies) {
-    if (!isAsked(inputs.config, name, byDefault)) continue
-    await pause()
-    found[name] = await working.part(`study-${name}`, () => measure(bench))
+  return found
+}
+
+/** Names of the studies of an SAE that the settings ask for. */
+export function askedSaeStudies(config: Pick<ValidateConfig, 'studies'>): string[] {
+  return saeStudies.filter(({ name, byDefault }) => isAsked(config, name, byDefault)).map(({ name }) => name)
+}
+
+/** Measures studies of the SAE, by default those that the settings ask for. */
+export async function measureSaeStudies(
+  bench: StudyContext,
+  names: readonly string[] = askedSaeStudies(bench.inputs.config),
+): Promise<StudyRows> {
+  const found: Record<string, readonly StudyRow[]> = {}
+  for (const { name, measure } of saeStudies) {
+    if (!names.includes(name)) continue
+    await bench.pause()
+    found[name] = await bench.working.part(`study-${name}`, () => measure(bench))
   }
   return found
 }

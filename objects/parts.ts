@@ -1,0 +1,175 @@
+/**
+ * Parts of one piece of work, left in an object store by whoever did them. The files of a part are objects named by their
+ * hash; its record, which lists them, is made after them and once. So a part is there as a whole or not at all, and two
+ * processes that did the same one left the same.
+ */
+import { link, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { parseConfig } from '../core/config.ts'
+import { codeOf, UserError } from '../core/errors.ts'
+import { makeFolder, writeAtomic } from '../core/files.ts'
+import { sha256, sha256File } from '../core/hash.ts'
+import type { ObjectStore } from './object-store.ts'
+
+const Hash = z.string().regex(/^[0-9a-f]{64}$/)
+const FileName = z.string().regex(/^(?!\.)[A-Za-z0-9._-]+(\/(?!\.)[A-Za-z0-9._-]+)*$/)
+
+const PartRecord = z.strictObject({
+  schema: z.literal(1),
+  unit: z.string(),
+  /** The kind of engine and processor that did it; between two kinds the last digits may differ. */
+  computedOn: z.string(),
+  files: z.array(z.strictObject({ name: FileName, sha256: Hash, bytes: z.int().min(0) })),
+})
+export type PartRecord = z.infer<typeof PartRecord>
+
+const UnitList = z.strictObject({ schema: z.literal(1), units: z.array(z.string()).min(1) })
+
+/** Bytes that are read of an object at a time. */
+const pieceBytes = 32 << 20
+
+/** The parts of the work that has this key. */
+export class Parts {
+  readonly store: ObjectStore
+  readonly key: string
+
+  constructor(store: ObjectStore, key: string) {
+    this.store = store
+    this.key = key
+  }
+
+  /** Records which units the work has. A `UserError` where it was recorded with others. */
+  async divide(units: readonly string[]): Promise<void> {
+    await this.store.putIfAbsent(`${this.key}/units.json`, json({ schema: 1, units }))
+    const known = await this.units()
+    if (known?.join() !== units.join())
+      throw new UserError(`The work ${this.key.slice(0, 12)} was divided into other units before.`, {
+        fix: `Use one version of this program, or remove ${this.key} from ${this.store.place}.`,
+      })
+  }
+
+  /** The units of the work in their order, or undefined where nobody has divided it yet. */
+  async units(): Promise<readonly string[] | undefined> {
+    const name = `${this.key}/units.json`
+    if (!(await this.store.head(name))) return undefined
+    return parseConfig(UnitList, await this.#json(name), `the list of units in ${this.store.place}`).units
+  }
+
+  /** The units whose part is there. */
+  async done(): Promise<Set<string>> {
+    const prefix = `${this.key}/units/`
+    const names = await this.store.list(prefix)
+    return new Set(names.map(name => name.slice(prefix.length).replace(/\.json$/, '')))
+  }
+
+  /** The record of a part, or undefined where it is not there. */
+  async record(unit: string): Promise<PartRecord | undefined> {
+    const name = this.#recordOf(unit)
+    if (!(await this.store.head(name))) return undefined
+    return parseConfig(PartRecord, await this.#json(name), `the record of ${unit} in ${this.store.place}`)
+  }
+
+  /**
+   * Leaves all files below `directory` as the part of a unit. Where it is there already, its files must be the same: a
+   * `UserError` names the first that is not, unless another kind of processor did it.
+   */
+  async publish(unit: string, directory: string, computedOn: string): Promise<void> {
+    const files: { name: string; sha256: string; bytes: number }[] = []
+    for (const name of await filesBelow(directory)) {
+      const path = join(directory, name)
+      const hash = await sha256File(path)
+      files.push({ name, sha256: hash, bytes: (await stat(path)).size })
+      await this.store.putIfAbsent(this.#objectOf(hash), { file: path })
+    }
+    const record: PartRecord = { schema: 1, unit, computedOn, files }
+    if (await this.store.putIfAbsent(this.#recordOf(unit), json(record))) return
+    const before = await this.record(unit)
+    if (!before || before.computedOn !== computedOn) return
+    const other = files.find(file => before.files.find(({ name }) => name === file.name)?.sha256 !== file.sha256)
+    if (other || before.files.length !== files.length)
+      throw new UserError(
+        `${unit} was done twice and came out differently${other ? ` (${other.name})` : ''}: the same work must give the same bytes.`,
+        { fix: 'Check that all machines have the same version of this program, the same model and the same text.' },
+      )
+  }
+
+  /** Puts the files of a part into a directory. A `UserError` where one is not as its record says. */
+  async gather(unit: string, into: string): Promise<PartRecord> {
+    const record = await this.record(unit)
+    if (!record) throw new UserError(`The part ${unit} is not in ${this.store.place}.`)
+    for (const { name, sha256: hash } of record.files) {
+      const path = join(into, name)
+      await makeFolder(join(path, '..'))
+      await this.#fetch(unit, hash, path)
+    }
+    return record
+  }
+
+  /** Removes a part, so that it is done again. */
+  async remove(unit: string): Promise<void> {
+    await this.store.remove(this.#recordOf(unit))
+  }
+
+  /** Removes all parts, and what was left of unfinished ones. */
+  async clear(): Promise<void> {
+    // Records first: an object that is named by one must be there.
+    for (const kind of ['units/', 'units.json', 'objects/'])
+      for (const name of await this.store.list(`${this.key}/${kind}`)) await this.store.remove(name)
+    if (this.store.pathOf) await rm(this.store.pathOf(this.key), { recursive: true, force: true })
+  }
+
+  /** A part that is damaged is removed, so that the same command does it again. */
+  async #fetch(unit: string, hash: string, path: string): Promise<void> {
+    const name = this.#objectOf(hash)
+    const damaged = async () => {
+      await this.remove(unit)
+      await this.store.remove(name)
+      return new UserError(`The part ${unit} in ${this.store.place} was damaged (${name}), and is removed.`, {
+        fix: 'Start the same command again: what is missing is done again.',
+      })
+    }
+    const found = await this.store.head(name)
+    if (!found) throw await damaged()
+    const here = this.store.pathOf?.(name)
+    if (here !== undefined) {
+      if ((await sha256File(here)) !== hash) throw await damaged()
+      await rm(path, { force: true })
+      try {
+        await link(here, path)
+        return
+      } catch (error) {
+        if (codeOf(error) !== 'EXDEV') throw error
+      }
+    }
+    const pieces: Uint8Array[] = []
+    for (let start = 0; start < found.bytes; start += pieceBytes)
+      pieces.push(await this.store.read(name, { start, end: start + pieceBytes }))
+    if (sha256(Buffer.concat(pieces)) !== hash) throw await damaged()
+    await writeAtomic(path, pieces)
+  }
+
+  async #json(name: string): Promise<unknown> {
+    return JSON.parse(Buffer.from(await this.store.read(name)).toString())
+  }
+
+  #recordOf(unit: string): string {
+    return `${this.key}/units/${unit}.json`
+  }
+
+  #objectOf(hash: string): string {
+    return `${this.key}/objects/${hash}`
+  }
+}
+
+function json(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value))
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true })
+  return entries
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name).slice(directory.length + 1))
+    .sort()
+}

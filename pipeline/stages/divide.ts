@@ -1,0 +1,105 @@
+/** A stage's work in units: opened by a process, done one by one, and left as parts from which the run is closed. */
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { InterruptedError, UserError } from '../../core/errors.ts'
+import { makeFolder } from '../../core/files.ts'
+import { memoryMetrics, type StageContext } from '../../core/stage.ts'
+import { openObjectStore } from '../../objects/open.ts'
+import { Parts } from '../../objects/parts.ts'
+import { keyOf } from '../../runs/key.ts'
+import { partsFolder } from '../../runs/names.ts'
+import type { FinishedRun } from '../../runs/run.ts'
+import { openStore } from './common.ts'
+import { computeClass, decideEngine } from './engine.ts'
+import type { Session } from './session.ts'
+import type { Stage, StageConfig } from './stage.ts'
+
+/** The parts of the work with this key, where a stage's config keeps them. */
+export async function partsOf(config: StageConfig, key: string): Promise<Parts> {
+  return new Parts(await openObjectStore(config.parts ?? join(openStore(config).directory, partsFolder)), key)
+}
+
+/** A stage's work, opened by this process. */
+export interface OpenUnits {
+  /** Key of the run that the parts belong to. */
+  readonly key: string
+  readonly names: readonly string[]
+  /** Does a unit unless its part is there; whether it did. */
+  work(unit: number): Promise<boolean>
+  close(): Promise<void>
+}
+
+/** Opens a stage's work for units of it; the finished run where there is one. */
+export async function openUnits(
+  stage: Stage,
+  config: StageConfig,
+  session: Session,
+): Promise<OpenUnits | { readonly finished: FinishedRun }> {
+  const store = openStore(config)
+  const { seed } = config
+  const { divide, work: _, ...prepared } = await stage.prepare(config, store, session)
+  if (!divide) throw new UserError(`The stage ${stage.stage} is done by one process, and has no shares.`)
+  const request = { ...prepared, seed }
+  const engine = await decideEngine(stage, config, [request], store)
+  const key = keyOf({ ...request, stage: stage.stage, engine: engine?.facts ?? {} })
+  const finished = await store.finishedWith(key)
+  if (finished && (config.name === undefined || config.name === finished.manifest.id)) return { finished }
+  await engine?.start([], session)
+  const parts = await partsOf(config, key)
+  const scratch = parts.store.pathOf ? join(parts.store.pathOf(key), '.scratch') : join(tmpdir(), 'pipeline-parts')
+  const own = join(scratch, `${process.pid}-${randomUUID()}`)
+  await makeFolder(own)
+  const context: StageContext = { ...session, seed, directory: own, metrics: memoryMetrics() }
+  const units = await divide(context)
+  await parts.divide(units.names)
+  const computedOn = await computeClass()
+  return {
+    key,
+    names: units.names,
+    async work(unit) {
+      const name = units.names[unit]
+      if (name === undefined) throw new UserError(`There is no unit ${unit}: the work has ${units.names.length}.`)
+      if (await parts.record(name)) return false
+      if (session.signal.aborted)
+        throw new InterruptedError('Stopped between two parts.', { fix: 'Start the same command again to go on.' })
+      const directory = join(own, String(unit))
+      await mkdir(directory)
+      try {
+        await units.work(unit, directory)
+        await parts.publish(name, directory, computedOn)
+      } finally {
+        await rm(directory, { recursive: true, force: true })
+      }
+      return true
+    },
+    async close() {
+      units.close()
+      await rm(own, { recursive: true, force: true })
+    },
+  }
+}
+
+/**
+ * Puts all parts that there are into a run's directory, and gives how many were done by which kind of processor. Parts of
+ * unlike kinds, or of another than this process's, are a `UserError` unless `mixed`.
+ */
+export async function gatherParts(parts: Parts, directory: string, mixed: boolean): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const unit of await parts.done()) {
+    const { computedOn } = await parts.gather(unit, directory)
+    counts[computedOn] = (counts[computedOn] ?? 0) + 1
+  }
+  const kinds = Object.keys(counts)
+  if (kinds.length === 0) return counts
+  const own = await computeClass()
+  if (!mixed && kinds.some(kind => kind !== own))
+    throw new UserError(
+      `Parts of this work were done on ${kinds.join(' and ')}, and it is to be closed on ${own}: their bytes may differ in the last digits.`,
+      {
+        fix: 'Use machines of one kind (PIPELINE_ISA makes unlike ones alike), or take them as they are with --mixed.',
+      },
+    )
+  return counts
+}

@@ -1,0 +1,48 @@
+/** What a worker process and the one that started it say to each other. */
+import { FaultError, InterruptedError, messageOf, SpoiltError, UserError } from '../../core/errors.ts'
+import type { StageConfig } from '../stages/stage.ts'
+
+export type Request =
+  /** Open a stage's work, for its units to be done. */
+  | { readonly kind: 'open'; readonly stage: string; readonly config: StageConfig }
+  /** Do a unit of the work that is open. */
+  | { readonly kind: 'work'; readonly unit: number }
+  /** Do a whole stage. */
+  | { readonly kind: 'perform'; readonly stage: string; readonly config: StageConfig }
+
+export type Reply =
+  | { readonly kind: 'opened'; readonly key: string; readonly names: readonly string[] }
+  | { readonly kind: 'finished'; readonly run: string; readonly key: string }
+  | { readonly kind: 'worked'; readonly made: boolean }
+  | { readonly kind: 'performed'; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly problem: Problem }
+
+/** An error as it crosses processes. */
+export interface Problem {
+  readonly message: string
+  readonly fix: string | undefined
+  /** The exit code that stands for its kind; 70 is a bug. */
+  readonly exitCode: number
+  readonly spoilt: boolean
+}
+
+export function problemOf(error: unknown): Problem {
+  if (!(error instanceof UserError))
+    return {
+      message: error instanceof Error ? (error.stack ?? error.message) : messageOf(error),
+      fix: undefined,
+      exitCode: 70,
+      spoilt: false,
+    }
+  const { message, fix, exitCode } = error
+  return { message, fix, exitCode, spoilt: error instanceof SpoiltError }
+}
+
+/** The error that a problem was made of, of the same kind. */
+export function errorOf({ message, fix, exitCode, spoilt }: Problem): Error {
+  const options = fix === undefined ? {} : { fix }
+  if (exitCode === 70) return new Error(message)
+  if (exitCode === 75) return new FaultError(message, options)
+  if (exitCode === 4) return new InterruptedError(message, options)
+  return spoilt ? new SpoiltError(message, options) : new UserError(message, options)
+}

@@ -1,0 +1,156 @@
+/**
+ * A stage done by workers of a queue. Whoever asks holds no lock and starts no engine: it adds jobs for what is missing in
+ * the store, looks again, and at last has a worker close the run. It may be ended and started again at any time, and so may
+ * the queue's server: what is done is in the store.
+ */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
+import { openObjectStore } from '../../objects/open.ts'
+import { Parts } from '../../objects/parts.ts'
+import { partsFolder } from '../../runs/names.ts'
+import { openStore } from '../stages/common.ts'
+import { resultOf, type StageResult } from '../stages/perform.ts'
+import type { Session } from '../stages/session.ts'
+import type { Stage, StageConfig } from '../stages/stage.ts'
+import { type JobData, jobOf } from './job.ts'
+import type { JobQueue, QueuedJob } from './queue.ts'
+
+export interface RemoteSettings {
+  readonly queue: JobQueue
+  /** Units in a job. */
+  readonly unitsPerJob: number
+  /** Lower ones come first; 1 is the least. */
+  readonly priority: number
+  /** Seconds between two looks at store and queue. */
+  readonly look: number
+}
+
+/** A run that workers made, as one that this process made would be told. */
+export type RemoteResult = StageResult & { readonly label?: string | undefined }
+
+/** Has a stage done; its runs are read from the store, whatever workers say. Throws what a worker met, by its sentence. */
+export async function performRemotely(
+  stage: Stage,
+  config: StageConfig,
+  session: Session,
+  settings: RemoteSettings,
+): Promise<RemoteResult[]> {
+  const began = performance.now()
+  const asked = { stage, config, session, settings }
+  const opened = stage.divisible ? await single(asked, jobOf('open', stage.stage, config)) : {}
+  const { key, run } = opened as { key?: string; run?: string }
+  if (key !== undefined && run === undefined) {
+    const store = await openObjectStore(config.parts ?? join(openStore(config).directory, partsFolder))
+    await allUnits(asked, new Parts(store, key))
+  }
+  const runs =
+    run === undefined
+      ? ((await single(asked, jobOf('stage', stage.stage, config))) as { runs: { id: string; label: string | null }[] })
+          .runs
+      : [{ id: run, label: null }]
+  const store = openStore(config)
+  const results: RemoteResult[] = []
+  for (const { id, label } of runs) {
+    const done = await store.finished(id, [stage.stage])
+    const seconds = run === undefined ? (performance.now() - began) / 1000 : 0
+    const state = run === undefined ? 'new' : 'unchanged'
+    results.push({
+      ...(await resultOf(stage, config, store, { state, done, seconds })),
+      ...(label === null ? {} : { label }),
+    })
+  }
+  return results
+}
+
+interface Asked {
+  readonly stage: Stage
+  readonly config: StageConfig
+  readonly session: Session
+  readonly settings: RemoteSettings
+}
+
+/** Waits a little. Throws where the work is to stop; a server that is away is waited for. */
+async function nextLook({ session, settings }: Asked): Promise<void> {
+  await sleep(settings.look * 1000, undefined, { signal: session.signal }).catch(() => {})
+  if (session.signal.aborted)
+    throw new InterruptedError('Stopped waiting; workers go on with what they have.', {
+      fix: 'Start the same command again to go on.',
+    })
+}
+
+/** The result of one job: of one of the same work that is in the queue, else of a new one, also where the queue lost it. */
+async function single(asked: Asked, data: JobData): Promise<unknown> {
+  const { queue, priority } = asked.settings
+  const same = (await queue.live()).find(job => isSame(job, data))
+  let id = same?.id ?? (await queue.add(data, priority))
+  for (;;) {
+    const job = await queue.find(id)
+    if (!job) id = await queue.add(data, priority)
+    else if (job.state === 'completed') return job.result
+    else if (job.state === 'failed') throw failureOf(asked, job)
+    await nextLook(asked)
+  }
+}
+
+/** Until the parts of all units are in the store: adds jobs for those that no job in the queue is to do. */
+async function allUnits(asked: Asked, parts: Parts): Promise<void> {
+  const { stage, config, session, settings } = asked
+  const { queue, unitsPerJob, priority } = settings
+  const names = (await parts.units())!
+  const before = new Set((await queue.failed()).map(({ id }) => id))
+  const { work } = jobOf('units', stage.stage, config)
+  session.progress.start(`${stage.stage} by workers`, names.length, 'parts')
+  for (;;) {
+    // First the queue, then the store: what was neither in work nor done is missing indeed.
+    const covered = new Set((await queue.live()).filter(job => dataOf(job)?.work === work).flatMap(job => unitsOf(job)))
+    const failed = (await queue.failed()).find(job => !before.has(job.id) && dataOf(job)?.work === work)
+    const there = await parts.done()
+    session.progress.update(there.size)
+    if (names.every(name => there.has(name))) break
+    if (failed) throw failureOf(asked, failed, names)
+    const missing = [...names.keys()].filter(unit => !there.has(names[unit]!) && !covered.has(unit))
+    for (const units of rangesOf(missing, unitsPerJob))
+      await queue.add(jobOf('units', stage.stage, config, units), priority)
+    await nextLook(asked)
+  }
+  session.progress.finish()
+}
+
+/** Runs of neighbours, of at most `most` each. */
+export function rangesOf(units: readonly number[], most: number): { from: number; to: number }[] {
+  const ranges: { from: number; to: number }[] = []
+  for (const unit of units) {
+    const last = ranges.at(-1)
+    if (last && last.to === unit && unit - last.from < most) last.to = unit + 1
+    else ranges.push({ from: unit, to: unit + 1 })
+  }
+  return ranges
+}
+
+const dataOf = ({ data }: QueuedJob) => data as Partial<JobData> | null
+
+function isSame(job: QueuedJob, { kind, work }: JobData): boolean {
+  return dataOf(job)?.kind === kind && dataOf(job)?.work === work
+}
+
+function unitsOf(job: QueuedJob): number[] {
+  const units = dataOf(job)?.units
+  return units ? Array.from({ length: units.to - units.from }, (_, i) => units.from + i) : []
+}
+
+function failureOf({ stage }: Asked, job: QueuedJob, names?: readonly string[]): UserError {
+  const units = dataOf(job)?.units
+  const what =
+    units && names
+      ? `${names.slice(units.from, units.to).join(', ')} of ${stage.stage}`
+      : `The ${stage.stage} of this file`
+  const alone =
+    units && names ? ` \`pipeline ${stage.stage} … --shard ${units.from} --of ${names.length}\` does it alone.` : ''
+  const { message, exitCode } = job.failure ?? { message: 'the queue does not say why', exitCode: 75 }
+  const kind = exitCode === 1 ? UserError : FaultError
+  const tries = job.attempts === 1 ? 'one attempt' : `${job.attempts} attempts`
+  return new kind(`${what} failed after ${tries}: ${message}`, {
+    fix: `Parts that are done are kept.${alone} Once it is mended, start the same command again.`,
+  })
+}
