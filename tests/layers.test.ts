@@ -85,7 +85,7 @@ const rooms: Readonly<Record<string, Room>> = {
   pipeline: {
     imports: everything,
     order: [
-      ...['stages', 'workers', 'playground', 'toyworld', 'flags.ts', 'help.ts', 'command.ts'],
+      ...['stages', 'workers', 'playground', 'toyworld', 'flags.ts', 'schedule', 'help.ts', 'command.ts'],
       ...['terminal.ts', 'interrupt.ts', 'commands', 'main.ts', 'cli.ts'],
     ],
   },

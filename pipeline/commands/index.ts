@@ -98,6 +98,24 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
       },
     },
   },
+  schedule: {
+    summary: 'Do pipeline files at set times',
+    commands: {
+      add: {
+        summary: 'Take in a file that says when it is due',
+        load: async () => (await import('./schedule.ts')).add,
+      },
+      list: { summary: 'All schedules, and when each is due', load: async () => (await import('./schedule.ts')).list },
+      remove: { summary: 'Take one out; its runs stay', load: async () => (await import('./schedule.ts')).remove },
+      'run-now': { summary: 'Do one now', load: async () => (await import('./schedule.ts')).runNow },
+      start: { summary: 'Do all as their times come', load: async () => (await import('./schedule.ts')).start },
+      journal: { summary: 'What came of each time', load: async () => (await import('./schedule.ts')).journal },
+      export: {
+        summary: 'What systemd, cron, Kubernetes or Slurm need to do one',
+        load: async () => (await import('./schedule.ts')).exported,
+      },
+    },
+  },
   worker: {
     summary: 'Do jobs of a queue, on this machine',
     load: async () => (await import('./worker.ts')).default,

@@ -1,32 +1,44 @@
 /** `pipeline run file.yaml`: all stages of one file, each in its own process, skipping what is unchanged. */
 
 import { join } from 'node:path'
+import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
+import { UserError } from '../../core/errors.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import { type EngineChoice, resolveSettings } from '../../engine/settings.ts'
-import { type CommandSession, defineCommand } from '../command.ts'
+import { type CommandSession, defineCommand, type Outcome } from '../command.ts'
 import { type ChildOutcome, runChild } from '../stages/child.ts'
+import { ShareConfig } from '../stages/common.ts'
 import { PipelineConfig, sections, stagesOf } from '../stages/file.ts'
 import { stageNamed } from '../stages/index.ts'
 import type { StageResult } from '../stages/perform.ts'
+import { asksForShare, type ShareResult } from '../stages/share.ts'
 import { figuresOf, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
 import { gateLines } from './stage-command.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
 const goesOn = [0, 2, 3]
 
+/** How much of a file is done: for clusters that do it in jobs of their own. */
+const partial = {
+  until: z.enum(sections).optional().describe('Stop after this stage'),
+  shard: ShareConfig.shard.describe('Of the stage that --until names do one share, from 0 up, and leave its parts'),
+  of: ShareConfig.of,
+}
+
 export default defineCommand({
   about:
     'Does the stages that a file has sections for: capture, train, validate, label, report. A stage whose settings and inputs are unchanged is skipped, and one that was cut goes on where it stopped, so the same command is right after any interruption.',
   examples: ['pipeline run examples/demo.yaml', 'pipeline run my.yaml --train.k 16 --name k16'],
   operands: ['config'],
-  config: PipelineConfig,
+  config: PipelineConfig.extend(partial),
   groups: [
     { title: 'The whole', keys: ['name', 'seed', 'engine', 'precision', 'threads', 'runs-dir'] },
     { title: 'Many processes', keys: ['workers', 'parts', 'mixed', 'on', 'queue', 'machines', 'units-per-job'] },
+    { title: 'Some of it', keys: ['until', 'shard', 'of'] },
     { title: 'What it works on', keys: ['model', 'dataset'] },
   ],
-  hides: key => sections.some(name => key.startsWith(`${name}.`)),
+  hides: key => ['schedule', ...sections].some(name => key.startsWith(`${name}.`)),
   footer:
     'Keys of a stage are flags too, after its name: --train.k 16. `pipeline <stage> --help` lists them. Exit code 2 means that a gate failed, 3 that the evidence is inconclusive; the stages after it are done all the same.',
   async run(config, session) {
@@ -34,7 +46,8 @@ export default defineCommand({
     const results: Done[] = []
     // Runs by stage; where a stage made several, what follows is done for each of them.
     let branches: Branch[] = [{ done: {} }]
-    const planned = stagesOf(config)
+    const planned = plannedOf(config)
+    const share = asksForShare(config) ? { shard: config.shard, of: config.of } : undefined
     await using crew = await crewOf(config, session)
     const { perform } = crew
     const pace = await paceOf(config.engine)
@@ -43,7 +56,8 @@ export default defineCommand({
       const next: Branch[] = []
       for (const { done, label } of branches) {
         session.progress.note([`${i + 1}/${planned.length} ${stage.stage}`, label].filter(Boolean).join(': '))
-        const { exitCode, result } = await perform(stage, settings(done))
+        const isShared = share && i === planned.length - 1
+        const { exitCode, result } = await perform(stage, { ...settings(done), ...(isShared ? share : {}) })
         if (!result || 'error' in result || !goesOn.includes(exitCode)) {
           const problem =
             result && 'error' in result
@@ -57,6 +71,7 @@ export default defineCommand({
             exitCode: exitCode === 0 || exitCode > 128 ? 70 : exitCode,
           }
         }
+        if (isShared) return shareOutcome(config.name, result as unknown as ShareResult)
         for (const one of 'runs' in result ? result.runs : [{ ...result, label }]) {
           if (one.state === 'unchanged') session.progress.note(`unchanged: ${one.run}`)
           results.push(one)
@@ -78,6 +93,34 @@ export default defineCommand({
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
+
+/** The stages that are to be done; a `UserError` where `until` or a share asks for what the file does not have. */
+function plannedOf(
+  config: z.output<typeof PipelineConfig> & { until?: string | undefined; shard?: number | undefined },
+) {
+  const planned = stagesOf(config)
+  const { until, shard } = config
+  if (until === undefined) {
+    if (shard === undefined) return planned
+    throw new UserError('--shard needs --until, which names the stage that is shared.')
+  }
+  const last = planned.findIndex(({ stage }) => stage.stage === until)
+  if (last < 0)
+    throw new UserError(`--until names ${until}, but the file has no such section.`, {
+      fix: `It has ${planned.map(({ stage }) => stage.stage).join(', ')}.`,
+    })
+  if (shard !== undefined && !planned[last]!.stage.divisible)
+    throw new UserError(`The stage ${until} is done by one process, and has no shares.`, {
+      fix: 'capture and validate have shares.',
+    })
+  return planned.slice(0, last + 1)
+}
+
+function shareOutcome(name: string, share: ShareResult): Outcome {
+  const { stage, shard, of, own, made } = share
+  const text = `${name}: share ${shard} of ${of} of ${stage} is done, ${own} parts, ${made} of them now`
+  return { text, json: { name, share }, exitCode: 0 }
+}
 
 /** Who does the stages: a process for each here, or workers of a queue. */
 async function crewOf(config: PipelineConfig, session: CommandSession) {

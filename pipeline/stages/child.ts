@@ -1,25 +1,31 @@
 /** A stage in its own process: the engine's precision is one to a process, and its memory goes back when it ends. */
 import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
 import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
 import type { StageResult, StageResults } from './perform.ts'
 
-export interface ChildOutcome {
+export interface ChildOutcome<Result = StageResult | StageResults> {
   readonly exitCode: number
   /** What the stage printed under `--json`; undefined when it ended without a word. */
-  readonly result:
-    | StageResult
-    | StageResults
-    | { readonly error: { readonly message: string; readonly fix?: string } }
-    | undefined
+  readonly result: Result | { readonly error: { readonly message: string; readonly fix?: string } } | undefined
 }
 
 /**
  * Runs a command of this program with a config, its progress going to this process's stderr. An abort asks the child to
- * stop where it can go on later; a child whose parent dies ends itself.
+ * stop where it can go on later; a child whose parent dies ends itself. `folder` is where its paths are from.
  */
-export async function runChild(command: string, config: object, signal: AbortSignal): Promise<ChildOutcome> {
-  const args = [...process.execArgv, process.argv[1]!, command, '--config', '-', '--json']
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit', 'ipc'] })
+export async function runChild<Result = StageResult | StageResults>(
+  command: string,
+  config: object,
+  signal: AbortSignal,
+  folder = process.cwd(),
+): Promise<ChildOutcome<Result>> {
+  // What Node needs to run the sources is named so that it is found from any folder.
+  const loader = createRequire(import.meta.url)
+  const nodeArgs = process.execArgv.map(arg => (arg === 'tsx' ? pathToFileURL(loader.resolve(arg)).href : arg))
+  const args = [...nodeArgs, process.argv[1]!, command, '--config', '-', '--json']
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit', 'ipc'] })
   // Not SIGINT: on a terminal Ctrl-C reaches the child by itself, and two of them mean "at once".
   const stop = () => child.kill('SIGTERM')
   const kill = () => child.kill('SIGKILL')
@@ -35,7 +41,7 @@ export async function runChild(command: string, config: object, signal: AbortSig
     })
     const [exitCode, printed] = await Promise.all([ended, text(child.stdout!)])
     const last = printed.trim().split('\n').at(-1)
-    return { exitCode, result: last ? (JSON.parse(last) as NonNullable<ChildOutcome['result']>) : undefined }
+    return { exitCode, result: last ? (JSON.parse(last) as NonNullable<ChildOutcome<Result>['result']>) : undefined }
   } finally {
     signal.removeEventListener('abort', stop)
     process.off('exit', kill)

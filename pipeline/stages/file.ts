@@ -5,6 +5,7 @@ import { DatasetConfig } from '../../datasets/config.ts'
 import { checkPrefix } from '../../runs/names.ts'
 import { ProcessConfig, SharingConfig, StoreConfig } from './common.ts'
 import { stages } from './index.ts'
+import { ScheduleConfig } from './schedule.ts'
 import type { Stage } from './stage.ts'
 
 /** What a section may set for its stage alone. */
@@ -64,6 +65,7 @@ export const PipelineConfig = z.strictObject({
   ...StoreConfig,
   model: z.string().optional().describe('Hugging Face model directory, or the built-in model toyworld'),
   dataset: DatasetConfig.optional(),
+  schedule: ScheduleConfig.optional().describe('When `pipeline schedule` does this file'),
   ...Object.fromEntries(inFile.map(({ stage }) => [stage.stage, section(stage)])),
 })
 export type PipelineConfig = z.output<typeof PipelineConfig>

@@ -19,7 +19,7 @@ export interface ShareResult {
 }
 
 /** Whether a config asks for a share; a `UserError` where it asks for half of one. */
-export function asksForShare({ shard, of }: StageConfig): boolean {
+export function asksForShare({ shard, of }: Pick<StageConfig, 'shard' | 'of'>): boolean {
   if (shard === undefined && of === undefined) return false
   if (shard === undefined || of === undefined || shard >= of)
     throw new UserError(

@@ -1,0 +1,42 @@
+/** Which runs of a schedule may go, so that nothing is removed that a run which stays was made from. */
+import { randomUUID } from 'node:crypto'
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withLock } from '../../core/lock.ts'
+import { discardedPrefix, lockName } from '../../runs/folder.ts'
+import type { FinishedRun } from '../../runs/run.ts'
+import type { RunStore } from '../../runs/store.ts'
+import type { Line } from './book.ts'
+
+/** Runs of a line, whatever its stages. */
+export const runsOf = ({ runs }: Pick<Line, 'runs'>): string[] => Object.values(runs).flat()
+
+/**
+ * Ids of runs that may go: those of the journal's times before its last `keep`, unless one of the last accepted time, or one
+ * that a run was made from which stays, directly or further back. Runs that no time made always stay.
+ */
+export function removable(journal: readonly Line[], keep: number, all: readonly FinishedRun[]): string[] {
+  const done = journal.filter(line => runsOf(line).length > 0)
+  const recent = new Set(done.slice(-keep).flatMap(runsOf))
+  const accepted = new Set(runsOf(done.findLast(({ verdict }) => verdict === 'accepted') ?? { runs: {} }))
+  const old = new Set(done.flatMap(runsOf).filter(id => !recent.has(id) && !accepted.has(id)))
+  const byId = new Map(all.map(run => [run.manifest.id, run]))
+  const needed = new Set<string>()
+  const need = (id: string) => {
+    if (needed.has(id)) return
+    needed.add(id)
+    for (const { run } of byId.get(id)?.manifest.inputs ?? []) if (run !== undefined) need(run)
+  }
+  for (const { manifest } of all) if (!old.has(manifest.id)) need(manifest.id)
+  return [...old].filter(id => byId.get(id)?.manifest.status === 'finished' && !needed.has(id)).sort()
+}
+
+/** Removes runs as a whole: out of the way in one step first, so that nobody finds half of one. */
+export async function removeRuns(store: RunStore, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const directory = join(store.directory, id)
+    const away = join(store.directory, `${discardedPrefix}${randomUUID()}`)
+    await withLock(join(directory, lockName), { what: `The run ${directory}` }, () => rename(directory, away))
+    await rm(away, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,106 @@
+/** The process that does schedules when their times come, and goes on after any end where it was. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { InterruptedError, messageOf, UserError } from '../../core/errors.ts'
+import { lastDue, nextDue, type ScheduleConfig } from '../stages/schedule.ts'
+import type { Entry, Line } from './book.ts'
+import { type Desk, doTick, readScheduled } from './tick.ts'
+
+/** Milliseconds between two looks at schedules that were added, changed or removed meanwhile. */
+const look = 30_000
+
+/** What a schedule has to do at a moment. */
+export type Todo =
+  | { readonly kind: 'do'; readonly due: string; readonly missed: number }
+  | { readonly kind: 'skip'; readonly due: string; readonly missed: number }
+  | { readonly kind: 'wait'; readonly until: Date | undefined }
+
+/**
+ * What is to be done now: what was begun and not ended, then the last of the times that passed, for all of them. Times that
+ * passed more than `late` milliseconds ago were missed, and are skipped where the schedule says so.
+ */
+export function todoOf(
+  schedule: ScheduleConfig,
+  {
+    since,
+    begun,
+    now,
+    late = 60_000,
+  }: { since: Date; begun: { due: string; missed: number } | undefined; now: Date; late?: number },
+): Todo {
+  if (begun) return { kind: 'do', due: begun.due, missed: begun.missed }
+  const found = lastDue(schedule, since, now)
+  if (!found) return { kind: 'wait', until: nextDue(schedule, since) }
+  const { due, missed } = found
+  const isMissed = now.getTime() - due.getTime() > late
+  return { kind: isMissed && schedule.misfire === 'skip' ? 'skip' : 'do', due: due.toISOString(), missed }
+}
+
+/** Looks at a schedule once and does what is to be done; the line that was written, or when to look again. */
+export async function attend(desk: Desk, entry: Entry): Promise<{ line: Line } | { until: Date | undefined }> {
+  const { book, session } = desk
+  const { schedule } = await readScheduled(entry.file)
+  const journal = await book.journal(entry.name)
+  const since = new Date(journal.at(-1)?.due ?? entry.added)
+  const begun = await book.tick(entry.name)
+  const todo = todoOf(schedule, { since, begun, now: session.now() })
+  if (todo.kind === 'wait') return { until: todo.until }
+  const { kind, ...tick } = todo
+  if (kind === 'do') return { line: await doTick(desk, entry, tick) }
+  const passed = { started: null, finished: session.now().toISOString(), runs: {}, unchanged: false, comparison: null }
+  const line: Line = {
+    ...{ schema: 1, schedule: entry.name, ...tick, ...passed },
+    ...{ verdict: 'skipped', exitCode: null, problem: 'no scheduler ran when it was due', removed: [], told: [] },
+  }
+  await book.write(line)
+  return { line }
+}
+
+/** Does all schedules of a store as their times come, until the signal is aborted. Each is done by itself, so that a long one holds up no other. */
+export async function runScheduler(desk: Desk): Promise<void> {
+  const { book, session } = desk
+  const { signal, progress } = session
+  const busy = new Map<string, Promise<void>>()
+  const complaints = new Map<string, string>()
+  const attendTo = async (name: string): Promise<Date | undefined> => {
+    try {
+      const found = await attend(desk, await book.entry(name))
+      complaints.delete(name)
+      if ('until' in found) return found.until
+      const { due, verdict, problem } = found.line
+      progress.note(`${name}, due ${due}: ${verdict}${problem === null ? '' : `: ${problem}`}`)
+    } catch (error) {
+      if (error instanceof InterruptedError) return undefined
+      if (!(error instanceof UserError)) throw error
+      // Once, not at every look.
+      if (complaints.get(name) !== messageOf(error)) progress.note(`${name}: ${messageOf(error)}`)
+      complaints.set(name, messageOf(error))
+      return undefined
+    }
+    return session.now()
+  }
+  let broken: { error: unknown } | undefined
+  while (!signal.aborted && !broken) {
+    let next = Date.now() + look
+    const names = (await book.names()).filter(name => !busy.has(name))
+    await Promise.all(
+      names.map(async name => {
+        const working = attendTo(name).then(
+          until => {
+            if (until) next = Math.min(next, until.getTime())
+          },
+          error => {
+            broken ??= { error }
+          },
+        )
+        busy.set(name, working)
+        // One that has work to do goes on beside the others.
+        await Promise.race([working, sleep(1000, undefined, { ref: false })])
+        void working.finally(() => busy.delete(name))
+      }),
+    )
+    const pause = Math.max(200, Math.min(look, next - Date.now()))
+    await sleep(busy.size > 0 ? Math.min(pause, 1000) : pause, undefined, { signal }).catch(() => {})
+  }
+  await Promise.all(busy.values())
+  if (broken) throw broken.error
+}

@@ -1,0 +1,150 @@
+/** One time of a schedule: its file is done, compared with the last accepted time, told of, and written down in one line. */
+import { resolve } from 'node:path'
+import { parseConfig } from '../../core/config.ts'
+import { FaultError, InterruptedError, messageOf, UserError } from '../../core/errors.ts'
+import { takeLock } from '../../core/lock.ts'
+import type { RunStore } from '../../runs/store.ts'
+import { readConfigFile } from '../flags.ts'
+import { type ChildOutcome, runChild } from '../stages/child.ts'
+import { PipelineConfig, stagesOf } from '../stages/file.ts'
+import type { StageResult } from '../stages/perform.ts'
+import type { ScheduleConfig } from '../stages/schedule.ts'
+import type { Session } from '../stages/session.ts'
+import type { Book, Entry, Line, Tick } from './book.ts'
+import { compare } from './compare.ts'
+import { isWrong, notify } from './notify.ts'
+import { removable, removeRuns } from './retention.ts'
+
+/** What `pipeline run --json` prints. */
+export interface RunOutcome {
+  readonly stages: readonly Pick<StageResult, 'stage' | 'run' | 'state'>[]
+  readonly exitCode?: number
+  readonly error?: { readonly message: string; readonly fix?: string }
+}
+
+/** Does a pipeline file in a process of its own. */
+export type RunFile = (config: object, folder: string, signal: AbortSignal) => Promise<ChildOutcome<RunOutcome>>
+
+export interface Desk {
+  readonly book: Book
+  readonly store: RunStore
+  readonly session: Session
+  /** Default: `pipeline run` in a process of its own. */
+  readonly runFile?: RunFile
+}
+
+const runByChild: RunFile = (config, folder, signal) => runChild<RunOutcome>('run', config, signal, folder)
+
+/** The file of a schedule as it is now, with its section `schedule`; a `UserError` where it has none or cannot be done. */
+export async function readScheduled(path: string): Promise<PipelineConfig & { readonly schedule: ScheduleConfig }> {
+  const config = parseConfig(PipelineConfig, await readConfigFile(path), path)
+  stagesOf(config)
+  const { schedule } = config
+  if (!schedule)
+    throw new UserError(`${path} has no section schedule.`, {
+      fix: "Add one, such as `schedule: { cron: '0 3 * * *' }`.",
+    })
+  return { ...config, schedule }
+}
+
+/**
+ * Does the time of a schedule that `tick` names, holding the schedule's lock, and gives the line that was written. Where
+ * another process is doing one, nothing is done, and the line says so. An interrupt leaves it to be gone on with.
+ */
+export async function doTick(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema' | 'started'>): Promise<Line> {
+  const { book, session } = desk
+  const lock = await takeLock(book.lockOf(entry.name), { what: `The schedule ${entry.name}`, patience: 0 }).catch(
+    error => {
+      if (error instanceof FaultError) return undefined
+      throw error
+    },
+  )
+  if (!lock) {
+    const line = { ...emptyLine(desk, entry, tick), problem: 'the time before it was still being done' }
+    await book.write(line)
+    return line
+  }
+  try {
+    const started = session.now().toISOString()
+    await book.begin(entry.name, { schema: 1, ...tick, started })
+    const line = await work(desk, entry, { ...tick, started })
+    await book.write(line)
+    await book.end(entry.name)
+    return line
+  } finally {
+    await lock.release()
+  }
+}
+
+function emptyLine({ session }: Desk, entry: Entry, { due, missed }: Omit<Tick, 'schema' | 'started'>): Line {
+  return {
+    schema: 1,
+    schedule: entry.name,
+    due,
+    missed,
+    started: null,
+    finished: session.now().toISOString(),
+    runs: {},
+    unchanged: false,
+    verdict: 'skipped',
+    exitCode: null,
+    problem: null,
+    comparison: null,
+    removed: [],
+    told: [],
+  }
+}
+
+async function work(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'>): Promise<Line> {
+  const { book, store, session, runFile = runByChild } = desk
+  const base = { ...emptyLine(desk, entry, tick), started: tick.started }
+  let schedule: ScheduleConfig | undefined
+  let line: Line
+  try {
+    const config = await readScheduled(entry.file)
+    schedule = config.schedule
+    const given = { ...(await readConfigFile(entry.file)), 'runs-dir': resolve(store.directory) }
+    line = lineOf(base, await runFile(given, entry.folder, session.signal))
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    line = { ...base, verdict: 'failed', exitCode: error.exitCode, problem: messageOf(error) }
+  }
+  // Whoever starts the schedule next goes on with it, since what was begun is noted.
+  if (session.signal.aborted)
+    throw new InterruptedError(`The schedule ${entry.name} was stopped at the time due ${tick.due}.`, {
+      fix: 'Start it again to go on.',
+    })
+  const journal = await book.journal(entry.name)
+  line = { ...line, finished: session.now().toISOString(), comparison: await compare(store, journal, line) }
+  if (schedule && schedule.keep !== null) {
+    const { runs } = await store.list()
+    const removed = removable([...journal, line], schedule.keep, runs)
+    await removeRuns(store, removed)
+    line = { ...line, removed }
+  }
+  if (schedule && isWrong(line)) line = { ...line, told: await notify(schedule.onFailure, line) }
+  return line
+}
+
+const verdicts: Readonly<Record<number, Line['verdict']>> = {
+  0: 'accepted',
+  2: 'gate failed',
+  3: 'inconclusive',
+  4: 'interrupted',
+}
+
+/** What the process that did the file says, as a line. */
+function lineOf(base: Line, { exitCode, result }: ChildOutcome<RunOutcome>): Line {
+  const done = result && 'stages' in result ? result.stages : []
+  const runs: Record<string, string[]> = {}
+  for (const { stage, run } of done) runs[stage] = [...(runs[stage] ?? []), run]
+  const problem = result?.error ?? (exitCode > 4 ? { message: `its process ended with code ${exitCode}` } : undefined)
+  return {
+    ...base,
+    runs,
+    unchanged: done.length > 0 && problem === undefined && done.every(({ state }) => state === 'unchanged'),
+    verdict: verdicts[exitCode] ?? 'failed',
+    exitCode,
+    problem: problem?.message ?? null,
+  }
+}
