@@ -29,7 +29,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   engine: { imports: ['core'] },
   objects: { imports: ['core'] },
-  runs: { imports: ['core'] },
+  runs: { imports: ['core', 'objects'] },
   datasets: { imports: ['core', 'engine'] },
   model: { imports: ['core', 'engine'] },
   sae: {

@@ -96,6 +96,14 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
         summary: "Hash a run's files and inputs again",
         load: async () => (await import('./runs.ts')).verify,
       },
+      publish: {
+        summary: 'Leave a run in a store of objects, such as S3',
+        load: async () => (await import('./publish.ts')).publish,
+      },
+      fetch: {
+        summary: 'Take a run from a store of objects',
+        load: async () => (await import('./publish.ts')).fetch,
+      },
     },
   },
   schedule: {

@@ -64,30 +64,20 @@ export function nextDue({ cron, timezone }: Pick<ScheduleConfig, 'cron' | 'timez
   return new Cron(cron, { paused: true, mode: '5-part', timezone }).nextRun(after) ?? undefined
 }
 
-/** Times that are counted of those that passed; more are as many. */
-const mostMissed = 1000
+/** Times that are counted of those that passed before the last one; more are told as so many. */
+const mostMissed = 100
 
 /** The last time after `after` and not after `now`, and how many there were before it; undefined where there was none. */
 export function lastDue(
-  schedule: Pick<ScheduleConfig, 'cron' | 'timezone'>,
+  { cron, timezone }: Pick<ScheduleConfig, 'cron' | 'timezone'>,
   after: Date,
   now: Date,
 ): { readonly due: Date; readonly missed: number } | undefined {
-  let due: Date | undefined
-  let count = 0
-  for (let next = nextDue(schedule, after); next && next <= now; next = nextDue(schedule, next)) {
-    due = next
-    if (++count >= mostMissed) {
-      // The rest is not counted, but the last one is still the one that is due.
-      const day = new Date(now.getTime() - 24 * 3600 * 1000)
-      if (day > next) return lastOfMany(schedule, day, now, count)
-    }
-  }
-  return due && { due, missed: count - 1 }
-}
-
-function lastOfMany(schedule: Pick<ScheduleConfig, 'cron' | 'timezone'>, after: Date, now: Date, count: number) {
-  let due = after
-  for (let next = nextDue(schedule, after); next && next <= now; next = nextDue(schedule, next)) due = next
-  return { due, missed: count - 1 }
+  // The library gives times before a moment, of whole seconds: one that is due just now is before the next second.
+  const passed = new Cron(cron, { paused: true, mode: '5-part', timezone })
+    .previousRuns(mostMissed + 2, new Date(now.getTime() + 1000))
+    .filter(time => time > after && time <= now)
+    .sort((a, b) => b.getTime() - a.getTime())
+  const [due] = passed
+  return due && { due, missed: Math.min(mostMissed, passed.length - 1) }
 }

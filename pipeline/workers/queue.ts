@@ -45,6 +45,8 @@ export interface JobQueue {
   live(): Promise<QueuedJob[]>
   failed(): Promise<QueuedJob[]>
   counts(): Promise<Readonly<Record<string, number>>>
+  /** Times that jobs of units were begun, by any worker, of those that the queue still knows. */
+  begun(): Promise<number>
   /** Lets all failed jobs wait again; how many. */
   retry(): Promise<number>
   /** Removes all jobs that wait; how many. What is being done is ended by its worker. */
@@ -175,6 +177,10 @@ function facade(place: string, bullmq: Bullmq, queue: Queue, backend: Backend): 
     live: async () => (await queue.getJobs([...waiting, 'active'])).filter(Boolean).map(told),
     failed: async () => (await queue.getFailed()).filter(Boolean).map(told),
     counts: async () => queue.getJobCounts(...waiting, 'active', 'failed', 'completed'),
+    async begun() {
+      const all = await queue.getJobs([...waiting, 'active', 'completed', 'failed'])
+      return all.filter(job => job?.name === 'units').reduce((sum, { attemptsStarted }) => sum + attemptsStarted, 0)
+    },
     async retry() {
       const count = await queue.getFailedCount()
       await queue.retryJobs({ state: 'failed' })

@@ -45,10 +45,12 @@ function job(name: string, command: string, array = ''): string {
   ]
   return `after=$(sbatch ${options.filter(Boolean).join(' ')} <<'JOB'
 #!/bin/bash
-child=
-trap 'if [ -n "$child" ]; then kill -TERM "$child"; fi' TERM
+child= stopped=
+trap 'stopped=1; if [ -n "$child" ]; then kill -TERM "$child"; fi' TERM
 ${command} &
 child=$!
+# The signal may have come before there was a child to tell.
+if [ -n "$stopped" ]; then kill -TERM "$child"; fi
 # A signal ends the first wait; the child is waited for until it has stopped where it can go on.
 wait "$child"; code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
