@@ -126,6 +126,10 @@ function shareOutcome(name: string, share: ShareResult): Outcome {
 async function crewOf(config: PipelineConfig, session: CommandSession) {
   const here = (stage: Stage, settings: object): Promise<ChildOutcome> =>
     runChild(stage.stage, settings, session.signal)
+  if (config.on === 'queue' && config.workers > 1)
+    throw new UserError(`workers is ${config.workers}, but --on queue gives the work to workers of the queue.`, {
+      fix: 'Leave workers out; start as many `pipeline worker`s as there are to be.',
+    })
   if (config.on === 'local') return { perform: here, [Symbol.asyncDispose]: async () => {} }
   const { queueAt } = await import('./queue.ts')
   const { performRemotely } = await import('../workers/remote.ts')

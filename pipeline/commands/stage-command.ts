@@ -4,6 +4,7 @@ import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import type { RunManifest } from '../../runs/run.ts'
 import { type CommandDefinition, type CommandSession, defineCommand } from '../command.ts'
 import { openStore } from '../stages/common.ts'
+import type { Crew } from '../stages/divide.ts'
 import { performStage, type StageResult, type StageResults } from '../stages/perform.ts'
 import { asksForShare, performShare, type ShareResult } from '../stages/share.ts'
 import { figuresOf, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
@@ -44,7 +45,7 @@ export function stageCommand(stage: Stage, text: StageText): CommandDefinition {
         const share = await performShare(stage, own, session)
         return { text: shareText(share), json: share }
       }
-      const result = await performStage(stage, own, { ...session, ...(await crewFor(own, session)) })
+      const result = await performStage(stage, own, session, await crewFor(own, session))
       if ('runs' in result) return { text: tableOf(stage, result), json: result, exitCode: result.exitCode }
       const { manifest } = await openStore(config as StageConfig).find(result.directory)
       return { text: textOf(result, manifest, text), json: result, exitCode: result.exitCode }
@@ -53,10 +54,10 @@ export function stageCommand(stage: Stage, text: StageText): CommandDefinition {
 }
 
 /** The processes that share a stage's work, where its config asks for several. */
-async function crewFor({ workers = 1 }: StageConfig, session: CommandSession): Promise<Pick<CommandSession, 'crew'>> {
-  if (workers === 1) return {}
+async function crewFor({ workers = 1 }: StageConfig, session: CommandSession): Promise<Crew | undefined> {
+  if (workers === 1) return undefined
   const { localCrew } = await import('../workers/crew.ts')
-  return { crew: localCrew(workers, session) }
+  return localCrew(workers, session)
 }
 
 function shareText({ stage, shard, of, units, own, made, run }: ShareResult): string {

@@ -11,10 +11,21 @@ import { Parts } from '../../objects/parts.ts'
 import { keyOf } from '../../runs/key.ts'
 import { partsFolder } from '../../runs/names.ts'
 import type { FinishedRun } from '../../runs/run.ts'
+import type { RunStore } from '../../runs/store.ts'
 import { openStore } from './common.ts'
 import { computeClass, decideEngine } from './engine.ts'
 import type { Session } from './session.ts'
 import type { Stage, StageConfig } from './stage.ts'
+
+/** A stage's work that is to be shared among processes: all units are to be done whose parts are not there. */
+export interface SharedWork {
+  readonly stage: Stage
+  readonly config: StageConfig
+  readonly parts: Parts
+}
+
+/** Has units of work done by other processes. */
+export type Crew = (work: SharedWork) => Promise<void>
 
 /** The parts of the work with this key, where a stage's config keeps them. */
 export async function partsOf(config: StageConfig, key: string): Promise<Parts> {
@@ -31,6 +42,19 @@ export interface OpenUnits {
   close(): Promise<void>
 }
 
+/** What a stage is about to do here, on which engine, and the key of the run that comes of it. */
+async function prepareWork(stage: Stage, config: StageConfig, store: RunStore, session: Session) {
+  const prepared = await stage.prepare(config, store, session)
+  const request = { config: prepared.config, inputs: prepared.inputs, seed: config.seed }
+  const engine = await decideEngine(stage, config, [request], store)
+  return { prepared, engine, key: keyOf({ ...request, stage: stage.stage, engine: engine?.facts ?? {} }) }
+}
+
+/** The key of the run that a stage with this config would make on this machine. */
+export async function keyOfWork(stage: Stage, config: StageConfig, session: Session): Promise<string> {
+  return (await prepareWork(stage, config, openStore(config), session)).key
+}
+
 /** Opens a stage's work for units of it; the finished run where there is one. */
 export async function openUnits(
   stage: Stage,
@@ -39,11 +63,9 @@ export async function openUnits(
 ): Promise<OpenUnits | { readonly finished: FinishedRun }> {
   const store = openStore(config)
   const { seed } = config
-  const { divide, work: _, ...prepared } = await stage.prepare(config, store, session)
+  const { prepared, engine, key } = await prepareWork(stage, config, store, session)
+  const { divide } = prepared
   if (!divide) throw new UserError(`The stage ${stage.stage} is done by one process, and has no shares.`)
-  const request = { ...prepared, seed }
-  const engine = await decideEngine(stage, config, [request], store)
-  const key = keyOf({ ...request, stage: stage.stage, engine: engine?.facts ?? {} })
   const finished = await store.finishedWith(key)
   if (finished && (config.name === undefined || config.name === finished.manifest.id)) return { finished }
   await engine?.start([], session)

@@ -7,7 +7,7 @@ import type { OpenRun } from '../../runs/open-run.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { openStore } from './common.ts'
-import { gatherParts, partsOf } from './divide.ts'
+import { type Crew, gatherParts, partsOf } from './divide.ts'
 import { type DecidedEngine, decideEngine } from './engine.ts'
 import type { Session } from './session.ts'
 import type { MemberJob, Prepared, PreparedTogether, Stage, StageConfig } from './stage.ts'
@@ -39,11 +39,15 @@ export interface StageResults {
   readonly exitCode: number
 }
 
-/** Does a stage with a config that `stageSchema` has parsed. Throws what cut it short, after closing its runs. */
+/**
+ * Does a stage with a config that `stageSchema` has parsed; a crew shares the work of one that can be divided. Throws what cut
+ * it short, after closing its runs.
+ */
 export async function performStage(
   stage: Stage,
   config: StageConfig,
   session: Session,
+  crew?: Crew,
 ): Promise<StageResult | StageResults> {
   const began = performance.now()
   const elapsed = () => (performance.now() - began) / 1000
@@ -57,7 +61,7 @@ export async function performStage(
     const slots = runs.filter(run => 'open' in run)
     const divided = stage.divisible && slots[0] ? await partsOf(config, slots[0].open.manifest.key) : undefined
     if (slots.length > 0) {
-      if (divided && session.crew) await session.crew({ stage, config, parts: divided })
+      if (divided && crew) await crew({ stage, config, parts: divided })
       await engine?.start(
         slots.map(({ open }) => open),
         session,

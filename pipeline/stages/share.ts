@@ -19,8 +19,12 @@ export interface ShareResult {
 }
 
 /** Whether a config asks for a share; a `UserError` where it asks for half of one. */
-export function asksForShare({ shard, of }: Pick<StageConfig, 'shard' | 'of'>): boolean {
+export function asksForShare({ shard, of, workers = 1 }: Pick<StageConfig, 'shard' | 'of' | 'workers'>): boolean {
   if (shard === undefined && of === undefined) return false
+  if (workers > 1)
+    throw new UserError(`workers is ${workers}, but a share (--shard) is done by one process.`, {
+      fix: 'Leave --workers out, or --shard and --of.',
+    })
   if (shard === undefined || of === undefined || shard >= of)
     throw new UserError(
       `shard is ${shard ?? 'not given'} and of is ${of ?? 'not given'}, but a share is --shard i --of n with i below n.`,

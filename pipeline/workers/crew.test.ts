@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { InterruptedError } from '../../core/errors.ts'
 import { sha256File } from '../../core/hash.ts'
 import { silent } from '../../core/progress.ts'
+import { startS3Server } from '../../objects/s3-server.fixture.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import { RunStore } from '../../runs/store.ts'
 import { writeTinyModel } from '../../tests/tiny-model.ts'
@@ -38,11 +39,12 @@ async function filesOf(result: StageResult): Promise<Record<string, string>> {
 }
 
 const shared = async (runs: string, workers: number, own: Partial<typeof session> = {}) =>
-  (await performStage(stage, settings(runs, { workers }), {
-    ...session,
-    ...own,
-    crew: localCrew(workers, { ...session, ...own }),
-  })) as StageResult
+  (await performStage(
+    stage,
+    settings(runs, { workers }),
+    { ...session, ...own },
+    localCrew(workers, { ...session, ...own }),
+  )) as StageResult
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pipeline-crew-'))
@@ -88,6 +90,23 @@ test('shares by number leave parts, of which the ordinary command makes the run'
   expect(late).toMatchObject({ made: 0, run: result.run })
 })
 
+test('parts in an S3 bucket make the same run, and the bucket is left empty', async () => {
+  const server = await startS3Server()
+  const keys = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', AWS_ENDPOINT_URL: server.endpoint }
+  Object.assign(process.env, keys)
+  try {
+    const parts = 's3://bucket/parts'
+    await performShare(stage, settings('s3', { parts, shard: 1, of: 2 }), session)
+    expect(server.objects.size).toBeGreaterThan(3)
+    const result = (await performStage(stage, settings('s3', { parts }), session)) as StageResult
+    expect(await filesOf(result)).toEqual(alone)
+    expect(server.objects.size).toBe(0)
+  } finally {
+    for (const name of Object.keys(keys)) delete process.env[name]
+    await server.close()
+  }
+})
+
 test('a part that was damaged is refused, and done again by the next start', async () => {
   await performShare(stage, settings('damaged', { shard: 0, of: 1 }), session)
   const [key] = readdirSync(join(folder, 'damaged/.parts'))
@@ -112,7 +131,7 @@ test('parts of another kind of processor are refused unless they are asked for',
 
 test.runIf(process.env.PIPELINE_LONG)('what a worker process meets is thrown as what it is', async () => {
   const wrong = settings('wrong', { sites: ['blocks.9.hook_resid_post'], workers: 2 })
-  const perform = performStage(stage, wrong, { ...session, crew: localCrew(2, session) })
+  const perform = performStage(stage, wrong, session, localCrew(2, session))
   await expect(perform).rejects.toThrow('has no site blocks.9.hook_resid_post')
   expect((await new RunStore(join(folder, 'wrong')).list()).runs).toEqual([])
 })

@@ -1,7 +1,8 @@
 /** Processes on this machine that share a stage's work: each takes the next unit, and one that dies is replaced. */
 import { availableParallelism } from 'node:os'
 import { FaultError, InterruptedError } from '../../core/errors.ts'
-import type { Session, SharedWork } from '../stages/session.ts'
+import type { Crew } from '../stages/divide.ts'
+import type { Session } from '../stages/session.ts'
 import { errorOf, type Reply, type Request } from './messages.ts'
 import { WorkerGone, WorkerProcess } from './worker-process.ts'
 
@@ -12,8 +13,8 @@ const mostDeaths = 3
  * Has all units of a work done whose parts are not in the store, by up to `workers` processes. A unit that ends its process
  * three times is a `FaultError` that names it; whatever else a unit throws is thrown once the others have stopped.
  */
-export function localCrew(workers: number, session: Pick<Session, 'progress' | 'signal'>) {
-  return async ({ stage, config, parts }: SharedWork): Promise<void> => {
+export function localCrew(workers: number, session: Pick<Session, 'progress' | 'signal'>): Crew {
+  return async ({ stage, config, parts }) => {
     const { progress, signal } = session
     const known = await parts.units()
     if (known && (await missing(known)).length === 0) return

@@ -2,11 +2,11 @@
 
 import { dieWithParent } from '../../core/orphan.ts'
 import { silent } from '../../core/progress.ts'
-import { type OpenUnits, openUnits } from '../stages/divide.ts'
+import { keyOfWork, type OpenUnits, openUnits } from '../stages/divide.ts'
 import { stageNamed } from '../stages/index.ts'
 import { performStage } from '../stages/perform.ts'
 import type { Session } from '../stages/session.ts'
-import { problemOf, type Reply, type Request } from './messages.ts'
+import { otherRun, problemOf, type Reply, type Request } from './messages.ts'
 
 dieWithParent()
 process.on('disconnect', () => process.exit(4))
@@ -28,8 +28,11 @@ async function answer(request: Request): Promise<Reply> {
     await open?.close()
     open = undefined
     const stage = stageNamed(request.stage)
-    if (request.kind === 'perform')
+    if (request.kind === 'perform') {
+      if (request.key !== null && request.key !== (await keyOfWork(stage, request.config, session)))
+        throw otherRun(request.stage)
       return { kind: 'performed', result: await performStage(stage, request.config, session) }
+    }
     const opened = await openUnits(stage, request.config, session)
     if ('finished' in opened) {
       const { id, key } = opened.finished.manifest

@@ -16,6 +16,8 @@ const JobData = z.strictObject({
   stage: z.enum(stageNames),
   /** Hash of stage and config: jobs of the same work have the same. */
   work: z.string(),
+  /** Key of the run that the work is of, as the worker found it that divided it; null before. */
+  key: z.string().nullable(),
   config: z.record(z.string(), z.unknown()),
   /** Of `units`: which, in the order of the work's list, from `from` up to but not including `to`. */
   units: z.strictObject({ from: z.int().min(0), to: z.int().min(1) }).nullable(),
@@ -27,12 +29,12 @@ export function jobOf(
   kind: JobData['kind'],
   stage: string,
   config: StageConfig,
-  units: JobData['units'] = null,
+  { key = null, units = null }: Partial<Pick<JobData, 'key' | 'units'>> = {},
 ): JobData {
   const own = Object.fromEntries(
     Object.entries(config).filter(([key, value]) => value !== undefined && !places.some(place => place === key)),
   )
-  return { schema: 1, kind, stage, work: hashValue({ stage, config: own }), config: own, units }
+  return { schema: 1, kind, stage, work: hashValue({ stage, config: own }), key, config: own, units }
 }
 
 /** A job as a worker does it: its config parsed again, with the worker's own places in it. Throws a `UserError` for any other. */

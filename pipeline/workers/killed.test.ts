@@ -12,6 +12,7 @@ import { readRunManifest } from '../../runs/folder.ts'
 import { startCli } from '../../tests/cli.ts'
 import { writeTinyModel } from '../../tests/tiny-model.ts'
 import capture from '../stages/capture.ts'
+import { partsOf } from '../stages/divide.ts'
 import { performStage, type StageResult } from '../stages/perform.ts'
 import { type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
 import { session } from '../stages/store.fixture.ts'
@@ -49,7 +50,8 @@ test.runIf(isAsked)(
         'runs-dir': join(folder, runs),
       }) as StageConfig
     const filesOf = async ({ directory }: StageResult) => (await readRunManifest(directory))!.files
-    const alone = await filesOf((await performStage(stage, settings('alone'), session)) as StageResult)
+    const one = (await performStage(stage, settings('alone'), session)) as StageResult
+    const alone = await filesOf(one)
     const units = Object.keys(alone).filter(name => name.startsWith('shard')).length
     expect(units).toBeGreaterThan(jobs * 0.95)
 
@@ -69,21 +71,30 @@ test.runIf(isAsked)(
     const workers = [startCli(args), startCli(args)]
     const random = new Random(0, 'kills')
     const counts = { worker: 0, host: 0, server: 0 }
-    let ended = false
+    const parts = await partsOf(settings('shared'), (await readRunManifest(one.directory))!.key)
+    /** A worker that has a process at work, of which or of whose process one is killed; then the next such moment is waited for. */
     const chaos = async () => {
-      for (let kill = 0; kill < kills && !ended; kill++) {
-        await sleep(300 + random.uniform() * 2500)
+      for (let kill = 0; kill < kills; kill++) {
+        const due = Math.floor(((kill + 0.5) / kills) * units * 0.95)
+        while ((await parts.done()).size < due) await sleep(50)
         const place = random.int(workers.length)
-        const { pid } = workers[place]!.child
-        const [host] = await hostsOf(pid!)
-        if (host !== undefined && random.uniform() < 0.5) {
-          process.kill(host, 'SIGKILL')
-          counts.host++
-        } else {
-          process.kill(pid!, 'SIGKILL')
-          counts.worker++
-          workers[place] = startCli(args)
+        let host: number | undefined
+        while (host === undefined) {
+          await sleep(50)
+          host = (await hostsOf(workers[place]!.child.pid!))[0]
+          if ((await parts.done()).size >= units) return
         }
+        await sleep(random.uniform() * 200)
+        const isHost = random.uniform() < 0.7
+        try {
+          process.kill(isHost ? host : workers[place]!.child.pid!, 'SIGKILL')
+        } catch {
+          // The process of a job that failed was ended meanwhile by its worker.
+          kill--
+          continue
+        }
+        counts[isHost ? 'host' : 'worker']++
+        if (!isHost) workers[place] = startCli(args)
         if ((kill + 1) % Math.floor(kills / (restarts + 1)) === 0 && counts.server < restarts) {
           await server.kill()
           await sleep(500)
@@ -101,11 +112,11 @@ test.runIf(isAsked)(
       look: 0.5,
     })
     const [result] = await remote
-    ended = true
     await killing
     const begun = await queue.begun()
     console.info(JSON.stringify({ units, ...counts, begun }))
     expect(await filesOf(result!)).toEqual(alone)
+    expect({ kills: counts.host + counts.worker, server: counts.server }).toEqual({ kills, server: restarts })
     // What was in work when its process, its worker or the server ended was begun again; nothing else was.
     expect(begun).toBeLessThanOrEqual(units + counts.host + counts.worker + counts.server * workers.length)
     for (const { child } of workers) child.kill('SIGTERM')

@@ -7,8 +7,8 @@ export type Request =
   | { readonly kind: 'open'; readonly stage: string; readonly config: StageConfig }
   /** Do a unit of the work that is open. */
   | { readonly kind: 'work'; readonly unit: number }
-  /** Do a whole stage. */
-  | { readonly kind: 'perform'; readonly stage: string; readonly config: StageConfig }
+  /** Do a whole stage; `key` is that of the run that is to come of it, where it is known. */
+  | { readonly kind: 'perform'; readonly stage: string; readonly config: StageConfig; readonly key: string | null }
 
 export type Reply =
   | { readonly kind: 'opened'; readonly key: string; readonly names: readonly string[] }
@@ -24,6 +24,13 @@ export interface Problem {
   /** The exit code that stands for its kind; 70 is a bug. */
   readonly exitCode: number
   readonly spoilt: boolean
+}
+
+/** The error where this machine would make another run of the same stage and config than the one that divided the work. */
+export function otherRun(stage: string): UserError {
+  return new UserError(`This machine would make another ${stage} run than the one that divided the work.`, {
+    fix: 'Its engine, the version of this program, the model or the text differ there: compare `pipeline doctor`, or give unlike machines queues of their own (--machines).',
+  })
 }
 
 export function problemOf(error: unknown): Problem {

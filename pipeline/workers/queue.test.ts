@@ -21,7 +21,7 @@ const config = {
   engine: 'wasm',
   precision: 'float32',
 } as unknown as StageConfig
-const job = (from: number) => jobOf('units', 'capture', config, { from, to: from + 1 })
+const job = (from: number) => jobOf('units', 'capture', config, { key: 'key', units: { from, to: from + 1 } })
 
 let folder: string
 beforeAll(() => {
@@ -126,7 +126,7 @@ describe('a job as a worker reads it', () => {
 
   test("has the worker's own places, whatever it was asked with", () => {
     const asked = { ...config, 'runs-dir': '/elsewhere', parts: '/elsewhere', workers: 7 } as StageConfig
-    const data = jobOf('units', 'capture', asked, { from: 0, to: 2 })
+    const data = jobOf('units', 'capture', asked, { units: { from: 0, to: 2 } })
     expect(JSON.stringify(data)).not.toContain('elsewhere')
     expect(data.work).toBe(jobOf('stage', 'capture', config).work)
     expect(readJob(data, own).config).toMatchObject({ 'runs-dir': '/own/runs', workers: 1 })

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
+import { FaultError, InterruptedError, messageOf, UserError } from '../../core/errors.ts'
 import { openObjectStore } from '../../objects/open.ts'
 import { Parts } from '../../objects/parts.ts'
 import { partsFolder } from '../../runs/names.ts'
@@ -37,7 +37,7 @@ export async function performRemotely(
   settings: RemoteSettings,
 ): Promise<RemoteResult[]> {
   const began = performance.now()
-  const asked = { stage, config, session, settings }
+  const asked = { stage, config, session, settings: { ...settings, queue: patient(settings, session) } }
   const opened = stage.divisible ? await single(asked, jobOf('open', stage.stage, config)) : {}
   const { key, run } = opened as { key?: string; run?: string }
   if (key !== undefined && run === undefined) {
@@ -46,8 +46,11 @@ export async function performRemotely(
   }
   const runs =
     run === undefined
-      ? ((await single(asked, jobOf('stage', stage.stage, config))) as { runs: { id: string; label: string | null }[] })
-          .runs
+      ? (
+          (await single(asked, jobOf('stage', stage.stage, config, { key: key ?? null }))) as {
+            runs: { id: string; label: string | null }[]
+          }
+        ).runs
       : [{ id: run, label: null }]
   const store = openStore(config)
   const results: RemoteResult[] = []
@@ -63,11 +66,36 @@ export async function performRemotely(
   return results
 }
 
+/** Milliseconds that a server may be away. */
+const longestAbsence = 300_000
+
+type Asking = Pick<JobQueue, 'add' | 'find' | 'live' | 'failed'>
+
+/** The queue, asked again where its server is away for a while: to ask or add once more changes nothing that is done. */
+function patient({ queue, look }: RemoteSettings, { signal }: Session): Asking {
+  const again = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (const since = performance.now(); ; )
+      try {
+        return await work()
+      } catch (error) {
+        if (signal.aborted || performance.now() - since > longestAbsence)
+          throw new FaultError(`The queue at ${queue.place} does not answer: ${messageOf(error)}`, { cause: error })
+        await sleep(look * 1000, undefined, { signal }).catch(() => {})
+      }
+  }
+  return {
+    add: (data, priority) => again(() => queue.add(data, priority)),
+    find: id => again(() => queue.find(id)),
+    live: () => again(() => queue.live()),
+    failed: () => again(() => queue.failed()),
+  }
+}
+
 interface Asked {
   readonly stage: Stage
   readonly config: StageConfig
   readonly session: Session
-  readonly settings: RemoteSettings
+  readonly settings: Omit<RemoteSettings, 'queue'> & { readonly queue: Asking }
 }
 
 /** Waits a little. Throws where the work is to stop; a server that is away is waited for. */
@@ -97,7 +125,9 @@ async function single(asked: Asked, data: JobData): Promise<unknown> {
 async function allUnits(asked: Asked, parts: Parts): Promise<void> {
   const { stage, config, session, settings } = asked
   const { queue, unitsPerJob, priority } = settings
-  const names = (await parts.units())!
+  const names = await parts.units()
+  // Another who asked for the same has closed the run meanwhile.
+  if (!names) return
   const before = new Set((await queue.failed()).map(({ id }) => id))
   const { work } = jobOf('units', stage.stage, config)
   session.progress.start(`${stage.stage} by workers`, names.length, 'parts')
@@ -107,11 +137,12 @@ async function allUnits(asked: Asked, parts: Parts): Promise<void> {
     const failed = (await queue.failed()).find(job => !before.has(job.id) && dataOf(job)?.work === work)
     const there = await parts.done()
     session.progress.update(there.size)
+    if (!(await parts.units())) break
     if (names.every(name => there.has(name))) break
     if (failed) throw failureOf(asked, failed, names)
     const missing = [...names.keys()].filter(unit => !there.has(names[unit]!) && !covered.has(unit))
     for (const units of rangesOf(missing, unitsPerJob))
-      await queue.add(jobOf('units', stage.stage, config, units), priority)
+      await queue.add(jobOf('units', stage.stage, config, { key: parts.key, units }), priority)
     await nextLook(asked)
   }
   session.progress.finish()

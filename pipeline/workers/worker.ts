@@ -5,6 +5,7 @@ import type { Session } from '../stages/session.ts'
 import type { StageConfig } from '../stages/stage.ts'
 import { must } from './crew.ts'
 import { type JobData, readJob } from './job.ts'
+import { otherRun } from './messages.ts'
 import type { DoJob, Ending } from './queue.ts'
 import { WorkerGone, WorkerProcess } from './worker-process.ts'
 
@@ -16,8 +17,13 @@ interface Idle {
   readonly process: WorkerProcess
   /** Engine and precision, of which a process has one. */
   readonly engine: string
-  /** The work whose units it has open; undefined for none. */
-  readonly work: string | undefined
+  /** The work whose units it has open, and the key of its run; undefined for none. */
+  readonly open: Open | undefined
+}
+
+interface Open {
+  readonly work: string
+  readonly key: string
 }
 
 /** Does jobs by processes that are kept from one job to the next. */
@@ -45,8 +51,8 @@ export class Workshop {
       this.#busy.add(process)
       signal.addEventListener('abort', stop)
       if (this.#stopped || signal.aborted) stop()
-      const { result, work } = await this.#do(process, taken.work, job)
-      this.#idle.push({ process, engine, work })
+      const { result, open } = await this.#do(process, taken.open, job)
+      this.#idle.push({ process, engine, open })
       return { kind: 'done', result }
     } catch (error) {
       return this.#endingOf(error, process)
@@ -64,34 +70,36 @@ export class Workshop {
   }
 
   /** A process that has the work open, else one of the same engine, else a new one. */
-  #take(engine: string, work: string): { process: WorkerProcess; work: string | undefined } {
-    const fit = this.#idle.findIndex(idle => idle.engine === engine && idle.work === work)
+  #take(engine: string, work: string): Pick<Idle, 'process' | 'open'> {
+    const fit = this.#idle.findIndex(idle => idle.engine === engine && idle.open?.work === work)
     const place = fit >= 0 ? fit : this.#idle.findIndex(idle => idle.engine === engine)
     const [found] = place >= 0 ? this.#idle.splice(place, 1) : []
     if (found) return found
     // One that cannot be used gives its memory back.
     this.#idle.shift()?.process.end()
-    return { process: new WorkerProcess(), work: undefined }
+    return { process: new WorkerProcess(), open: undefined }
   }
 
-  async #do(process: WorkerProcess, open: string | undefined, job: JobData & { readonly config: StageConfig }) {
-    const { stage, config, work, units } = job
+  async #do(process: WorkerProcess, before: Open | undefined, job: JobData & { readonly config: StageConfig }) {
+    const { stage, config, work, key, units } = job
     if (job.kind === 'stage') {
-      const { result } = must('performed', await process.ask({ kind: 'perform', stage, config }))
-      return { result: runsOf(result), work: undefined }
+      const { result } = must('performed', await process.ask({ kind: 'perform', stage, config, key }))
+      return { result: runsOf(result), open: undefined }
     }
-    let opened: { key: string; names: readonly string[] } | undefined
-    if (open !== work || job.kind === 'open') {
+    let open = before
+    if (open?.work !== work || job.kind === 'open') {
       const reply = await process.ask({ kind: 'open', stage, config })
-      if (reply.kind === 'finished') return { result: { run: reply.run, key: reply.key }, work: undefined }
-      opened = must('opened', reply)
+      if (reply.kind === 'finished') return { result: { run: reply.run, key: reply.key }, open: undefined }
+      open = { work, key: must('opened', reply).key }
     }
+    // Parts of another run would never be what whoever asked waits for.
+    if (key !== null && key !== open.key) throw otherRun(stage)
     let made = 0
     for (let unit = units?.from ?? 0; unit < (units?.to ?? 0); unit++) {
       const reply = must('worked', await process.ask({ kind: 'work', unit }))
       if (reply.made) made++
     }
-    return { result: job.kind === 'open' ? { key: opened!.key, units: opened!.names.length } : { made }, work }
+    return { result: job.kind === 'open' ? { key: open.key } : { made }, open }
   }
 
   #endingOf(error: unknown, process: WorkerProcess | undefined): Ending {

@@ -1,5 +1,5 @@
 /** A line of crontab. The schedule's own lock keeps two of them from running at once. */
-import type { ExportRequest } from './index.ts'
+import type { ExportRequest } from './request.ts'
 import { quoted } from './shell.ts'
 
 export function cron({ entry, file, runs, command }: ExportRequest): string {

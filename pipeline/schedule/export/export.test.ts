@@ -10,7 +10,8 @@ import { UserError } from '../../../core/errors.ts'
 import { PipelineConfig } from '../../stages/file.ts'
 import { nextDue, ScheduleConfig } from '../../stages/schedule.ts'
 import { hasProgram } from '../../workers/servers.fixture.ts'
-import { type ExportRequest, exportAs } from './index.ts'
+import { exportAs } from './index.ts'
+import type { ExportRequest } from './request.ts'
 import { calendarOf, numbersOf } from './systemd.ts'
 
 let folder: string

@@ -5,7 +5,7 @@
 import { stringify } from 'yaml'
 import { UserError } from '../../../core/errors.ts'
 import { stagesOf } from '../../stages/file.ts'
-import type { ExportRequest } from './index.ts'
+import type { ExportRequest } from './request.ts'
 
 export function k8s(request: ExportRequest): string {
   return manifests(request)

@@ -4,7 +4,7 @@
  * fault that may pass, put themselves back into the queue.
  */
 import { stagesOf } from '../../stages/file.ts'
-import type { ExportRequest } from './index.ts'
+import type { ExportRequest } from './request.ts'
 import { quoted } from './shell.ts'
 
 export function slurm({ entry, file, runs, command, shares }: ExportRequest): string {

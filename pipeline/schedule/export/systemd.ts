@@ -1,6 +1,6 @@
 /** A service and a timer of systemd. `Persistent` does what passed while the machine was off, once. */
 import { UserError } from '../../../core/errors.ts'
-import type { ExportRequest } from './index.ts'
+import type { ExportRequest } from './request.ts'
 
 const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
 const months = 'JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC'.split(' ')
