@@ -46,7 +46,19 @@ export const Line = z.strictObject({
   comparison: z
     .strictObject({
       due: z.iso.datetime(),
+      /** Whether anything drifted; null where nothing could be tested. */
       drift: z.boolean().nullable(),
+      /** Of captures, and of evidence of one SAE: cells that drifted of those tested (docs/drift.md), or why they were not compared. */
+      drifts: z.array(
+        z.strictObject({
+          stage: z.string(),
+          before: RunId,
+          now: RunId,
+          drifted: z.int().min(0).nullable(),
+          tested: z.int().min(0).nullable(),
+          problem: z.string().nullable(),
+        }),
+      ),
       figures: z.array(z.strictObject({ stage: z.string(), figure: z.string(), before: z.number(), now: z.number() })),
     })
     .nullable(),

@@ -106,7 +106,11 @@ function desk(own: object, ...outcomes: (Partial<ChildOutcome<RunOutcome>> & { t
     return { exitCode: 0, result: { stages: [] }, ...outcome }
   }
   const entry: Entry = { schema: 1, name: 'nightly', file, folder, added: '2026-03-01T12:00:00.000Z' }
-  const found: Desk = { book: new Book(store.directory), store, session, runFile }
+  const found: Desk = {
+    ...{ book: new Book(store.directory), store, session, runFile },
+    findDrift: async (before, now) =>
+      now === 'odd' ? { drifted: 2, tested: 9 } : { drifted: 0, tested: before === 'a' ? 9 : 0 },
+  }
   return { desk: found, entry, calls, file }
 }
 
@@ -162,20 +166,30 @@ describe('a time', () => {
     await figure('a', 100)
     await figure('bad', 1)
     await figure('c', 120)
+    await figure('odd', 120)
     const { desk: mine, entry } = desk(
-      {},
+      { onFailure: { command: ['true'] } },
       stages(['capture', 'a', 'new']),
       { ...stages(['capture', 'bad', 'new']), exitCode: 2 },
       stages(['capture', 'c', 'new']),
+      stages(['capture', 'odd', 'new']),
     )
     await mine.book.add(entry)
     expect((await doTick(mine, entry, tick)).comparison).toBeNull()
     expect((await doTick(mine, entry, tick)).comparison!.figures).toEqual([
       { stage: 'capture', figure: 'rows', before: 100, now: 1 },
     ])
-    expect((await doTick(mine, entry, tick)).comparison!.figures).toEqual([
-      { stage: 'capture', figure: 'rows', before: 100, now: 120 },
-    ])
+    const third = await doTick(mine, entry, tick)
+    expect(third.comparison!.figures).toEqual([{ stage: 'capture', figure: 'rows', before: 100, now: 120 }])
+    expect(third.comparison).toMatchObject({ drift: false, drifts: [{ before: 'a', now: 'c', tested: 9 }] })
+    expect(third.told).toEqual([])
+    // Runs that pass and differ from the last accepted ones are told of, too.
+    const fourth = await doTick(mine, entry, tick)
+    expect(fourth).toMatchObject({
+      verdict: 'accepted',
+      comparison: { drift: true, drifts: [{ now: 'odd', drifted: 2 }] },
+    })
+    expect(fourth.told).toEqual(['command'])
   })
 
   test('is never two at once: the second is skipped and says why', async () => {

@@ -11,7 +11,7 @@ import type { StageResult } from '../stages/perform.ts'
 import type { ScheduleConfig } from '../stages/schedule.ts'
 import type { Session } from '../stages/session.ts'
 import type { Book, Entry, Line, Tick } from './book.ts'
-import { compare } from './compare.ts'
+import { compare, type Drifted } from './compare.ts'
 import { isWrong, notify } from './notify.ts'
 import { removable, removeRuns } from './retention.ts'
 
@@ -31,9 +31,21 @@ export interface Desk {
   readonly session: Session
   /** Default: `pipeline run` in a process of its own. */
   readonly runFile?: RunFile
+  /** Default: `pipeline runs drift` in a process of its own. */
+  readonly findDrift?: (before: string, now: string, signal: AbortSignal) => Promise<Drifted>
 }
 
 const runByChild: RunFile = (config, folder, signal) => runChild<RunOutcome>('run', config, signal, folder)
+
+/** Whether two runs of a store are of one distribution, found by a process of its own. */
+function driftByChild(runs: string): NonNullable<Desk['findDrift']> {
+  return async (a, b, signal) => {
+    const config = { a, b, 'runs-dir': runs }
+    const { exitCode, result } = await runChild<{ drifted: number; tested: number }>('runs drift', config, signal)
+    if (result && 'drifted' in result) return { drifted: result.drifted, tested: result.tested }
+    return { problem: result?.error.message ?? `its process ended with code ${exitCode}` }
+  }
+}
 
 /** The file of a schedule as it is now, with its section `schedule`; a `UserError` where it has none or cannot be done. */
 export async function readScheduled(path: string): Promise<PipelineConfig & { readonly schedule: ScheduleConfig }> {
@@ -97,6 +109,7 @@ function emptyLine({ session }: Desk, entry: Entry, { due, missed }: Omit<Tick, 
 
 async function work(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'>): Promise<Line> {
   const { book, store, session, runFile = runByChild } = desk
+  const findDrift = desk.findDrift ?? driftByChild(resolve(store.directory))
   const base = { ...emptyLine(desk, entry, tick), started: tick.started }
   let schedule: ScheduleConfig | undefined
   let line: Line
@@ -115,7 +128,9 @@ async function work(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'>): Promi
       fix: 'Start it again to go on.',
     })
   const journal = await book.journal(entry.name)
-  line = { ...line, finished: session.now().toISOString(), comparison: await compare(store, journal, line) }
+  line = { ...line, finished: session.now().toISOString(), comparison: null }
+  if (line.verdict !== 'failed')
+    line.comparison = await compare(store, journal, line, (a, b) => findDrift(a, b, session.signal))
   if (schedule && schedule.keep !== null) {
     const { runs } = await store.list()
     const removed = removable([...journal, line], schedule.keep, runs)

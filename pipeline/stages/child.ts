@@ -24,7 +24,7 @@ export async function runChild<Result = StageResult | StageResults>(
   // What Node needs to run the sources is named so that it is found from any folder.
   const loader = createRequire(import.meta.url)
   const nodeArgs = process.execArgv.map(arg => (arg === 'tsx' ? pathToFileURL(loader.resolve(arg)).href : arg))
-  const args = [...nodeArgs, process.argv[1]!, command, '--config', '-', '--json']
+  const args = [...nodeArgs, process.argv[1]!, ...command.split(' '), '--config', '-', '--json']
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit', 'ipc'] })
   // Not SIGINT: on a terminal Ctrl-C reaches the child by itself, and two of them mean "at once".
   const stop = () => child.kill('SIGTERM')
