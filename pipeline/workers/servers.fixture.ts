@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface TestServer {
@@ -93,6 +93,8 @@ export async function postgresServer(programs: string, folder: string): Promise<
       ? ['runuser', ['-u', 'postgres', '--', join(programs, program), ...args]]
       : [join(programs, program), [...args]]
   mkdirSync(folder, { recursive: true })
+  // A temporary folder of root's is closed to others.
+  if (root) execFileSync('chmod', ['755', dirname(folder)])
   if (root) execFileSync('chown', ['postgres', folder])
   execFileSync(...as('initdb', ['-D', folder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8']), { stdio: 'ignore' })
   const args = ['-D', folder, '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1']
