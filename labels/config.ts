@@ -1,6 +1,7 @@
 /** Settings of the label stage. */
 import { z } from 'zod'
 import { DatasetConfig } from '../datasets/config.ts'
+import { ExplainConfig } from './explain/config.ts'
 
 export const LabelConfig = z.strictObject({
   sae: z.string().describe('Run id or directory of the trained SAE'),
@@ -35,6 +36,7 @@ export const LabelConfig = z.strictObject({
     .max(1)
     .default(0.5)
     .describe('A rule whose F1 on text that did not choose it is less than this is no label'),
+  explainer: ExplainConfig.optional().describe('Language model that is asked about latents'),
   concepts: z.array(z.string()).optional().describe('Concepts tried as labels (default: all the dataset has)'),
 })
 

@@ -7,7 +7,7 @@ import { breathe, type StageContext } from '../core/stage.ts'
 import type { Split, TokenDataset } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
 import type { Tokenizer } from '../datasets/tokenizer/index.ts'
-import { type Activations, encodeWindows, throwIfInterrupted } from '../latents/activations.ts'
+import { encodeWindows, throwIfInterrupted } from '../latents/activations.ts'
 import type { Model } from '../model/model.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
@@ -21,6 +21,7 @@ import { byToken, firingTogether, nearestByDecoder } from './describe/nearest.ts
 import { bestRule, ruleFacts, scoreRule } from './describe/rules.ts'
 import { firingTokens } from './describe/tokens.ts'
 import { labelOf, labelOfExplanation, ruleRecord } from './describe/words.ts'
+import type { Explain } from './explain/explainer.ts'
 import type { Explanation } from './explanation.ts'
 import type { Feature } from './feature.ts'
 import { FeatureLines } from './files.ts'
@@ -32,13 +33,6 @@ export interface JoinedEvidence {
   readonly name?: string
   readonly names?: Partial<Record<'sae' | 'model' | 'dataset', string>>
 }
-
-/** Explains latents by a language model, from discovery text, and scores the explanations on validation text. */
-export type Explain = (text: {
-  readonly discovery: Activations
-  readonly validation: Activations
-  readonly tokenText: (token: number) => string
-}) => Promise<ReadonlyMap<number, Explanation>>
 
 /** What `label` works on. */
 export interface LabelInputs {

@@ -1,4 +1,5 @@
 /** From arguments to an exit code: finds the command, runs it, and says what went wrong in a sentence. */
+import { createInterface } from 'node:readline/promises'
 import { codeOf, FaultError, InterruptedError, UserError } from '../core/errors.ts'
 import { writeError } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
@@ -25,7 +26,8 @@ export async function main(args: readonly string[], interrupts: Interrupts): Pro
     interrupts.tell = line => progress.note(line)
     const { signal } = interrupts
     if (signal.aborted) throw new InterruptedError('Stopped before the work began.')
-    const outcome = await invocation.run({ progress, signal, now: () => new Date(), columns: width })
+    const ask = process.stdin.isTTY && process.stderr.isTTY ? asking(signal) : undefined
+    const outcome = await invocation.run({ progress, signal, now: () => new Date(), columns: width, ask })
     const told = invocation.json ? visibleJson(outcome.json) : visibleLines(outcome.text)
     if (outcome.data === undefined) await print(told && `${told}\n`)
     else {
@@ -39,6 +41,21 @@ export async function main(args: readonly string[], interrupts: Interrupts): Pro
       return 0
     }
     return complain(error, json)
+  }
+}
+
+/** Asks on the terminal; only `y` and `yes` are yes. */
+function asking(signal: AbortSignal): (question: string) => Promise<boolean> {
+  return async question => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr })
+    try {
+      return /^\s*y(es)?\s*$/i.test(await lines.question(`${visibleLines(question)} [y/N] `, { signal }))
+    } catch (error) {
+      if (signal.aborted) throw new InterruptedError('Stopped before an answer was given.')
+      throw error
+    } finally {
+      lines.close()
+    }
   }
 }
 

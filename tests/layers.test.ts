@@ -72,7 +72,7 @@ const rooms: Readonly<Record<string, Room>> = {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'sae', 'latents', 'validation/evidence.ts'],
     order: [
       ...['explanation.ts', 'feature.ts', 'describe', 'files.ts', 'tables.ts', 'stored-examples.ts', 'answers.ts'],
-      'formats',
+      ...['lines.ts', 'explain', 'formats'],
     ],
   },
   dashboard: {

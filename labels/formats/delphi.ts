@@ -8,8 +8,9 @@ import { UserError } from '../../core/errors.ts'
 import { readJson } from '../../core/files.ts'
 import { hookpointOf } from '../../sae/formats/write/hookpoint.ts'
 import type { AnswerRow } from '../answers.ts'
+import { namesIn } from '../lines.ts'
+import { causalFile, causalLines, readCausal } from './causal.ts'
 import type { ImportedLabels, LabelFormat } from './format.ts'
-import { causalFile, causalLines, namesIn, readCausal } from './lines.ts'
 
 const folders = { detection: 'detection', fuzzing: 'fuzz' } as const
 

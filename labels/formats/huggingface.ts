@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { encodeTable } from '../../datasets/tables.ts'
 import { labelsSchema } from '../feature.ts'
 import { type ExampleRow, exampleColumns, exampleGroupRows, featureColumns } from '../tables.ts'
+import { causalFile, causalLines } from './causal.ts'
 import type { LabelFormat, LabelSource } from './format.ts'
-import { causalFile, causalLines } from './lines.ts'
 import { readTableLabels } from './parquet.ts'
 
 export const huggingface: LabelFormat = {

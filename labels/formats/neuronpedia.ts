@@ -11,7 +11,9 @@ import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { sha256 } from '../../core/hash.ts'
 import type { Feature } from '../feature.ts'
+import { linesOf, namesIn, parseLine } from '../lines.ts'
 import type { StoredExample } from '../tables.ts'
+import { causalFile, causalLines, readCausal } from './causal.ts'
 import {
   alignment,
   bars,
@@ -22,7 +24,6 @@ import {
   type LabelSource,
   type LabelsAbout,
 } from './format.ts'
-import { causalFile, causalLines, linesOf, namesIn, parseLine, readCausal } from './lines.ts'
 
 const batchSize = 1024
 

@@ -11,8 +11,9 @@ import { readJson } from '../../core/files.ts'
 import { sha256 } from '../../core/hash.ts'
 import { standardDeviation } from '../../statistics/descriptive.ts'
 import type { BinaryScore } from '../explanation.ts'
+import { namesIn } from '../lines.ts'
+import { causalFile, causalLines, readCausal } from './causal.ts'
 import type { ImportedLabels, LabelFormat } from './format.ts'
-import { causalFile, causalLines, namesIn, readCausal } from './lines.ts'
 
 const ending = '_eval_results.json'
 

@@ -7,8 +7,9 @@ import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
 import { UserError } from '../../core/errors.ts'
 import { readJson } from '../../core/files.ts'
+import { namesIn } from '../lines.ts'
+import { causalFile, causalLines, readCausal } from './causal.ts'
 import { alignment, bars, examplesAlong, type ImportedLabels, inBatches, type LabelFormat } from './format.ts'
-import { causalFile, causalLines, namesIn, readCausal } from './lines.ts'
 import { binOf } from './neuronpedia.ts'
 
 const batchSize = 128

@@ -1,6 +1,7 @@
 /** The stage label: what each feature of an SAE is about. */
 import { join } from 'node:path'
 import { z } from 'zod'
+import { UserError } from '../../core/errors.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
 import { nameOf } from './found.ts'
@@ -8,6 +9,7 @@ import { findFile, findRun, findSae, hashing, loadModelAndText, namesOf } from '
 import { datasetOf, modelOf } from './origin.ts'
 import { reading } from './reading.ts'
 import { loadSaeOf } from './sae.ts'
+import type { Session } from './session.ts'
 import { defineStage, ownConfig } from './stage.ts'
 
 export default defineStage({
@@ -22,21 +24,37 @@ export default defineStage({
     model: z.string().optional().describe('Model directory (default: the one the SAE was captured from)'),
     dataset: DatasetConfig.optional(),
   },
+  judged: {
+    yes: z
+      .boolean()
+      .default(false)
+      .describe('Do not ask before requests are sent to a language model, which may cost money'),
+  },
   float32Only: true,
   async prepare(config, store, session) {
     const settings = ownConfig(LabelConfig, config)
     const sae = await findSae(store, settings.sae)
     const evidence = settings.evidence && (await findRun(store, settings.evidence, 'evidence', ['validate']))
     const stability = settings.stability === undefined ? undefined : await findFile('stability', settings.stability)
+    const human =
+      settings.explainer?.human === undefined ? undefined : await findFile('human', settings.explainer.human)
     const model = await hashing(session, () => modelOf(store, sae, settings.model))
     const text = await hashing(session, () => datasetOf(store, sae, settings.dataset))
     return {
       config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
-      inputs: [sae, ...(evidence ? [evidence] : []), ...(stability ? [stability] : []), model, text].map(
-        ({ input }) => input,
-      ),
+      inputs: [
+        sae,
+        ...(evidence ? [evidence] : []),
+        ...(stability ? [stability] : []),
+        ...(human ? [human] : []),
+        model,
+        text,
+      ].map(({ input }) => input),
       async work(context) {
         const { label } = await import('../../labels/label.ts')
+        const { explainerOf } = await import('../../labels/explain/explainer.ts')
+        const { readHuman } = await import('../../labels/explain/human.ts')
+        const { cacheDirectory } = await import('../../engine/install/places.ts')
         const { readStability } = await import('../../sae/measure/stability.ts')
         const { readEvidence } = await import('../../validation/evidence.ts')
         const found = evidence && {
@@ -46,6 +64,15 @@ export default defineStage({
           name: nameOf(evidence),
           names: namesOf(evidence.run.manifest.inputs),
         }
+        const explain =
+          settings.explainer &&
+          explainerOf({
+            ...{ config: settings.explainer, context, environment: process.env },
+            cache: join(cacheDirectory(), 'answers'),
+            human: human ? await reading(human, [], () => readHuman(human.directory)) : [],
+            tested: found ? found.evidence.features.map(({ claim }) => claim.feature) : [],
+            agree: estimate => agree(estimate, config.yes === true, session),
+          })
         const loaded = await loadModelAndText(model, text, context)
         const trained = await loadSaeOf(sae)
         try {
@@ -55,6 +82,7 @@ export default defineStage({
             sae: trained,
             evidence: found || undefined,
             stability: cosines,
+            explain,
             names: namesOf([sae.input, model.input, text.input]),
             config: settings,
           })
@@ -66,3 +94,16 @@ export default defineStage({
     }
   },
 })
+
+/** Goes on where the person says yes, before or now; with nobody to ask, it does not. */
+async function agree(estimate: string, yes: boolean, { ask, progress }: Session): Promise<void> {
+  if (yes) return progress.note(estimate)
+  if (!ask)
+    throw new UserError(`${estimate} Nobody is there to agree to that.`, {
+      fix: 'Give --yes to go on without being asked, or start it in a terminal.',
+    })
+  if (!(await ask(`${estimate} Go on?`)))
+    throw new UserError('Nothing was sent: it was not agreed to.', {
+      fix: 'Start it again, with fewer latents or scores.',
+    })
+}

@@ -6,4 +6,6 @@ export interface Session {
   /** Aborted when the work is to stop where it can go on later. */
   readonly signal: AbortSignal
   readonly now: () => Date
+  /** Asks the person a question of yes or no; absent where nobody is there to answer. */
+  readonly ask?: ((question: string) => Promise<boolean>) | undefined
 }

@@ -1,4 +1,5 @@
 /** Claims about scores, labels and strata. Values of other libraries: `cases.test.ts`. */
+
 import { describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { uniformity } from '../drift/kolmogorov.ts'
@@ -6,6 +7,7 @@ import { auroc, deLong } from './auroc.ts'
 import { averagePrecision } from './average-precision.ts'
 import { clusteredAuroc } from './clustered-auroc.ts'
 import { bestThreshold, detection } from './detection.ts'
+import { cohenKappa } from './kappa.ts'
 import { mantelHaenszel } from './mantel-haenszel.ts'
 import { conditionalInformation, informationTest, mutualInformation } from './mutual-information.ts'
 import { stratifiedAuroc } from './stratified-auroc.ts'
@@ -229,5 +231,34 @@ describe('Mantel and Haenszel', () => {
     expect(mantelHaenszel(tables).oddsRatio).toBeCloseTo(1, 12)
     expect(mantelHaenszel([{ a: 85, b: 40, c: 40, d: 85 }]).oddsRatio).toBeGreaterThan(4)
     expect(mantelHaenszel([...tables, { a: 0, b: 0, c: 0, d: 0 }]).strata).toBe(2)
+  })
+})
+
+describe("Cohen's κ", () => {
+  const pairs = (table: readonly (readonly number[])[]) =>
+    table.flatMap((row, i) =>
+      row.flatMap((count, j) => Array.from({ length: count }, () => [i === 0, j === 0] as const)),
+    )
+  test.each([
+    // Values of statsmodels 0.14 (cohens_kappa).
+    [[20, 5], [10, 15], 0.4, 0.151092290476661, 0.6489077095233389],
+    [[8, 2], [1, 1], 0.25, -0.3716081859557217, 0.8716081859557219],
+    [[5, 0], [0, 7], 1, 1, 1],
+  ])('of %j and %j is %d', (yes, no, kappa, low, high) => {
+    const found = cohenKappa(pairs([yes, no]))
+    expect(found.kappa).toBeCloseTo(kappa, 12)
+    expect(found.low).toBeCloseTo(low, 12)
+    expect(found.high).toBeCloseTo(high, 12)
+  })
+  test('is null where chance alone agrees always, and of nothing', () => {
+    expect(
+      cohenKappa(
+        pairs([
+          [5, 0],
+          [0, 0],
+        ]),
+      ),
+    ).toEqual({ kappa: null, low: null, high: null })
+    expect(cohenKappa([])).toEqual({ kappa: null, low: null, high: null })
   })
 })

@@ -1,48 +1,9 @@
-/** Files of JSON lines, packed or not, and the causal records that stand beside other tools' files. */
+/** Files of JSON lines, packed or not. */
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { z } from 'zod'
-import { codeOf, messageOf, UserError } from '../../core/errors.ts'
-import { readError } from '../../core/files.ts'
-import type { Feature } from '../feature.ts'
-import { CausalRecord, conceptOf, type ImportedLabels } from './format.ts'
-
-/** The name of the file beside other tools' files, and its version. */
-export const causalFile = 'causal.jsonl'
-const causalSchema = 1
-
-/** The causal part of features as lines. */
-export function causalLines(features: readonly Feature[]): string {
-  return features
-    .map(feature => `${JSON.stringify({ schema: causalSchema, ...CausalRecord.strip().parse(feature) })}\n`)
-    .join('')
-}
-
-/** The causal records of a folder; undefined where it has none. */
-export async function readCausal(folder: string): Promise<ImportedLabels | undefined> {
-  const path = join(folder, causalFile)
-  const records = await linesOf(path).catch(error => {
-    if (codeOf(error.cause) === 'ENOENT') return undefined
-    throw error
-  })
-  if (!records) return undefined
-  const parsed = records.map(({ value, line }) => {
-    const { schema, ...record } = (value ?? {}) as Record<string, unknown>
-    if (schema !== causalSchema)
-      throw new UserError(
-        `${path}, line ${line}, has schema ${JSON.stringify(schema) ?? 'none'}, but this version reads ${causalSchema}.`,
-      )
-    return parseLine(CausalRecord, record, path, line)
-  })
-  return {
-    labels: parsed.flatMap(record =>
-      record.label === null ? [] : [{ latent: record.latent, label: record.label, concept: conceptOf(record) }],
-    ),
-    saeHashes: new Set(parsed.map(({ hashes }) => hashes.sae)),
-    vectors: new Map(),
-  }
-}
+import { codeOf, messageOf, UserError } from '../core/errors.ts'
+import { readError } from '../core/files.ts'
 
 /** The values of a file of JSON lines, unpacked where it ends in `.gz`, with their line numbers. */
 export async function linesOf(path: string): Promise<{ readonly value: unknown; readonly line: number }[]> {
