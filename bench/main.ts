@@ -16,6 +16,10 @@ const benches: Readonly<Record<string, { readonly summary: string; load(): Promi
   capture: { summary: 'Tokens a second out of a host model', load: () => import('./capture.ts') },
   ops: { summary: 'Each custom op against its plain version, by instruction set', load: () => import('./ops.ts') },
   shards: { summary: 'Writing and reading of activation shards', load: () => import('./shards.ts') },
+  label: {
+    summary: 'Seconds and bytes a latent that labelling takes beyond encoding',
+    load: () => import('./label.ts'),
+  },
   step: { summary: 'Where the time of a training step goes', load: () => import('./step.ts') },
   serve: { summary: 'The server under load, and edits of its playground', load: () => import('./serve.ts') },
   train: { summary: 'Tokens a second that SAEs learn from', load: () => import('./train.ts') },

@@ -124,7 +124,7 @@ def huggingface(folder: Path) -> str:
     examples = load_dataset(str(folder), "examples", split="train")
     assert set(examples["latent"]) <= set(features["latent"])
     row = examples[0]
-    assert len(row["tokens"]) == len(row["token_ids"]) == len(row["activations"])
+    assert len(row["tokens"]) == len(row["activations"])
     return f"{features.num_rows} features, {examples.num_rows} examples"
 
 

@@ -1,10 +1,14 @@
 /** The files of a label run: features.jsonl, and reading it; the tables are made in `tables.ts`. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
 import { messageOf, UserError } from '../core/errors.ts'
 import { readError, writeAtomic } from '../core/files.ts'
 import { Feature, labelsSchema } from './feature.ts'
+
+/** Characters of lines that are packed together. */
+const packedAtOnce = 4_000_000
 
 /**
  * Records as JSON lines, taken one by one. Readers that guess types from the first lines guess right: lines that show what a
@@ -13,20 +17,34 @@ import { Feature, labelsSchema } from './feature.ts'
 export class FeatureLines {
   readonly #seen = new Set<string>()
   readonly #telling: Uint8Array[] = []
-  readonly #rest: Uint8Array[] = []
+  /** Lines that wait, and those that waited before, packed: there may be hundreds of megabytes of them. */
+  #waiting: string[] = []
+  #characters = 0
+  readonly #packed: Uint8Array[] = []
 
   add(feature: Feature): void {
     const known = this.#seen.size
     addTypes(this.#seen, feature, '')
-    const line = Buffer.from(`${JSON.stringify({ schema: labelsSchema, ...feature })}\n`)
-    if (this.#seen.size > known) this.#telling.push(line)
-    else this.#rest.push(line)
+    const line = `${JSON.stringify({ schema: labelsSchema, ...feature })}\n`
+    if (this.#seen.size > known) this.#telling.push(Buffer.from(line))
+    else {
+      this.#waiting.push(line)
+      this.#characters += line.length
+      if (this.#characters > packedAtOnce) this.#pack()
+    }
+  }
+
+  #pack(): void {
+    this.#packed.push(deflateRawSync(this.#waiting.join(''), { level: 1 }))
+    this.#waiting = []
+    this.#characters = 0
   }
 
   /** All lines, those that tell types first. */
   *bytes(): Generator<Uint8Array> {
     yield* this.#telling
-    yield* this.#rest
+    for (const part of this.#packed) yield inflateRawSync(part)
+    yield Buffer.from(this.#waiting.join(''))
   }
 }
 

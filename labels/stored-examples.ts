@@ -32,7 +32,7 @@ function exampleAt(table: Readonly<Record<string, readonly unknown[]>>, row: num
     ...{ position: at<number>('position'), start: at<number>('start'), activation: at<number>('activation') },
     ...{ low: at<number | null>('band_low'), high: at<number | null>('band_high') },
     share: at<number | null>('band_share'),
-    ...{ tokens: at<string[]>('tokens'), tokenIds: at<number[]>('token_ids') },
+    tokens: at<string[]>('tokens'),
     activations: at<number[]>('activations'),
   }
 }

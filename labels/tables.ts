@@ -169,7 +169,6 @@ export const openExamples = (directory: string): TableWriter =>
 export interface StoredExample extends Omit<Example, 'window' | 'activations'> {
   readonly window: string
   readonly tokens: readonly string[]
-  readonly tokenIds: ArrayLike<number>
   readonly activations: ArrayLike<number>
 }
 
@@ -180,8 +179,8 @@ export function storedOf(
   tokenText: (token: number) => string,
 ): StoredExample {
   const { tokens, id } = windows[example.window]!
-  const tokenIds = tokens.subarray(example.start, example.start + example.activations.length)
-  return { ...example, window: id, tokenIds, tokens: Array.from(tokenIds, tokenText) }
+  const shown = tokens.subarray(example.start, example.start + example.activations.length)
+  return { ...example, window: id, tokens: Array.from(shown, tokenText) }
 }
 
 /** An example and whose it is. */
@@ -206,7 +205,6 @@ export function exampleColumns(rows: readonly ExampleRow[]): Record<string, Colu
     band_high: column('float32', ({ high }) => high, true),
     band_share: column('float32', ({ share }) => share, true),
     tokens: column('list<string>', ({ tokens }) => tokens),
-    token_ids: column('list<int32>', ({ tokenIds }) => tokenIds),
     activations: column('list<float32>', ({ activations }) => activations),
   }
 }

@@ -31,10 +31,6 @@ export class AnswerCache {
     return join(this.#folder, hash.slice(0, 2), `${hash}.json`)
   }
 
-  has(request: ChatRequest): boolean {
-    return existsSync(this.place(request))
-  }
-
   async get(request: ChatRequest): Promise<ChatAnswer | undefined> {
     const path = this.place(request)
     if (!existsSync(path)) return undefined

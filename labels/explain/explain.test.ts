@@ -5,15 +5,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { UserError } from '../../core/errors.ts'
 import { silent } from '../../core/progress.ts'
 import { Random } from '../../core/random.ts'
+import { memoryMetrics } from '../../core/stage.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
 import type { Activations } from '../../latents/activations.ts'
+import { readAnswers } from '../answers.ts'
 import { type Asking, askingThrough } from './asking.ts'
 import { AnswerCache } from './cache.ts'
 import { type Behaviour, type ChatServer, partsOf, startChatServer } from './chat-server.fixture.ts'
 import { ExplainConfig } from './config.ts'
 import { checkExplain, type ExplainInputs, explainLatents } from './explain.ts'
+import { type ExplainerOptions, explainerOf } from './explainer.ts'
 import { marked, marksFor } from './prompts/marks.ts'
 import { readReply } from './prompts/reply.ts'
+import { binaryScore, coverageOf } from './scores.ts'
 
 /** The unit fires at `cat`, except after `stray`: the hard negatives are stray cats. */
 const words = ['<s>', ' cat', ' stray', ' dog', ' house', ' tree', ' runs', ' sees']
@@ -116,7 +120,7 @@ async function explained(
   const found = await explainLatents({
     ...{ discovery, validation, tokenText, latents: [0, 1], config, seed: 3, human: [], progress: silent },
     asking: more.asking?.(asking) ?? asking,
-    isNew: request => !cache.has(request),
+    kept: request => cache.get(request),
     confirm: async ({ requests }) => {
       estimates.push(requests)
     },
@@ -252,6 +256,15 @@ describe('answers', () => {
     expect(server.requests).toHaveLength(whole.asked.requests - 5)
   })
 
+  test('cost what is not there yet: a second scorer beside kept answers, and nothing the second time', async () => {
+    await explained(model(knowing), { cache: 'cost' })
+    const more = await explained(model(knowing), { cache: 'cost', config: { secondScorer: 'second' } })
+    expect(more.estimates).toEqual([8])
+    expect(server.requests).toHaveLength(8)
+    const again = await explained(model(knowing), { cache: 'cost', config: { secondScorer: 'second' } })
+    expect(again.estimates).toEqual([])
+  })
+
   test('are asked for only where that is agreed to', async () => {
     const confirm = async () => {
       throw new UserError('No.')
@@ -269,6 +282,56 @@ describe('answers', () => {
     )
     expect(texts.length).toBeGreaterThan(5)
     expect(texts.join('\n')).not.toContain('sk-secret')
+  })
+})
+
+describe('as the stage uses it', () => {
+  const explainer = (config: object, more: Partial<ExplainerOptions> = {}) =>
+    explainerOf({
+      config: ExplainConfig.parse({ endpoint: server.endpoint, model: 'm', scores: ['detection'], ...config }),
+      context: {
+        ...{ directory: join(folder, 'run'), seed: 3, progress: silent, signal: new AbortController().signal },
+        metrics: memoryMetrics(),
+      },
+      ...{ cache: join(folder, `stage-${count++}`), environment: {}, human: [], tested: [], agree: async () => {} },
+      ...more,
+    })
+
+  test('it keeps every answer in a table, and tells what it takes before', async () => {
+    server.behave(model(knowing))
+    const told: string[] = []
+    const explain = explainer(
+      { keyVariable: 'SOME_KEY', priceInput: 1, priceOutput: 2 },
+      {
+        environment: { SOME_KEY: 'sk-secret' },
+        agree: async text => {
+          told.push(text)
+        },
+      },
+    )
+    const found = await explain({ discovery, validation, tokenText })
+    expect(told).toEqual([
+      expect.stringMatching(/takes about 9 requests, [\d,]+ tokens sent and 4,500 received at most \(0\.0\d/),
+    ])
+    const { rows, scorer } = await readAnswers(join(folder, 'run'))
+    expect(scorer).toBe('m')
+    expect(rows).toHaveLength(40)
+    expect(binaryScore(rows)).toEqual(found.get(0)!.detection)
+    expect(coverageOf(rows)).toBe(found.get(0)!.coverage)
+    expect(rows.filter(({ truth }) => truth).every(({ tokens }) => fires(tokens.join('')))).toBe(true)
+    expect(server.keys[0]).toBe('Bearer sk-secret')
+  })
+
+  test('it refuses a key that is not there or holds what none does, without telling it, and latents that are not there', async () => {
+    const text = { discovery, validation, tokenText }
+    expect(() => explainer({ keyVariable: 'NO_KEY' })).toThrow('The environment variable NO_KEY')
+    const environment = { ODD_KEY: 'sk-secret\nsk-other' }
+    expect(() => explainer({ keyVariable: 'ODD_KEY' }, { environment })).toThrow(
+      /^The environment variable ODD_KEY holds characters that no key has\.$/,
+    )
+    await expect(explainer({ latents: 'tested' })(text)).rejects.toThrow('there is no evidence of any latent')
+    await expect(explainer({ latents: [7] })(text)).rejects.toThrow('names 7, but the SAE has 2 latents')
+    expect(() => explainer({ endpoint: 'http://key@host/v1' })).toThrow('an address holds no name, key or query')
   })
 })
 

@@ -6,12 +6,12 @@ import type { AnswerRow } from '../answers.ts'
 import { occurrencesOf } from '../describe/examples.ts'
 import type { Explanation } from '../explanation.ts'
 import type { Asking } from './asking.ts'
-import type { ChatRequest } from './client.ts'
+import type { ChatAnswer, ChatRequest } from './client.ts'
 import type { ExplainConfig } from './config.ts'
 import { type Estimate, estimateOf } from './cost.ts'
 import { type HumanAnswer, humanRows } from './human.ts'
 import { detectionPrompt } from './prompts/detection.ts'
-import { explanationPrompt, type Prompt } from './prompts/explanation.ts'
+import { explanationPrompt, longestExplanation, type Prompt } from './prompts/explanation.ts'
 import { fuzzingPrompt } from './prompts/fuzzing.ts'
 import { simulationPrompt } from './prompts/simulation.ts'
 import { type Samples, type ShownExample, samplesOf } from './samples.ts'
@@ -27,8 +27,8 @@ export interface ExplainInputs {
   readonly seed: number
   readonly asking: Asking
   readonly human: readonly HumanAnswer[]
-  /** Whether a request would have to be sent. */
-  isNew(request: ChatRequest): boolean
+  /** The answer that a request has already; undefined where it would have to be sent. */
+  kept(request: ChatRequest): Promise<ChatAnswer | undefined>
   /** Told what it takes before anything is sent; throws where that is not agreed to. Not called where nothing is sent. */
   confirm(estimate: Estimate): Promise<void>
   readonly progress: Progress
@@ -45,7 +45,7 @@ export async function explainLatents(inputs: ExplainInputs): Promise<Explained> 
   const { config, latents, human, progress } = inputs
   const text = { ...inputs, occurrences: occurrencesOf(inputs.validation) }
   const samples = latents.flatMap(latent => samplesOf(text, latent, config, inputs.seed) ?? [])
-  const estimate = estimateOf(upcoming(inputs, samples), config)
+  const estimate = estimateOf(await upcoming(inputs, samples), config)
   if (estimate.requests > 0) await inputs.confirm(estimate)
   progress.start('Asking the language model', samples.length, 'latents')
   let done = 0
@@ -83,15 +83,31 @@ async function allSettled<T>(work: readonly Promise<T>[]): Promise<T[]> {
   return ends.map(end => (end as PromiseFulfilledResult<T>).value)
 }
 
-/** Requests that would be sent, as far as they can be known: scores are asked with an explanation as long as one may be. */
-function* upcoming({ config, isNew, seed }: ExplainInputs, samples: readonly Samples[]): Generator<ChatRequest> {
-  const longest = 'x'.repeat(300)
+/**
+ * Requests that would be sent. Scores of an explanation that is not there yet are asked with one as long as it may be; what is
+ * answered already is left out.
+ */
+async function upcoming({ config, kept, seed }: ExplainInputs, samples: readonly Samples[]): Promise<ChatRequest[]> {
+  const unknown = 'x'.repeat(longestExplanation)
+  const requests: ChatRequest[] = []
   for (const sample of samples) {
-    const first = requestOf(explanationPrompt(sample.explain), config.model, config, seed)
-    if (!isNew(first)) continue // What follows is kept too, unless the work was cut there.
-    yield first
-    for (const { prompt, judge } of scoring(config, sample, longest)) yield requestOf(prompt, judge, config, seed)
+    const prompt = explanationPrompt(sample.explain)
+    const first = requestOf(prompt, config.model, config, seed)
+    const answer = await kept(first)
+    const text = answer ? readAnswer(answer, prompt) : unknown
+    if (!answer) requests.push(first)
+    if (text === undefined) continue
+    for (const { prompt, judge } of scoring(config, sample, text)) {
+      const request = requestOf(prompt, judge, config, seed)
+      if (!(await kept(request))) requests.push(request)
+    }
   }
+  return requests
+}
+
+/** What an answer says to a prompt; an answer that was cut says nothing. */
+function readAnswer<T>({ text, cut }: ChatAnswer, prompt: Prompt<T>): T | undefined {
+  return cut ? undefined : prompt.read(text)
 }
 
 function requestOf(
@@ -163,10 +179,8 @@ function pieces<T>(items: readonly T[], size: number): T[][] {
 /** Explains a latent and scores the explanation. */
 async function explainOne({ config, seed, asking }: ExplainInputs, sample: Samples) {
   const { latent } = sample
-  const ask = async <T>(prompt: Prompt<T>, model: string) => {
-    const { text, cut } = await asking.ask(requestOf(prompt, model, config, seed))
-    return cut ? undefined : prompt.read(text)
-  }
+  const ask = async <T>(prompt: Prompt<T>, model: string) =>
+    readAnswer(await asking.ask(requestOf(prompt, model, config, seed)), prompt)
   const text = (await ask(explanationPrompt(sample.explain), config.model)) ?? null
   const rows: AnswerRow[] = []
   if (text !== null) {

@@ -53,7 +53,7 @@ export function explainerOf(options: ExplainerOptions): Explain {
       ...text,
       ...{ config, seed, asking, human: options.human, progress },
       latents: latentsOf(options, text.discovery),
-      isNew: request => !cache.has(request),
+      kept: request => cache.get(request),
       confirm: estimate => agree(estimateText(estimate, config.endpoint)),
     })
     await writeAnswers(directory, { rows: answers, scorer: config.scorer ?? config.model })

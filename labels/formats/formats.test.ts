@@ -39,7 +39,7 @@ const answer = (latent: number, truth: boolean, said: boolean | null): AnswerRow
   ...{ window: 'w', position: 1, start: 0, tokens: ['x', ' y'], activations: [0, truth ? 1 : 0], truth, answer: said },
   simulated: null,
 })
-const example = { window: 'w7', position: 5, start: 4, tokens: ['a', ' b'], tokenIds: [1, 2], activations: [0, 2] }
+const example = { window: 'w7', position: 5, start: 4, tokens: ['a', ' b'], activations: [0, 2] }
 const source: LabelSource = {
   features,
   about: {

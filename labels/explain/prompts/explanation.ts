@@ -6,7 +6,7 @@ import { marked, marksFor } from './marks.ts'
 import { readReply, replyKey, replyRules } from './reply.ts'
 
 /** Characters of an explanation that are kept. */
-const longest = 300
+export const longestExplanation = 300
 
 export interface Prompt<T> {
   readonly system: string
@@ -35,7 +35,7 @@ export function explanationPrompt(examples: readonly ShownExample[]): Prompt<str
     user,
     read: text => {
       const found = readReply(text, key, z.string().trim().min(1))
-      return found === undefined ? undefined : clip(visible(found), longest)
+      return found === undefined ? undefined : clip(visible(found), longestExplanation)
     },
   }
 }
