@@ -25,7 +25,7 @@ export const LabelConfig = z.strictObject({
     .min(0)
     .default(4)
     .describe('Windows without an activation; half of them have a token at which the latent fires elsewhere'),
-  context: z.int().min(0).default(24).describe('Tokens kept on each side of the strongest one'),
+  context: z.int().min(0).default(16).describe('Tokens kept on each side of the strongest one'),
   logits: z.int().min(1).default(10).describe('Promoted and suppressed tokens kept for each latent'),
   tokensShown: z.int().min(1).default(10).describe('Tokens kept at, and after, which each latent fires most'),
   neighbours: z.int().min(0).default(5).describe('Nearest latents kept, by decoder cosine and by common tokens'),
