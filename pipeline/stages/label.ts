@@ -15,7 +15,7 @@ import { defineStage, ownConfig } from './stage.ts'
 export default defineStage({
   stage: 'label',
   about:
-    'Describes every latent of an SAE on held-out text: top examples, logit effects, density, and a label by rule with its scores; joined with the evidence of a validate run. Model and text are those the SAE was captured from, unless others are named.',
+    'Describes every latent of an SAE on held-out text: top examples, logit effects, density, and a label by rule, or by a language model that is asked (--explainer), with its scores; joined with the evidence of a validate run. Model and text are those the SAE was captured from, unless others are named.',
   config: LabelConfig,
   figures: ['alive', 'labelled', 'meanF1'],
   inputs: {
