@@ -7,7 +7,7 @@ import type { Activations } from '../../latents/activations.ts'
 import { type Example, examplesOf, excerpt, type Occurrences, silentPlaces, windowPeaks } from '../describe/examples.ts'
 import { storedOf } from '../tables.ts'
 import type { ExplainConfig } from './config.ts'
-import { firesAt } from './prompts/explanation.ts'
+import { firesAt } from './prompts/marks.ts'
 
 /** A window as it is shown. */
 export interface ShownExample {

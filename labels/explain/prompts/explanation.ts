@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { clip, visible } from '../../../core/visible.ts'
 import type { ShownExample } from '../samples.ts'
-import { marked, marksFor } from './marks.ts'
+import { firesAt, marked, marksFor } from './marks.ts'
 import { readReply, replyKey, replyRules } from './reply.ts'
 
 /** Characters of an explanation that are kept. */
@@ -13,15 +13,6 @@ export interface Prompt<T> {
   readonly user: string
   /** What the reply says; undefined where it cannot be read. */
   read(text: string): T | undefined
-}
-
-/** Share of the example's largest activation from which on a token is marked. */
-export const markThreshold = 0.3
-
-/** Whether a token of an example is marked. */
-export function firesAt({ activations }: Pick<ShownExample, 'activations'>): (i: number) => boolean {
-  const most = activations.reduce((max, value) => Math.max(max, value), 0)
-  return i => activations[i]! > 0 && activations[i]! >= markThreshold * most
 }
 
 export function explanationPrompt(examples: readonly ShownExample[]): Prompt<string> {

@@ -1,5 +1,14 @@
 /** Marks around tokens, of a kind that the texts themselves do not have. */
 
+/** Share of the example's largest activation from which on a token is marked. */
+const markThreshold = 0.3
+
+/** Whether a token of an example is marked. */
+export function firesAt({ activations }: { readonly activations: readonly number[] }): (i: number) => boolean {
+  const most = activations.reduce((max, value) => Math.max(max, value), 0)
+  return i => activations[i]! > 0 && activations[i]! >= markThreshold * most
+}
+
 const pairs = [
   ['<<', '>>'],
   ['⟦', '⟧'],
