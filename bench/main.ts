@@ -14,6 +14,7 @@ const program = 'npm run bench --'
 
 const benches: Readonly<Record<string, { readonly summary: string; load(): Promise<{ readonly default: Bench }> }>> = {
   capture: { summary: 'Tokens a second out of a host model', load: () => import('./capture.ts') },
+  dashboard: { summary: 'Milliseconds in which pages answer in a browser', load: () => import('./dashboard.ts') },
   ops: { summary: 'Each custom op against its plain version, by instruction set', load: () => import('./ops.ts') },
   shards: { summary: 'Writing and reading of activation shards', load: () => import('./shards.ts') },
   label: {
