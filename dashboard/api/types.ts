@@ -1118,8 +1118,8 @@ export interface FeatureEvidence {
       })[]
       offOn: {
         ratio: number
-        low: number
-        high: number
+        low: number | null
+        high: number | null
       } | null
       p: number | null
       cause: number | null

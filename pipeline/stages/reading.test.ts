@@ -42,7 +42,7 @@ const stages = {
   report: 'report --sae trained --evidence validated --labels labelled'.split(' '),
 } as const
 const exports = {
-  labels: (to: string) => ['export', 'labels', '--run', 'labelled', '--to', join(to, 'out.csv'), '--format', 'csv'],
+  labels: (to: string) => ['export', 'labels', '--run', 'labelled', '--to', 'csv', '--output', join(to, 'out.csv')],
   sae: (to: string) => ['export', 'sae', '--run', 'trained', '--to', join(to, 'out')],
 }
 

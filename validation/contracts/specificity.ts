@@ -24,7 +24,8 @@ export const SpecificityFound = z.strictObject({
   among: z.int(),
   offTargets: z.array(OffTarget),
   /** Mean of the off-target effects' sizes by the own effect; p its rank among foreign latents with the same edits, less being better. */
-  offOn: Ratio.nullable(),
+  /** Its bounds are null where the documents give none that are honest. */
+  offOn: z.strictObject({ ratio: z.number(), low: numberOrNull, high: numberOrNull }).nullable(),
   p: numberOrNull,
   /** Shares as RAVEL has them: own target moved as claimed; other targets left within the margin; their mean. */
   cause: numberOrNull,

@@ -14,7 +14,6 @@ import { clusterBootstrap } from '../../statistics/intervals/cluster-bootstrap.t
 import { adjust } from '../../statistics/multiplicity/family.ts'
 import { changesOf, mainEdits } from '../claims/edits.ts'
 import type { LatentPlan, Study } from '../claims/plan.ts'
-import type { Ratio } from '../contracts/common.ts'
 import type { SpecificityFound } from '../contracts/specificity.ts'
 import type { Claim, FeatureEvidence } from '../evidence.ts'
 import { summarise } from '../judging/analyse.ts'
@@ -149,13 +148,13 @@ function seriesOf({ direction }: Claim, rows: readonly Row[]) {
 const offOnOf = (own: readonly number[], off: readonly (readonly number[])[]) =>
   mean(off.map(values => Math.abs(mean(values)))) / mean(own)
 
-/** The ratio with a bootstrap-t interval over documents; null where they are too few for bounds. */
+/** The ratio with a bootstrap-t interval over documents; bounds null where they give none that are honest. */
 function offOnInterval(
   own: readonly number[],
   off: readonly (readonly number[])[],
   { bootstrap: draws, alpha }: StudySettings,
   key: readonly (string | number)[],
-): Ratio | null {
+): SpecificityFound['offOn'] {
   const at = (values: readonly number[], sample: Uint32Array) => Array.from(sample, d => values[d]!)
   const { estimate, low, high } = clusterBootstrap(
     own.length,
@@ -169,7 +168,10 @@ function offOnInterval(
     { method: 'bootstrap-t', random: new Random(...key, 'off/on'), draws, level: 1 - alpha },
   )
   // The ratio is of sizes, so that it is never below 0.
-  return estimate === null || low === null || high === null ? null : { ratio: estimate, low: Math.max(0, low), high }
+  if (estimate === null) return null
+  return low === null || high === null
+    ? { ratio: estimate, low: null, high: null }
+    : { ratio: estimate, low: Math.max(0, low), high }
 }
 
 /** One-sided t-tests of off-target effects against ± margin × own ones: that they lie within, and that they lie beyond. */
