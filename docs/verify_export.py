@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Opens an exported SAE in the library it is for, and compares what it computes with values written by this project.
 
-    pipeline export sae --run RUN --to exported --format dictionary_learning
+    pipeline export sae --run RUN --to dictionary_learning --output exported
     pipeline sae reference --sae RUN --output expected.safetensors
 
     python3 -m pip install torch safetensors numpy                    # gemma-scope needs no more

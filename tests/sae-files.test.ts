@@ -59,7 +59,7 @@ describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
     const imported = await pipeline(['import', '--from', source(), '--name', 'theirs'])
     expect(imported.code, imported.stderr).toBe(0)
     const to = join(folder, 'back')
-    const exported = await pipeline(['export', 'sae', '--run', 'theirs', '--to', to, '--format', 'dictionary_learning'])
+    const exported = await pipeline(['export', 'sae', '--run', 'theirs', '--to', 'dictionary_learning', '--output', to])
     expect(exported.json).toEqual({ path: to, format: 'dictionary_learning', files: ['ae.pt', 'config.json'] })
     await computesTheSame(to)
   })
@@ -69,7 +69,7 @@ describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
     { timeout: 120_000 },
     async format => {
       const to = join(folder, format)
-      const exported = await pipeline(['export', 'sae', '--run', source(), '--to', to, '--format', format])
+      const exported = await pipeline(['export', 'sae', '--run', source(), '--to', format, '--output', to])
       expect(exported.json).toEqual({ path: to, format, files: readdirSync(to).sort() })
       await computesTheSame(to)
     },
@@ -77,7 +77,7 @@ describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
 
   test('is refused by a format that cannot hold it, and nothing is written', async () => {
     const to = join(folder, 'refused')
-    const { code, json } = await pipeline(['export', 'sae', '--run', source(), '--to', to, '--format', 'sparsify'])
+    const { code, json } = await pipeline(['export', 'sae', '--run', source(), '--to', 'sparsify', '--output', to])
     expect(code).toBe(1)
     expect(json.error.message).toBe(
       'The sparsify format cannot hold a jumprelu SAE; it holds topk, topk_transcoder, topk_skip_transcoder.',
@@ -88,7 +88,7 @@ describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
   test.skipIf(process.platform !== 'linux')('is not half exported where the disk is full', async () => {
     const to = join(folder, 'full')
     const { code, stderr } = await runCli(
-      ['export', 'sae', '--run', source(), '--to', to, '--format', 'dictionary_learning'],
+      ['export', 'sae', '--run', source(), '--to', 'dictionary_learning', '--output', to],
       { imports: [join(root, 'tests/full-disk.ts')], env: { FULL_DISK: 'config.json', PIPELINE_OPS: 'off' } },
     )
     expect(code).toBe(75)

@@ -13,18 +13,18 @@ export default defineCommand({
   about:
     'Writes an SAE into a directory that another library opens: saelens (cfg.json, sae_weights.safetensors, sparsity.safetensors), dictionary_learning (ae.pt, config.json), sparsify (sae.safetensors and cfg.json in a folder named by the hookpoint) or gemma-scope (params.npz). An SAE that the format cannot hold is refused. docs/formats.md says what becomes of it in each.',
   examples: [
-    'pipeline export sae --run run42 --to my-sae',
-    'pipeline export sae --run run42 --to for-sparsify --format sparsify',
+    'pipeline export sae --run run42 --output my-sae',
+    'pipeline export sae --run run42 --to sparsify --output for-sparsify',
   ],
   config: z.strictObject({
     run: z.string().describe('Run that trained or imported the SAE, or a directory of any of the formats'),
-    to: z.string().describe('Directory to make'),
-    format: z.enum(formats).default('saelens').describe('Library that is to open it'),
+    to: z.enum(formats).default('saelens').describe('Library that is to open it'),
+    output: z.string().describe('Directory to make'),
     ...StoreConfig,
   }),
   async run(config) {
     const found = await findAnySae(openStore(config), config.run)
-    const to = resolve(config.to)
+    const directory = resolve(config.output)
     const { startEngine } = await import('../../engine/engine.ts')
     await startEngine()
     const { loadSparsity } = await import('../../sae/formats/saelens.ts')
@@ -34,8 +34,11 @@ export default defineCommand({
     try {
       const density = await reading(found, ['sparsity.safetensors'], () => loadSparsity(found.directory))
       const portable = await toPortable(opened, density)
-      const files = await exportSae(to, portable, config.format)
-      return { text: `The SAE is in ${to}: ${files.join(', ')}.`, json: { path: to, format: config.format, files } }
+      const files = await exportSae(directory, portable, config.to)
+      return {
+        text: `The SAE is in ${directory}: ${files.join(', ')}.`,
+        json: { path: directory, format: config.to, files },
+      }
     } finally {
       opened.dispose()
     }

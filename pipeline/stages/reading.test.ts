@@ -43,7 +43,7 @@ const stages = {
 } as const
 const exports = {
   labels: (to: string) => ['export', 'labels', '--run', 'labelled', '--to', 'csv', '--output', join(to, 'out.csv')],
-  sae: (to: string) => ['export', 'sae', '--run', 'trained', '--to', join(to, 'out')],
+  sae: (to: string) => ['export', 'sae', '--run', 'trained', '--output', join(to, 'out')],
 }
 
 beforeAll(async () => {
