@@ -62,7 +62,7 @@ const rooms: Readonly<Record<string, Room>> = {
         'tables.ts',
         'effect-drift.ts',
       ],
-      ...['inputs.ts', 'splits.ts'],
+      ...['ravel-files.ts', 'inputs.ts', 'splits.ts'],
       ...['read-text.ts', 'reconstruct.ts'],
       ...['test-latents.ts', 'supervised', 'measures', 'baselines', 'studies', 'judge.ts', 'recompute.ts', 'bundle.ts'],
       ...['validate.ts', 'proof'],

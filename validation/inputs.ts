@@ -9,6 +9,7 @@ import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
 import type { StatedClaims } from './claims/claim-file.ts'
 import type { ValidateConfig } from './config.ts'
+import type { RavelEntities } from './ravel-files.ts'
 
 /** Another SAE of the site, and what it is called in evidence. */
 export interface Sibling {
@@ -28,6 +29,8 @@ export interface ValidateInputs {
   readonly siblings?: readonly Sibling[]
   /** Reads text that a study changes; without it there are no typos. */
   readonly tokenizer?: Pick<Tokenizer, 'encodeAll' | 'decode'>
+  /** Entities that the study ravel asks about; default: toyworld's people, where the text is toyworld's. */
+  readonly ravel?: RavelEntities
   /** Claims that a file states; default: those that the settings make. */
   readonly stated?: StatedClaims
   /** Mean of the training rows at the site [width], from capture.json; default: that of discovery text. */
@@ -35,9 +38,14 @@ export interface ValidateInputs {
 }
 
 /** Refuses concepts, strata, latents and widths that the inputs do not have. */
-export function checkInputs({ model, sae, dataset, config, stated, siblings = [] }: ValidateInputs): void {
+export function checkInputs({ model, sae, dataset, config, stated, ravel, siblings = [] }: ValidateInputs): void {
   mustSpeakByLatent(sae, 'validate')
   checkSiblings(sae, siblings, config)
+  const asksRavel = config.studies === 'all' || (Array.isArray(config.studies) && config.studies.includes('ravel'))
+  if (asksRavel && !ravel && dataset.config?.path !== 'toyworld')
+    throw new UserError('The study ravel asks about entities, and the text has no prompts about any.', {
+      fix: 'Name a folder of RAVEL in measures.ravel, or name in studies those that are wanted without ravel.',
+    })
   mustKnow(config.concepts ?? [], dataset.concepts, {
     key: 'concepts',
     what: `the dataset ${quote(dataset.name)} has no concept`,

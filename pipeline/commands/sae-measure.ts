@@ -153,17 +153,18 @@ function textOf(found: Found, { latents, architecture }: { readonly latents: num
   const why = {
     probing: 'probing: no concept has examples enough',
     absorption: 'absorption: no concept of tokens that a probe tells (F1 .6)',
-    ravel: 'RAVEL: the model knows too few entities',
+    ravel: 'RAVEL: the model gives too few attributes of too few entities',
   }
+  const measured = rows.length > 1
   return [
     `${architecture}, ${latents} latents${reconstruction ? `, ${reconstruction.rows} tokens` : ''}`,
-    ...columns(rows, [1, 2]),
+    ...(measured ? columns(rows, [1, 2]) : []),
     ...silent.map(name => why[name]),
     ...(ravel && ravel.values.cause < 0.5
       ? [
           `RAVEL: at this site the value at an entity decides ${short(100 * ravel.values.cause)} % of the answers, so that masks of latents say little; take an earlier site.`,
         ]
       : []),
-    'An SAE differs by more than the last column, or it does not differ.',
+    ...(measured ? ['An SAE differs by more than the last column, or it does not differ.'] : []),
   ].join('\n')
 }

@@ -1,6 +1,6 @@
 /** What is validated: SAE, model and text, found by a config of the stage and opened when there is work. */
 import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { StageContext } from '../../core/stage.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
 import type { RunInput } from '../../runs/run.ts'
@@ -8,9 +8,11 @@ import type { RunStore } from '../../runs/store.ts'
 import { readClaims } from '../../validation/claims/claim-file.ts'
 import { ValidateConfig } from '../../validation/config.ts'
 import type { Sibling, ValidateInputs } from '../../validation/inputs.ts'
+import { ravelPaths, readRavel } from '../../validation/ravel-files.ts'
 import type { Found } from './found.ts'
 import { findDataset, findFile, findSae, hashing, loadModelAndText, loadText } from './inputs.ts'
 import { captureOf, datasetOf, modelOf } from './origin.ts'
+import { mustBeAsHashed } from './reading.ts'
 import { captureMean, loadSaeOf } from './sae.ts'
 import type { Session } from './session.ts'
 import { ownConfig, type StageConfig } from './stage.ts'
@@ -36,6 +38,10 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
     Promise.all(settings.siblings.map(async name => asSibling(await findSae(store, name)))),
   )
   const stated = settings.claimsFile === undefined ? undefined : await readStated(settings.claimsFile)
+  const ravel =
+    settings.measures.ravel === undefined
+      ? undefined
+      : await findRavel(settings.measures.ravel, settings.measures.entities)
   const capture = await captureOf(store, sae)
   const found = [
     sae,
@@ -44,6 +50,7 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
     ...(other ? [other] : []),
     ...siblings,
     ...(stated ? [stated] : []),
+    ...(ravel?.files ?? []),
     ...(capture ? [capture] : []),
   ]
   const open: Validated['open'] = async context => {
@@ -73,6 +80,7 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
         siblings: others,
         ...(outOfDistribution ? { outOfDistribution } : {}),
         ...(stated ? { stated: stated.claims } : {}),
+        ...(ravel ? { ravel: ravel.entities } : {}),
         ...(mean ? { captureMean: mean } : {}),
       }
       return { inputs, close }
@@ -112,6 +120,15 @@ function asSibling(found: Found): Found & { readonly name: string } {
 async function readStated(path: string) {
   const found = await findFile('claimsFile', path)
   return { ...found, claims: readClaims(await readFile(found.directory, 'utf8'), path, found.input.sha256) }
+}
+
+/** A kind of entities of RAVEL, and its files as inputs of roles of their own, read as they were hashed. */
+export async function findRavel(folder: string, kind: string) {
+  const paths = await ravelPaths(resolve(folder), kind)
+  const files = [await findFile('ravelAttributes', paths.attributes), await findFile('ravelPrompts', paths.prompts)]
+  const entities = await readRavel(kind, paths)
+  for (const file of files) await mustBeAsHashed(file)
+  return { files, entities }
 }
 
 /** The source of text that is out of distribution, as an input of its own role. */

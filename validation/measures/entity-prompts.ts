@@ -1,13 +1,10 @@
-/** Prompts that ask for attributes of entities: of toyworld, or of a folder of RAVEL (arXiv:2402.17700). */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { z } from 'zod'
+/** Prompts that ask for attributes of entities: of toyworld, or of files of RAVEL (arXiv:2402.17700). */
 import { UserError } from '../../core/errors.ts'
-import { readJson } from '../../core/files.ts'
-import { quote } from '../../core/quote.ts'
 import { Random } from '../../core/random.ts'
 import type { Tokenizer } from '../../datasets/tokenizer/index.ts'
 import { factPrompts, languages, vocabulary } from '../../datasets/toyworld/index.ts'
+import type { Model } from '../../model/model.ts'
+import type { RavelEntities } from '../ravel-files.ts'
 
 export interface EntityPrompt {
   readonly entity: string
@@ -36,51 +33,59 @@ export function toyworldPrompts(bosToken: number | null): EntityPrompt[] {
   })
 }
 
-/** Entities and templates of a file that are used at most, by lot. */
+/** Entities, and templates of an attribute, that are used at most, by lot. */
 const mostEntities = 200
 const mostTemplates = 4
 
-/** The entities of one kind (`city`) of a folder of RAVEL; `UserError` where it has none such. */
+/** Behind these a value follows at once: an opening quote or bracket, a slash or a sign. */
+const followsAtOnce = /["'“‘([{/-]$/u
+
+/**
+ * Prompts about a kind of entities of RAVEL, those that the model's context holds. Left out are values that are empty, attributes
+ * that no entity has, and prompts whose tokens run on over the end of the entity or of the template. A `UserError` where none is left.
+ */
 export async function ravelPrompts(
-  folder: string,
-  kind: string,
+  { kind, attributes, prompts: templates }: RavelEntities,
   tokenizer: Pick<Tokenizer, 'encodeAll'>,
-  bosToken: number | null,
+  { bosToken, context }: Pick<Model['config'], 'bosToken' | 'context'>,
   seed: number,
 ): Promise<EntityPrompt[]> {
-  const read = async <Schema extends z.ZodType>(what: string, schema: Schema): Promise<z.output<Schema>> => {
-    const path = join(folder, `ravel_${kind}_${what}.json`)
-    if (!existsSync(path))
-      throw new UserError(`There is no ${quote(path)}.`, {
-        fix: 'Name a folder of RAVEL in measures.ravel, and one of its kinds of entities in measures.entities.',
-      })
-    return schema.parse(await readJson(path, 'file of RAVEL'))
-  }
-  const entities = await read('entity_attributes', z.record(z.string(), z.record(z.string(), z.string())))
-  const templates = await read('attribute_to_prompts', z.record(z.string(), z.array(z.string())))
   const random = new Random(seed, 'ravel', kind)
-  const names = random.sample(Object.keys(entities), Math.min(mostEntities, Object.keys(entities).length))
-  const asked = Object.entries(templates).flatMap(([attribute, forms]) => {
-    const usable = forms.filter(form => form.split('%s').length === 2)
-    return random.sample(usable, Math.min(mostTemplates, usable.length)).map(form => ({ attribute, form }))
-  })
-  const prompts = asked.flatMap(({ attribute, form }) => {
-    const [before, after] = form.split('%s') as [string, string]
-    return names.flatMap(entity => {
-      const value = entities[entity]![attribute]
-      return value === undefined ? [] : [{ attribute, form, entity, head: `${before}${entity}`, after, value }]
-    })
-  })
+  const all = Object.keys(attributes)
+  const names = random.sample(all, Math.min(mostEntities, all.length))
+  const prompts = Object.entries(templates).flatMap(([attribute, forms]) =>
+    random.sample(forms, Math.min(mostTemplates, forms.length)).flatMap(form => {
+      const [before, after] = form.split('%s') as [string, string]
+      return names.flatMap(entity => {
+        const value = attributes[entity]![attribute]
+        if (!value) return []
+        const head = `${before}${entity}`
+        // A space at the end is the value's: tokens of words hold the space before them.
+        const whole = `${head}${after}`.trimEnd()
+        return [
+          { attribute, form, entity, head, whole, full: `${whole}${followsAtOnce.test(whole) ? '' : ' '}${value}` },
+        ]
+      })
+    }),
+  )
   const heads = await tokenizer.encodeAll(prompts.map(({ head }) => head))
-  const wholes = await tokenizer.encodeAll(prompts.map(({ head, after }) => `${head}${after}`))
-  const answered = await tokenizer.encodeAll(prompts.map(({ head, after, value }) => `${head}${after} ${value}`))
-  return prompts.flatMap(({ attribute, form, entity }, i): EntityPrompt[] => {
-    const [head, whole, full] = [heads[i]!, wholes[i]!, answered[i]!]
+  const wholes = await tokenizer.encodeAll(prompts.map(({ whole }) => whole))
+  const fulls = await tokenizer.encodeAll(prompts.map(({ full }) => full))
+  const bos = bosToken === null ? [] : [bosToken]
+  const found = prompts.flatMap(({ attribute, form, entity }, i): EntityPrompt[] => {
+    const [head, whole, full] = [heads[i]!, wholes[i]!, fulls[i]!]
     // A word that runs on over the cut is no prompt of its own.
     if (head.some((id, t) => whole[t] !== id) || whole.some((id, t) => full[t] !== id)) return []
-    if (full.length === whole.length || head.length === 0) return []
-    const tokens = bosToken === null ? Int32Array.from(whole) : Int32Array.from([bosToken, ...whole])
-    const position = head.length - 1 + (bosToken === null ? 0 : 1)
-    return [{ entity, attribute, form, tokens, position, answer: full[whole.length]! }]
+    if (full.length === whole.length || head.length === 0 || bos.length + whole.length > context) return []
+    const position = bos.length + head.length - 1
+    return [
+      { entity, attribute, form, tokens: Int32Array.from([...bos, ...whole]), position, answer: full[whole.length]! },
+    ]
   })
+  if (found.length === 0)
+    throw new UserError(
+      `Not one of ${prompts.length} prompts about entities of the kind ${kind} can be asked: each is longer than the model’s context of ${context} tokens, or the tokenizer joins what it asks for with its end.`,
+      { fix: 'Name another kind in measures.entities, or leave the measure ravel out.' },
+    )
+  return found
 }

@@ -11,10 +11,16 @@ export interface Known {
   promptOf(attribute: number, entity: number): EntityPrompt
 }
 
+/** With fewer entities there is nothing to learn on and to test on; an attribute that is given of fewer is given by luck. */
+export const fewestEntities = 6
+
 /** Prompts asked at once. */
 const asked = 64
 
-/** Entities that the model answers rightly about in the form of each attribute that it answers most in. */
+/**
+ * Entities that the model answers rightly about in the form of each attribute that it answers most in. Attributes that it gives of
+ * fewer than six entities are left out.
+ */
 export function knownEntities(model: Model, prompts: readonly EntityPrompt[]): Known {
   const isRight = answersOf(model, prompts)
   const right = prompts.filter((_, i) => isRight[i])
@@ -26,10 +32,12 @@ export function knownEntities(model: Model, prompts: readonly EntityPrompt[]): K
     forms.set(prompt.form, own)
     own.set(prompt.entity, prompt)
   }
-  const attributes = [...byAttribute.keys()]
-  const best = attributes.map(attribute =>
-    [...byAttribute.get(attribute)!.values()].reduce((a, b) => (b.size > a.size ? b : a)),
+  const forms = [...byAttribute].map(
+    ([attribute, own]) => [attribute, [...own.values()].reduce((a, b) => (b.size > a.size ? b : a))] as const,
   )
+  const given = forms.filter(([, form]) => form.size >= fewestEntities)
+  const attributes = given.map(([attribute]) => attribute)
+  const best = given.map(([, form]) => form)
   const entities = [...(best[0]?.keys() ?? [])].filter(entity => best.every(form => form.has(entity)))
   return { attributes, entities, promptOf: (attribute, entity) => best[attribute]!.get(entities[entity]!)! }
 }

@@ -18,7 +18,7 @@ export type MeasureRow = Readonly<Record<string, Cell>>
 /** What measures work on: text to fit on, and text to test on. */
 export interface MeasureBench {
   readonly context: StageContext
-  readonly inputs: Pick<ValidateInputs, 'model' | 'sae' | 'dataset' | 'config' | 'tokenizer'>
+  readonly inputs: Pick<ValidateInputs, 'model' | 'sae' | 'dataset' | 'config' | 'tokenizer' | 'ravel'>
   readonly windows: { readonly discovery: readonly TokenWindow[]; readonly validation: readonly TokenWindow[] }
   /** Lets signals in; throws where the run was interrupted. To be called between pieces of work. */
   pause(): Promise<void>

@@ -13,7 +13,8 @@ export const ravel: Measure<RavelRow, RavelFound> = {
       'share of pairs of entities whose answers about the attribute differ in which the answer becomes the other’s, when the latents of its mask are set to the other’s at the entity’s last token; what the SAE does not explain stays',
     isolation: 'share of the answers about every other attribute that stay',
     score: 'mean of cause and isolation',
-    entities: 'those of which the model gives every attribute; others are left out',
+    entities:
+      'those of which the model gives every attribute, in the form it answers most in; others are left out, and so are attributes that it gives of fewer than six entities',
     all: 'with all latents changed: the most that cause can be, and the least isolation',
     values: 'with the value at the site changed as a whole',
   },
@@ -32,17 +33,16 @@ export const ravel: Measure<RavelRow, RavelFound> = {
     const { context, inputs, pause } = bench
     const { model, sae, config } = inputs
     const prompts = await promptsFor(bench)
-    return ravelRows({ model, sae, repeats: config.measures.repeats, seed: context.seed, pause }, prompts)
+    const note = (text: string) => context.progress.note(text)
+    return ravelRows({ model, sae, repeats: config.measures.repeats, seed: context.seed, pause, note }, prompts)
   },
   judge: judgeRavel,
 }
 
 async function promptsFor({ context, inputs }: MeasureBench): Promise<EntityPrompt[]> {
-  const { model, dataset, config, tokenizer } = inputs
-  const { bosToken } = model.config
-  const { ravel: folder, entities } = config.measures
-  if (folder === undefined) {
-    if (dataset.config?.path === 'toyworld') return toyworldPrompts(bosToken)
+  const { model, dataset, tokenizer, ravel: entities } = inputs
+  if (!entities) {
+    if (dataset.config?.path === 'toyworld') return toyworldPrompts(model.config.bosToken)
     throw new UserError('The measure ravel needs prompts about entities, and the text has none.', {
       fix: 'Name a folder of RAVEL in measures.ravel, or leave the measure out.',
     })
@@ -51,5 +51,5 @@ async function promptsFor({ context, inputs }: MeasureBench): Promise<EntityProm
     throw new UserError('The measure ravel reads text, and the model has no tokenizer here.', {
       fix: 'Measure a model with its tokenizer, or leave the measure out.',
     })
-  return ravelPrompts(folder, entities, tokenizer, bosToken, context.seed)
+  return ravelPrompts(entities, tokenizer, model.config, context.seed)
 }

@@ -2,11 +2,13 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../../engine/engine.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../../engine/tf.ts'
-import { fakeConfig } from '../../latents/fake.fixture.ts'
+import { fakeConfig, fakeDataset } from '../../latents/fake.fixture.ts'
 import { plantedSae, unitRow } from '../../latents/planted.fixture.ts'
 import type { Model, RunOptions } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
+import { ValidateConfig } from '../config.ts'
 import type { RavelFound } from '../contracts/measures.ts'
+import { checkInputs } from '../inputs.ts'
 import type { EntityPrompt } from './entity-prompts.ts'
 import { keepsTheContract } from './measure.contract.ts'
 import { judgeRavel, type RavelRow, ravelRows } from './ravel.ts'
@@ -72,16 +74,19 @@ const prompts = Array.from({ length: entities }, (_, e) =>
 ).flat()
 
 let model: Model
+const notes: string[] = []
+const note = (text: string) => void notes.push(text)
 const found = new Map<string, RavelFound>()
 let rows: RavelRow[]
+let withLuck: RavelRow[]
 
 beforeAll(async () => {
   await startEngine()
   model = knowingModel()
   const measure = async (name: string, sae: Sae, repeats = 1) => {
-    const own = await ravelRows({ model, sae, repeats, seed: 2, pause: async () => {} }, prompts)
-    rows ??= own
-    found.set(name, judgeRavel(own)!)
+    const measured = await ravelRows({ model, sae, repeats, seed: 2, pause: async () => {}, note }, prompts)
+    rows ??= measured
+    found.set(name, judgeRavel(measured)!)
     sae.dispose()
   }
   const before = tf.memory().numTensors
@@ -100,6 +105,12 @@ beforeAll(async () => {
     ),
   )
   await measure('silent', plantedSae(identity, identity, 100))
+  const few = { model, sae: plantedSae(identity), repeats: 1, seed: 2, pause: async () => {}, note }
+  // Five people, of one of whom alone a third thing is asked: what is given once is given by luck.
+  const lucky = { ...prompts[0]!, attribute: 'a2' }
+  expect(await ravelRows(few, [...prompts.slice(0, 10), lucky])).toEqual([])
+  withLuck = await ravelRows(few, [...prompts, lucky])
+  few.sae.dispose()
   expect(tf.memory().numTensors).toBe(before)
   model.dispose()
 })
@@ -117,6 +128,26 @@ describe('RAVEL', () => {
     expect(all.cause).toBe(1)
     expect(all.isolation).toBeLessThan(0.5)
     expect(score.mean).toBeLessThan(0.85)
+  })
+
+  test('an attribute that the model gives of one entity alone takes away no other entity', () => {
+    expect(withLuck.map(({ entities: known }) => known)).toEqual(withLuck.map(() => entities))
+    expect(new Set(withLuck.map(({ attribute }) => attribute))).toEqual(new Set(['a0', 'a1']))
+  })
+
+  test('of a model that knows too little it says how little', () => {
+    expect(notes).toEqual([
+      'RAVEL: of 3 attributes of 5 entities the model gives none for 6 entities or more, and all of these for 0; two attributes and 6 entities are needed.',
+    ])
+  })
+
+  test('is refused on text without entities before anything is measured, and not where files of RAVEL are named', () => {
+    const sae = plantedSae([unitRow(width, 0)])
+    const given = { model, sae, dataset: fakeDataset(4), config: ValidateConfig.parse({ studies: ['ravel'] }) }
+    expect(() => checkInputs(given)).toThrow('no prompts about any')
+    checkInputs({ ...given, ravel: { kind: 'city', attributes: {}, prompts: {} } })
+    checkInputs({ ...given, config: ValidateConfig.parse({}) })
+    sae.dispose()
   })
 
   test('latents that never fire cause nothing: all stays as it is', () => {

@@ -21,7 +21,7 @@ import { mean } from '../../statistics/descriptive.ts'
 import { smallestReliableDifference } from '../../statistics/intervals/reliable-difference.ts'
 import type { RavelFound } from '../contracts/measures.ts'
 import type { EntityPrompt } from './entity-prompts.ts'
-import { type Known, knownEntities, rightAnswers } from './known-entities.ts'
+import { fewestEntities, type Known, knownEntities, rightAnswers } from './known-entities.ts'
 import type { MeasureRow } from './measure.ts'
 
 export type RavelRow = {
@@ -50,11 +50,14 @@ const trainShare = 0.7
 
 /** Rows of every attribute and repetition; none where the model knows too few entities. */
 export async function ravelRows(
-  { model, sae, repeats, seed, pause }: RavelBench,
+  { model, sae, repeats, seed, pause, note }: RavelBench,
   prompts: readonly EntityPrompt[],
 ): Promise<RavelRow[]> {
   const known = knownEntities(model, prompts)
-  if (known.entities.length < 6 || known.attributes.length < 2) return []
+  if (known.entities.length < fewestEntities || known.attributes.length < 2) {
+    note(tooFew(known, prompts))
+    return []
+  }
   const states = statesOf(model, sae, known)
   const rows: RavelRow[] = []
   try {
@@ -93,6 +96,15 @@ export interface RavelBench {
   readonly repeats: number
   readonly seed: number
   pause(): Promise<void>
+  /** Says why there is nothing to measure. */
+  note(text: string): void
+}
+
+/** How far the model is from what the measure needs. */
+function tooFew({ attributes, entities }: Known, prompts: readonly EntityPrompt[]): string {
+  const [asked, about] = (['attribute', 'entity'] as const).map(key => new Set(prompts.map(prompt => prompt[key])).size)
+  const given = attributes.length === 0 ? 'none' : `${attributes.length} (${attributes.join(', ')})`
+  return `RAVEL: of ${asked} attributes of ${about} entities the model gives ${given} for ${fewestEntities} entities or more, and all of these for ${entities.length}; two attributes and ${fewestEntities} entities are needed.`
 }
 
 /** What rows say; null where there are none. */
