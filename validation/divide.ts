@@ -22,8 +22,8 @@ export async function divideValidation(context: StageContext, given: ValidateInp
   const { dataset, windows } = await splitText(given, context.seed, pause)
   const inputs = { ...given, dataset }
   const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
-  const { study, plans } = planned
-  const benchOf = (directory: string) => ({ context, inputs, study, plans, working: new Working(directory), pause })
+  const { material, plans } = planned
+  const benchOf = (directory: string) => ({ context, inputs, material, plans, working: new Working(directory), pause })
   const units: readonly { readonly name: string; work(directory: string): Promise<unknown> }[] = [
     {
       name: 'reconstruction',
@@ -33,7 +33,7 @@ export async function divideValidation(context: StageContext, given: ValidateInp
     ...plans.map(plan => ({
       name: `latent-${plan.claim.feature}`,
       async work(directory: string) {
-        await testLatents(context, { study, plans: [plan] }, new Working(directory))
+        await testLatents(context, { material, plans: [plan] }, new Working(directory))
         await measureLatentStudies({ ...benchOf(directory), plans: [plan] })
       },
     })),

@@ -3,7 +3,7 @@ import { Random } from '../core/random.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
 import { type Interventions, interventionsAt } from '../latents/interventions.ts'
-import type { LatentPlan, Study, TiedLike } from './claims/plan.ts'
+import type { LatentPlan, Material, TiedLike } from './claims/plan.ts'
 import { selectedDirections } from './claims/selected.ts'
 import { randomUnits, tiedLatents } from './claims/tied.ts'
 import { compactEffects, type PackedEffects, packEffects, unpackEffects } from './effects.ts'
@@ -15,7 +15,7 @@ import type { Working } from './working.ts'
 
 /** What all latents are measured with. */
 interface Bench {
-  readonly study: Study
+  readonly material: Material
   readonly interventions: Interventions
   readonly working: Working
   /** Rounds of tied controls that were measured, by name. */
@@ -26,7 +26,7 @@ interface Bench {
 /** Measures every planned latent and its tied controls; finished parts are kept, so that a cut run goes on behind them. */
 export async function measureAll(
   { progress, signal }: StageContext,
-  study: Study,
+  material: Material,
   plans: readonly LatentPlan[],
   working: Working,
 ): Promise<Measured[]> {
@@ -40,8 +40,8 @@ export async function measureAll(
     await breathe()
     throwIfInterrupted(signal)
   }
-  const interventions = interventionsAt(study.model, study.sae.metadata.hook_name)
-  const bench: Bench = { study, interventions, working, tied: new Map(), pause }
+  const interventions = interventionsAt(material.model, material.sae.metadata.hook_name)
+  const bench: Bench = { material, interventions, working, tied: new Map(), pause }
   const measured: Measured[] = []
   let done = 0
   try {
@@ -68,7 +68,7 @@ async function measureOne(bench: Bench, plan: LatentPlan, hooks: MeasureHooks): 
   const { claim } = plan
   const { feature } = claim
   const { effects, tied, ...found } = await bench.working.part(`latent-${feature}`, async () => {
-    const { rows, ...rest } = await measurePlan(bench.study, bench.interventions, plan, {
+    const { rows, ...rest } = await measurePlan(bench.material, bench.interventions, plan, {
       ...hooks,
       tied: async round => unpackEffects(feature, await tiedRound(bench, plan, round)),
     })
@@ -89,7 +89,7 @@ async function measureOne(bench: Bench, plan: LatentPlan, hooks: MeasureHooks): 
 
 /** Directions [count, width] of a round of tied controls: chosen as the latent was, or random ones where nothing was chosen. */
 export function tiedDirections(
-  { tied, text, seed, sae }: Study,
+  { tied, text, seed, sae }: Material,
   { density, selection }: Pick<TiedLike, 'density' | 'selection'>,
   round: Round,
 ): Float32Array {
@@ -100,7 +100,7 @@ export function tiedDirections(
 
 /** A round of a latent's tied controls, which latents that were chosen alike and are of about the same density share. */
 async function tiedRound(
-  { study, interventions, working, tied, pause }: Bench,
+  { material, interventions, working, tied, pause }: Bench,
   { tied: { density, claimed, selection } }: LatentPlan,
   round: Round,
 ): Promise<PackedEffects> {
@@ -108,16 +108,16 @@ async function tiedRound(
   const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}-${round.end}`
   const known = tied.get(key)
   if (known) return known
-  const { config, seed, text, model } = study
+  const { config, seed, text, model } = material
   const effects = await working.part(key, async () => {
-    const directions = tiedDirections(study, { density, selection }, round)
-    const plan = { config, seed, text, vocabulary: model.config.vocabulary, unitOf: study.unitOf }
+    const directions = tiedDirections(material, { density, selection }, round)
+    const plan = { config, seed, text, vocabulary: model.config.vocabulary, unitOf: material.unitOf }
     const target = claimed === 'concept' ? selection?.concept : undefined
-    const latents = tiedLatents(study.tied, directions, density, target, plan).map(latent => ({
+    const latents = tiedLatents(material.tied, directions, density, target, plan).map(latent => ({
       ...latent,
       id: latent.id + round.start,
     }))
-    return packEffects(await measureTied(study, interventions, { latents, directions, first: round.start }, pause))
+    return packEffects(await measureTied(material, interventions, { latents, directions, first: round.start }, pause))
   })
   const compact = compactEffects(effects)
   tied.set(key, compact)

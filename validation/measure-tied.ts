@@ -2,7 +2,7 @@
 import { tf } from '../engine/tf.ts'
 import type { Edit, EditEffect, Interventions, TargetEffect } from '../latents/interventions.ts'
 import { changesOf, mainEdits, reachIn } from './claims/edits.ts'
-import type { Study } from './claims/plan.ts'
+import type { Material } from './claims/plan.ts'
 import type { TiedLatent } from './claims/tied.ts'
 import type { ClaimDocument, EffectRow } from './rows.ts'
 
@@ -21,7 +21,7 @@ export interface TiedRound {
  * measured in the first round alone. `onWindow` is called after each window; it may throw to stop.
  */
 export async function measureTied(
-  { model, sae, config }: Study,
+  { model, sae, config }: Material,
   interventions: Interventions,
   { latents, directions, first }: TiedRound,
   onWindow: () => void | Promise<void>,

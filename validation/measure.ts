@@ -8,7 +8,7 @@ import { type Activations, activationsIn, firstPosition, valuesOf } from '../lat
 import type { Edit, EditEffect, Interventions, TargetEffect } from '../latents/interventions.ts'
 import { conceptRows } from './claims/concepts.ts'
 import { changesOf, donorOf, type MainEdits, mainEdits, reachIn } from './claims/edits.ts'
-import type { LatentPlan, Study } from './claims/plan.ts'
+import type { LatentPlan, Material } from './claims/plan.ts'
 import { nullMaxima } from './claims/selectivity.ts'
 import type { Target } from './claims/targets.ts'
 import { controlCount } from './config.ts'
@@ -245,12 +245,12 @@ function measureDocument(
  * left out.
  */
 export function sourcesOf(
-  study: Study,
+  material: Material,
   { claim }: LatentPlan,
   written: readonly Written[],
   text: Activations,
 ): MeasureRequest['sourceOf'] {
-  const { model, sae, discovery, decoder } = study
+  const { model, sae, discovery, decoder } = material
   const { feature } = claim
   const kinds = written.map(({ kind }) => kind)
   const direction = decoder.slice(feature * sae.width, (feature + 1) * sae.width)
@@ -260,7 +260,7 @@ export function sourcesOf(
       ? reachIn(model, sae.metadata.hook_name, window, direction)
       : undefined
     const donor = kinds.some(({ name }) => name === 'resample')
-      ? donorOf(text, feature, window, feature, study)
+      ? donorOf(text, feature, window, feature, material)
       : new Map<number, number>()
     return { activations, donor, mean, unit: claim.discovery.unit, reach: position => reach![position]! }
   }
@@ -268,12 +268,12 @@ export function sourcesOf(
 
 /** Measures a planned latent: its effects, its activations beside its concept's labels, and the null of selectivity. */
 export async function measurePlan(
-  study: Study,
+  material: Material,
   interventions: Interventions,
   plan: LatentPlan,
   hooks: MeasureHooks,
 ): Promise<Omit<Measured, 'claim' | 'rows'> & MeasuredLatent> {
-  const { sae, config, seed, text, decoder } = study
+  const { sae, config, seed, text, decoder } = material
   const { claim, concept, target, documents, controls: drawn } = plan
   const { feature } = claim
   const edits = mainEdits(config)
@@ -293,10 +293,10 @@ export async function measurePlan(
           primary: claim.primary,
           doses: claim.doses,
           dose: claim.dose,
-          tied: study.tied.count,
+          tied: material.tied.count,
           batchTokens: config.batchTokens,
           edits,
-          sourceOf: sourcesOf(study, plan, Object.values(edits), study.validation),
+          sourceOf: sourcesOf(material, plan, Object.values(edits), material.validation),
         },
         hooks,
       )
@@ -304,19 +304,19 @@ export async function measurePlan(
   const random = new Random(seed, 'shuffle', text.concepts[concept]!)
   return {
     ...measured,
-    selectivity: selectivityRows(study, feature, concept),
+    selectivity: selectivityRows(material, feature, concept),
     nullMaxima: nullMaxima(
       text.validationRanks,
       text.validationLabels,
       concept,
-      controlCount(config.shuffles, study.claims, config.alpha),
+      controlCount(config.shuffles, material.claims, config.alpha),
       random,
     ),
   }
 }
 
 function selectivityRows(
-  { text: { validationLabels: labels }, validation, unitOf }: Study,
+  { text: { validationLabels: labels }, validation, unitOf }: Material,
   feature: number,
   concept: number,
 ): SelectivityRow[] {

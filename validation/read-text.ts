@@ -6,12 +6,12 @@ import { unitOf } from '../datasets/unit.ts'
 import { onHost } from '../engine/host.ts'
 import { type Activations, encodeWindows, measuredDraw } from '../latents/activations.ts'
 import { readLabelledText, sampleRows } from './claims/labelled-text.ts'
-import type { Study } from './claims/plan.ts'
+import type { Material } from './claims/plan.ts'
 import type { ValidateInputs } from './inputs.ts'
 import type { SplitWindows } from './splits.ts'
 
 /** What the splits say, before latents are chosen. */
-export type ReadText = Omit<Study, 'tied' | 'claims'>
+export type ReadText = Omit<Material, 'tied' | 'claims'>
 
 /** Tokens of training text in which targets are counted. */
 const targetTokens = 200_000

@@ -3,7 +3,7 @@ import { UserError } from '../core/errors.ts'
 import type { StageContext } from '../core/stage.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { statedFor } from './claims/claim-file.ts'
-import { type LatentPlan, planLatent, type Study } from './claims/plan.ts'
+import { type LatentPlan, type Material, planLatent } from './claims/plan.ts'
 import { readTiedSource } from './claims/tied.ts'
 import { tiedControlCount } from './config.ts'
 import type { ValidateInputs } from './inputs.ts'
@@ -14,7 +14,7 @@ import type { Working } from './working.ts'
 
 /** Latents with their claims, fixed before anything is measured. */
 export interface Planned {
-  readonly study: Study
+  readonly material: Material
   readonly plans: readonly LatentPlan[]
 }
 
@@ -32,22 +32,29 @@ export async function planLatents(context: StageContext, inputs: ValidateInputs,
     throw new UserError('No latent is active in enough discovery documents to be tested.', {
       fix: 'Use more text (dataset.documents, tokens), or name latents.',
     })
-  const study = { ...read, claims: chosen.length, tied: await tiedOf(context, inputs, read, chosen.length) }
-  return { study, plans: chosen.map(candidate => planLatent(study, candidate, statedFor(stated, candidate.latent))) }
+  const material = { ...read, claims: chosen.length, tied: await tiedOf(context, inputs, read, chosen.length) }
+  return {
+    material,
+    plans: chosen.map(candidate => planLatent(material, candidate, statedFor(stated, candidate.latent))),
+  }
 }
 
 /** Measures what was planned. */
-export function testLatents(context: StageContext, { study, plans }: Planned, working: Working): Promise<Measured[]> {
-  return measureAll(context, study, plans, working)
+export function testLatents(
+  context: StageContext,
+  { material, plans }: Planned,
+  working: Working,
+): Promise<Measured[]> {
+  return measureAll(context, material, plans, working)
 }
 
 /** What tied controls are drawn from. */
 async function tiedOf(
   { progress, signal }: StageContext,
   { model, sae, config }: ValidateInputs,
-  { discovery, validation }: Pick<Study, 'discovery' | 'validation'>,
+  { discovery, validation }: Pick<Material, 'discovery' | 'validation'>,
   claims: number,
-): Promise<Study['tied']> {
+): Promise<Material['tied']> {
   const splits = { discovery: discovery.windows, validation: validation.windows }
   const count = tiedControlCount(config.controls.tied, claims, config.alpha)
   progress.start(

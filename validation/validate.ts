@@ -72,14 +72,14 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
   metrics.append({ kind: 'reconstruction', ...figures })
 
   const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
-  const { study, plans } = planned
+  const { material, plans } = planned
   const claims = await writeClaims(
     directory,
     { schema: 2, seed, claims: plans.map(({ claim }) => claim) },
     given.stated,
   )
   const measured = await testLatents(context, planned, working)
-  const studied = await measureStudies({ context, inputs, study, plans, working, pause })
+  const studied = await measureStudies({ context, inputs, material, plans, working, pause })
 
   const fields = config.robustness ?? fewValued(dataset)
   const used = plans.flatMap(({ documents }) => [...documents.ablate, ...documents.steer])

@@ -7,13 +7,13 @@ import type { TokenWindow } from '../../datasets/document.ts'
 import type { SiteValues } from '../../latents/projections.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 
 /** What baselines may draw on. */
 export interface BaselineSource {
   readonly context: StageContext
   /** The SAE under test, its model and its text. */
-  readonly study: Study
+  readonly material: Material
   /** Mean of the site's values on discovery text [width], and those values less it. */
   readonly centre: Float32Array
   readonly values: SiteValues

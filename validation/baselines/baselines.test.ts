@@ -11,7 +11,7 @@ import { encodeValues, recentre, siteValues } from '../../latents/projections.ts
 import { loadModel } from '../../model/load.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 import { ValidateConfig } from '../config.ts'
 import { type BaselineName, baselineNames } from '../contracts/baselines.ts'
 import { type BaselineClaim, judgeBaselines, passes } from '../judging/baselines.ts'
@@ -25,7 +25,7 @@ import { derangement } from './shuffled-decoder.ts'
 
 let model: Model
 let sae: Sae
-let study: Study
+let material: Material
 let source: BaselineSource
 const dataset = fakeDataset(120)
 const signal = new AbortController().signal
@@ -43,10 +43,10 @@ beforeAll(async () => {
     validation: windows('validation'),
     outOfDistribution: [],
   })
-  study = (await planLatents(context, inputs, read)).study
+  material = (await planLatents(context, inputs, read)).material
   const centre = new Float32Array(modelWidth)
   source = {
-    ...{ context, study, centre, values: study.tied.discovery, training: windows('train') },
+    ...{ context, material, centre, values: material.tied.discovery, training: windows('train') },
     ...{ tokens: 2000, repetition: 0 },
   }
 })
@@ -86,7 +86,7 @@ describe('every baseline', () => {
     const made = await baselines.random.make(source)
     const found = encodeValues(made.sae, source.values, source.centre)
     const own = Array.from({ length: made.sae.latents }, (_, i) => valuesOf(found, i).length / found.tokens)
-    const wanted = densitiesOf(study)
+    const wanted = densitiesOf(material)
     const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
     expect(mean(own)).toBeGreaterThan(0.8 * mean(wanted))
     expect(mean(own)).toBeLessThan(1.1 * mean(wanted))

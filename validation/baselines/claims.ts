@@ -12,7 +12,7 @@ import type { Sae } from '../../sae/sae.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import { chooseLatents } from '../claims/choose.ts'
 import { judgeLatents } from '../claims/labelled-text.ts'
-import { type LatentPlan, planLatent, type Study } from '../claims/plan.ts'
+import { type LatentPlan, type Material, planLatent } from '../claims/plan.ts'
 import { inputCentre, readTiedSource, type TiedSource } from '../claims/tied.ts'
 import { tiedControlCount } from '../config.ts'
 import type { BaselineName } from '../contracts/baselines.ts'
@@ -49,16 +49,16 @@ export async function measureBaseline(
   const quiet = { ...context, progress: silent }
   const made = await baseline.make(source)
   try {
-    const own = await studyOf(quiet, inputs, source, made)
+    const own = await materialOf(quiet, inputs, source, made)
     const { text, discovery } = own
     const chosen = chooseLatents(claims, text.candidates, discovery, text.discoveryLabels, text.aurocs)
     const count = tiedControlCount(own.config.controls.tied, chosen.length, own.config.alpha)
-    const study: Study = { ...own, claims: chosen.length, tied: { ...own.tied, count } }
-    const plans = chosen.map(candidate => primaryOnly(planLatent(study, candidate)))
+    const material: Material = { ...own, claims: chosen.length, tied: { ...own.tied, count } }
+    const plans = chosen.map(candidate => primaryOnly(planLatent(material, candidate)))
     const test = (tested: readonly LatentPlan[], tied: number, part: string) =>
       testLatents(
         quiet,
-        { study: { ...study, tied: { ...study.tied, count: tied } }, plans: tested },
+        { material: { ...material, tied: { ...material.tied, count: tied } }, plans: tested },
         working.within(part),
       )
     const found = new Map<number, Measured>()
@@ -68,10 +68,10 @@ export async function measureBaseline(
       // No other control and no label is looked at yet.
       const some = left.map(plan => ({ ...plan, controls: {}, concept: -1 }))
       for (const one of await test(some, tied, `tied-${tied}`)) found.set(one.claim.feature, one)
-      left = left.filter(({ claim }) => mayPass(found.get(claim.feature)!, count, study.config.alpha))
+      left = left.filter(({ claim }) => mayPass(found.get(claim.feature)!, count, material.config.alpha))
     }
     if (left.length > 0) for (const one of await test(left, count, 'all')) found.set(one.claim.feature, one)
-    return plans.map(({ claim }) => rowOf(found.get(claim.feature)!, study, { name, repetition: source.repetition }))
+    return plans.map(({ claim }) => rowOf(found.get(claim.feature)!, material, { name, repetition: source.repetition }))
   } finally {
     made.dispose()
   }
@@ -95,39 +95,43 @@ function mayPass({ claim, rows }: Measured, count: number, alpha: number): boole
 }
 
 /** What the claims of a baseline are made of: its own model and text where it has one, else values that were read before. */
-async function studyOf(
+async function materialOf(
   context: StageContext,
   inputs: ValidateInputs,
   source: BaselineSource,
   { sae, model, firesAlike }: MadeBaseline,
-): Promise<Omit<Study, 'claims'>> {
-  const { study } = source
-  const config = { ...study.config, doses: [] }
+): Promise<Omit<Material, 'claims'>> {
+  const { material } = source
+  const config = { ...material.config, doses: [] }
   const decoderOf = (): Float32Array => {
     const decoder = sae.decoder()
     const values = decoder.dataSync<'float32'>().slice() as Float32Array
     decoder.dispose()
     return values
   }
-  if (firesAlike) return { ...study, config, sae, decoder: decoderOf() }
+  if (firesAlike) return { ...material, config, sae, decoder: decoderOf() }
   if (model) {
-    const windows = { discovery: study.discovery.windows, validation: study.validation.windows, outOfDistribution: [] }
+    const windows = {
+      discovery: material.discovery.windows,
+      validation: material.validation.windows,
+      outOfDistribution: [],
+    }
     const read = await readText(context, { ...inputs, model, sae, config }, windows)
     const options = { batchTokens: config.batchTokens, signal: context.signal }
-    return { ...read, tied: await readTiedSource(model, sae, windows, study.tied.count, options) }
+    return { ...read, tied: await readTiedSource(model, sae, windows, material.tied.count, options) }
   }
   const centre = inputCentre(sae)
   const at = (values: SiteValues) => recentre(values, source.centre, centre)
   const tied: TiedSource = {
-    ...study.tied,
+    ...material.tied,
     discovery: at(source.values),
-    validation: at(recentre(study.tied.validation, inputCentre(study.sae), source.centre)),
+    validation: at(recentre(material.tied.validation, inputCentre(material.sae), source.centre)),
     value: activationKind(sae),
   }
   const discovery = encodeValues(sae, tied.discovery, centre)
   const validation = encodeValues(sae, tied.validation, centre)
-  const text = { ...study.text, ...judgeLatents(study.text, discovery, validation) }
-  return { ...study, config, sae, decoder: decoderOf(), discovery, validation, outOfDistribution: null, text, tied }
+  const text = { ...material.text, ...judgeLatents(material.text, discovery, validation) }
+  return { ...material, config, sae, decoder: decoderOf(), discovery, validation, outOfDistribution: null, text, tied }
 }
 
 const activationKind = ({ architecture }: Sae): TiedSource['value'] =>
@@ -136,7 +140,7 @@ const activationKind = ({ architecture }: Sae): TiedSource['value'] =>
 /** A claim's row. Selectivity is judged only of claims that all controls were measured of. */
 function rowOf(
   { claim, rows, selectivity, nullMaxima }: Measured,
-  { config }: Study,
+  { config }: Material,
   { name, repetition }: { readonly name: BaselineName; readonly repetition: number },
 ): BaselineRow {
   const dose = claim.primary === 'ablate' ? 0 : claim.dose

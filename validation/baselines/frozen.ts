@@ -10,7 +10,7 @@ const frozen = (freeze: 'encoder' | 'decoder'): Baseline => ({
   byDefault: false,
   drawn: true,
   async make(source) {
-    const sae = await trainBaseline(source, source.study.model, freeze)
+    const sae = await trainBaseline(source, source.material.model, freeze)
     return { sae, dispose: () => sae.dispose() }
   },
 })

@@ -6,7 +6,7 @@ import { activationOf, choosesK, inferenceArchitectures } from '../../sae/infere
 import { makeSae } from '../../sae/make.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { orderStatistic } from '../../statistics/descriptive.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 import type { BaselineSource } from './baseline.ts'
 
 /** Whether the architecture is one that files name; SAEs made by hand may have another. */
@@ -19,7 +19,7 @@ export function keepsK(sae: Pick<Sae, 'architecture' | 'config'>): boolean {
 }
 
 /** Shares of discovery tokens at which the latents of the SAE under test fire, ascending, silent ones left out. */
-export function densitiesOf({ discovery }: Pick<Study, 'discovery'>): number[] {
+export function densitiesOf({ discovery }: Pick<Material, 'discovery'>): number[] {
   return Array.from({ length: discovery.latents }, (_, latent) => valuesOf(discovery, latent).length / discovery.tokens)
     .filter(density => density > 0)
     .sort((a, b) => a - b)
@@ -30,8 +30,12 @@ export function densitiesOf({ discovery }: Pick<Study, 'discovery'>): number[] {
  * those of the SAE under test do and `byThreshold` is not asked for; else latent i fires above the threshold that gives it the
  * density of the i-th of `count` latents spread over those of the SAE under test.
  */
-export function tiedSae({ study, centre, values }: BaselineSource, directions: Float32Array, byThreshold = false): Sae {
-  const { sae } = study
+export function tiedSae(
+  { material, centre, values }: BaselineSource,
+  directions: Float32Array,
+  byThreshold = false,
+): Sae {
+  const { sae } = material
   const { width } = sae
   const count = directions.length / width
   const metadata = { hook_name: sae.metadata.hook_name }
@@ -45,7 +49,7 @@ export function tiedSae({ study, centre, values }: BaselineSource, directions: F
     const k = Math.min(count, sae.config.k as number)
     return makeSae({ architecture: 'topk', config: { ...shared, k }, metadata, params: params() })
   }
-  const densities = densitiesOf(study)
+  const densities = densitiesOf(material)
   const shares = Array.from(
     { length: count },
     (_, i) => densities[Math.floor(((i + 0.5) / count) * densities.length)] ?? 0,

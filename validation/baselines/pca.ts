@@ -17,7 +17,7 @@ export const pca: Baseline = {
   byDefault: true,
   drawn: false,
   async make(source) {
-    const { sae } = source.study
+    const { sae } = source.material
     const { width } = sae
     const count = Math.min(mostDirections, width, Math.max(1, Math.floor(sae.latents / 2)))
     const found = principalDirections(source.values, count)

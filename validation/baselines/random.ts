@@ -9,11 +9,11 @@ export const random: Baseline = {
   byDefault: true,
   drawn: true,
   async make(source) {
-    const { study, repetition } = source
+    const { material, repetition } = source
     const directions = randomUnits(
-      study.sae.latents,
-      study.sae.width,
-      new Random(study.seed, 'baseline', 'random', repetition),
+      material.sae.latents,
+      material.sae.width,
+      new Random(material.seed, 'baseline', 'random', repetition),
     )
     const sae = tiedSae(source, directions)
     return { sae, dispose: () => sae.dispose() }

@@ -7,10 +7,10 @@ export const shuffledDecoder: Baseline = {
   text: 'its encoder with shuffled decoder rows',
   byDefault: true,
   drawn: true,
-  async make({ study, repetition }) {
-    const { sae, decoder } = study
+  async make({ material, repetition }) {
+    const { sae, decoder } = material
     const { width, latents } = sae
-    const order = derangement(latents, new Random(study.seed, 'baseline', 'shuffled', repetition))
+    const order = derangement(latents, new Random(material.seed, 'baseline', 'shuffled', repetition))
     const rows = new Float32Array(decoder.length)
     order.forEach((from, to) => {
       rows.set(decoder.subarray(from * width, (from + 1) * width), to * width)

@@ -11,7 +11,7 @@ import { Learner } from '../../sae/training/learner.ts'
 import { makePlan } from '../../sae/training/plan.ts'
 import { rowsTensor } from '../../sae/training/prepare.ts'
 import { type ActivationSource, RowStream } from '../../sae/training/rows.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 import type { BaselineSource } from './baseline.ts'
 
 /** Rows a step, at most. */
@@ -21,22 +21,22 @@ const sampleRows = 8192
 
 /** An SAE with the architecture, latents and sparsity of the one under test, trained on the site of a model. */
 export async function trainBaseline(
-  { context, study, training, tokens, repetition }: BaselineSource,
+  { context, material, training, tokens, repetition }: BaselineSource,
   model: Model,
   freeze?: 'encoder' | 'decoder',
 ): Promise<Sae> {
-  const site = study.sae.metadata.hook_name
-  const rows = await readRows(context, study, model, training)
+  const site = material.sae.metadata.hook_name
+  const rows = await readRows(context, material, model, training)
   const config = TrainConfig.parse({
-    ...settingsLike(study),
-    latents: study.sae.latents,
+    ...settingsLike(material),
+    latents: material.sae.latents,
     tokens,
     batchTokens: Math.min(batchRows, rows.rows),
     ...(freeze ? { freeze } : {}),
   })
   const resolved = resolveTraining(config)
   // The seed is the draw's: another repetition starts from other weights and sees another order.
-  const plan = makePlan(resolved, config, rows, study.seed + 1 + repetition)
+  const plan = makePlan(resolved, config, rows, material.seed + 1 + repetition)
   const stream = new RowStream(rows, [site], { rows: plan.rows, seed: plan.orderSeed, bytes: 2 ** 29 })
   const learner = new Learner({ resolved, plan }, await stream.read(0, Math.min(sampleRows, plan.rows)))
   try {
@@ -57,7 +57,7 @@ export async function trainBaseline(
 }
 
 /** The architecture and its settings as the SAE's file records them, else a TopK SAE of the same sparsity. */
-function settingsLike({ sae, discovery }: Pick<Study, 'sae' | 'discovery'>): Record<string, unknown> {
+function settingsLike({ sae, discovery }: Pick<Material, 'sae' | 'discovery'>): Record<string, unknown> {
   const recorded = sae.metadata.pipeline as { architecture?: string; settings?: Record<string, unknown> } | undefined
   if (recorded?.architecture && recorded.settings) return { architecture: recorded.architecture, ...recorded.settings }
   let active = 0
@@ -69,7 +69,7 @@ function settingsLike({ sae, discovery }: Pick<Study, 'sae' | 'discovery'>): Rec
 /** Values at the site of a model on some text, as training reads them. */
 async function readRows(
   { signal }: StageContext,
-  { sae, config }: Study,
+  { sae, config }: Material,
   model: Model,
   windows: readonly TokenWindow[],
 ): Promise<ActivationSource> {

@@ -11,8 +11,8 @@ export const untrainedModel: Baseline = {
   byDefault: false,
   drawn: true,
   async make(source) {
-    const { study, repetition } = source
-    const model = await loadModel(study.model.path, { shuffled: study.seed + repetition })
+    const { material, repetition } = source
+    const model = await loadModel(material.model.path, { shuffled: material.seed + repetition })
     try {
       const sae = await trainBaseline(source, model)
       return {

@@ -18,8 +18,8 @@ import type { Selection } from './selected.ts'
 import { firingTarget, type Target } from './targets.ts'
 import { type TiedSource, tiedDensity } from './tied.ts'
 
-/** What all latents' plans and measurements share. */
-export interface Study {
+/** What all latents' plans and measurements share: model, SAE, settings and what was read of the text. */
+export interface Material {
   readonly model: Model
   readonly sae: Sae
   readonly config: ValidateConfig
@@ -64,9 +64,9 @@ export interface LatentPlan {
 export const sameConceptAuroc = 0.7
 
 /** Fixes a latent's claim, target, documents and controls. Looks at no effect of its direction. */
-export function planLatent(study: Study, chosen: Candidate, stated?: StatedClaim): LatentPlan {
-  const { model, sae, config, seed, text, discovery, validation, decoder, samples } = study
-  const candidate = stated ? candidateFor(study, chosen, stated) : chosen
+export function planLatent(material: Material, chosen: Candidate, stated?: StatedClaim): LatentPlan {
+  const { model, sae, config, seed, text, discovery, validation, decoder, samples } = material
+  const candidate = stated ? candidateFor(material, chosen, stated) : chosen
   const { latent } = candidate
   // A latent that tells no concept on discovery text is about none, unless concepts are all that is asked for.
   const named = stated
@@ -87,7 +87,7 @@ export function planLatent(study: Study, chosen: Candidate, stated?: StatedClaim
   const likeness = (others: readonly number[]) => likenessOf(discovery, latent, others)
   const drawn: Partial<Record<ControlKind, ControlDirections>> = {}
   for (const kind of controlKinds) {
-    const count = controlCount(config.controls[kind], study.claims, config.alpha)
+    const count = controlCount(config.controls[kind], material.claims, config.alpha)
     if (count === 0) continue
     const random = new Random(seed, 'control', kind, latent)
     drawn[kind] = controls[kind].draw(
@@ -99,10 +99,10 @@ export function planLatent(study: Study, chosen: Candidate, stated?: StatedClaim
   const nothing = concept === null && !stated && config.claims === 'concept'
   const documents = nothing
     ? { ablate: [], steer: [] }
-    : drawDocuments(validation, latent, { ...config, seed, lot: latent, unitOf: study.unitOf })
+    : drawDocuments(validation, latent, { ...config, seed, lot: latent, unitOf: material.unitOf })
   const counts = Object.fromEntries(Object.entries(drawn).map(([kind, { ids }]) => [kind, ids.length]))
-  counts.tied = tiedControlCount(config.controls.tied, study.claims, config.alpha)
-  const selection = candidate.concept < 0 ? undefined : selectionOf(study, candidate)
+  counts.tied = tiedControlCount(config.controls.tied, material.claims, config.alpha)
+  const selection = candidate.concept < 0 ? undefined : selectionOf(material, candidate)
   const claim = claimOf({
     ...{ candidate, concept, target, discovery, documents, controls: counts, stated, config },
     selection: selection
@@ -118,7 +118,7 @@ export function planLatent(study: Study, chosen: Candidate, stated?: StatedClaim
 }
 
 /** The latent with the concept that a file of claims names; a `UserError` where nothing of it could show. */
-function candidateFor({ text }: Study, candidate: Candidate, { concept }: StatedClaim): Candidate {
+function candidateFor({ text }: Material, candidate: Candidate, { concept }: StatedClaim): Candidate {
   if (concept === null) return candidate
   const place = text.concepts.indexOf(concept)
   if (place < 0 || !text.usable[place])
@@ -131,7 +131,7 @@ function candidateFor({ text }: Study, candidate: Candidate, { concept }: Stated
 }
 
 /** Which of the SAE's active latents this one is, by how well each tells its concept on discovery text. */
-function selectionOf({ text }: Pick<Study, 'text'>, { latent, concept }: Candidate): Selection {
+function selectionOf({ text }: Pick<Material, 'text'>, { latent, concept }: Candidate): Selection {
   const aurocOf = (other: number) => text.aurocs[other * text.concepts.length + concept]!
   const own = aurocOf(latent)
   const better = text.candidates.filter(other => other.latent !== latent && aurocOf(other.latent) > own)

@@ -12,7 +12,7 @@ import { meanInterval } from './interval.ts'
 import { lookAt } from './looks.ts'
 import { intervalAgainst } from './paired.ts'
 import { rankAmong } from './rank.ts'
-import type { Study } from './rule.ts'
+import type { Sample } from './rule.ts'
 import { type Grouped, groupRows, isPaired, type Metric, type Series, stoppingExceedances } from './values.ts'
 
 export interface AnalysisSettings extends Pick<ValidateConfig, 'alpha' | 'power' | 'bootstrap' | 'smallestEffect'> {
@@ -195,11 +195,11 @@ export function analyseIntervention(
 }
 
 /** The target's effects in the claimed direction, as the rule asks for them. */
-export function studyOf(
+export function sampleOf(
   { own, controls }: Grouped,
   claim: Partial<Pick<Claim, 'controls'>>,
   direction: 'increase' | 'decrease',
-): Study {
+): Sample {
   const sign = direction === 'decrease' ? -1 : 1
   const signed = (values: readonly number[]) => Float64Array.from(values, value => sign * value)
   return {

@@ -2,7 +2,7 @@
 import { Random } from '../../core/random.ts'
 import type { Claim, FeatureEvidence, InterventionEvidence } from '../evidence.ts'
 import { type EffectRow, fewestDocuments, type Measured } from '../rows.ts'
-import { type AnalysisSettings, analyseIntervention, finite, studyOf, summarise } from './analyse.ts'
+import { type AnalysisSettings, analyseIntervention, finite, sampleOf, summarise } from './analyse.ts'
 import { heldStrata } from './conditions.ts'
 import { analyseDoses } from './doses.ts'
 import { familyQ } from './family.ts'
@@ -112,15 +112,15 @@ function withPower(
   // Benjamini and Hochberg's procedure lets the claim pass at this p, the others' being what they are.
   const found = evidence.test.q !== null && evidence.test.q <= alpha
   const effectiveAlpha = (alpha * Math.min(size, found ? passed : passed + 1)) / size
-  const study = studyOf(groupRows(rows, claim.primary, evidence.dose), claim, evidence.test.direction)
+  const sample = sampleOf(groupRows(rows, claim.primary, evidence.dose), claim, evidence.test.direction)
   const rule = { alpha, smallestEffect, effectiveAlpha }
   const random = () => new Random(seed, 'power', claim.feature)
   return {
     ...evidence,
     power: {
       effectiveAlpha,
-      atSmallestEffect: powerOfRule(study, rule, smallestEffect, random()),
-      minimumDetectableEffect: detectableEffect(study, rule, settings.power, random()),
+      atSmallestEffect: powerOfRule(sample, rule, smallestEffect, random()),
+      minimumDetectableEffect: detectableEffect(sample, rule, settings.power, random()),
     },
   }
 }

@@ -2,7 +2,7 @@
 import { mean } from '../../statistics/descriptive.ts'
 import { rankP } from '../../statistics/tests/permutation.ts'
 import { differenceInterval } from './interval.ts'
-import { type Rule, type Study, showsSign } from './rule.ts'
+import { type Rule, type Sample, showsSign } from './rule.ts'
 
 /** What the rule makes of effects; see `rule.ts`. */
 export interface Ruled {
@@ -12,7 +12,7 @@ export interface Ruled {
 }
 
 /** Holds effects, larger ones being more as claimed, to the rule: their rank and their interval against every kind of control. */
-export function ruled({ own, kinds }: Study, { alpha, effectiveAlpha, smallestEffect }: Rule): Ruled {
+export function ruled({ own, kinds }: Sample, { alpha, effectiveAlpha, smallestEffect }: Rule): Ruled {
   const effect = mean(own)
   const against = kinds.map(kind => {
     const means = 'paired' in kind ? kind.paired.map(mean) : [...kind.means]

@@ -1,5 +1,5 @@
 /**
- * Studies that were not made: what another study of the same size would see if this one had its documents' spread and its
+ * Samples that were not made: what another sample of the same size would see if this one had its documents' spread and its
  * controls' distribution right. Values drawn again from those at hand would not do: few documents drawn again vary less than
  * new ones do, and controls drawn again never reach farther than they did.
  */
@@ -8,7 +8,7 @@ import { mean } from '../../statistics/descriptive.ts'
 import { tailP } from '../../statistics/tests/tail.ts'
 import { boundFactor, fewestForTail } from './rank.ts'
 
-/** Mean and standard deviation of a column in a new study. */
+/** Mean and standard deviation of a column in a new sample. */
 export interface Predicted {
   readonly mean: number
   readonly deviation: number

@@ -5,9 +5,9 @@ import { mean } from '../../statistics/descriptive.ts'
 import { rankP } from '../../statistics/tests/permutation.ts'
 import type { Claim } from '../evidence.ts'
 import type { EffectRow } from '../rows.ts'
-import { analyseIntervention, studyOf } from './analyse.ts'
+import { analyseIntervention, sampleOf } from './analyse.ts'
 import { differenceInterval } from './interval.ts'
-import { detectableEffect, powerOfRule, type Rule, rankAllowed, type Study } from './rule.ts'
+import { detectableEffect, powerOfRule, type Rule, rankAllowed, type Sample } from './rule.ts'
 import { groupRows } from './values.ts'
 import { causalVerdict } from './verdict.ts'
 
@@ -34,12 +34,12 @@ function rowsOf(effects: readonly number[], { kinds = ['random', 'foreign', 'tie
 function verdictOn(effects: readonly number[]) {
   const rows = rowsOf(effects)
   const found = analyseIntervention(claim, rows, 'ablate', settings, 0)!
-  const study = studyOf(groupRows(rows, 'ablate', 0), claim, 'decrease')
+  const sample = sampleOf(groupRows(rows, 'ablate', 0), claim, 'decrease')
   const rule = { alpha: 0.05, smallestEffect: 0.05, effectiveAlpha: 0.05 }
   const power = {
     effectiveAlpha: 0.05,
-    atSmallestEffect: powerOfRule(study, rule, 0.05, new Random(1)),
-    minimumDetectableEffect: detectableEffect(study, rule, 0.8, new Random(1)),
+    atSmallestEffect: powerOfRule(sample, rule, 0.05, new Random(1)),
+    minimumDetectableEffect: detectableEffect(sample, rule, 0.8, new Random(1)),
   }
   return causalVerdict({ ...found, test: { ...found.test, q: found.test.p, size: 1 }, power }, settings)
 }
@@ -91,8 +91,8 @@ describe('the control that must be exceeded', () => {
 
 describe('power of the rule', () => {
   const rule: Rule = { alpha: 0.05, smallestEffect: 0.05, effectiveAlpha: 0.05 }
-  /** A study of n documents with these deviations, and the true effect beyond its controls. */
-  function study(random: Random, n: number, { documents = 0.3, controls = 0.05, effect = 0 } = {}): Study {
+  /** A sample of n documents with these deviations, and the true effect beyond its controls. */
+  function sample(random: Random, n: number, { documents = 0.3, controls = 0.05, effect = 0 } = {}): Sample {
     const normals = (count: number, scale: number) =>
       Float64Array.from({ length: count }, () => scale * random.normal())
     const levels = normals(controlCount, controls)
@@ -106,7 +106,7 @@ describe('power of the rule', () => {
   }
 
   test('grows with the effect, from about nothing to certainty', () => {
-    const one = study(new Random('grows'), 16)
+    const one = sample(new Random('grows'), 16)
     const powers = [0, 0.2, 0.4, 0.8, 3].map(effect => powerOfRule(one, rule, effect, new Random(2)))
     expect([...powers].sort((a, b) => a - b)).toEqual(powers)
     expect(powers[0]).toBeLessThan(0.05)
@@ -115,29 +115,29 @@ describe('power of the rule', () => {
 
   test('is 0 at every effect where so few controls allow no rank', () => {
     const few = { ...rule, effectiveAlpha: 0.005 }
-    expect(detectableEffect(study(new Random('few'), 16), few, 0.8, new Random(2))).toBeNull()
+    expect(detectableEffect(sample(new Random('few'), 16), few, 0.8, new Random(2))).toBeNull()
   })
 
   test('is 0 at every effect over so few documents that they show no sign', () => {
-    expect(detectableEffect(study(new Random('four'), 4), rule, 0.8, new Random(2))).toBeNull()
-    expect(detectableEffect(study(new Random('five'), 5), rule, 0.8, new Random(2))).not.toBeNull()
+    expect(detectableEffect(sample(new Random('four'), 4), rule, 0.8, new Random(2))).toBeNull()
+    expect(detectableEffect(sample(new Random('five'), 5), rule, 0.8, new Random(2))).not.toBeNull()
   })
 
-  test.each([8, 16])('at the stated effect is how often other studies find it, over %i documents', n => {
+  test.each([8, 16])('at the stated effect is how often other samples find it, over %i documents', n => {
     const random = new Random('calibration', n)
     let found = 0
-    const [studies, each] = [40, 5]
-    for (let i = 0; i < studies; i++) {
-      const effect = detectableEffect(study(random, n), rule, 0.8, new Random(random.bits()))!
-      for (let k = 0; k < each; k++) if (passes(study(random, n, { effect }))) found++
+    const [samples, each] = [40, 5]
+    for (let i = 0; i < samples; i++) {
+      const effect = detectableEffect(sample(random, n), rule, 0.8, new Random(random.bits()))!
+      for (let k = 0; k < each; k++) if (passes(sample(random, n, { effect }))) found++
     }
     // 80 %, within what 40 statements leave open; more of them are in validation/proof.
-    expect(found / studies / each).toBeGreaterThan(0.7)
-    expect(found / studies / each).toBeLessThan(0.9)
+    expect(found / samples / each).toBeGreaterThan(0.7)
+    expect(found / samples / each).toBeLessThan(0.9)
   })
 
   /** The rule itself, on hand-made effects. */
-  function passes({ own, kinds }: Study): boolean {
+  function passes({ own, kinds }: Sample): boolean {
     return kinds.every(kind => {
       const means = 'paired' in kind ? kind.paired.map(mean) : [...kind.means]
       const centre = mean(means)

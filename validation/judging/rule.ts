@@ -7,13 +7,13 @@
  *   direction, beyond the smallest effect of interest, and they are enough to show a sign by themselves (2⁻ⁿ ≤ α): an interval
  *   of three or four rests on their being normal.
  *
- * The power at an effect δ beyond the hardest kind of control is the share of other studies of this size that pass, with
- * documents and controls of their own, if this study has their spread right (`predict.ts`).
+ * The power at an effect δ beyond the hardest kind of control is the share of other samples of this size that pass, with
+ * documents and controls of their own, if this sample has their spread right (`predict.ts`).
  *
- * The effect that a study states as detectable rests on what it saw, and so differs from study to study. Stated at the level
+ * The effect that a sample states as detectable rests on what it saw, and so differs from sample to sample. Stated at the level
  * that is wanted, it would be found too seldom where few documents say how much documents vary, or too often where the
  * hardest of several kinds looks harder than it is. So the level is calibrated (Loh 1987, with a bootstrap in the
- * bootstrap): taking this study for the truth, others like it state their own effects, at the level at which those are found
+ * bootstrap): taking this sample for the truth, others like it state their own effects, at the level at which those are found
  * as often as is wanted.
  */
 import type { Random } from '../../core/random.ts'
@@ -22,13 +22,13 @@ import { studentQuantile } from '../../statistics/distributions/student.ts'
 import { welchInterval } from '../../statistics/intervals/difference.ts'
 import { documentPredictor, type ReachPredictor, reachPredictor, tailPredictor } from './predict.ts'
 
-/** Effects in the claimed direction: larger is more as claimed. */
-export interface Study {
+/** What was measured of a latent, as the rule asks for it. Effects are in the claimed direction: larger is more as claimed. */
+export interface Sample {
   /** The latent's effect in each document. */
   readonly own: Float64Array
   /** Kinds of control: paired ones with a value for each document of the latent's, others with their means alone. */
   readonly kinds: readonly (({ readonly paired: readonly Float64Array[] } | { readonly means: Float64Array }) & {
-    /** Controls that a study has, where not all of this one were measured; default: those at hand. */
+    /** Controls that a sample has, where not all of this one were measured; default: those at hand. */
     readonly planned?: number
   })[]
 }
@@ -46,18 +46,18 @@ export function showsSign(documents: number, alpha: number): boolean {
   return 0.5 ** documents <= alpha
 }
 
-/** Studies that are drawn, and those of them that state an effect of their own. */
+/** Samples that are drawn, and those of them that state an effect of their own. */
 const draws = 500
 const statements = 50
 
-/** The share of studies of this size that pass where the true effect beyond the hardest controls is `effect`. */
-export function powerOfRule(study: Study, rule: Rule, effect: number, random: Random): number {
-  return new Predictions(study, rule, random).needed().filter(needed => needed < effect).length / draws
+/** The share of samples of this size that pass where the true effect beyond the hardest controls is `effect`. */
+export function powerOfRule(sample: Sample, rule: Rule, effect: number, random: Random): number {
+  return new Predictions(sample, rule, random).needed().filter(needed => needed < effect).length / draws
 }
 
 /** The smallest effect beyond the hardest controls that is found with this power; null where none is, however large. */
-export function detectableEffect(study: Study, rule: Rule, power: number, random: Random): number | null {
-  const predictions = new Predictions(study, rule, random)
+export function detectableEffect(sample: Sample, rule: Rule, power: number, random: Random): number | null {
+  const predictions = new Predictions(sample, rule, random)
   const needed = predictions.needed().sort()
   if (needed[draws - 1] === Number.POSITIVE_INFINITY) return null
   const others = Array.from({ length: statements }, () => predictions.needed(predictions.mistaken(random)).sort())
@@ -82,24 +82,24 @@ function placeOf(sorted: Float64Array, value: number): number {
   return low
 }
 
-/** How a study like this one is mistaken: about the spread of documents, and about each kind's mean and reach. */
+/** How a sample like this one is mistaken: about the spread of documents, and about each kind's mean and reach. */
 interface Mistake {
   readonly scale: number
   readonly kinds: readonly { readonly centre: number; readonly reach: number }[]
 }
 
-/** Other studies of the same size, drawn once, so that power does not fall where the effect grows. */
+/** Other samples of the same size, drawn once, so that power does not fall where the effect grows. */
 class Predictions {
   private readonly rule: Rule
   private readonly documents: number
   private readonly kinds: readonly KindOfControl[]
-  /** For every study and kind: the noise of the mean difference, half the interval's width, and how far controls reach. */
+  /** For every sample and kind: the noise of the mean difference, half the interval's width, and how far controls reach. */
   private readonly drawn: readonly { readonly noise: number; readonly half: number; readonly reach: number }[][]
 
-  constructor(study: Study, rule: Rule, random: Random) {
+  constructor(sample: Sample, rule: Rule, random: Random) {
     this.rule = rule
-    this.documents = study.own.length
-    this.kinds = study.kinds.map(kind => kindOf(study, kind, rule))
+    this.documents = sample.own.length
+    this.kinds = sample.kinds.map(kind => kindOf(sample, kind, rule))
     const predict = documentPredictor(this.kinds.map(({ differences }) => differences))
     this.drawn = Array.from({ length: draws }, () => {
       const documents = predict(random)
@@ -111,7 +111,7 @@ class Predictions {
     })
   }
 
-  /** How another study like this one would be mistaken, were this one right. */
+  /** How another sample like this one would be mistaken, were this one right. */
   mistaken(random: Random): Mistake {
     let chi = 0
     for (let i = 1; i < this.documents; i++) chi += random.normal() ** 2
@@ -124,14 +124,14 @@ class Predictions {
     }
   }
 
-  /** For each study the effect beyond the hardest controls from which on it passes; Infinity for never. */
+  /** For each sample the effect beyond the hardest controls from which on it passes; Infinity for never. */
   needed(
     { scale, kinds }: Mistake = { scale: 1, kinds: this.kinds.map(() => ({ centre: 0, reach: 0 })) },
   ): Float64Array {
     const centres = this.kinds.map(({ centre }, k) => centre + kinds[k]!.centre)
     const hardest = Math.max(...centres)
-    return Float64Array.from(this.drawn, study =>
-      study.reduce((most, { noise, half, reach }, k) => {
+    return Float64Array.from(this.drawn, sample =>
+      sample.reduce((most, { noise, half, reach }, k) => {
         const byRank = reach + kinds[k]!.reach
         const byDocuments = centres[k]! + this.rule.smallestEffect + scale * half
         return Math.max(most, Math.max(byRank, byDocuments) - scale * noise - hardest)
@@ -152,7 +152,7 @@ interface KindOfControl {
   readonly reach: ReachPredictor | null
 }
 
-function kindOf({ own }: Study, kind: Study['kinds'][number], { alpha, effectiveAlpha }: Rule): KindOfControl {
+function kindOf({ own }: Sample, kind: Sample['kinds'][number], { alpha, effectiveAlpha }: Rule): KindOfControl {
   const means = Float64Array.from('paired' in kind ? kind.paired.map(mean) : kind.means)
   const differences =
     'paired' in kind ? own.map((value, d) => value - mean(kind.paired.map(control => control[d]!))) : own

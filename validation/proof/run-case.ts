@@ -92,14 +92,19 @@ export async function planCase(
 
 /** Measures the claims and judges them, so many at a time. */
 export async function judgeFamilies(
-  { study, plans }: Planned,
+  { material, plans }: Planned,
   { seed, family }: Pick<RunSettings, 'seed' | 'family'>,
 ): Promise<FeatureEvidence[][]> {
-  const measured = await testLatents(contextOf(seed), { study, plans: measurable(plans) }, new Unkept(''))
+  const measured = await testLatents(contextOf(seed), { material, plans: measurable(plans) }, new Unkept(''))
   const families: FeatureEvidence[][] = []
   for (let start = 0; start + family <= measured.length; start += family)
     families.push(
-      assemble(measured.slice(start, start + family), { ...study.config, fields: [], strata: {}, seed: study.seed }),
+      assemble(measured.slice(start, start + family), {
+        ...material.config,
+        fields: [],
+        strata: {},
+        seed: material.seed,
+      }),
     )
   return families
 }

@@ -21,14 +21,14 @@ export interface Subject {
 
 /** The latents among `latents` that tell a concept well enough to claim it. */
 export async function subjectsOf(world: World, seed: number, latents: number | readonly number[]): Promise<Subject[]> {
-  const { study, plans } = await planCase(world, { dispose() {} }, { seed, latents, family: 1 })
+  const { material, plans } = await planCase(world, { dispose() {} }, { seed, latents, family: 1 })
   const { sae } = world
   const rows = decoderOf(sae)
-  const values = study.tied.discovery
+  const values = material.tied.discovery
   return plans.flatMap(plan => {
     if (plan.concept < 0) return []
-    const labels = conceptRows(study.text.discoveryLabels, plan.concept)
-    const labelled = { study, target: plan.target, values, labels }
+    const labels = conceptRows(material.text.discoveryLabels, plan.concept)
+    const labelled = { material, target: plan.target, values, labels }
     const [means, slope] = [differenceOfMeans.learn(labelled), gradient.learn(labelled)]
     if (!means || !slope) return []
     const { feature } = plan.claim

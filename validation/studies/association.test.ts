@@ -163,9 +163,9 @@ describe('what is measured', () => {
 
   test('the fast AUROC within token is that of the statistic', async () => {
     const [model, sae] = [fakeModel(), fakeSae({ decoder: 'untrained' })]
-    const { study } = await benchOf(model, sae, fakeDataset(60), fakes)
-    const { validationLabels: labels } = study.text
-    const { validation } = study
+    const { material } = await benchOf(model, sae, fakeDataset(60), fakes)
+    const { validationLabels: labels } = material.text
+    const { validation } = material
     // A concept of every third token, so that tokens occur with it and without.
     const carries = conceptRows(labels, 0).map((_, row) => (row % 3 === 0 ? 1 : 0))
     const strata = tokenStrata(labels, carries)

@@ -9,7 +9,7 @@
 import { type Activations, activationsIn, firstPosition } from '../../latents/activations.ts'
 import { activationsAbove, project, thresholdsAt } from '../../latents/projections.ts'
 import { type ConceptLabels, conceptRows } from '../claims/concepts.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import { selectedDirections } from '../claims/selected.ts'
 import { roundsOf } from '../rounds.ts'
 import { type AssociationRow, judgeAssociation } from './association-found.ts'
@@ -48,19 +48,19 @@ export const association = latentStudy({
     name: 'string?',
     value: 'float64?',
   },
-  async measure({ study }: StudyContext, plan: LatentPlan): Promise<readonly AssociationRow[]> {
+  async measure({ material }: StudyContext, plan: LatentPlan): Promise<readonly AssociationRow[]> {
     if (plan.concept < 0 || plan.claim.discovery.unit === 0) return []
-    const { text, discovery, validation } = study
+    const { text, discovery, validation } = material
     const { feature } = plan.claim
     const other = correlatedConcept(text.discoveryLabels, plan.concept)
-    const common = { study, feature, concept: plan.concept }
+    const common = { material, feature, concept: plan.concept }
     return [
       ...discoveryRows({ ...common, activations: discovery, labels: text.discoveryLabels }),
       ...validationRows({ ...common, activations: validation, labels: text.validationLabels }, other?.concept),
       ...(other
         ? [{ ...nothing, part: 'correlated' as const, name: text.concepts[other.concept]!, value: other.phi }]
         : []),
-      ...tiedRows(study, plan),
+      ...tiedRows(material, plan),
     ]
   },
   judge: judgeAssociation,
@@ -79,7 +79,7 @@ const nothing = {
 }
 
 interface Tokens {
-  readonly study: Study
+  readonly material: Material
   readonly activations: Activations
   readonly labels: ConceptLabels
   readonly feature: number
@@ -116,7 +116,7 @@ function discoveryRows({ activations, labels, feature, concept }: Tokens): Assoc
 }
 
 function validationRows(
-  { study, activations, labels, feature, concept }: Tokens,
+  { material, activations, labels, feature, concept }: Tokens,
   other: number | undefined,
 ): AssociationRow[] {
   const carries = conceptRows(labels, concept)
@@ -125,7 +125,7 @@ function validationRows(
   const firedOn = new Set(active.flatMap((found, w) => [...found.keys()].map(at => labels.windows[w]!.tokens[at]!)))
   const rows = new Counted()
   labels.windows.forEach((window, w) => {
-    const document = study.unitOf(window)
+    const document = material.unitOf(window)
     for (let position = firstPosition; position < window.tokens.length; position++) {
       const row = labels.rowStart[w]! + position - firstPosition
       const token = window.tokens[position]!
@@ -149,17 +149,17 @@ function validationRows(
 const comparedControls = 99
 
 /** AUROC within token of the latent's tied controls, in the rounds that the main test drew them in. */
-function tiedRows(study: Study, { concept, tied }: LatentPlan): AssociationRow[] {
+function tiedRows(material: Material, { concept, tied }: LatentPlan): AssociationRow[] {
   const { selection, density } = tied
   if (selection?.concept !== concept) return []
-  const { text, seed } = study
+  const { text, seed } = material
   const strata = tokenStrata(text.validationLabels, conceptRows(text.validationLabels, concept))
-  const aurocs = roundsOf(study.tied.count).flatMap(round => {
+  const aurocs = roundsOf(material.tied.count).flatMap(round => {
     if (round.start >= comparedControls) return []
-    const directions = selectedDirections(study.tied, text.discoveryLabels, selection, { density, seed, round })
-    const own = directions.subarray(0, (comparedControls - round.start) * study.sae.width)
-    const thresholds = thresholdsAt(project(study.tied.discovery, own), density)
-    const held = activationsAbove(project(study.tied.validation, own), thresholds, study.tied.value)
+    const directions = selectedDirections(material.tied, text.discoveryLabels, selection, { density, seed, round })
+    const own = directions.subarray(0, (comparedControls - round.start) * material.sae.width)
+    const thresholds = thresholdsAt(project(material.tied.discovery, own), density)
+    const held = activationsAbove(project(material.tied.validation, own), thresholds, material.tied.value)
     return Array.from({ length: held.latents }, (_, id) => aurocWithinToken(held, id, strata))
   })
   return aurocs.flatMap(value => (value === null ? [] : [{ ...nothing, part: 'tied' as const, value }]))

@@ -71,17 +71,17 @@ export const baselinesStudy = saeStudy<BaselineRow, BaselinesFindings>({
 })
 
 /** What baselines are made of. */
-function sourceOf({ context, inputs, study }: StudyContext): Omit<BaselineSource, 'repetition'> {
-  const { discovery } = study.tied
+function sourceOf({ context, inputs, material }: StudyContext): Omit<BaselineSource, 'repetition'> {
+  const { discovery } = material.tied
   const { width, tokens, values } = discovery
   const sums = new Float64Array(width)
   for (let i = 0; i < values.length; i++) sums[i % width]! += values[i]!
-  const own = inputCentre(study.sae)
+  const own = inputCentre(material.sae)
   const centre = Float32Array.from(sums, (sum, j) => own[j]! + sum / tokens)
   const trains = inputs.dataset.windows.some(({ split }) => split === 'train')
   return {
     context,
-    study,
+    material,
     centre,
     values: recentre(discovery, own, centre),
     training: trains
@@ -89,7 +89,7 @@ function sourceOf({ context, inputs, study }: StudyContext): Omit<BaselineSource
           ...measuredDraw,
           purpose: 'baselines',
           split: 'train',
-          seed: study.seed,
+          seed: material.seed,
           tokens: inputs.config.baselines.tokens,
         })
       : discovery.windows,

@@ -43,8 +43,8 @@ export async function benchOf(
   const pause = async () => {}
   const text = await splitText({ dataset: given, config }, seed, pause)
   const inputs = { model, sae, dataset: text.dataset, config }
-  const { study, plans } = await planLatents(context, inputs, await readText(context, inputs, text.windows))
-  return { context, inputs, study, plans, working: new Working(directory), pause }
+  const { material, plans } = await planLatents(context, inputs, await readText(context, inputs, text.windows))
+  return { context, inputs, material, plans, working: new Working(directory), pause }
 }
 
 /** What judging is given beside rows. */

@@ -81,7 +81,7 @@ describe('a planted direction mixed with noise', () => {
       target.weights.reduce((sum, w, v) => sum + w * u[j * vocabularySize + v]!, 0),
     )
     cosines.forEach((_, i) => {
-      const row = benches[i]!.study.decoder.subarray(0, modelWidth)
+      const row = benches[i]!.material.decoder.subarray(0, modelWidth)
       const cosine = row.reduce((sum, x, j) => sum + x * ideal[j]!, 0) / (Math.hypot(...row) * Math.hypot(...ideal))
       expect(shareOf(i, 'gradient').ratio).toBeCloseTo(cosine, 3)
       const found = foundIn(i).methods.find(({ method }) => method === 'gradient')!
@@ -160,9 +160,11 @@ describe('supervised directions', () => {
       const expected = weights.reduce((sum, w, v) => sum + w * u[j * vocabularySize + v]!, 0)
       expect(found[j]).toBeCloseTo(2 * expected, 4)
     }
-    const { study, plans } = benches[0]!
-    const labels = new Uint8Array(study.tied.discovery.tokens)
-    expect(gradient.learn({ study, target: plans[0]!.target, values: study.tied.discovery, labels })).toBeUndefined()
+    const { material, plans } = benches[0]!
+    const labels = new Uint8Array(material.tied.discovery.tokens)
+    expect(
+      gradient.learn({ material, target: plans[0]!.target, values: material.tied.discovery, labels }),
+    ).toBeUndefined()
   })
 })
 
@@ -172,16 +174,16 @@ test('a prompt’s effect is what its tokens do to the document’s own position
     ...model,
     run: tokens => tf.tidy(() => tf.oneHot(tokens, vocabularySize).cast('float32').cumsum(1) as Tensor3D),
   }
-  const study = { ...benches[0]!.study, model: counting }
+  const material = { ...benches[0]!.material, model: counting }
   const window = dataset.windows[0]!
   const weights = new Float32Array(vocabularySize)
   weights[5] = 1
   weights[6] = -1
   const filler = [1, 1, 1, 1, 1, 1, 1, 1]
   const labelled = [5, 5, 5, 6, 1, 1, 1, 1]
-  expect(promptEffect(study, window, { labelled, other: filler }, weights)).toBeCloseTo(2, 4)
-  expect(promptEffect(study, window, { labelled: filler, other: filler }, weights)).toBe(0)
-  const short = { ...study, model: { ...counting, config: { ...model.config, context: 9 } } }
+  expect(promptEffect(material, window, { labelled, other: filler }, weights)).toBeCloseTo(2, 4)
+  expect(promptEffect(material, window, { labelled: filler, other: filler }, weights)).toBe(0)
+  const short = { ...material, model: { ...counting, config: { ...model.config, context: 9 } } }
   expect(promptEffect(short, window, { labelled, other: filler }, weights)).toBeUndefined()
 })
 

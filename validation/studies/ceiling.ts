@@ -1,7 +1,7 @@
 /** Study: how much of what a direction could do, had it been told the concept, does the latent's direction do? */
 import { activationsIn, activeWindows, firstPosition } from '../../latents/activations.ts'
 import { conceptRows } from '../claims/concepts.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { CeilingFound } from '../contracts/ceiling.ts'
 import type { Claim } from '../evidence.ts'
 import { directionOf as sideOf, summarise } from '../judging/analyse.ts'
@@ -50,10 +50,10 @@ export const ceiling = latentStudy<Row, CeilingFound>({
     kl: 'float64?',
   },
 
-  async measure({ study, pause }, plan) {
+  async measure({ material, pause }, plan) {
     if (!isTested(plan)) return []
-    const labelled = labelledFor(study, plan)
-    const own = directionOf(study, plan.claim.feature)
+    const labelled = labelledFor(material, plan)
+    const own = directionOf(material, plan.claim.feature)
     const norm = Math.hypot(...own)
     const methods: { method: string; cosine: number; direction: Float32Array }[] = [
       { method: itself, cosine: 1, direction: own },
@@ -73,7 +73,7 @@ export const ceiling = latentStudy<Row, CeilingFound>({
         for (const place of plan.documents[intervention]) {
           const edits = editsOf(plan.claim, place, intervention, methods.length)
           const { document, window } = place
-          const effects = effectsOf(study, plan.claim.feature, {
+          const effects = effectsOf(material, plan.claim.feature, {
             window,
             positions: edits[0]!.positions,
             edits,
@@ -98,19 +98,19 @@ export const ceiling = latentStudy<Row, CeilingFound>({
 })
 
 /** Discovery text with the labels of the claim: its concept's, or where the latent fires. */
-function labelledFor(study: Study, { claim, concept, target }: LatentPlan): Labelled {
-  const values = study.tied.discovery
-  if (concept >= 0) return { study, target, values, labels: conceptRows(study.text.discoveryLabels, concept) }
+function labelledFor(material: Material, { claim, concept, target }: LatentPlan): Labelled {
+  const values = material.tied.discovery
+  if (concept >= 0) return { material, target, values, labels: conceptRows(material.text.discoveryLabels, concept) }
   const labels = new Uint8Array(values.tokens)
-  const active = new Set(activeWindows(study.discovery, claim.feature))
+  const active = new Set(activeWindows(material.discovery, claim.feature))
   let row = 0
   values.windows.forEach((window, w) => {
     if (active.has(w))
-      for (const position of activationsIn(study.discovery, claim.feature, w).keys())
+      for (const position of activationsIn(material.discovery, claim.feature, w).keys())
         labels[row + position - firstPosition] = 1
     row += Math.max(0, window.tokens.length - firstPosition)
   })
-  return { study, target, values, labels }
+  return { material, target, values, labels }
 }
 
 /** The latent's own edit along each of `count` directions of its length. */
@@ -131,7 +131,7 @@ function editsOf(
 
 function prompted(labelled: Labelled, { claim, target }: LatentPlan, { document, window }: ClaimDocument): Row[] {
   const prompts = promptsFor(labelled, claim.feature, window)
-  const effect = prompts && promptEffect(labelled.study, window, prompts, target.weights)
+  const effect = prompts && promptEffect(labelled.material, window, prompts, target.weights)
   if (effect === undefined) return []
   const nothing = { cosine: null, norm: 0, kl: null }
   return [{ intervention: 'steer', method: 'prompt', document, window: window.id, target: effect, ...nothing }]

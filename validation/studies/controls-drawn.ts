@@ -1,6 +1,6 @@
 /** The directions that the study controls measures a latent beside. */
 import { Random } from '../../core/random.ts'
-import { type LatentPlan, type Study, sameConceptAuroc } from '../claims/plan.ts'
+import { type LatentPlan, type Material, sameConceptAuroc } from '../claims/plan.ts'
 import { likenessOf } from '../controls/firing.ts'
 import { copyCosine } from '../controls/foreign.ts'
 import { controls as kinds } from '../controls/index.ts'
@@ -17,7 +17,7 @@ export interface Direction {
 export function directionsOf(
   { controls }: LatentPlan,
   control: 'random' | 'foreign',
-  { config, sae }: Study,
+  { config, sae }: Material,
 ): Direction[] {
   const drawn = controls[control]
   const count = Math.min(drawn?.ids.length ?? 0, fewestControls(config.alpha))
@@ -29,8 +29,8 @@ export function directionsOf(
 }
 
 /** Latents that fire like the one under test, and the one that tells its concept best, as unit directions. */
-export function alikeOf(study: Study, { claim, concept }: LatentPlan): Direction[] {
-  const { sae, decoder, discovery, text, samples, config, seed } = study
+export function alikeOf(material: Material, { claim, concept }: LatentPlan): Direction[] {
+  const { sae, decoder, discovery, text, samples, config, seed } = material
   const { feature } = claim
   const active = text.candidates.map(({ latent }) => latent)
   const aurocOf = (latent: number) => (concept < 0 ? 0 : text.aurocs[latent * text.concepts.length + concept]!)
@@ -49,11 +49,11 @@ export function alikeOf(study: Study, { claim, concept }: LatentPlan): Direction
     row: directions.slice(i * sae.width, (i + 1) * sae.width),
   }))
   if (concept < 0) return found
-  const own = unit(directionOf(study, feature))
+  const own = unit(directionOf(material, feature))
   const strongest = active
     .filter(latent => latent !== feature && aurocOf(latent) > 0.5)
     .sort((a, b) => aurocOf(b) - aurocOf(a) || a - b)
-    .map(latent => ({ control: 'strongest', controlId: latent, row: unit(directionOf(study, latent)) }))
+    .map(latent => ({ control: 'strongest', controlId: latent, row: unit(directionOf(material, latent)) }))
     .find(({ row }) => Math.abs(dot(row, own)) <= copyCosine)
   return strongest ? [...found, strongest] : found
 }

@@ -2,7 +2,7 @@
 import { onHost } from '../../engine/host.ts'
 import { tf } from '../../engine/tf.ts'
 import { siteRows } from '../../latents/activations.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import { inputCentre } from '../claims/tied.ts'
 import type { ClaimDocument } from '../rows.ts'
 import type { Direction } from './controls-drawn.ts'
@@ -11,7 +11,7 @@ import { bankOf, effectsOf } from './subject.ts'
 
 /** Ablation takes the latent away where it is active, here along each of these directions; by document and direction. */
 export async function sameEdits(
-  study: Study,
+  material: Material,
   { claim, documents, target }: LatentPlan,
   directions: readonly Direction[],
   pause: () => Promise<void>,
@@ -28,7 +28,7 @@ export async function sameEdits(
         positions,
         change: Float32Array.from(activations.values(), value => -value * scales[direction]!),
       }))
-      const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights: target.weights })
+      const effects = effectsOf(material, claim.feature, { window, positions, edits, bank, weights: target.weights })
       effects.forEach(({ norm, target, kl }, i) => {
         const { control, controlId } = directions[i]!
         rows.push({ control, controlId, document, window: window.id, scale: scales[i]!, norm, target, kl })
@@ -43,15 +43,15 @@ export async function sameEdits(
 
 /** Controls that take out what they find of themselves where the latent is active. */
 export function projections(
-  study: Study,
+  material: Material,
   { claim, target }: LatentPlan,
   { document, window, activations }: ClaimDocument,
   directions: readonly Direction[],
 ): ControlsRow[] {
   if (directions.length === 0) return []
-  const { width } = study.sae
-  const values = valuesIn(study, window.tokens)
-  const centre = inputCentre(study.sae)
+  const { width } = material.sae
+  const values = valuesIn(material, window.tokens)
+  const centre = inputCentre(material.sae)
   const positions = [...activations.keys()]
   const edits = directions.map(({ row }, direction) => ({
     direction,
@@ -64,7 +64,7 @@ export function projections(
   }))
   const bank = bankOf(directions.map(({ row }) => row))
   try {
-    const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights: target.weights })
+    const effects = effectsOf(material, claim.feature, { window, positions, edits, bank, weights: target.weights })
     return effects.map(({ norm, target, kl }, i) => {
       const { control, controlId } = directions[i]!
       return { control: `projection-${control}`, controlId, document, window: window.id, scale: null, norm, target, kl }
@@ -76,13 +76,13 @@ export function projections(
 
 /** The reconstruction in place of the values at the latent's positions, without and with the SAE's error. */
 export function reconstructions(
-  study: Study,
+  material: Material,
   { claim, target }: LatentPlan,
   { document, window, activations }: ClaimDocument,
 ): ControlsRow[] {
-  const { sae } = study
+  const { sae } = material
   const { width } = sae
-  const values = valuesIn(study, window.tokens)
+  const values = valuesIn(material, window.tokens)
   const rebuilt = onHost(() =>
     sae.reconstruct(tf.tensor2d(values.slice(), [window.tokens.length, width])).dataSync<'float32'>(),
   ) as Float32Array
@@ -107,7 +107,7 @@ export function reconstructions(
     return { ...first!, positions, also }
   })
   try {
-    const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights: target.weights })
+    const effects = effectsOf(material, claim.feature, { window, positions, edits, bank, weights: target.weights })
     return effects.map(({ norm, target, kl }, i) => ({
       ...{ control: i === 0 ? 'reconstruct' : 'reconstruct-error', controlId: null, document, window: window.id },
       ...{ scale: null, norm, target, kl },
@@ -118,7 +118,7 @@ export function reconstructions(
 }
 
 /** Values at the site in a window [tokens, width]. */
-function valuesIn({ model, sae }: Study, tokens: Int32Array): Float32Array {
+function valuesIn({ model, sae }: Material, tokens: Int32Array): Float32Array {
   return onHost(
     () =>
       siteRows(

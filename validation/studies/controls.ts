@@ -44,20 +44,20 @@ export const controlsStudy = latentStudy<ControlsRow, ControlsFound>({
     kl: 'float64',
   },
 
-  async measure({ study, pause }, plan) {
+  async measure({ material, pause }, plan) {
     if (!isTested(plan)) return []
-    const own = directionOf(study, plan.claim.feature)
+    const own = directionOf(material, plan.claim.feature)
     const length = Math.hypot(...own)
     const scaled = (rows: readonly Direction[]) => rows.map(one => ({ ...one, row: one.row.map(x => x * length) }))
-    const drawn = [...directionsOf(plan, 'random', study), ...directionsOf(plan, 'foreign', study)]
+    const drawn = [...directionsOf(plan, 'random', material), ...directionsOf(plan, 'foreign', material)]
     const latent = { control: 'latent', controlId: null, row: own }
-    const rows = await sameEdits(study, plan, [latent, ...scaled(alikeOf(study, plan))], pause)
+    const rows = await sameEdits(material, plan, [latent, ...scaled(alikeOf(material, plan))], pause)
     const kl = mean(rows.filter(({ control }) => control === 'latent').map(row => row.kl))
     for (const place of plan.documents.ablate) {
-      rows.push(...projections(study, plan, place, drawn), ...reconstructions(study, plan, place))
+      rows.push(...projections(material, plan, place, drawn), ...reconstructions(material, plan, place))
       await pause()
     }
-    rows.push(...(await equalKl(study, plan, scaled(drawn), kl, pause)))
+    rows.push(...(await equalKl(material, plan, scaled(drawn), kl, pause)))
     return rows
   },
 

@@ -3,7 +3,7 @@
  * that nothing reads (the illusion of subspace patching: Makelov et al. 2023, arXiv:2311.17030). So the part of the direction along
  * which text moves and the rest are ablated and steered with apart.
  */
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { DormantFound } from '../contracts/dormant.ts'
 import type { Claim } from '../evidence.ts'
 import { positionsIn } from '../interventions/positions.ts'
@@ -61,9 +61,9 @@ export const dormant = latentStudy<Row, DormantFound>({
     target: 'float64',
   },
 
-  async measure({ study, pause }, plan) {
-    const direction = directionOf(study, plan.claim.feature)
-    const pathway = isTested(plan) ? pathwayOf(study, plan.claim.feature, direction) : undefined
+  async measure({ material, pause }, plan) {
+    const direction = directionOf(material, plan.claim.feature)
+    const pathway = isTested(plan) ? pathwayOf(material, plan.claim.feature, direction) : undefined
     if (!pathway) return []
     const { tokens, moved } = pathway
     const bank = bankOf([direction, pathway.active, pathway.dormant])
@@ -73,7 +73,7 @@ export const dormant = latentStudy<Row, DormantFound>({
     try {
       for (const intervention of ['ablate', 'steer'] as const)
         for (const document of plan.documents[intervention]) {
-          const measured = measureDocument(study, plan, intervention, document, bank)
+          const measured = measureDocument(material, plan, intervention, document, bank)
           rows.push(...measured.map((row, i) => ({ ...row, length: lengths[i]!, tokens, moved })))
           await pause()
         }
@@ -88,7 +88,7 @@ export const dormant = latentStudy<Row, DormantFound>({
 })
 
 function measureDocument(
-  study: Study,
+  material: Material,
   { claim, target }: LatentPlan,
   intervention: Intervention,
   { document, window, activations }: ClaimDocument,
@@ -100,7 +100,7 @@ function measureDocument(
     intervention === 'ablate' ? 0 - (activations.get(position) ?? 0) : added,
   )
   const edits = parts.map((_, direction) => ({ direction, change }))
-  const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights: target.weights })
+  const effects = effectsOf(material, claim.feature, { window, positions, edits, bank, weights: target.weights })
   return effects.map((effect, i) => {
     const place = { document, window: window.id, positions: positions.length }
     return { intervention, part: parts[i]!, ...place, target: effect.target }

@@ -13,7 +13,7 @@ import { fitLogistic } from '../../statistics/curves/logistic.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import { pageTrend } from '../../statistics/tests/page.ts'
 import { rankP } from '../../statistics/tests/permutation.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { DosesFound } from '../contracts/doses.ts'
 import type { Claim } from '../evidence.ts'
 import { positionsIn } from '../interventions/positions.ts'
@@ -72,22 +72,22 @@ export const doses = latentStudy<Row, DosesFound>({
     slope: 'float64?',
   },
 
-  async measure({ study, inputs, pause }, plan) {
+  async measure({ material, inputs, pause }, plan) {
     if (!isTested(plan)) return []
     const strengths = [...new Set(inputs.config.strengths)].sort((a, b) => a - b)
-    const direction = directionOf(study, plan.claim.feature)
+    const direction = directionOf(material, plan.claim.feature)
     const bank = bankOf([direction])
     const rows: Row[] = []
     try {
       for (const document of plan.documents.steer) {
-        rows.push(...measureDocument(study, plan, document, strengths, bank, direction))
+        rows.push(...measureDocument(material, plan, document, strengths, bank, direction))
         await pause()
       }
     } finally {
       bank.dispose()
     }
-    for (const subject of tiedSubjects(study, plan)) {
-      rows.push(...measureTied(study, plan, subject))
+    for (const subject of tiedSubjects(material, plan)) {
+      rows.push(...measureTied(material, plan, subject))
       await pause()
     }
     return rows
@@ -98,7 +98,7 @@ export const doses = latentStudy<Row, DosesFound>({
 })
 
 function measureDocument(
-  study: Study,
+  material: Material,
   { claim: { feature, discovery }, target: { weights } }: LatentPlan,
   { document, window }: ClaimDocument,
   strengths: readonly number[],
@@ -110,8 +110,8 @@ function measureDocument(
     direction: 0,
     change: new Float32Array(positions.length).fill(dose * discovery.unit),
   }))
-  const slope = discovery.unit * gradientIn(study, window.tokens, weights, direction)
-  return effectsOf(study, feature, { window, positions, edits, bank, weights }).map(({ norm, target, kl }, i) => ({
+  const slope = discovery.unit * gradientIn(material, window.tokens, weights, direction)
+  return effectsOf(material, feature, { window, positions, edits, bank, weights }).map(({ norm, target, kl }, i) => ({
     control: 'feature',
     controlId: null,
     dose: strengths[i]!,
@@ -126,14 +126,14 @@ function measureDocument(
 }
 
 /** A tied control at the dose of the claim, on its own target. */
-function measureTied(study: Study, { claim }: LatentPlan, subject: TiedSubject): Row[] {
+function measureTied(material: Material, { claim }: LatentPlan, subject: TiedSubject): Row[] {
   const bank = bankOf([subject.direction])
   try {
     return subject.silent.flatMap(({ document, window }) => {
       const positions = positionsIn('all', window.tokens.length, [])
       const change = new Float32Array(positions.length).fill(claim.dose * subject.unit)
       const asked = { window, positions, edits: [{ direction: 0, change }], bank, weights: subject.target.weights }
-      return effectsOf(study, claim.feature, asked).map(
+      return effectsOf(material, claim.feature, asked).map(
         ({ norm, target, kl }): Row => ({
           ...{ control: 'tied', controlId: subject.id, dose: claim.dose, document, window: window.id },
           ...{ positions: positions.length, norm, target, kl, slope: null },
@@ -146,7 +146,7 @@ function measureTied(study: Study, { claim }: LatentPlan, subject: TiedSubject):
 }
 
 /** Derivative at 0 of the mean target over all positions after the first, when s · direction is added at each of them. */
-function gradientIn({ model, sae }: Study, ids: Int32Array, weights: Float32Array, direction: Float32Array): number {
+function gradientIn({ model, sae }: Material, ids: Int32Array, weights: Float32Array, direction: Float32Array): number {
   return onHost(() => {
     const tokens = tf.tensor2d(ids, [1, ids.length], 'int32')
     const column = tf.tensor2d(weights, [weights.length, 1])

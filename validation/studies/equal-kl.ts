@@ -1,6 +1,6 @@
 /** Controls at equal KL: the latent's edit along each, scaled until it changes the prediction as much as the latent does. */
 import { mean } from '../../statistics/descriptive.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { Direction } from './controls-drawn.ts'
 import type { ControlsRow } from './controls-found.ts'
 import { sameEdits } from './controls-measured.ts'
@@ -12,7 +12,7 @@ const searches = 4
 
 /** Each direction scaled until its mean KL over the windows is `wanted`: the square root first, then the slope that two give. */
 export async function equalKl(
-  study: Study,
+  material: Material,
   plan: LatentPlan,
   directions: readonly Direction[],
   wanted: number,
@@ -22,7 +22,7 @@ export async function equalKl(
   let scales = directions.map(() => 1)
   let before: { scales: readonly number[]; kl: readonly number[] } | undefined
   for (let search = 1; ; search++) {
-    const rows = await sameEdits(study, plan, directions, pause, scales)
+    const rows = await sameEdits(material, plan, directions, pause, scales)
     if (search === searches) return rows.map(row => ({ ...row, control: `equal-kl-${row.control}` }))
     const kl = directions.map((_, i) =>
       mean(rows.filter((_row, place) => place % directions.length === i).map(row => row.kl)),

@@ -8,7 +8,7 @@ import { Random } from '../../core/random.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import type { Halves } from '../contracts/halves.ts'
 import { ruled } from '../judging/passes.ts'
-import type { Study } from '../judging/rule.ts'
+import type { Sample } from '../judging/rule.ts'
 import { type Grouped, groupRows, isPaired } from '../judging/values.ts'
 import { fewestDocuments } from '../rows.ts'
 import { latentStudy, type StudySettings, type TestedLatent } from './study.ts'
@@ -75,10 +75,10 @@ function judgeOne({ claim, effects, evidence }: TestedLatent<never>, settings: S
 }
 
 /** Both halves as the rule asks for them: paired controls go with the latent's documents, tied ones with halves of their own. */
-function halve({ own, controls }: Grouped, sign: number, random: Random): [Study, Study] {
+function halve({ own, controls }: Grouped, sign: number, random: Random): [Sample, Sample] {
   const dealt = deal(own.target.length, random)
   const of = (values: readonly number[], places: readonly number[]) => Float64Array.from(places, i => sign * values[i]!)
-  const kinds = [...controls].map(([kind, each]): [Study['kinds'][number], Study['kinds'][number]] => {
+  const kinds = [...controls].map(([kind, each]): [Sample['kinds'][number], Sample['kinds'][number]] => {
     if (isPaired(kind)) {
       const [first, second] = dealt.map(places => ({ paired: each.map(({ target }) => of(target, places)) }))
       return [first!, second!]

@@ -45,10 +45,10 @@ const asStudy = ({ measure, judge, ...rest }: Measure): SaeStudy =>
   saeStudy({
     ...rest,
     byDefault: false,
-    measure: ({ context, inputs, study, pause }) =>
+    measure: ({ context, inputs, material, pause }) =>
       measure({
         ...{ context, inputs, pause },
-        windows: { discovery: study.discovery.windows, validation: study.validation.windows },
+        windows: { discovery: material.discovery.windows, validation: material.validation.windows },
       }),
     judge: rows => judge(rows),
   })

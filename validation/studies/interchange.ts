@@ -7,7 +7,7 @@
 
 import type { Tensor2D } from '../../engine/tf.ts'
 import { mean } from '../../statistics/descriptive.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 import type { Target } from '../claims/targets.ts'
 import type { InterchangeFound } from '../contracts/interchange.ts'
 import { type AnalysisSettings, summarise } from '../judging/analyse.ts'
@@ -63,13 +63,13 @@ export const interchange = latentStudy<Row, InterchangeFound>({
   },
 
   async measure(bench, plan) {
-    const { study, pause } = bench
+    const { material, pause } = bench
     if (!isTested(plan) || plan.documents.steer.length === 0) return []
     const { feature } = plan.claim
-    const { bank, rows: bankRows } = controlledBank(study, plan)
+    const { bank, rows: bankRows } = controlledBank(material, plan)
     const own = { bank, bankRows, target: plan.target, active: plan.documents.ablate, silent: plan.documents.steer }
     const rows: Row[] = await measurePairs(bench, feature, own)
-    for (const { id, direction, ...subject } of tiedSubjects(study, plan)) {
+    for (const { id, direction, ...subject } of tiedSubjects(material, plan)) {
       const tied: BankRow = { control: 'tied', controlId: id }
       rows.push(...(await measurePairs(bench, feature, { ...subject, bank: bankOf([direction]), bankRows: [tied] })))
       await pause()
@@ -92,11 +92,11 @@ interface Subject {
   readonly silent: readonly ClaimDocument[]
 }
 
-async function measurePairs({ study, pause }: StudyContext, feature: number, subject: Subject): Promise<Row[]> {
+async function measurePairs({ material, pause }: StudyContext, feature: number, subject: Subject): Promise<Row[]> {
   const rows: Row[] = []
   try {
     for (const [i, active] of subject.active.entries()) {
-      rows.push(...measurePair(study, feature, subject, active, subject.silent[i % subject.silent.length]!))
+      rows.push(...measurePair(material, feature, subject, active, subject.silent[i % subject.silent.length]!))
       await pause()
     }
   } finally {
@@ -106,7 +106,7 @@ async function measurePairs({ study, pause }: StudyContext, feature: number, sub
 }
 
 function measurePair(
-  study: Study,
+  material: Material,
   feature: number,
   { bank, bankRows, target: { weights } }: Subject,
   active: ClaimDocument,
@@ -115,7 +115,7 @@ function measurePair(
   const positions = [...active.activations.keys()].filter(position => position < silent.window.tokens.length)
   if (positions.length === 0) return []
   const differenceOf = () => {
-    const [there, here] = [targetIn(study, active.window, weights), targetIn(study, silent.window, weights)]
+    const [there, here] = [targetIn(material, active.window, weights), targetIn(material, silent.window, weights)]
     return mean(positions.map(position => there[position]! - here[position]!))
   }
   // Shares are of the latent alone.
@@ -125,7 +125,7 @@ function measurePair(
     const [to, from] = way === 'in' ? [silent, active] : [active, silent]
     const change = Float32Array.from(positions, position => value(from, position) - value(to, position))
     const edits = bankRows.map((_, direction) => ({ direction, change }))
-    const effects = effectsOf(study, feature, { window: to.window, positions, edits, bank, weights })
+    const effects = effectsOf(material, feature, { window: to.window, positions, edits, bank, weights })
     return effects.map(({ target, kl }, i): Row => {
       const pair = { document: active.document, silent: silent.document, window: to.window.id }
       return { way, ...bankRows[i]!, ...pair, positions: positions.length, difference, target, kl }

@@ -2,7 +2,7 @@
 
 import { mean } from '../../statistics/descriptive.ts'
 import { changesOf } from '../claims/edits.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { InterventionsFound } from '../contracts/interventions.ts'
 import type { Claim } from '../evidence.ts'
 import { type Written, writtenIntervention } from '../interventions/written.ts'
@@ -45,10 +45,10 @@ export const interventions = latentStudy<Row, InterventionsFound>({
     kl: 'float64',
   },
 
-  async measure({ inputs, study, pause }, plan) {
+  async measure({ inputs, material, pause }, plan) {
     if (!isTested(plan)) return []
     const asked = inputs.config.interventions.map(writtenIntervention)
-    const bank = bankOf([directionOf(study, plan.claim.feature)])
+    const bank = bankOf([directionOf(material, plan.claim.feature)])
     const rows: Row[] = []
     try {
       for (const [takes, documents] of [
@@ -57,9 +57,9 @@ export const interventions = latentStudy<Row, InterventionsFound>({
       ] as const) {
         const edits = asked.filter(({ kind }) => kind.takes === takes)
         if (edits.length === 0) continue
-        const sourceOf = sourcesOf(study, plan, edits, study.validation)
+        const sourceOf = sourcesOf(material, plan, edits, material.validation)
         for (const document of documents) {
-          rows.push(...measureDocument(study, plan, document, edits, sourceOf, bank))
+          rows.push(...measureDocument(material, plan, document, edits, sourceOf, bank))
           await pause()
         }
       }
@@ -74,7 +74,7 @@ export const interventions = latentStudy<Row, InterventionsFound>({
 })
 
 function measureDocument(
-  study: Study,
+  material: Material,
   { claim: { feature }, target }: LatentPlan,
   place: ClaimDocument,
   asked: readonly Written[],
@@ -88,7 +88,7 @@ function measureDocument(
     return positions.length === 0 ? [] : [{ text: written.text, edit: { direction: 0, positions, change } }]
   })
   if (edits.length === 0) return []
-  const effects = effectsOf(study, feature, {
+  const effects = effectsOf(material, feature, {
     window,
     positions: edits[0]!.edit.positions,
     edits: edits.map(({ edit }) => edit),

@@ -1,6 +1,6 @@
 /** Which latents belong with a claimed one, by discovery text and decoder rows: those that could do the same as it does. */
 import { valuesOf } from '../../latents/activations.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { SetsFound } from '../contracts/sets.ts'
 
 export interface Member {
@@ -15,8 +15,8 @@ const sameConceptAuroc = 0.7
  * The claimed latent, then up to `size − 1` others that are active on discovery text: those that tell its concept, best first;
  * where they are too few, by turns the one that fires at the same tokens most and the one whose decoder row is nearest.
  */
-export function membersOf(study: Study, { claim, concept }: LatentPlan, size: number): Member[] {
-  const { text } = study
+export function membersOf(material: Material, { claim, concept }: LatentPlan, size: number): Member[] {
+  const { text } = material
   const own = claim.feature
   const found: Member[] = [{ latent: own, because: 'claimed' }]
   const others = text.candidates.map(({ latent }) => latent).filter(latent => latent !== own)
@@ -28,8 +28,8 @@ export function membersOf(study: Study, { claim, concept }: LatentPlan, size: nu
     const same = others.filter(latent => aurocOf(latent) >= sameConceptAuroc)
     for (const latent of same.sort((a, b) => aurocOf(b) - aurocOf(a) || a - b)) take(latent, 'concept')
   }
-  const coFiring = coFiringWith(study, own)
-  const cosine = cosinesWith(study, own)
+  const coFiring = coFiringWith(material, own)
+  const cosine = cosinesWith(material, own)
   const best = (score: Float64Array) =>
     others
       .filter(latent => score[latent]! > 0 && !found.some(member => member.latent === latent))
@@ -42,7 +42,7 @@ export function membersOf(study: Study, { claim, concept }: LatentPlan, size: nu
 }
 
 /** By latent the Jaccard index of its active tokens with those of one latent, on discovery text. */
-function coFiringWith({ discovery }: Study, own: number): Float64Array {
+function coFiringWith({ discovery }: Material, own: number): Float64Array {
   const { offsets, window, position, latents } = discovery
   const tokenOf = (entry: number) => window[entry]! * 2 ** 16 + position[entry]!
   const active = new Set<number>()
@@ -56,7 +56,7 @@ function coFiringWith({ discovery }: Study, own: number): Float64Array {
 }
 
 /** By latent the cosine of its decoder row with that of one latent. */
-function cosinesWith({ decoder, sae: { width, latents } }: Study, own: number): Float64Array {
+function cosinesWith({ decoder, sae: { width, latents } }: Material, own: number): Float64Array {
   const product = (a: number, b: number) => {
     let sum = 0
     for (let i = 0; i < width; i++) sum += decoder[a * width + i]! * decoder[b * width + i]!

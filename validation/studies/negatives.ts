@@ -45,13 +45,13 @@ export const negatives = latentStudy<Row, HardNegatives>({
     nearest: 'list<float32>',
   },
 
-  async measure({ study }, plan) {
+  async measure({ material }, plan) {
     const { concept, claim, target } = plan
     if (concept < 0 || claim.discovery.unit === 0) return []
-    const { text, validation, tied } = study
+    const { text, validation, tied } = material
     const labels = text.validationLabels
     const direction = differenceOfMeans.learn({
-      study,
+      material,
       target,
       values: tied.discovery,
       labels: conceptRows(text.discoveryLabels, concept),
@@ -86,7 +86,7 @@ export const negatives = latentStudy<Row, HardNegatives>({
         if (words.has(window.tokens[p]!)) found.sameToken.push(value)
         if (along[row]! >= far) found.nearest.push(value)
       }
-      return { document: study.unitOf(window), window: window.id, ...found }
+      return { document: material.unitOf(window), window: window.id, ...found }
     })
   },
 

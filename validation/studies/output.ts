@@ -14,7 +14,7 @@ import { type Tensor2D, type Tensor3D, tf } from '../../engine/tf.ts'
 import type { Activations } from '../../latents/activations.ts'
 import { adding } from '../../latents/interventions.ts'
 import { mean } from '../../statistics/descriptive.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 import type { OutputFound } from '../contracts/output.ts'
 import { type AnalysisSettings, summarise } from '../judging/analyse.ts'
 import { byDocument } from '../judging/values.ts'
@@ -75,17 +75,17 @@ export const output = latentStudy<Row, OutputFound>({
     inputScore: 'float64?',
   },
 
-  async measure({ study, pause }, plan) {
+  async measure({ material, pause }, plan) {
     if (!isTested(plan) || plan.documents.steer.length === 0) return []
     const { feature, discovery } = plan.claim
-    const { bank, rows } = controlledBank(study, plan)
+    const { bank, rows } = controlledBank(material, plan)
     try {
-      const promoted = promotedBy(study, bank)
-      const inputScore = inputScoreOf(study.discovery, feature, new Set(promoted[0]))
+      const promoted = promotedBy(material, bank)
+      const inputScore = inputScoreOf(material.discovery, feature, new Set(promoted[0]))
       const strength = amplification * discovery.maximum
       const found: Row[] = []
       for (const document of plan.documents.steer) {
-        found.push(...measureDocument(study, document, { bank, rows, promoted, strength, inputScore }))
+        found.push(...measureDocument(material, document, { bank, rows, promoted, strength, inputScore }))
         await pause()
       }
       return found
@@ -101,7 +101,7 @@ export const output = latentStudy<Row, OutputFound>({
 })
 
 /** For each direction of a bank the tokens that it promotes most. */
-function promotedBy({ model }: Study, bank: Tensor2D): number[][] {
+function promotedBy({ model }: Material, bank: Tensor2D): number[][] {
   return onHost(() => {
     const { indices } = tf.topk(bank.matMul(model.unembedding()), Math.min(promotedTokens, model.config.vocabulary))
     return indices.arraySync() as number[][]
@@ -134,7 +134,7 @@ interface Amplified {
 }
 
 function measureDocument(
-  { model, sae, config }: Study,
+  { model, sae, config }: Material,
   { document, window }: ClaimDocument,
   { bank, rows, promoted, strength, inputScore }: Amplified,
 ): Row[] {

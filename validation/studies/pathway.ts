@@ -13,7 +13,7 @@ import { onHost } from '../../engine/host.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { firstPosition } from '../../latents/activations.ts'
 import type { SiteValues } from '../../latents/projections.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 
 export interface Pathway {
   readonly active: Float32Array
@@ -36,7 +36,7 @@ interface Moments {
 const known = new WeakMap<SiteValues, Moments>()
 
 /** The split of a latent's decoder row; undefined where it is active at no token of discovery text. */
-export function pathwayOf({ discovery, tied }: Study, latent: number, direction: Float32Array): Pathway | undefined {
+export function pathwayOf({ discovery, tied }: Material, latent: number, direction: Float32Array): Pathway | undefined {
   const { offsets, window, position, value } = discovery
   const [start, end] = [offsets[latent]!, offsets[latent + 1]!]
   if (end === start) return undefined

@@ -8,7 +8,7 @@ import { uniformOf } from '../../core/random.ts'
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import { type Activations, activationsIn, encodeWindows, firstPosition } from '../../latents/activations.ts'
 import { conceptRows, labelWindows } from '../claims/concepts.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import { judgeRobustness, type RobustnessRow } from './robustness-found.ts'
 import { type ShiftSource, shifts } from './shifts.ts'
 import { latentStudy, type StudyContext } from './study.ts'
@@ -64,7 +64,7 @@ export const robustness = latentStudy<RobustnessRow, ReturnType<typeof judgeRobu
 })
 
 async function measure(bench: StudyContext, plan: LatentPlan): Promise<readonly RobustnessRow[]> {
-  const { study } = bench
+  const { material } = bench
   if (!isTested(plan)) return []
   const documents = plan.documents[plan.claim.primary]
   const rows: RobustnessRow[] = []
@@ -80,12 +80,12 @@ async function measure(bench: StudyContext, plan: LatentPlan): Promise<readonly 
     for (const [w, { place, window }] of present.entries()) {
       await bench.pause()
       const active = activationsIn(activations, plan.claim.feature, w)
-      rows.push(...effectRows(study, plan, changed.name, documents[place]!.document, window, active))
+      rows.push(...effectRows(material, plan, changed.name, documents[place]!.document, window, active))
     }
   }
   if (plan.concept < 0) return rows
   for (const { changed, activations, present, originals } of await sharedTexts(bench))
-    rows.push(...activationRows(study, plan, { changed, activations, present, originals }))
+    rows.push(...activationRows(material, plan, { changed, activations, present, originals }))
   return rows
 }
 
@@ -97,14 +97,14 @@ const read = ({ context, inputs: { model, sae, config } }: StudyContext, windows
 
 /** The windows as they are, and changed in every way that this text can be. */
 async function changedTexts(bench: StudyContext, windows: readonly TokenWindow[]): Promise<Changed[]> {
-  const { study, inputs } = bench
-  const lot = (window: TokenWindow) => uniformOf(study.seed, 'neutral', window.id)
+  const { material, inputs } = bench
+  const lot = (window: TokenWindow) => uniformOf(material.seed, 'neutral', window.id)
   const source: ShiftSource = {
     dataset: inputs.dataset,
-    neutral: [...study.validation.windows].sort((a, b) => lot(a) - lot(b)).slice(0, neutralWindows),
+    neutral: [...material.validation.windows].sort((a, b) => lot(a) - lot(b)).slice(0, neutralWindows),
     tokenizer: inputs.tokenizer,
-    seed: study.seed,
-    longest: study.model.config.context,
+    seed: material.seed,
+    longest: material.model.config.context,
   }
   const found: Changed[] = [{ name: 'as-is', dataset: inputs.dataset, windows }]
   for (const shift of shifts) {
@@ -122,16 +122,16 @@ interface SharedText {
 }
 
 /** The texts that AUROC is taken on, the same for all latents of a study. */
-const known = new WeakMap<Study, Promise<SharedText[]>>()
+const known = new WeakMap<Material, Promise<SharedText[]>>()
 
 function sharedTexts(bench: StudyContext): Promise<SharedText[]> {
-  const found = known.get(bench.study) ?? readShared(bench)
-  known.set(bench.study, found)
+  const found = known.get(bench.material) ?? readShared(bench)
+  known.set(bench.material, found)
   return found
 }
 
 async function readShared(bench: StudyContext): Promise<SharedText[]> {
-  const { validation, seed } = bench.study
+  const { validation, seed } = bench.material
   const lot = (window: TokenWindow) => uniformOf(seed, 'robustness', window.id)
   const originals = [...validation.windows].sort((a, b) => lot(a) - lot(b)).slice(0, aurocWindows)
   const texts: SharedText[] = []
@@ -157,7 +157,7 @@ const nothing = {
 }
 
 function effectRows(
-  study: Study,
+  material: Material,
   plan: LatentPlan,
   shift: string,
   document: string,
@@ -172,13 +172,13 @@ function effectRows(
     ? [...active.keys()]
     : Array.from({ length: window.tokens.length - firstPosition }, (_, i) => i + firstPosition)
   const row = { ...nothing, part: 'effect' as const, shift, document, window: window.id, active: active.size }
-  const { bank, rows: controls } = controlledBank(study, plan)
+  const { bank, rows: controls } = controlledBank(material, plan)
   try {
     if (positions.length === 0) return controls.map(control => ({ ...row, ...control, target: 0 }))
     const value = ablates ? 0 : claim.dose * claim.discovery.unit
     const change = Float32Array.from(positions, position => value - (active.get(position) ?? 0))
     const edits = controls.map((_, direction) => ({ direction, change }))
-    const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights: target.weights })
+    const effects = effectsOf(material, claim.feature, { window, positions, edits, bank, weights: target.weights })
     return effects.map((effect, i) => ({ ...row, ...controls[i]!, target: effect.target }))
   } finally {
     bank.dispose()
@@ -186,7 +186,7 @@ function effectRows(
 }
 
 function activationRows(
-  study: Study,
+  material: Material,
   { claim }: LatentPlan,
   { changed, present, activations, originals }: SharedText,
 ): RobustnessRow[] {
@@ -200,7 +200,7 @@ function activationRows(
       ...nothing,
       part: 'activation' as const,
       shift: changed.name,
-      document: study.unitOf(originals[place]!),
+      document: material.unitOf(originals[place]!),
       window: window.id,
       active: active.size,
       tokens,

@@ -65,9 +65,9 @@ export const sets = latentStudy<Row, SetsFound>({
   },
 
   async measure(bench, plan) {
-    const { study, inputs, pause } = bench
+    const { material, inputs, pause } = bench
     if (!isTested(plan)) return []
-    const members = membersOf(study, plan, inputs.config.setSize)
+    const members = membersOf(material, plan, inputs.config.setSize)
     if (members.length < 2) return []
     const { bank, controls } = bankFor(bench, plan, members)
     const rows: Row[] = []
@@ -79,7 +79,7 @@ export const sets = latentStudy<Row, SetsFound>({
     } finally {
       bank.dispose()
     }
-    for (const set of tiedSets(study, plan, members.length)) {
+    for (const set of tiedSets(material, plan, members.length)) {
       rows.push(...measureTied(bench, plan, members, set))
       await pause()
     }
@@ -100,14 +100,14 @@ interface ControlSet {
 }
 
 /** The members' directions, then for each control set one of equal norm for each member. */
-function bankFor({ study }: StudyContext, { controls }: LatentPlan, members: readonly Member[]) {
-  const own = members.map(({ latent }) => directionOf(study, latent))
+function bankFor({ material }: StudyContext, { controls }: LatentPlan, members: readonly Member[]) {
+  const own = members.map(({ latent }) => directionOf(material, latent))
   const directions = [...own]
   const sets: ControlSet[] = []
   for (const control of ['random', 'foreign'] as const) {
     const drawn = controls[control]
     const count = drawn?.ids.length ?? 0
-    const wanted = fewestControls(study.config.alpha)
+    const wanted = fewestControls(material.config.alpha)
     if (!drawn || count < Math.max(wanted, members.length)) continue
     const step = Math.floor(count / members.length)
     for (let k = 0; k < wanted; k++) {
@@ -123,14 +123,14 @@ function bankFor({ study }: StudyContext, { controls }: LatentPlan, members: rea
 }
 
 function measureDocument(
-  { study, inputs: { config } }: StudyContext,
+  { material, inputs: { config } }: StudyContext,
   { claim: { feature }, target }: LatentPlan,
   members: readonly Member[],
   { document, window }: ClaimDocument,
   bank: ReturnType<typeof bankFor>['bank'],
   controls: readonly ControlSet[],
 ): Row[] {
-  const { validation } = study
+  const { validation } = material
   const place = validation.windows.findIndex(({ id }) => id === window.id)
   const active = members.map(({ latent }) => activationsIn(validation, latent, place))
   const { positions, change } = removalOf(active, Math.min(window.tokens.length, config.positions))
@@ -145,7 +145,7 @@ function measureDocument(
     ...controls.map(({ control, controlId, rows }) => ({ places: all, rows, control, controlId })),
   ]
   const edits = labels.map(({ places, rows }) => editOf(places, rows))
-  const effects = effectsOf(study, feature, { window, positions, edits, bank, weights: target.weights })
+  const effects = effectsOf(material, feature, { window, positions, edits, bank, weights: target.weights })
   const [latents, because] = [members.map(({ latent }) => latent), members.map(member => member.because)]
   return effects.map(({ target: moved }, i) => {
     const { places, control, controlId } = labels[i]!
@@ -175,7 +175,7 @@ function removalOf(active: readonly ReadonlyMap<number, number>[], length: numbe
 
 /** A set of tied directions, all taken away, in the documents and on the target of its first. */
 function measureTied(
-  { study, inputs: { config } }: StudyContext,
+  { material, inputs: { config } }: StudyContext,
   { claim: { feature } }: LatentPlan,
   members: readonly Member[],
   { subject, directions, activationsIn: activeIn }: TiedSet,
@@ -189,7 +189,7 @@ function measureTied(
       const [first, ...also] = change.map((values, direction): EditTerm => ({ direction, change: values }))
       const edits = [{ ...first!, also }]
       const { weights } = subject.target
-      const [effect] = effectsOf(study, feature, { window, positions, edits, bank, weights })
+      const [effect] = effectsOf(material, feature, { window, positions, edits, bank, weights })
       const own = { control: 'tied', controlId: subject.id, document, window: window.id, positions: positions.length }
       return [{ latents, because, removed: latents, ...own, target: effect!.target }]
     })

@@ -12,7 +12,7 @@ import { type Comparison, compareSaes } from '../../sae/measure/compare.ts'
 import { quantile } from '../../statistics/descriptive.ts'
 import { clopperPearson } from '../../statistics/intervals/clopper-pearson.ts'
 import { drawDocuments } from '../claims/claims.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { Siblings } from '../contracts/siblings.ts'
 import type { Sibling } from '../inputs.ts'
 import { meanInterval } from '../judging/interval.ts'
@@ -73,28 +73,28 @@ interface Read {
   readonly decoder: Float32Array
 }
 
-const known = new WeakMap<Study, Map<Sibling, Promise<Read>>>()
+const known = new WeakMap<Material, Map<Sibling, Promise<Read>>>()
 
 function readSibling(bench: StudyContext, sibling: Sibling): Promise<Read> {
-  const own = known.get(bench.study) ?? new Map<Sibling, Promise<Read>>()
-  known.set(bench.study, own)
+  const own = known.get(bench.material) ?? new Map<Sibling, Promise<Read>>()
+  known.set(bench.material, own)
   const found = own.get(sibling) ?? readNow(bench, sibling)
   own.set(sibling, found)
   return found
 }
 
-async function readNow({ context, study, inputs }: StudyContext, { sae }: Sibling): Promise<Read> {
+async function readNow({ context, material, inputs }: StudyContext, { sae }: Sibling): Promise<Read> {
   const options = { batchTokens: inputs.config.batchTokens, signal: context.signal }
   return {
-    comparison: await compareSaes(study.sae, sae, { draws: 0, signal: context.signal }),
-    discovery: await encodeWindows(study.model, sae, study.discovery.windows, options),
-    validation: await encodeWindows(study.model, sae, study.validation.windows, options),
+    comparison: await compareSaes(material.sae, sae, { draws: 0, signal: context.signal }),
+    discovery: await encodeWindows(material.model, sae, material.discovery.windows, options),
+    validation: await encodeWindows(material.model, sae, material.validation.windows, options),
     decoder: onHost(() => sae.decoder().dataSync<'float32'>() as Float32Array),
   }
 }
 
 async function measure(bench: StudyContext, plan: LatentPlan): Promise<readonly SiblingRow[]> {
-  const { study, inputs } = bench
+  const { material, inputs } = bench
   const rows: SiblingRow[] = []
   if (!isTested(plan)) return rows
   for (const sibling of inputs.siblings ?? []) {
@@ -111,25 +111,28 @@ async function measure(bench: StudyContext, plan: LatentPlan): Promise<readonly 
     const drawn =
       values.length === 0
         ? []
-        : drawDocuments(validation, match, { ...study.config, seed: study.seed, lot: match, unitOf: study.unitOf })[
-            primary
-          ]
+        : drawDocuments(validation, match, {
+            ...material.config,
+            seed: material.seed,
+            lot: match,
+            unitOf: material.unitOf,
+          })[primary]
     if (drawn.length === 0) rows.push({ ...about, document: null, control: null, controlId: null, target: null })
-    const { width } = study.sae
+    const { width } = material.sae
     const partner = {
       direction: decoder.slice(Math.max(0, match) * width, (Math.max(0, match) + 1) * width),
       unit: values.length === 0 ? 0 : quantile(values, 0.99),
     }
     for (const document of drawn) {
       await bench.pause()
-      rows.push(...measureDocument(study, plan, document, partner).map(row => ({ ...about, ...row })))
+      rows.push(...measureDocument(material, plan, document, partner).map(row => ({ ...about, ...row })))
     }
   }
   return rows
 }
 
 function measureDocument(
-  study: Study,
+  material: Material,
   plan: LatentPlan,
   { document, window, activations }: ClaimDocument,
   { direction, unit }: { readonly direction: Float32Array; readonly unit: number },
@@ -141,10 +144,10 @@ function measureDocument(
     : Array.from({ length: window.tokens.length - firstPosition }, (_, i) => i + firstPosition)
   const value = ablates ? 0 : claim.dose * unit
   const change = Float32Array.from(positions, position => value - (activations.get(position) ?? 0))
-  const { bank, rows } = controlledBank(study, plan, direction)
+  const { bank, rows } = controlledBank(material, plan, direction)
   try {
     const edits = rows.map((_, i) => ({ direction: i, change }))
-    const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights: target.weights })
+    const effects = effectsOf(material, claim.feature, { window, positions, edits, bank, weights: target.weights })
     return rows.map((row, i) => ({ document, ...row, target: effects[i]!.target }))
   } finally {
     bank.dispose()

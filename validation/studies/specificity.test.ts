@@ -76,7 +76,7 @@ test('a mixture of two concepts fails isolation, and the other one is named', ()
   const moves = (of: Float32Array) =>
     of.reduce((sum, x, v) => sum + ([1, 2].includes(answeredBy(v)) ? x : 0), 0) / norm(of)
   const own = moves(weights)
-  const off = (moves(bench.study.text.targetOf(2).weights) - cosine * own) / Math.sqrt(1 - cosine ** 2)
+  const off = (moves(bench.material.text.targetOf(2).weights) - cosine * own) / Math.sqrt(1 - cosine ** 2)
   expect(ratio!.ratio).toBeCloseTo(off / own, 3)
 })
 

@@ -13,7 +13,7 @@ import { studentCdf } from '../../statistics/distributions/student.ts'
 import { clusterBootstrap } from '../../statistics/intervals/cluster-bootstrap.ts'
 import { adjust } from '../../statistics/multiplicity/family.ts'
 import { changesOf, mainEdits } from '../claims/edits.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { SpecificityFound } from '../contracts/specificity.ts'
 import type { Claim, FeatureEvidence } from '../evidence.ts'
 import { summarise } from '../judging/analyse.ts'
@@ -73,13 +73,13 @@ export const specificity = latentStudy<Row, SpecificityFound>({
     moved: 'list<float32>',
   },
 
-  async measure({ study, pause }, plan) {
-    const others = otherTargets(study, plan)
+  async measure({ material, pause }, plan) {
+    const others = otherTargets(material, plan)
     if (!isTested(plan) || others.length === 0) return []
     const { claim, target } = plan
-    const { bank, rows: bankRows } = controlledBank(study, plan)
-    const written = mainEdits(study.config)[claim.primary]
-    const sourceOf = sourcesOf(study, plan, [written], study.validation)
+    const { bank, rows: bankRows } = controlledBank(material, plan)
+    const written = mainEdits(material.config)[claim.primary]
+    const sourceOf = sourcesOf(material, plan, [written], material.validation)
     const weights = unit(target.weights)
     const norm = lengthOf(target.weights)
     const targets = others.map(other => other.weights)
@@ -95,7 +95,7 @@ export const specificity = latentStudy<Row, SpecificityFound>({
         const { positions, change } = changesOf(written, strength, sourceOf(place), place.window.tokens.length)
         if (positions.length === 0) continue
         const edits = bankRows.map((_, direction) => ({ direction, change }))
-        const effects = effectsOf(study, claim.feature, { window, positions, edits, bank, weights, targets })
+        const effects = effectsOf(material, claim.feature, { window, positions, edits, bank, weights, targets })
         effects.forEach((effect, i) => {
           const moved = [effect.target, ...effect.targets!].map(Math.fround)
           rows.push({ ...bankRows[i]!, document, window: window.id, norm, ...names, moved })
@@ -122,7 +122,7 @@ function unit(weights: Float32Array): Float32Array {
 }
 
 /** Targets of the other concepts that can be claimed, as unit weights. */
-function otherTargets({ text }: Study, { concept, target }: LatentPlan) {
+function otherTargets({ text }: Material, { concept, target }: LatentPlan) {
   const own = unit(target.weights)
   return text.concepts.flatMap((name, place) => {
     if (place === concept || !text.usable[place]) return []

@@ -5,7 +5,7 @@
  * the study; `judge` makes of rows alone what stands in evidence.json, so that anybody can make it again without the model.
  */
 import type { StageContext } from '../../core/stage.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { Claim, FeatureEvidence } from '../evidence.ts'
 import type { ValidateInputs } from '../inputs.ts'
@@ -22,7 +22,7 @@ export type StudyRow = Readonly<Record<string, Cell>>
 export interface StudyContext {
   readonly context: StageContext
   readonly inputs: ValidateInputs
-  readonly study: Study
+  readonly material: Material
   readonly plans: readonly LatentPlan[]
   /** Keeps finished parts of long work, so that a cut run goes on behind them. */
   readonly working: Working

@@ -5,11 +5,11 @@ import type { TokenWindow } from '../../datasets/document.ts'
 import { onHost } from '../../engine/host.ts'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { type DocumentEdits, type EditEffect, measureEdits } from '../../latents/interventions.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import { fewestDocuments } from '../rows.ts'
 
 /** A latent's decoder row. */
-export function directionOf({ decoder, sae }: Study, latent: number): Float32Array {
+export function directionOf({ decoder, sae }: Material, latent: number): Float32Array {
   return decoder.slice(latent * sae.width, (latent + 1) * sae.width)
 }
 
@@ -30,7 +30,7 @@ export function isTested({ claim }: LatentPlan): boolean {
 
 /** The effects of edits on a window; a `UserError` where one of them is no number. */
 export function effectsOf(
-  { model, sae, config }: Study,
+  { model, sae, config }: Material,
   latent: number,
   request: Omit<DocumentEdits, 'batchTokens'>,
 ): EditEffect[] {
@@ -47,7 +47,7 @@ export function effectsOf(
 }
 
 /** The target Σ_v w_v · log p_v at every position of a window as it is, for weights that sum to zero. */
-export function targetIn({ model }: Study, window: TokenWindow, weights: Float32Array): Float32Array {
+export function targetIn({ model }: Material, window: TokenWindow, weights: Float32Array): Float32Array {
   return onHost(() => {
     const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
     const logits = model.run(tokens).reshape([window.tokens.length, weights.length])
@@ -71,16 +71,16 @@ export const fewestControls = (alpha: number) => Math.ceil(1 / alpha - 1e-9) - 1
  * the caller disposes the bank.
  */
 export function controlledBank(
-  study: Study,
+  material: Material,
   { claim, controls }: LatentPlan,
-  own: Float32Array = directionOf(study, claim.feature),
+  own: Float32Array = directionOf(material, claim.feature),
 ): { bank: Tensor2D; rows: BankRow[] } {
   const norm = Math.hypot(...own)
   const rows: BankRow[] = [{ control: 'feature', controlId: null }]
   const directions = [own]
   for (const control of ['random', 'foreign'] as const) {
     const drawn = controls[control]
-    const count = Math.min(drawn?.ids.length ?? 0, fewestControls(study.config.alpha))
+    const count = Math.min(drawn?.ids.length ?? 0, fewestControls(material.config.alpha))
     for (let i = 0; i < count; i++) {
       rows.push({ control, controlId: drawn!.ids[i]! })
       directions.push(drawn!.directions.slice(i * own.length, (i + 1) * own.length).map(x => x * norm))

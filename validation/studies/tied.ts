@@ -3,7 +3,7 @@
 import type { TokenWindow } from '../../datasets/document.ts'
 import { type Activations, activationsIn } from '../../latents/activations.ts'
 import { activationsAbove, project, thresholdsAt } from '../../latents/projections.ts'
-import type { LatentPlan, Study } from '../claims/plan.ts'
+import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { Target } from '../claims/targets.ts'
 import { type TiedLatent, tiedLatents } from '../claims/tied.ts'
 import { tiedDirections } from '../measure-all.ts'
@@ -22,15 +22,15 @@ export interface TiedSubject {
 }
 
 /** The first round of a latent's tied controls, without those that fire in too few documents. */
-export function tiedSubjects(study: Study, { tied }: LatentPlan): TiedSubject[] {
-  const { config, seed, text, model, sae, unitOf } = study
-  const [round] = roundsOf(study.tied.count)
+export function tiedSubjects(material: Material, { tied }: LatentPlan): TiedSubject[] {
+  const { config, seed, text, model, sae, unitOf } = material
+  const [round] = roundsOf(material.tied.count)
   if (!round) return []
-  const directions = tiedDirections(study, tied, round)
+  const directions = tiedDirections(material, tied, round)
   const concept = tied.claimed === 'concept' ? tied.selection?.concept : undefined
   const drawn = (primary: 'ablate' | 'steer') => {
     const plan = { config: { ...config, primary }, seed, text, vocabulary: model.config.vocabulary, unitOf }
-    return tiedLatents(study.tied, directions, tied.density, concept, plan)
+    return tiedLatents(material.tied, directions, tied.density, concept, plan)
   }
   const silent = new Map(drawn('steer').map((latent): [number, TiedLatent] => [latent.id, latent]))
   return drawn('ablate').flatMap(({ id, target, unit, documents }) => {
@@ -50,15 +50,15 @@ export interface TiedSet {
 }
 
 /** Sets of as many tied controls of a draw, one for each that has documents enough; none where they are too few for a set. */
-export function tiedSets(study: Study, plan: LatentPlan, size: number): TiedSet[] {
-  const subjects = tiedSubjects(study, plan)
+export function tiedSets(material: Material, plan: LatentPlan, size: number): TiedSet[] {
+  const subjects = tiedSubjects(material, plan)
   if (subjects.length < size) return []
-  const { width } = study.sae
+  const { width } = material.sae
   const directions = new Float32Array(subjects.length * width)
   subjects.forEach(({ direction }, i) => {
     directions.set(direction, i * width)
   })
-  const { discovery, validation, value } = study.tied
+  const { discovery, validation, value } = material.tied
   const seen = project(discovery, directions)
   const thresholds = thresholdsAt(seen, plan.tied.density)
   const firing = tokensOf(activationsAbove(seen, thresholds, value))

@@ -59,8 +59,8 @@ export const transfer = latentStudy<TransferRow, Transfer>({
   judge: (tested, settings) => tested.map(one => judgeOne(one, settings)),
 })
 
-async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promise<readonly TransferRow[]> {
-  const { outOfDistribution, model, sae, config, seed, unitOf, decoder } = study
+async function measure({ material, pause }: StudyContext, plan: LatentPlan): Promise<readonly TransferRow[]> {
+  const { outOfDistribution, model, sae, config, seed, unitOf, decoder } = material
   const { claim, target } = plan
   const { feature, primary } = claim
   const tested = claim.documents[primary].length >= fewestDocuments && claim.discovery.unit > 0
@@ -85,7 +85,7 @@ async function measure({ study, pause }: StudyContext, plan: LatentPlan): Promis
       tied: 0,
       batchTokens: config.batchTokens,
       edits,
-      sourceOf: sourcesOf(study, plan, Object.values(edits), outOfDistribution),
+      sourceOf: sourcesOf(material, plan, Object.values(edits), outOfDistribution),
     },
     { onDocument: pause, pause },
   ).finally(() => interventions.dispose())

@@ -17,7 +17,7 @@ const mostWindows = 24
 export const gradient: Supervised = {
   name: 'gradient',
   text: 'the gradient of the target',
-  learn({ study: { model, sae, config }, target, values: { windows, width }, labels }) {
+  learn({ material: { model, sae, config }, target, values: { windows, width }, labels }) {
     const sum = new Float64Array(width)
     let row = 0
     let used = 0

@@ -4,12 +4,12 @@
  * (AxBench, arXiv:2501.17148).
  */
 import type { SiteValues } from '../../latents/projections.ts'
-import type { Study } from '../claims/plan.ts'
+import type { Material } from '../claims/plan.ts'
 import type { Target } from '../claims/targets.ts'
 
 /** What a direction is fitted to. */
 export interface Labelled {
-  readonly study: Study
+  readonly material: Material
   readonly target: Target
   /** Values at the site on discovery text: a row a token after position 0 [tokens, width]. */
   readonly values: SiteValues
