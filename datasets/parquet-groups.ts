@@ -1,17 +1,16 @@
-/** Row groups of a Parquet file that anybody wrote, one after the other: only one of them is decoded at a time. */
-import { readFile } from 'node:fs/promises'
+/** Row groups of a Parquet file that anybody wrote, one after the other: only one of them is read and decoded at a time. */
 import * as arrow from 'apache-arrow'
 import { messageOf, UserError } from '../core/errors.ts'
-import { readError } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
 import { fromArrow } from './columns.ts'
+import { openParquet } from './parquet-file.ts'
 import { type OpenedParquet, withParquet } from './parquet-reader.ts'
 
 /** Values by column of one row group. */
 export type RowGroup = Readonly<Record<string, readonly unknown[]>>
 
 /**
- * The row groups of a file, with those of the wanted columns that it has; it must have `required`. The file is held until the
+ * The row groups of a file, with those of the wanted columns that it has; it must have `required`. The file is open until the
  * last group was taken or nobody wants more. Throws a `UserError` for what is no whole Parquet file.
  */
 export async function* rowGroupsOf(
@@ -24,17 +23,16 @@ export async function* rowGroupsOf(
       fix: 'Fetch it again.',
       cause,
     })
-  const read = await readFile(path).catch(error => {
-    throw readError(path, 'dataset', error)
-  })
-  const bytes = new Uint8Array(read)
-  const marks = [bytes.subarray(0, 4), bytes.subarray(-4)].map(part => Buffer.from(part).toString('latin1'))
-  if (bytes.length < 12 || marks.some(mark => mark !== 'PAR1')) throw fail('its marks are missing')
+  const opened = await openParquet(path, 'dataset')
+  if (!opened.whole) {
+    await opened.handle.close()
+    throw fail('its marks are missing')
+  }
   const handed = new Handover<RowGroup>()
-  const work = withParquet(bytes, async file => {
+  const work = withParquet(opened.handle, opened.size, async file => {
     const columns = columnsOf(path, file, wanted, required)
     for (let group = 0; group < file.footer.rowGroups.length; group++) {
-      const table = arrow.tableFromIPC(await file.read({ batchSize: 65_536, columns, rowGroups: [group] }))
+      const table = await file.read({ batchSize: 65_536, columns, rowGroups: [group] })
       const values = Object.fromEntries(columns.map(name => [name, fromArrow(table.getChild(name)!)]))
       if (!(await handed.give(values))) return
     }
@@ -47,6 +45,7 @@ export async function* rowGroupsOf(
   } finally {
     handed.stop()
     await work
+    await opened.handle.close()
   }
 }
 

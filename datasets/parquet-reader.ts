@@ -1,10 +1,13 @@
 /**
  * Decoding Parquet in a thread of its own. parquet-wasm ends whatever runs it where a file is damaged in a way that it did
  * not expect, and cannot be used after that; so the thread is given up with the module in it, and the next file gets
- * another. Files are decoded one at a time.
+ * another. Files are decoded one at a time, and of a file only those ranges are read that hold its footer and the column
+ * chunks asked for. The decoder's memory never shrinks: where a large file made it grow, the thread ends with it.
  */
+import type { FileHandle } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
+import * as arrow from 'apache-arrow'
 
 /** What a file's footer says; `schema` is an Arrow IPC stream without rows. */
 export interface ParquetFooter {
@@ -27,19 +30,52 @@ export interface ParquetReadOptions {
 /** A file's footer, and its rows when they are asked for. */
 export interface OpenedParquet {
   readonly footer: ParquetFooter
-  /** Rows as an Arrow IPC stream. */
-  read(options: ParquetReadOptions): Promise<Uint8Array>
+  /** Rows, with the columns asked for in the file's order. */
+  read(options: ParquetReadOptions): Promise<arrow.Table>
 }
+
+/** The decoder's memory beyond which its thread ends after a file. */
+const mostMemory = 96 * 2 ** 20
 
 /** The thread's program, as text, since sources and build have different file endings. */
 const program = `
+const { readSync } = require('node:fs')
 const { parentPort, workerData } = require('node:worker_threads')
 const parquet = require(workerData)
-let bytes
-async function answer(request) {
-  if (request.read) return parquet.readParquet(bytes, request.read).intoIPCStream()
-  bytes = request.bytes
-  const file = await parquet.ParquetFile.fromFile(new Blob([bytes]))
+
+/** Part of an open file; the decoder asks for its size, for smaller parts and for the bytes of these. */
+class FilePart extends Blob {
+  constructor(fd, start, end) {
+    super()
+    Object.assign(this, { fd, start, end })
+  }
+  get size() {
+    return this.end - this.start
+  }
+  slice(from, to) {
+    return new FilePart(this.fd, this.start + from, this.start + to)
+  }
+  async arrayBuffer() {
+    const bytes = new Uint8Array(this.size)
+    for (let at = 0; at < bytes.length; ) {
+      const read = readSync(this.fd, bytes, at, bytes.length - at, this.start + at)
+      if (read === 0) throw new Error('the file became shorter')
+      at += read
+    }
+    return bytes.buffer
+  }
+}
+
+let file
+async function answer({ open, read, close }) {
+  // By batches: where columns are chosen, the table's own stream would name all those of the file.
+  if (read) return (await file.read(read)).recordBatches().map(batch => batch.intoIPCStream())
+  if (close) {
+    file.free()
+    file = undefined
+    return parquet.__wasm.memory.buffer.byteLength
+  }
+  file = await parquet.ParquetFile.fromFile(new FilePart(open.fd, 0, open.size))
   const footer = file.metadata()
   return {
     rows: footer.fileMetadata().numRows(),
@@ -50,7 +86,7 @@ async function answer(request) {
 }
 parentPort.on('message', request => {
   answer(request).then(
-    value => parentPort.postMessage({ value }),
+    value => parentPort.postMessage({ value }, Array.isArray(value) ? value.map(({ buffer }) => buffer) : []),
     error => parentPort.postMessage({ problem: String(error?.message ?? error) }),
   )
 })
@@ -59,18 +95,50 @@ parentPort.on('message', request => {
 let thread: Worker | undefined
 let last: Promise<unknown> = Promise.resolve()
 
-/** Opens the bytes of a file, which are handed over, for as long as `use` works. Rejects with the decoder's words. */
-export function withParquet<T>(bytes: Uint8Array<ArrayBuffer>, use: (file: OpenedParquet) => Promise<T>): Promise<T> {
+/**
+ * Opens a file of `size` bytes for as long as `use` works; its owner closes the handle afterwards. Rejects with the decoder's
+ * words.
+ */
+export function withParquet<T>(handle: FileHandle, size: number, use: (file: OpenedParquet) => Promise<T>): Promise<T> {
   const turn = last.then(async () => {
-    const footer = (await ask({ bytes }, [bytes.buffer])) as ParquetFooter
-    return use({ footer, read: options => ask({ read: options }, []) as Promise<Uint8Array> })
+    const footer = (await ask({ open: { fd: handle.fd, size } })) as ParquetFooter
+    const opener = thread
+    try {
+      return await use({
+        footer,
+        read: async options => tableOf((await ask({ read: options })) as Uint8Array[], footer, options.columns),
+      })
+    } finally {
+      // A thread that was given up holds nothing of the file any more.
+      if (thread === opener && Number(await ask({ close: true })) > mostMemory) end()
+    }
   })
   last = turn.catch(() => {})
   return turn
 }
 
+/** Batches, each of them an Arrow stream, as one table; where there is none, a table without rows. */
+function tableOf(
+  streams: readonly Uint8Array[],
+  footer: ParquetFooter,
+  columns: readonly string[] | undefined,
+): arrow.Table {
+  const batches = streams.flatMap(stream => arrow.tableFromIPC(stream).batches)
+  if (batches.length > 0) return new arrow.Table(batches)
+  const { fields } = arrow.tableFromIPC(footer.schema).schema
+  return new arrow.Table(new arrow.Schema(fields.filter(({ name }) => columns?.includes(name) ?? true)))
+}
+
+/** Ends the thread; what still goes wrong in it is nobody's any more. */
+function end(): void {
+  const worker = thread
+  thread = undefined
+  worker?.on('error', () => {})
+  void worker?.terminate()
+}
+
 /** Puts a question to the thread and waits for its answer or its end. */
-function ask(question: object, handedOver: ArrayBuffer[]): Promise<unknown> {
+function ask(question: object): Promise<unknown> {
   thread ??= new Worker(program, {
     eval: true,
     execArgv: [],
@@ -86,10 +154,8 @@ function ask(question: object, handedOver: ArrayBuffer[]): Promise<unknown> {
     }
     const giveUp = (why: string) => {
       done()
-      thread = undefined
-      // What a failure left of the module is not relied on; what still goes wrong in it is nobody's any more.
-      worker.on('error', () => {})
-      void worker.terminate()
+      // What a failure left of the module is not relied on.
+      end()
       reject(new Error(why))
     }
     const answered = ({ value, problem }: { value?: unknown; problem?: string }) => {
@@ -101,6 +167,6 @@ function ask(question: object, handedOver: ArrayBuffer[]): Promise<unknown> {
     const ended = () => giveUp('its decoder ended')
     worker.on('message', answered).on('error', failed).on('exit', ended)
     worker.ref()
-    worker.postMessage(question, handedOver)
+    worker.postMessage(question)
   })
 }

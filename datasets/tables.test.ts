@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -158,6 +158,23 @@ describe('a table', () => {
       [3, 3, true, 'café'],
     ])
   })
+})
+
+test('only the ranges asked for are read: rows of a file larger than a buffer can be', async () => {
+  const path = join(folder, 'large.parquet')
+  await writeTable(
+    path,
+    { a: { type: 'int32', values: [1, 2, 3, 4] }, b: { type: 'int32', values: [5, 6, 7, 8] } },
+    { rowGroupRows: 2 },
+  )
+  // Nothing between the last row group and the footer, but 3 GiB of it; the disk holds no byte of them.
+  const bytes = await readFile(path)
+  const footer = bytes.readUInt32LE(bytes.length - 8) + 8
+  const file = await open(path, 'r+')
+  await file.write(bytes, bytes.length - footer, footer, 3 * 2 ** 30)
+  await file.close()
+  expect(await readTable(path, { rowGroups: [1], columns: ['a'] })).toEqual({ a: [3, 4] })
+  await rm(path)
 })
 
 describe('a table that cannot be read says why', () => {

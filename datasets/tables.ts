@@ -6,15 +6,15 @@
  * version that it does not know. Metadata is one JSON object under the key `pipeline`: the encoder keeps several keys
  * in an order of its own choosing, which would make equal tables differ in bytes.
  */
-import { readFile } from 'node:fs/promises'
 import * as arrow from 'apache-arrow'
 import * as parquet from 'parquet-wasm'
 import { z } from 'zod'
 import { messageOf, UserError } from '../core/errors.ts'
-import { readError, writeAtomic } from '../core/files.ts'
+import { writeAtomic } from '../core/files.ts'
 import { canonicalJson } from '../core/hash.ts'
 import { quote } from '../core/quote.ts'
 import { type Column, fromArrow, toArrow } from './columns.ts'
+import { openParquet } from './parquet-file.ts'
 import { type OpenedParquet, type ParquetFooter, withParquet } from './parquet-reader.ts'
 
 export { type Column, plainValue } from './columns.ts'
@@ -147,15 +147,13 @@ export async function readArrow(path: string, options: ReadTableOptions = {}): P
     }
     const { columns, rowGroups, offset, limit } = options
     try {
-      return arrow.tableFromIPC(
-        await read({
-          batchSize: 65_536,
-          ...(columns && { columns }),
-          ...(rowGroups && { rowGroups }),
-          ...(offset !== undefined && { offset }),
-          ...(limit !== undefined && { limit }),
-        }),
-      )
+      return await read({
+        batchSize: 65_536,
+        ...(columns && { columns }),
+        ...(rowGroups && { rowGroups }),
+        ...(offset !== undefined && { offset }),
+        ...(limit !== undefined && { limit }),
+      })
     } catch (error) {
       throw new UserError(`The table ${path} cannot be read: ${oneLine(error)}.`, {
         fix: 'Make it again.',
@@ -177,16 +175,16 @@ async function openTable<T>(
   path: string,
   use: (info: TableInfo, read: OpenedParquet['read']) => Promise<T>,
 ): Promise<T> {
-  const bytes = await readBytes(path)
   const fail = (why: string, cause?: unknown) =>
     new UserError(`The table ${path} is not a whole Parquet file: ${why}.`, { fix: 'Make it again.', cause })
-  const magic = (at: number) => Buffer.from(bytes.subarray(at, at + 4)).toString('latin1')
-  if (bytes.length < 12 || magic(0) !== 'PAR1' || magic(bytes.length - 4) !== 'PAR1')
-    throw fail('its marks are missing')
+  const opened = await openParquet(path, 'table')
   try {
-    return await withParquet(bytes, ({ footer, read }) => use(infoOf(path, footer), read))
+    if (!opened.whole) throw fail('its marks are missing')
+    return await withParquet(opened.handle, opened.size, ({ footer, read }) => use(infoOf(path, footer), read))
   } catch (error) {
     throw error instanceof UserError ? error : fail(oneLine(error), error)
+  } finally {
+    await opened.handle.close()
   }
 }
 
@@ -223,14 +221,4 @@ function oneLine(error: unknown): string {
     .replace(/[\p{C}\p{Z}]+/gu, ' ')
     .replace(/\.$/, '')
     .slice(0, 300)
-}
-
-/** The file's bytes in memory of their own, so that they can be handed to another thread. */
-async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    const bytes = (await readFile(path)) as Uint8Array<ArrayBuffer>
-    return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
-  } catch (error) {
-    throw readError(path, 'table', error)
-  }
 }
