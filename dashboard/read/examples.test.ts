@@ -12,9 +12,9 @@ vi.mock('../../datasets/tables.ts', async original => {
   const tables = await original<typeof import('../../datasets/tables.ts')>()
   return {
     ...tables,
-    readTable: (path: string, options: (typeof reads)[number]) => {
+    readArrow: (path: string, options: (typeof reads)[number]) => {
       reads.push(options)
-      return tables.readTable(path, options)
+      return tables.readArrow(path, options)
     },
   }
 })

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import { readTable, readTableInfo } from '../../datasets/tables.ts'
+import { plainValue, readArrow, readTable, readTableInfo } from '../../datasets/tables.ts'
 import { labelsSchema } from '../../labels/feature.ts'
 
 /** One example as examples.parquet holds it. */
@@ -34,10 +34,16 @@ export async function readExamples(
   const groups = known ?? (await exampleGroups(path))
   const wanted = [...new Set([...latents].flatMap(latent => groups.get(latent) ?? []))].sort((a, b) => a - b)
   for (const rowGroup of wanted) {
-    const rows = await readTable(path, { columns, rowGroups: [rowGroup], schema: labelsSchema })
-    for (let i = 0; i < rows.latent!.length; i++) {
-      if (!latents.has(rows.latent![i] as number)) continue
-      const { latent, ...example } = parse(path, i, Object.fromEntries(columns.map(name => [name, rows[name]![i]])))
+    const rows = await readArrow(path, { columns, rowGroups: [rowGroup], schema: labelsSchema })
+    const own = rows.getChild('latent')!
+    for (let i = 0; i < rows.numRows; i++) {
+      // Plain values are made of the rows that are meant alone: a row group has hundreds of others.
+      if (!latents.has(own.get(i))) continue
+      const { latent, ...example } = parse(
+        path,
+        i,
+        Object.fromEntries(columns.map(name => [name, plainValue(rows.getChild(name)!.get(i))])),
+      )
       const list = byLatent.get(latent)
       if (list) list.push(example)
       else byLatent.set(latent, [example])

@@ -1,10 +1,12 @@
 /** The runs of a store as pages and programs see them: manifests and files are read again only where they have changed. */
+import type { Stats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { codeOf, messageOf, NotThereError, UserError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
 import { nearest } from '../../core/nearest.ts'
 import { manifestName, readRunManifest } from '../../runs/folder.ts'
+import { readVerified } from '../../runs/read.ts'
 import type { FinishedRun, RunManifest } from '../../runs/run.ts'
 import { RunId } from '../../runs/run.ts'
 import { contentHash } from '../../runs/seal.ts'
@@ -27,7 +29,18 @@ interface KnownManifest {
   readonly problem: string | undefined
 }
 
-/** Files kept at most, and the bytes that they may have on disk together. */
+interface KeptFile {
+  /** On disk. */
+  readonly bytes: number
+  readonly found: Promise<unknown>
+  /** What was found, once it is. */
+  value?: unknown
+}
+
+/** What a kept file takes, as far as it is known. */
+const bytesOf = ({ bytes, value }: KeptFile) => (value instanceof Table ? value.bytes : bytes)
+
+/** Files kept at most, and the bytes that they may take together: a table its loaded columns, all others their size on disk. */
 const keptFiles = 24
 const keptBytes = 256 * 2 ** 20
 
@@ -37,7 +50,9 @@ export class Runs {
   readonly #manifests = new Map<string, KnownManifest>()
   readonly #sound = new WeakSet<RunManifest>()
   readonly #hashes = new WeakMap<RunManifest, string>()
-  readonly #files = new Map<string, { readonly bytes: number; readonly found: Promise<unknown> }>()
+  readonly #files = new Map<string, KeptFile>()
+  /** Files that were hashed, by path: how they looked then, and whether they were as their manifest says. */
+  readonly #proofs = new Map<string, { readonly stamp: string; readonly proof: Promise<void> }>()
 
   constructor(directory: string) {
     this.store = new RunStore(directory)
@@ -116,38 +131,61 @@ export class Runs {
     return hash
   }
 
-  /** What `read` makes of a file of a finished run, kept for as long as the file is the same; of the last few files only. */
+  /**
+   * What `read` makes of a file of a run, kept for as long as the file is the same; of the last few files only. A file of a
+   * finished run is held to the hash in its manifest before it is read; where it is another, that is a `UserError`.
+   */
   async kept<T>(run: FinishedRun, file: string, read: (path: string) => Promise<T>, as = ''): Promise<T> {
     const path = join(run.directory, file)
     const info = await lstat(path).catch(() => undefined)
     if (info && !info.isFile())
       throw new UserError(`${file} of the run ${run.manifest.id} is no plain file, and is not read.`)
+    if (info && run.manifest.status === 'finished') await this.#prove(run, file, stampOf(info))
     const key = `${as} ${path} ${info ? stampOf(info) : ''} ${run.manifest.files[file] ?? ''}`
     const known = this.#files.get(key)
     this.#files.delete(key)
-    const bytes = known?.bytes ?? info?.size ?? 0
-    const found = (known?.found as Promise<T> | undefined) ?? read(path)
-    this.#files.set(key, { bytes, found })
-    found.catch(() => this.#files.delete(key))
+    const kept: KeptFile = known ?? { bytes: info?.size ?? 0, found: read(path) }
+    this.#files.set(key, kept)
+    kept.found.then(
+      value => {
+        kept.value = value
+      },
+      () => this.#files.delete(key),
+    )
     this.#forget()
-    return found
+    return kept.found as Promise<T>
+  }
+
+  /** Hashes a file once for as long as it looks the same. */
+  #prove(run: FinishedRun, file: string, looks: string): Promise<void> {
+    const path = join(run.directory, file)
+    const stamp = `${looks} ${run.manifest.files[file] ?? ''}`
+    const known = this.#proofs.get(path)
+    if (known?.stamp === stamp) return known.proof
+    const proof = readVerified(run, [file], async () => {})
+    this.#proofs.set(path, { stamp, proof })
+    proof.catch(() => this.#proofs.delete(path))
+    return proof
   }
 
   /** A table of a finished run, with these columns loaded (default: all). */
   async table(run: FinishedRun, file: string, schema: number, columns?: Iterable<string>): Promise<Table> {
     const table = await this.kept(run, file, path => Table.open(path, schema), 'table')
-    return table.load(columns ?? table.names)
+    await table.load(columns ?? table.names)
+    this.#forget()
+    return table
   }
 
+  /** Lets go of what was asked for longest ago, until the rest is few and small enough; never of the last. */
   #forget(): void {
-    let bytes = [...this.#files.values()].reduce((sum, file) => sum + file.bytes, 0)
+    let bytes = [...this.#files.values()].reduce((sum, file) => sum + bytesOf(file), 0)
     for (const [key, file] of this.#files) {
       if (this.#files.size <= 1 || (this.#files.size <= keptFiles && bytes <= keptBytes)) return
       this.#files.delete(key)
-      bytes -= file.bytes
+      bytes -= bytesOf(file)
     }
   }
 }
 
-/** What changes when a file does: its time, size and place on the disk. */
-const stampOf = ({ mtimeMs, size, ino }: { mtimeMs: number; size: number; ino: number }) => `${mtimeMs} ${size} ${ino}`
+/** What changes when a file does: its times, size and place on the disk. */
+const stampOf = ({ mtimeMs, ctimeMs, size, ino }: Stats) => `${mtimeMs} ${ctimeMs} ${size} ${ino}`

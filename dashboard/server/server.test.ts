@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as arrow from 'apache-arrow'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { evidenceOf } from '../../labels/evidence.fixture.ts'
+import { RunStore } from '../../runs/store.ts'
 import { contracts } from '../api/contracts/index.ts'
 import { createApp } from './app.ts'
 import { hostsOf } from './guard.ts'
@@ -213,4 +214,20 @@ describe('pages', () => {
     expect(html).toContain('1 to 2 of 2 features')
     expect(html).toContain('where=density%3E0.2&#38;sort=density')
   })
+})
+
+test('a file that is not as its manifest says is refused, and read again once it is put back', async () => {
+  const run = (await new RunStore(folder).list()).runs.find(({ manifest }) => manifest.stage === 'label')!
+  const path = join(run.directory, 'features.parquet')
+  const whole = readFileSync(path)
+  const page = `/api/runs/${run.manifest.id}/features?limit=1`
+  expect((await ask(page)).status).toBe(200)
+  const changed = Uint8Array.from(whole)
+  changed[40]! ^= 1
+  writeFileSync(path, changed)
+  expect(JSON.stringify(await json(page))).toMatch(
+    /features\.parquet of the run .* is not what its manifest says: changed/,
+  )
+  writeFileSync(path, whole)
+  expect((await ask(page)).status).toBe(200)
 })
