@@ -21,7 +21,7 @@ beforeAll(async () => {
   const [model, sae] = [fakeModel(), fakeSae()]
   const bench = await benchOf(model, sae, fakeDataset(120), fakes)
   const before = tf.memory().numTensors
-  measured = (await testedBy(association, bench)) as TestedLatent<AssociationRow>[]
+  measured = await testedBy(association, bench)
   leaks = tf.memory().numTensors - before
   model.dispose()
   sae.dispose()

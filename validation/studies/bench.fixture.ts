@@ -2,10 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { silent } from '../../core/progress.ts'
 import { memoryMetrics } from '../../core/stage.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
+import { startEngine } from '../../engine/engine.ts'
+import { tf } from '../../engine/tf.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { ValidateConfig } from '../config.ts'
@@ -15,6 +17,7 @@ import { readText } from '../read-text.ts'
 import { splitText } from '../splits.ts'
 import { planLatents } from '../test-latents.ts'
 import { Working } from '../working.ts'
+import { keepsTheContract } from './study.contract.ts'
 import type { LatentStudy, StudyContext, StudyRow, StudySettings, TestedLatent } from './study.ts'
 
 const seed = 5
@@ -79,4 +82,38 @@ export const contractSettings: StudySettings = {
   fields: [],
   strata: {},
   seed,
+}
+
+/**
+ * A study on a planted bench, measured and judged once before the tests of a file; the bench's model and SAE are disposed after
+ * them. Adds the tests that every study has: no tensor is left behind, and the contract.
+ */
+export function studied<Row extends StudyRow, Found>(
+  study: LatentStudy<Row, Found>,
+  plant: () => Promise<StudyContext>,
+) {
+  const tested: TestedLatent<Row>[] = []
+  let bench: StudyContext
+  let found: readonly (Found | null)[]
+  let leaks = 0
+  beforeAll(async () => {
+    await startEngine()
+    bench = await plant()
+    const before = tf.memory().numTensors
+    tested.push(...(await testedBy(study, bench)))
+    leaks = tf.memory().numTensors - before
+    found = study.judge(tested, settingsOf(bench))
+  })
+  afterAll(() => {
+    bench.inputs.model.dispose()
+    bench.inputs.sae.dispose()
+  })
+  test('leaves no tensor behind', () => expect(leaks).toBe(0))
+  describe('the contract of studies', () => keepsTheContract(study, tested, contractSettings))
+  return {
+    tested,
+    bench: () => bench,
+    /** What is found of a latent. */
+    foundOf: (latent: number): Found => found[tested.findIndex(({ claim }) => claim.feature === latent)]!,
+  }
 }

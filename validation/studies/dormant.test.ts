@@ -1,14 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
-import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
 import { conceptCount, conceptOf, fakeDataset } from '../../latents/fake.fixture.ts'
 import { answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/planted.fixture.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, studied } from './bench.fixture.ts'
 import { dormant } from './dormant.ts'
 import { split } from './pathway.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
 
 /**
  * Coordinate c is 1 at cues of concept c, 6 + c at every other one of them and at some other tokens; coordinates from 12 on are noise.
@@ -17,12 +14,7 @@ import type { StudyContext, TestedLatent } from './study.ts'
  * and half of what is read.
  */
 const width = 40
-let bench: StudyContext
-const tested: TestedLatent<never>[] = []
-let leaks = 0
-
-beforeAll(async () => {
-  await startEngine()
+const { foundOf } = studied(dormant, async () => {
   const model = plantedModel(
     width,
     token =>
@@ -47,18 +39,8 @@ beforeAll(async () => {
     decoder[latent]![latent] = half
     decoder[latent]![read] = half
   }
-  bench = await benchOf(model, plantedSae(encoder, decoder, 0), fakeDataset(150), { latents: [0, 1, 2], documents: 10 })
-  const before = tf.memory().numTensors
-  tested.push(...((await testedBy(dormant, bench)) as TestedLatent<never>[]))
-  leaks = tf.memory().numTensors - before
+  return benchOf(model, plantedSae(encoder, decoder, 0), fakeDataset(150), { latents: [0, 1, 2], documents: 10 })
 })
-afterAll(() => {
-  bench.inputs.model.dispose()
-  bench.inputs.sae.dispose()
-})
-
-const foundOf = (latent: number) =>
-  dormant.judge(tested, settingsOf(bench))[tested.findIndex(({ claim }) => claim.feature === latent)]!
 
 test('the split is that of each coordinate by how far the values move along it', () => {
   const direction = Float32Array.of(3, 4, 12)
@@ -92,10 +74,4 @@ test('one that acts by something else than it fires on is none, where text moves
   const found = foundOf(2)
   expect(found.dormant).toBe(false)
   expect(found.ablate!.share!.high).toBeLessThan(0.4)
-})
-
-test('leaves no tensor behind', () => expect(leaks).toBe(0))
-
-describe('the contract of studies', () => {
-  keepsTheContract(dormant as never, tested, contractSettings)
 })

@@ -1,15 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
-import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
 import { conceptCount, conceptOf, fakeDataset } from '../../latents/fake.fixture.ts'
 import { answeredBy, answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/planted.fixture.ts'
 import { ValidateConfig } from '../config.ts'
 import type { EffectRow } from '../rows.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, settingsOf, studied } from './bench.fixture.ts'
 import { doses } from './doses.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
 import { windowOf } from './window.ts'
 
 /**
@@ -17,12 +14,7 @@ import { windowOf } from './window.ts'
  * and does the same either way), concept 3 with the wrong sign. f = x, so that dose 1 adds 1.
  */
 const width = 40
-let bench: StudyContext
-const tested: TestedLatent<never>[] = []
-let leaks = 0
-
-beforeAll(async () => {
-  await startEngine()
+const { tested, bench, foundOf } = studied(doses, async () => {
   const model = plantedModel(
     width,
     token =>
@@ -36,22 +28,13 @@ beforeAll(async () => {
     },
   )
   const rows = Array.from({ length: width }, (_, i) => unitRow(width, i))
-  bench = await benchOf(model, plantedSae(rows, rows, 0), fakeDataset(150), { latents: [0, 1, 2, 3], documents: 10 })
-  const before = tf.memory().numTensors
-  tested.push(...((await testedBy(doses, bench)) as TestedLatent<never>[]))
-  leaks = tf.memory().numTensors - before
-})
-afterAll(() => {
-  bench.inputs.model.dispose()
-  bench.inputs.sae.dispose()
+  return benchOf(model, plantedSae(rows, rows, 0), fakeDataset(150), { latents: [0, 1, 2, 3], documents: 10 })
 })
 
-const foundOf = (latent: number) =>
-  doses.judge(tested, settingsOf(bench))[tested.findIndex(({ claim }) => claim.feature === latent)]!
 /** What a logit of the concept’s answers is worth to its target. */
 const worth = (concept: number) =>
-  bench.plans
-    .find(({ claim }) => claim.feature === concept)!
+  bench()
+    .plans.find(({ claim }) => claim.feature === concept)!
     .target.weights.reduce((sum, weight, token) => sum + (answeredBy(token) === concept ? weight : 0), 0)
 
 test('a direction that is read linearly does at each dose what the gradient says', () => {
@@ -114,17 +97,11 @@ test('at equal KL controls are held to the effect that they would have there', (
   // The control moves the target farther, at sixteen times the KL: at equal KL half as far.
   const effects = [...row('feature', null, 1, 0.05), ...row('random', 0, 2, 0.8), ...row('random', 1, 1.5, 0.05)]
   const one = { ...tested[0]!, effects }
-  const [found] = doses.judge([one], { ...settingsOf(bench), klCap: 0.05 })
+  const [found] = doses.judge([one], { ...settingsOf(bench()), klCap: 0.05 })
   expect(found!.equalKl).toEqual({ effect: expect.closeTo(1), p: { random: 2 / 3, tied: expect.any(Number) } })
 })
 
 test('strengths that are too few or of one sign are refused', () => {
   expect(() => ValidateConfig.parse({ strengths: [1, 2] })).toThrow('at least nine strengths')
   expect(() => ValidateConfig.parse({ strengths: [1, 2, 3, 4, 5, 6, 7, 8, 9] })).toThrow('a negative strength')
-})
-
-test('leaves no tensor behind', () => expect(leaks).toBe(0))
-
-describe('the contract of studies', () => {
-  keepsTheContract(doses as never, tested, contractSettings)
 })

@@ -1,23 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startEngine } from '../../engine/engine.ts'
-import { tf } from '../../engine/tf.ts'
+import { describe, expect, test } from 'vitest'
 import { conceptCount, conceptOf, fakeDataset } from '../../latents/fake.fixture.ts'
 import { answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/planted.fixture.ts'
 import { ValidateConfig } from '../config.ts'
 import { readIntervention } from '../interventions/written.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, studied, testedBy } from './bench.fixture.ts'
 import { interventions } from './interventions.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
 
 /** Coordinate c is 1 at cues of concept c and raises its answers' logits by 3; the last coordinate is 1 everywhere. */
 const width = conceptCount + 1
-let bench: StudyContext
-const tested: Awaited<ReturnType<typeof testedBy>> = []
-let leaks = 0
-
-beforeAll(async () => {
-  await startEngine()
+const { tested, bench, foundOf } = studied(interventions, async () => {
   const model = plantedModel(
     width,
     token => Array.from({ length: width }, (_, i) => (i === conceptCount || i === conceptOf(token) ? 1 : 0)),
@@ -25,20 +16,9 @@ beforeAll(async () => {
   )
   // f = 0.75 where the concept's coordinate is 1; the edit acts along it, and latent 6 along nothing that is read.
   const sae = plantedSae(Array.from({ length: width }, (_, i) => unitRow(width, i)))
-  bench = await benchOf(model, sae, fakeDataset(120), { latents: [0, 1, conceptCount] })
-  const before = tf.memory().numTensors
-  tested.push(...(await testedBy(interventions, bench)))
-  leaks = tf.memory().numTensors - before
-})
-afterAll(() => {
-  bench.inputs.model.dispose()
-  bench.inputs.sae.dispose()
+  return benchOf(model, sae, fakeDataset(120), { latents: [0, 1, conceptCount] })
 })
 
-const foundOf = (latent: number) => {
-  const found = interventions.judge(tested as TestedLatent<never>[], settingsOf(bench))
-  return found[tested.findIndex(({ claim }) => claim.feature === latent)]!
-}
 const kind = (latent: number, name: string) => foundOf(latent).kinds.find(({ intervention }) => intervention === name)!
 
 describe('a latent whose coordinate is read', () => {
@@ -54,7 +34,7 @@ describe('a latent whose coordinate is read', () => {
     expect(share('set')).toBeCloseTo(-1, 4)
     expect(share('add')).toBeCloseTo(-1, 4)
     expect(share('set@last')).toBeCloseTo(-1, 4)
-    const plan = bench.plans.find(({ claim }) => claim.feature === 0)!
+    const plan = bench().plans.find(({ claim }) => claim.feature === 0)!
     const { density } = plan.claim.discovery
     expect(share('mean')).toBeCloseTo(1 - density, 4)
     expect(kind(0, 'zero').norm).toBeCloseTo(0.75, 5)
@@ -63,7 +43,7 @@ describe('a latent whose coordinate is read', () => {
   })
 
   test('takes the place of another document’s value by a lot that is the same again', async () => {
-    const again = await testedBy(interventions, bench)
+    const again = await testedBy(interventions, bench())
     expect(again.map(({ rows }) => rows)).toEqual(tested.map(({ rows }) => rows))
     const share = kind(0, 'resample').target.mean! / kind(0, 'zero').target.mean!
     expect(share).toBeGreaterThan(0)
@@ -76,8 +56,6 @@ test('a direction that nothing reads agrees with no claim', () => {
   expect(found.agree).toBe(false)
   for (const { target } of found.kinds) expect(target.mean).toBeCloseTo(0, 6)
 })
-
-test('leaves no tensor behind', () => expect(leaks).toBe(0))
 
 describe('settings', () => {
   test('name kinds with strengths and positions', () => {
@@ -94,9 +72,4 @@ describe('settings', () => {
     expect(readIntervention('set@active')).toContain('where the latent is silent')
     expect(() => ValidateConfig.parse({ interventions: ['zero', 'cut'] })).toThrow('“cut” is no intervention')
   })
-})
-
-describe('the contract of studies', () => {
-  test('has rows to hold it to', () => expect(tested.every(({ rows }) => rows.length > 0)).toBe(true))
-  keepsTheContract(interventions as never, tested, contractSettings)
 })

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const found = await benchOf(model, sae, fakeDataset(150), { latents: [0, 3], documents: 10 })
   bench = { ...found, inputs: { ...found.inputs, tokenizer } }
   const before = tf.memory().numTensors
-  tested = (await testedBy(robustness, bench)) as TestedLatent<RobustnessRow>[]
+  tested = await testedBy(robustness, bench)
   leaks = tf.memory().numTensors - before
   model.dispose()
   sae.dispose()

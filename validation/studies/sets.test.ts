@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
-import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
 import { conceptCount, conceptOf, fakeDataset } from '../../latents/fake.fixture.ts'
 import { answeredBy, answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/planted.fixture.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, studied } from './bench.fixture.ts'
 import { sets } from './sets.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
 
 /**
  * Coordinates c, 6 + c and 12 + c are 1 at cues of concept c, and the SAE has a latent for each. Of concept 0 the first two stand in
@@ -15,12 +12,7 @@ import type { StudyContext, TestedLatent } from './study.ts'
  * third is read of none. The rest of the width is noise.
  */
 const width = 40
-let bench: StudyContext
-const tested: TestedLatent<never>[] = []
-let leaks = 0
-
-beforeAll(async () => {
-  await startEngine()
+const { tested, bench, foundOf } = studied(sets, async () => {
   const model = plantedModel(
     width,
     token =>
@@ -39,22 +31,15 @@ beforeAll(async () => {
   )
   const rows = Array.from({ length: width }, (_, i) => unitRow(width, i))
   // f = 1 at cues: what is taken away is all that is there.
-  bench = await benchOf(model, plantedSae(rows, rows, 0), fakeDataset(150), {
+  return benchOf(model, plantedSae(rows, rows, 0), fakeDataset(150), {
     latents: [0, 1, 2],
     setSize: 3,
     documents: 10,
   })
-  const before = tf.memory().numTensors
-  tested.push(...((await testedBy(sets, bench)) as TestedLatent<never>[]))
-  leaks = tf.memory().numTensors - before
-})
-afterAll(() => {
-  bench.inputs.model.dispose()
-  bench.inputs.sae.dispose()
 })
 
 test('sets of tied directions, each in documents of its own, are controls of the joint effect', () => {
-  const rows = tested[0]!.rows as readonly { control: string; controlId: number; removed: number[]; document: string }[]
+  const rows = tested[0]!.rows
   const tied = rows.filter(({ control }) => control === 'tied')
   expect(new Set(tied.map(({ controlId }) => controlId)).size).toBeGreaterThan(10)
   expect(tied.every(({ removed }) => removed.length === 3)).toBe(true)
@@ -64,8 +49,8 @@ test('sets of tied directions, each in documents of its own, are controls of the
 
 /** Effects of a concept’s set in units of the logit that its answers lose: 3 · what was there. */
 function of(concept: number) {
-  const found = sets.judge(tested, settingsOf(bench))[concept]!
-  const { weights } = bench.plans[concept]!.target
+  const found = foundOf(concept)
+  const { weights } = bench().plans[concept]!.target
   const unit = 3 * weights.reduce((sum, weight, token) => sum + (answeredBy(token) === concept ? weight : 0), 0)
   const place = (latent: number) => found.latents.findIndex(one => one.latent === latent)
   return {
@@ -122,10 +107,4 @@ test('one that is read by nothing interacts with none and is in no sufficient se
     expect([alone(idle), given(idle), pair(concept, idle)].every(x => Math.abs(x) < 1e-3)).toBe(true)
     expect(found.sufficient!.latents).not.toContain(idle)
   }
-})
-
-test('leaves no tensor behind', () => expect(leaks).toBe(0))
-
-describe('the contract of studies', () => {
-  keepsTheContract(sets as never, tested, contractSettings)
 })

@@ -24,7 +24,7 @@ beforeAll(async () => {
   ]
   bench = { ...made, inputs: { ...made.inputs, siblings: named } }
   const before = tf.memory().numTensors
-  tested = (await testedBy(siblings, bench)) as TestedLatent<SiblingRow>[]
+  tested = await testedBy(siblings, bench)
   leaks = tf.memory().numTensors - before
   for (const one of [model, sae, twin, random, untrained]) one.dispose()
 })

@@ -1,22 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
-import { startEngine } from '../../engine/engine.ts'
-import { tf } from '../../engine/tf.ts'
 import { conceptCount, conceptOf, fakeDataset } from '../../latents/fake.fixture.ts'
 import { answeredBy, answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/planted.fixture.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, settingsOf, studied, testedBy } from './bench.fixture.ts'
 import { specificity } from './specificity.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
 
 /** Coordinate c is 1 at cues of concept c and raises its answers; latent 1 writes those of concepts 1 and 2 alike, 3 a little of 4. */
 const width = 40
-let bench: StudyContext
-const tested: TestedLatent<never>[] = []
-let leaks = 0
-
-beforeAll(async () => {
-  await startEngine()
+const { bench, foundOf } = studied(specificity, async () => {
   const model = plantedModel(
     width,
     token =>
@@ -30,22 +21,13 @@ beforeAll(async () => {
   decoder[1]![2] = 1
   decoder[3]![4] = 0.25
   decoder[5] = unitRow(width, 20)
-  bench = await benchOf(model, plantedSae(encoder, decoder, 0), fakeDataset(150), {
+  return benchOf(model, plantedSae(encoder, decoder, 0), fakeDataset(150), {
     latents: [0, 1, 3, 5],
     documents: 10,
   })
-  const before = tf.memory().numTensors
-  tested.push(...((await testedBy(specificity, bench)) as TestedLatent<never>[]))
-  leaks = tf.memory().numTensors - before
-})
-afterAll(() => {
-  bench.inputs.model.dispose()
-  bench.inputs.sae.dispose()
 })
 
 const norm = (of: Float32Array) => Math.hypot(...of)
-const foundOf = (latent: number) =>
-  specificity.judge(tested, settingsOf(bench))[tested.findIndex(({ claim }) => claim.feature === latent)]!
 
 test('a latent that writes its concept alone moves its target farthest and no other', () => {
   const found = foundOf(0)
@@ -72,11 +54,11 @@ test('a mixture of two concepts fails isolation, and the other one is named', ()
   const found = foundOf(1)
   expect(found).toMatchObject({ isolated: false, leaks: ['cue=2'], cause: 1, isolation: 0.8 })
   const { ratio, cosine } = found.offTargets.find(({ concept }) => concept === 'cue=2')!
-  const { weights } = bench.plans.find(({ claim }) => claim.feature === 1)!.target
+  const { weights } = bench().plans.find(({ claim }) => claim.feature === 1)!.target
   const moves = (of: Float32Array) =>
     of.reduce((sum, x, v) => sum + ([1, 2].includes(answeredBy(v)) ? x : 0), 0) / norm(of)
   const own = moves(weights)
-  const off = (moves(bench.material.text.targetOf(2).weights) - cosine * own) / Math.sqrt(1 - cosine ** 2)
+  const off = (moves(bench().material.text.targetOf(2).weights) - cosine * own) / Math.sqrt(1 - cosine ** 2)
   expect(ratio!.ratio).toBeCloseTo(off / own, 3)
 })
 
@@ -92,13 +74,7 @@ test('of a latent that moves nothing nothing is said', () => {
 })
 
 test('of one that random directions which fire as often match nothing is said either, however clean its effect', async () => {
-  const [matched] = await testedBy(specificity, { ...bench, plans: bench.plans.slice(0, 1) }, 0.2)
-  const [found] = specificity.judge([matched!] as TestedLatent<never>[], settingsOf(bench))
+  const [matched] = await testedBy(specificity, { ...bench(), plans: bench().plans.slice(0, 1) }, 0.2)
+  const [found] = specificity.judge([matched!], settingsOf(bench()))
   expect(found).toMatchObject({ isolated: null, leaks: [], offOn: null, cause: 1, rank: 1 })
-})
-
-test('leaves no tensor behind', () => expect(leaks).toBe(0))
-
-describe('the contract of studies', () => {
-  keepsTheContract(specificity as never, tested, contractSettings)
 })
