@@ -55,6 +55,9 @@ export function settingsOf({ inputs: { config } }: StudyContext): StudySettings 
   return { ...config, fields: [], strata: {}, seed }
 }
 
+/** What a study judges: every tested latent, with rows of the study's own. */
+export type Tested<Asked> = Asked extends LatentStudy<infer Row> ? TestedLatent<Row>[] : never
+
 /** Measures every planned latent with a study, as a run would; the main test is left out, but for the p of its tied controls. */
 export async function testedBy<Row extends StudyRow>(
   study: LatentStudy<Row>,

@@ -9,18 +9,18 @@ import { differenceOfMeans } from '../supervised/difference-of-means.ts'
 import { gradient, windowGradient } from '../supervised/gradient.ts'
 import { fitProbe } from '../supervised/probe.ts'
 import type { Labelled } from '../supervised/supervised.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, contractSettings, settingsOf, type Tested, testedBy } from './bench.fixture.ts'
 import { ceiling } from './ceiling.ts'
 import { promptEffect } from './prompt.ts'
 import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
+import type { StudyContext } from './study.ts'
 
 const dataset = fakeDataset(120)
 const cosines = [1, 0.7, 0.5, 0.3, 0.1]
 let model: Model
 let sae: Sae
 const benches: StudyContext[] = []
-const tested: Awaited<ReturnType<typeof testedBy>>[] = []
+const tested: Tested<typeof ceiling>[] = []
 let leaks = 0
 
 /** The SAE with the decoder row of latent 0 mixed with a direction orthogonal to it. */
@@ -51,7 +51,7 @@ afterAll(() => {
   sae.dispose()
 })
 
-const foundIn = (i: number) => ceiling.judge(tested[i] as TestedLatent<never>[], settingsOf(benches[i]!))[0]!
+const foundIn = (i: number) => ceiling.judge(tested[i]!, settingsOf(benches[i]!))[0]!
 const shareOf = (i: number, method: string) =>
   foundIn(i).methods.find(one => one.method === method && one.intervention === 'ablate')!.share!
 

@@ -1,39 +1,24 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startEngine } from '../../engine/engine.ts'
+import { describe, expect, test } from 'vitest'
 import { tf } from '../../engine/tf.ts'
 import { fakeDataset, fakeModel, fakeSae, modelWidth, vocabularySize } from '../../latents/fake.fixture.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, studied } from './bench.fixture.ts'
 import { controlsStudy } from './controls.ts'
 import { nextScale } from './equal-kl.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
 
-let bench: StudyContext
-let tested: Awaited<ReturnType<typeof testedBy>>
-let leaks = 0
+const { tested, bench, foundOf } = studied(controlsStudy, () =>
+  benchOf(fakeModel(), fakeSae(), fakeDataset(120), { latents: [0, 1], documents: 6 }),
+)
 
-beforeAll(async () => {
-  await startEngine()
-  bench = await benchOf(fakeModel(), fakeSae(), fakeDataset(120), { latents: [0, 1], documents: 6 })
-  const before = tf.memory().numTensors
-  tested = await testedBy(controlsStudy, bench)
-  leaks = tf.memory().numTensors - before
-})
-afterAll(() => {
-  bench.inputs.model.dispose()
-  bench.inputs.sae.dispose()
-})
-
-const found = () => controlsStudy.judge(tested as TestedLatent<never>[], settingsOf(bench))[0]!
+const found = () => foundOf(0)
 const kind = (name: string) => found().kinds.find(({ control }) => control === name)!
 const rowsOf = (name: string) => tested[0]!.rows.filter(({ control }) => control === name)
 
 /** The gradient of the target, which the model is linear in: U w. */
 function gradient(): Float64Array {
-  const unembedding = bench.inputs.model.unembedding()
+  const unembedding = bench().inputs.model.unembedding()
   const u = unembedding.dataSync() as Float32Array
   unembedding.dispose()
-  const { weights } = bench.plans[0]!.target
+  const { weights } = bench().plans[0]!.target
   return Float64Array.from({ length: modelWidth }, (_, j) =>
     weights.reduce((sum, w, v) => sum + w * u[j * vocabularySize + v]!, 0),
   )
@@ -41,9 +26,9 @@ function gradient(): Float64Array {
 
 /** Values at the site in the first window of the first latent's ablation, with its positions. */
 function firstPlace() {
-  const { window, activations } = bench.plans[0]!.documents.ablate[0]!
+  const { window, activations } = bench().plans[0]!.documents.ablate[0]!
   const tokens = tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32')
-  const value = bench.inputs.model.run(tokens, { until: bench.inputs.sae.metadata.hook_name })
+  const value = bench().inputs.model.run(tokens, { until: bench().inputs.sae.metadata.hook_name })
   const values = (value.dataSync() as Float32Array).slice()
   tf.dispose([tokens, value])
   return { window, positions: [...activations.keys()], values }
@@ -62,13 +47,12 @@ describe('a planted latent', () => {
     expect(kind('strongest').share!.ratio).toBeLessThan(0.5)
     expect(found().strongest).not.toBe(0)
     expect(found().effect).toBeLessThan(-0.5)
-    expect(leaks).toBe(0)
   })
 
   test('is measured beside matched latents at equal norm', () => {
     for (const row of [...rowsOf('matched'), ...rowsOf('strongest')]) {
       const own = rowsOf('latent').find(({ window }) => window === row.window)!
-      expect(row.norm as number).toBeCloseTo(own.norm as number, 4)
+      expect(row.norm).toBeCloseTo(own.norm, 4)
     }
   })
 
@@ -76,8 +60,8 @@ describe('a planted latent', () => {
     for (const name of ['equal-kl-random', 'equal-kl-foreign'])
       for (const id of new Set(rowsOf(name).map(({ controlId }) => controlId))) {
         const own = rowsOf(name).filter(({ controlId }) => controlId === id)
-        const kl = own.reduce((sum, row) => sum + (row.kl as number), 0) / own.length
-        if ((own[0]!.scale as number) < 64) expect(kl / found().kl!).toBeGreaterThan(0.85)
+        const kl = own.reduce((sum, row) => sum + row.kl, 0) / own.length
+        if (own[0]!.scale! < 64) expect(kl / found().kl!).toBeGreaterThan(0.85)
         expect(kl / found().kl!).toBeLessThan(1.15)
       }
   })
@@ -85,9 +69,9 @@ describe('a planted latent', () => {
   test('a control takes out its own projection: −(x·u)(u·g) at the latent’s positions, computed apart', () => {
     const { window, positions, values } = firstPlace()
     const g = gradient()
-    const drawn = bench.plans[0]!.controls.random!
+    const drawn = bench().plans[0]!.controls.random!
     for (const row of rowsOf('projection-random').filter(one => one.window === window.id)) {
-      const place = drawn.ids.indexOf(row.controlId as number)
+      const place = drawn.ids.indexOf(row.controlId!)
       const u = drawn.directions.subarray(place * modelWidth, (place + 1) * modelWidth)
       const read = u.reduce((sum, x, j) => sum + x * g[j]!, 0)
       const reach = positions.map(p => u.reduce((sum, x, j) => sum + x * values[p * modelWidth + j]!, 0))
@@ -100,7 +84,7 @@ describe('a planted latent', () => {
     const { window, positions, values } = firstPlace()
     const g = gradient()
     const x = tf.tensor2d(values, [window.tokens.length, modelWidth])
-    const y = bench.inputs.sae.reconstruct(x)
+    const y = bench().inputs.sae.reconstruct(x)
     const rebuilt = (y.dataSync() as Float32Array).slice()
     tf.dispose([x, y])
     const moved = positions.map(p =>
@@ -109,8 +93,8 @@ describe('a planted latent', () => {
     const row = rowsOf('reconstruct').find(one => one.window === window.id)!
     expect(row.target).toBeCloseTo(moved.reduce((sum, value) => sum + value, 0) / positions.length, 4)
     for (const one of rowsOf('reconstruct-error')) {
-      expect(Math.abs(one.target as number)).toBeLessThan(1e-5)
-      expect(one.norm as number).toBeLessThan(1e-5)
+      expect(Math.abs(one.target)).toBeLessThan(1e-5)
+      expect(one.norm).toBeLessThan(1e-5)
     }
   })
 })
@@ -130,24 +114,4 @@ describe('the search for equal KL', () => {
     expect(nextScale(1e-9, { scale: 1, kl: 1e9 })).toBe(1 / 64)
     expect(nextScale(1, { scale: 3, kl: 0 })).toBe(6)
   })
-})
-
-describe('the contract', () => {
-  keepsTheContract(
-    controlsStudy,
-    [
-      {
-        claim: { feature: 3 } as never,
-        rows: (['latent', 'matched', 'equal-kl-random'] as const).flatMap((control, c) =>
-          [1, 2, 3, 4].map(d => ({
-            ...{ control, controlId: c === 0 ? null : 7, document: `d${d}`, window: `d${d}`, scale: c < 2 ? 1 : 2.5 },
-            ...{ norm: 1, target: -(3 - c + d / 10), kl: 0.1 },
-          })),
-        ),
-        effects: [],
-        evidence: {} as never,
-      },
-    ],
-    contractSettings,
-  )
 })

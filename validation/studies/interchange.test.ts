@@ -1,15 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
-import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
 import { conceptCount, conceptOf, fakeDataset } from '../../latents/fake.fixture.ts'
 import { answeredBy, answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/planted.fixture.ts'
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, studied } from './bench.fixture.ts'
 import { interchange } from './interchange.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { StudyContext, TestedLatent } from './study.ts'
 
 /**
  * Coordinates c and 6 + c are both 1 at cues of concept c. Concepts below 3 are read from both and saturate at 1, so that either
@@ -22,12 +19,7 @@ const read = (model: Model, sae: Sae) =>
     documents: 10,
     controls: { tied: 40, random: 19, foreign: 19 },
   })
-let bench: StudyContext
-const tested: TestedLatent<never>[] = []
-let leaks = 0
-
-beforeAll(async () => {
-  await startEngine()
+const { bench, foundOf } = studied(interchange, async () => {
   const noise = (token: number) => [...new Random('noise', token).normals(width, 0.1)]
   const model = plantedModel(
     width,
@@ -40,18 +32,8 @@ beforeAll(async () => {
     },
   )
   const rows = Array.from({ length: width }, (_, i) => unitRow(width, i))
-  bench = await read(model, plantedSae(rows, rows, 0.1))
-  const before = tf.memory().numTensors
-  tested.push(...((await testedBy(interchange, bench)) as TestedLatent<never>[]))
-  leaks = tf.memory().numTensors - before
+  return read(model, plantedSae(rows, rows, 0.1))
 })
-afterAll(() => {
-  bench.inputs.model.dispose()
-  bench.inputs.sae.dispose()
-})
-
-const foundOf = (latent: number) =>
-  interchange.judge(tested, settingsOf(bench))[tested.findIndex(({ claim }) => claim.feature === latent)]!
 
 /** The target’s weight on the answers of a concept. */
 const weightOf = (weights: Float32Array, concept: number) =>
@@ -60,7 +42,7 @@ const weightOf = (weights: Float32Array, concept: number) =>
 describe('a latent that is read alone', () => {
   test('suffices for as much as it is needed for, and the numbers are those of the sum', () => {
     const { sufficiency, necessity, difference, backup, pairs } = foundOf(4)
-    const { target, documents } = bench.plans.find(({ claim }) => claim.feature === 4)!
+    const { target, documents } = bench().plans.find(({ claim }) => claim.feature === 4)!
     const own = weightOf(target.weights, 4)
     // f = 0.9 goes in or out, and the logits of four answers move by three times that.
     expect(sufficiency.effect.mean).toBeCloseTo(0.9 * 3 * own, 3)
@@ -90,10 +72,4 @@ test('one of two that do the same is sufficient and not necessary', () => {
 test('a direction that goes with the concept and is not read is neither', () => {
   const { sufficiency, necessity, backup } = foundOf(10)
   expect([sufficiency.found, necessity.found, backup]).toEqual([false, false, false])
-})
-
-test('leaves no tensor behind', () => expect(leaks).toBe(0))
-
-describe('the contract of studies', () => {
-  keepsTheContract(interchange as never, tested, contractSettings)
 })

@@ -1,21 +1,12 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
-import { startEngine } from '../../engine/engine.ts'
 import { fakeDataset, fakeModel, fakeSae } from '../../latents/fake.fixture.ts'
-import { benchOf, contractSettings, testedBy } from './bench.fixture.ts'
+import { benchOf, contractSettings, studied } from './bench.fixture.ts'
 import { negatives } from './negatives.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { TestedLatent } from './study.ts'
 
-const measured: TestedLatent<never>[] = []
-
-beforeAll(async () => {
-  await startEngine()
-  const [model, sae] = [fakeModel(), fakeSae()]
+const { tested: measured } = studied(negatives, () => {
   const settings = { latents: [0, 3], documents: 4, claims: 'concept', minimumSeparation: 0 }
-  measured.push(...((await testedBy(negatives, await benchOf(model, sae, fakeDataset(120), settings))) as never[]))
-  model.dispose()
-  sae.dispose()
+  return benchOf(fakeModel(), fakeSae(), fakeDataset(120), settings)
 })
 
 /** 16 documents, each with four tokens of the concept and ten without it, four of which are the same words. */
@@ -30,7 +21,7 @@ function found(fires: (carries: boolean, word: boolean) => number) {
     const own = { document: `d${d}`, window: `d${d}`, positives: many(4, true, true) }
     return { ...own, negatives: [...sameToken, ...other], sameToken, nearest: sameToken.slice(0, 1) }
   })
-  return negatives.judge([{ ...measured[0]!, rows }] as never, contractSettings)[0]!
+  return negatives.judge([{ ...measured[0]!, rows }], contractSettings)[0]!
 }
 
 describe('hard negatives', () => {
@@ -53,7 +44,7 @@ describe('hard negatives', () => {
   })
 
   test('the nearest are a tenth of the tokens without the concept, and those it shares words with are its own', () => {
-    const rows = measured[0]!.rows as readonly Record<'positives' | 'negatives' | 'sameToken' | 'nearest', number[]>[]
+    const rows = measured[0]!.rows
     const count = (kind: 'positives' | 'negatives' | 'sameToken' | 'nearest') =>
       rows.reduce((sum, row) => sum + row[kind].length, 0)
     expect(count('nearest') / count('negatives')).toBeCloseTo(0.1, 1)
@@ -63,5 +54,3 @@ describe('hard negatives', () => {
     expect(negatives.judge(measured, contractSettings)[0]!.sameToken).toMatchObject({ auroc: null, told: null })
   })
 })
-
-keepsTheContract(negatives, measured, contractSettings)

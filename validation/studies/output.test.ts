@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startEngine } from '../../engine/engine.ts'
+import { expect, test } from 'vitest'
 import { type Tensor2D, tf } from '../../engine/tf.ts'
 import { conceptOf, fakeDataset, vocabularySize } from '../../latents/fake.fixture.ts'
 import { answeredBy, answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/planted.fixture.ts'
 import type { Model } from '../../model/model.ts'
-import type { OutputFound } from '../contracts/output.ts'
-import { benchOf, contractSettings, settingsOf, testedBy } from './bench.fixture.ts'
+import { benchOf, studied } from './bench.fixture.ts'
 import { output } from './output.ts'
-import { keepsTheContract } from './study.contract.ts'
-import type { TestedLatent } from './study.ts'
 
 /** Coordinate c is 3 at cues of concept c < 6 and raises its answers; latent 6 reads concept 1 and writes what nothing reads. */
 const width = 8
@@ -18,12 +14,7 @@ const promotes = (): Tensor2D =>
       Array.from({ length: vocabularySize }, (_, token) => (answeredBy(token) === c ? 1 : 0)),
     ),
   )
-const tested: TestedLatent<never>[] = []
-let found: (OutputFound | null)[]
-let leaks = 0
-
-beforeAll(async () => {
-  await startEngine()
+const { tested, foundOf } = studied(output, async () => {
   const planted = plantedModel(
     width,
     token => unitRow(width, Math.max(0, conceptOf(token)), conceptOf(token) < 0 ? 0 : 3),
@@ -35,33 +26,25 @@ beforeAll(async () => {
     reads.map(c => unitRow(width, c)),
     reads.map((c, i) => unitRow(width, i === 6 ? 7 : c)),
   )
-  const bench = await benchOf(model, sae, fakeDataset(120), { latents: [2, 6], documents: 5, claims: 'firing' })
-  const before = tf.memory().numTensors
-  const measured = await testedBy(output, bench)
-  leaks = tf.memory().numTensors - before
-  tested.push(...(measured as never[]))
-  found = [...output.judge(measured, settingsOf(bench))]
-  model.dispose()
-  sae.dispose()
+  return benchOf(model, sae, fakeDataset(120), { latents: [2, 6], documents: 5, claims: 'firing' })
 })
-afterAll(() => expect(leaks).toBe(0))
 
 test('a latent that writes answers says them: rank 0, a quarter each', () => {
   // 10 · (3 − .25) on four answers against 0: p = 1/4 within 1e-9.
-  expect(found[0]!.strength).toBeCloseTo(27.5, 4)
-  expect(found[0]!.outputScore.effect.mean).toBeCloseTo(0.25, 5)
-  expect(found[0]!.documents).toBe(5)
+  expect(foundOf(2).strength).toBeCloseTo(27.5, 4)
+  expect(foundOf(2).outputScore.effect.mean).toBeCloseTo(0.25, 5)
+  expect(foundOf(2).documents).toBe(5)
 })
 
 test('one that writes what nothing reads says nothing, however well it is read', () => {
-  expect(found[1]!.outputScore.effect.mean).toBeLessThan(0.06)
-  expect(found[1]!.confidenceShift.effect.mean).toBe(0)
+  expect(foundOf(6).outputScore.effect.mean).toBeLessThan(0.06)
+  expect(foundOf(6).confidenceShift.effect.mean).toBe(0)
   // Of six other latents none can show a rank at .05.
-  expect(found[1]!.confidenceShift.p).toBeNull()
+  expect(foundOf(6).confidenceShift.p).toBeNull()
 })
 
 test('confidence is −1/20 Σ log p of the likeliest: the four answers, then sixteen that are out of question', () => {
-  for (const row of tested[0]!.rows as readonly { control: string; clean: number; amplified: number }[]) {
+  for (const row of tested[0]!.rows) {
     if (row.control !== 'feature') continue
     expect(row.amplified).toBeCloseTo((4 * Math.log(4) + 16 * (27.5 + Math.log(4))) / 20, 0)
     expect(row.clean).toBeLessThan(row.amplified)
@@ -69,7 +52,5 @@ test('confidence is −1/20 Σ log p of the likeliest: the four answers, then si
 })
 
 test('its peak tokens are cues, which it does not promote: the input score is 0', () => {
-  expect(found[0]!.inputScore).toBe(0)
+  expect(foundOf(2).inputScore).toBe(0)
 })
-
-keepsTheContract(output, tested as never, contractSettings)
