@@ -79,10 +79,13 @@ describe('writing', () => {
   })
 
   test('many at once make a folder once', async () => {
-    const path = join(folder, 'a', 'b', 'c')
-    await Promise.all(Array.from({ length: 8 }, () => makeFolder(path)))
-    await makeFolder(path)
-    expect(readdirSync(join(folder, 'a', 'b'))).toEqual(['c'])
+    for (let round = 0; round < 20; round++) {
+      const path = join(folder, `a${round}`, 'b', 'c', 'd', 'e')
+      const made = await Promise.allSettled(Array.from({ length: 32 }, () => makeFolder(path)))
+      expect(made.filter(({ status }) => status === 'rejected')).toEqual([])
+      await makeFolder(path)
+      expect(readdirSync(join(path, '..'))).toEqual(['e'])
+    }
   })
 })
 

@@ -38,8 +38,9 @@ export async function makeFolder(path: string): Promise<void> {
     const code = codeOf(error)
     // The root of a file system that may only be read says that before it says that it is there.
     if (code === 'EEXIST' || (await isFolder(path))) return
-    if (code !== 'ENOENT' || (await isFolder(dirname(path)))) throw folderError(path, error)
-    await makeFolder(dirname(path))
+    if (code !== 'ENOENT') throw folderError(path, error)
+    // The parent that was missing may have been made by another meanwhile; a place like /proc refuses the second time, too.
+    if (!(await isFolder(dirname(path)))) await makeFolder(dirname(path))
     await mkdir(path).catch(async again => {
       if (!(await isFolder(path))) throw folderError(path, again)
     })
