@@ -7,21 +7,25 @@ import { encodeTable, readTable, readTableInfo } from '../datasets/tables.ts'
 /** Version of the table; readers refuse others. */
 export const answersSchema = 1
 
-/** One example and one judge's answer. */
-export interface AnswerRow {
-  readonly latent: number
-  readonly score: 'detection' | 'fuzzing' | 'simulation'
-  /** The model that was asked, or `human`. */
-  readonly judge: string
+/** A window as it is shown to a judge. */
+export interface ShownExample {
   /** `band-1` …, `silent` or `silent-same-token`; in fuzzing, of the window that is shown. */
   readonly group: string
-  /** Number of the band, 0 of a silent window. */
+  /** Number of the band, 0 of one in which the latent is silent. */
   readonly band: number
   readonly window: string
   readonly position: number
   readonly start: number
   readonly tokens: readonly string[]
   readonly activations: readonly number[]
+}
+
+/** One example and one judge's answer. */
+export interface AnswerRow extends ShownExample {
+  readonly latent: number
+  readonly score: 'detection' | 'fuzzing' | 'simulation'
+  /** The model that was asked, or `human`. */
+  readonly judge: string
   /** Whether yes is right: the latent fires there (detection), the marks are where it fires (fuzzing); null in simulation. */
   readonly truth: boolean | null
   /** What was said; null where nothing could be read, and in simulation. */

@@ -2,7 +2,7 @@
 import { UserError } from '../../core/errors.ts'
 import type { Progress } from '../../core/progress.ts'
 import type { Activations } from '../../latents/activations.ts'
-import type { AnswerRow } from '../answers.ts'
+import type { AnswerRow, ShownExample } from '../answers.ts'
 import { occurrencesOf } from '../describe/examples.ts'
 import type { Explanation } from '../explanation.ts'
 import type { Asking } from './asking.ts'
@@ -14,7 +14,7 @@ import { detectionPrompt } from './prompts/detection.ts'
 import { explanationPrompt, longestExplanation, type Prompt } from './prompts/explanation.ts'
 import { fuzzingPrompt } from './prompts/fuzzing.ts'
 import { simulationPrompt } from './prompts/simulation.ts'
-import { type Samples, type ShownExample, samplesOf } from './samples.ts'
+import { type Samples, samplesOf } from './samples.ts'
 import { agreementOf, binaryScore, coverageOf, simulationScore } from './scores.ts'
 
 /** What is explained, and who is asked. */

@@ -4,22 +4,11 @@
  */
 import { Random } from '../../core/random.ts'
 import type { Activations } from '../../latents/activations.ts'
+import type { ShownExample } from '../answers.ts'
 import { type Example, examplesOf, excerpt, type Occurrences, silentPlaces, windowPeaks } from '../describe/examples.ts'
 import { storedOf } from '../tables.ts'
 import type { ExplainConfig } from './config.ts'
 import { firesAt } from './prompts/marks.ts'
-
-/** A window as it is shown. */
-export interface ShownExample {
-  readonly group: string
-  /** Number of its band, 0 of one in which the latent is silent. */
-  readonly band: number
-  readonly window: string
-  readonly position: number
-  readonly start: number
-  readonly tokens: readonly string[]
-  readonly activations: readonly number[]
-}
 
 /** One with tokens marked, rightly or not. */
 export interface FuzzedExample extends ShownExample {

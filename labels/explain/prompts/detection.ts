@@ -1,6 +1,6 @@
 /** The prompt of detection: in which of these texts does the unit fire, by its explanation? */
 import { z } from 'zod'
-import type { ShownExample } from '../samples.ts'
+import type { ShownExample } from '../../answers.ts'
 import type { Prompt } from './explanation.ts'
 import { readReply, replyKey, replyRules } from './reply.ts'
 

@@ -1,7 +1,7 @@
 /** The prompt for an explanation: windows with the tokens marked at which the latent fires. */
 import { z } from 'zod'
 import { clip, visible } from '../../../core/visible.ts'
-import type { ShownExample } from '../samples.ts'
+import type { ShownExample } from '../../answers.ts'
 import { firesAt, marked, marksFor } from './marks.ts'
 import { readReply, replyKey, replyRules } from './reply.ts'
 

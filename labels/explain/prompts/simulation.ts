@@ -1,6 +1,6 @@
 /** The prompt of simulation: how strongly does the unit fire at each token, from 0 to 10, by its explanation? (Bills et al. 2023) */
 import { z } from 'zod'
-import type { ShownExample } from '../samples.ts'
+import type { ShownExample } from '../../answers.ts'
 import type { Prompt } from './explanation.ts'
 import { readReply, replyKey, replyRules } from './reply.ts'
 
