@@ -1,53 +1,24 @@
 /** The label stage: what each latent is about, on held-out text, with scores, examples and its evidence. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAtomic } from '../core/files.ts'
-import { mustKnow } from '../core/nearest.ts'
-import { quote } from '../core/quote.ts'
-import { breathe, type StageContext } from '../core/stage.ts'
-import type { Split, TokenDataset } from '../datasets/document.ts'
-import { drawWindows } from '../datasets/draw.ts'
-import type { Tokenizer } from '../datasets/tokenizer/index.ts'
-import { encodeWindows, throwIfInterrupted } from '../latents/activations.ts'
-import type { Model } from '../model/model.ts'
-import { mustSpeakByLatent } from '../sae/by-latent.ts'
-import type { Sae } from '../sae/sae.ts'
-import { type Evidence, evidenceByLatent } from '../validation/evidence.ts'
-import { mustBelong } from './belongs.ts'
-import type { LabelConfig } from './config.ts'
-import { activityOf, strataFacts, strataOf } from './describe/activity.ts'
-import { examplesOf, occurrencesOf } from './describe/examples.ts'
-import { type LogitEffects, logitEffects } from './describe/logits.ts'
-import { byToken, firingTogether, nearestByDecoder } from './describe/nearest.ts'
-import { bestRule, ruleFacts, scoreRule } from './describe/rules.ts'
-import { firingTokens } from './describe/tokens.ts'
-import { labelOf, labelOfExplanation, ruleRecord } from './describe/words.ts'
+import { removePartials, writeAtomic } from '../core/files.ts'
+import type { StageContext } from '../core/stage.ts'
+import { Working, workingFolder } from '../core/working.ts'
+import { type Activations, tokensRead } from '../latents/activations.ts'
+import { labelOfExplanation } from './describe/words.ts'
+import { describerOf, rangesOf } from './describe-latents.ts'
 import type { Explain } from './explain/explainer.ts'
 import type { Explanation } from './explanation.ts'
 import type { Feature } from './feature.ts'
 import { FeatureLines } from './files.ts'
-import { type ExampleRow, exampleColumns, featureColumns, openExamples, openFeatures, storedOf } from './tables.ts'
-
-/** Evidence to join, and what messages call it and what it is about. */
-export interface JoinedEvidence {
-  readonly evidence: Evidence
-  readonly name?: string
-  readonly names?: Partial<Record<'sae' | 'model' | 'dataset', string>>
-}
+import { checkInputs, type DescribeInputs } from './inputs.ts'
+import { type ExampleRow, exampleColumns, featureColumns, openExamples, openFeatures } from './tables.ts'
+import { drawText, type Half, readHalf, textsOf } from './text.ts'
 
 /** What `label` works on. */
-export interface LabelInputs {
-  readonly model: Model
-  readonly sae: Sae
-  readonly dataset: TokenDataset
-  readonly tokenizer: Pick<Tokenizer, 'token' | 'vocabulary'>
-  readonly evidence?: JoinedEvidence | undefined
-  /** |cosine| of each latent with its partner in another SAE, null without one. */
-  readonly stability?: readonly (number | null)[] | undefined
-  readonly config: LabelConfig
+export interface LabelInputs extends DescribeInputs {
   /** Asks a language model about latents; absent where none is named. */
   readonly explain?: Explain | undefined
-  /** What messages call the SAE, model and text. */
-  readonly names?: JoinedEvidence['names']
 }
 
 /** Figures of a label run. */
@@ -76,50 +47,27 @@ const written = 1024
 /**
  * Describes every latent. Rules, statistics and examples come from the discovery half of the held-out windows, scores from
  * the validation half. Writes features.parquet, examples.parquet and features.jsonl into the context's directory, a piece of
- * the latents at a time. Throws a `UserError` for evidence about another SAE, model or text, and for concepts that the dataset
- * does not have.
+ * the latents at a time; what other processes left there in `working` is taken, and what a cut call finished. Throws a
+ * `UserError` for evidence about another SAE, model or text, and for concepts that the dataset does not have.
  */
 export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
-  const { model, sae, dataset, tokenizer, stability, config } = inputs
-  mustSpeakByLatent(sae, 'label')
-  const hashes = { sae: sae.hash, model: model.hash, dataset: dataset.hash }
-  const evidence = joined(inputs, hashes)
-  const concepts = config.concepts ?? dataset.concepts
-  mustKnow(concepts, dataset.concepts, { key: 'concepts', what: `the dataset ${quote(dataset.name)} has no concept` })
-  const { progress } = context
-  const collect = async (split: Split) => {
-    const windows = drawWindows(dataset, { split, purpose: 'label', seed: context.seed, tokens: config.tokens })
-    progress.start(`Encoding ${split} text`, windows.length, 'windows')
-    const activations = await encodeWindows(model, sae, windows, {
-      batchTokens: config.batchTokens,
-      signal: context.signal,
-      onBatch: done => progress.update(done),
-    })
-    progress.finish()
-    return activations
-  }
-  const discovery = await collect('discovery')
-  const validation = await collect('validation')
-  const discoveryFacts = ruleFacts(discovery, dataset, concepts)
-  const validationFacts = ruleFacts(validation, dataset, concepts)
-  const strata = strataFacts(discovery, dataset)
-  const occurrences = occurrencesOf(discovery)
-  const tokens = byToken(discovery)
-  const counter = new Uint32Array(sae.latents)
-  const tokenText = remembering(token => tokenizer.token(token))
+  const { directory, progress, signal, seed } = context
+  const { sae, dataset, tokenizer, config } = inputs
+  const given = checkInputs(inputs)
+  await removePartials(directory)
+  const text = drawText(dataset, config, seed)
+  const tokenText = textsOf(tokenizer)
+  const working = new Working(directory)
+  const ranges = rangesOf(sae.latents)
+
+  // Text that is nowhere needed any more is not read again.
+  const needed = inputs.explain !== undefined || !ranges.every(({ name }) => working.has(name))
+  const activations = needed ? await readHalves(context, inputs, text) : undefined
   const explanations: ReadonlyMap<number, Explanation> =
-    (await inputs.explain?.({ discovery, validation, tokenText })) ?? new Map()
+    (activations && (await inputs.explain?.({ ...activations, tokenText }))) ?? new Map()
+  const describer = activations && describerOf(inputs, given, activations, tokenText, seed)
 
-  const decoder = sae.decoder()
-  const unembedding = model.unembedding()
-  const readsLogits = decoder.shape[1] === unembedding.shape[0]
-  const vocabulary = Math.min(tokenizer.vocabulary, unembedding.shape[1])
-  const effects = readsLogits ? logitEffects(decoder, unembedding, vocabulary, config.logits) : undefined
-  const nearest = nearestByDecoder(decoder, config.neighbours)
-  const named = (list: LogitEffects['promoted']) =>
-    list.map(({ token, effect }) => ({ token: tokenText(token), effect }))
-
-  const tables = { features: openFeatures(context.directory), examples: openExamples(context.directory) }
+  const tables = { features: openFeatures(directory), examples: openExamples(directory) }
   const lines = new FeatureLines()
   const tally = new Tally()
   let features: Feature[] = []
@@ -132,55 +80,19 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   }
   progress.start('Describing latents', sae.latents, 'latents')
   try {
-    for (let latent = 0; latent < sae.latents; latent++) {
-      const found = bestRule(discoveryFacts, latent)
-      const score = found && scoreRule(validationFacts, latent, found.rule)
-      const rule = found ? ruleRecord(found.rule, tokenText) : null
-      const explanation = explanations.get(latent) ?? null
-      const direct = effects?.next().value as LogitEffects | undefined
-      const firing = firingTokens(discoveryFacts, latent, config.tokensShown, tokenText)
-      const byRule = labelOf(rule, score, config.minimumF1)
-      const byModel = explanation && labelOfExplanation(explanation)
-      const feature: Feature = {
-        latent,
-        ...(byModel && byModel.label !== null ? byModel : byRule),
-        rule,
-        labelPrecision: score?.precision ?? null,
-        labelRecall: score?.recall ?? null,
-        labelF1: score?.f1 ?? null,
-        labelBaseRate: score?.baseRate ?? null,
-        explanation,
-        ...activityOf(discovery, latent, config.histogramBins),
-        strata: strataOf(discovery, latent, strata),
-        ...firing,
-        promoted: named(direct?.promoted ?? []),
-        suppressed: named(direct?.suppressed ?? []),
-        logitHistogram: direct?.histogram ?? null,
-        nearest: nearest.next().value as Feature['nearest'],
-        together: firingTogether(discovery, latent, config.neighbours, tokens, counter),
-        stability: stability?.[latent] ?? null,
-        evidence: evidence.get(latent) ?? null,
-        hashes,
+    for (const range of ranges) {
+      const described = await working.part(range.name, () =>
+        describer!.describe(range, signal, done => progress.update(done)),
+      )
+      for (const plain of described.features) {
+        const feature = withExplanation(plain, explanations.get(plain.latent))
+        tally.add(feature)
+        lines.add(feature)
+        features.push(feature)
       }
-      tally.add(feature)
-      lines.add(feature)
-      features.push(feature)
-      const { topExamples: top, bands, perBand, context: around, silentExamples: silent } = config
-      const hard = { occurrences, tokens: firing.tokens.map(({ tokenId }) => tokenId) }
-      for (const example of examplesOf(
-        discovery,
-        latent,
-        { top, bands, perBand, context: around, silent },
-        context.seed,
-        hard,
-      ))
-        examples.push({ latent, example: storedOf(discovery, example, tokenText) })
-      if (features.length === written || latent === sae.latents - 1) await write()
-      if (latent % 64 === 63) {
-        progress.update(latent + 1)
-        await breathe()
-        throwIfInterrupted(context.signal)
-      }
+      for (const row of described.examples) examples.push(row)
+      if (features.length >= written || range.to === sae.latents) await write()
+      progress.update(range.to)
     }
     await tables.features.close()
     await tables.examples.close()
@@ -189,32 +101,46 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
     await tables.examples.abandon()
     throw error
   } finally {
-    nearest.return(undefined)
-    decoder.dispose()
-    unembedding.dispose()
+    describer?.close()
   }
-  await writeAtomic(join(context.directory, 'features.jsonl'), lines.bytes())
+  await writeAtomic(join(directory, 'features.jsonl'), lines.bytes())
+  await working.clear()
   progress.finish()
-  return tally.summary(discovery.tokens + validation.tokens)
+  return tally.summary(tokensRead(text.discovery.windows) + tokensRead(text.validation.windows))
 }
 
-/** A token's text, looked up once. */
-function remembering(text: (token: number) => string): (token: number) => string {
-  const known = new Map<number, string>()
-  return token => {
-    const found = known.get(token) ?? text(token)
-    known.set(token, found)
-    return found
+/** Encodes both halves, but for the pieces that are there. */
+async function readHalves(
+  { directory, progress, signal }: StageContext,
+  { model, sae }: LabelInputs,
+  text: ReturnType<typeof drawText>,
+): Promise<Record<Half, Activations>> {
+  const folder = join(directory, workingFolder)
+  const read = async (half: Half) => {
+    let done = 0
+    progress.start(`Encoding ${half} text`, text[half].windows.length, 'windows')
+    const activations = await readHalf(
+      text[half],
+      async ({ name }) => (existsSync(join(folder, name)) ? folder : undefined),
+      {
+        ...{ model, sae, signal },
+        onBatch(windows) {
+          done += windows
+          progress.update(done)
+        },
+      },
+    )
+    progress.finish()
+    return activations
   }
+  return { discovery: await read('discovery'), validation: await read('validation') }
 }
 
-/** The evidence by latent, once it is known to belong. */
-function joined({ evidence: given, names = {} }: LabelInputs, hashes: Feature['hashes']) {
-  if (!given) return new Map<number, never>()
-  const { evidence, name, names: theirs = {} } = given
-  const what = `the evidence${name === undefined ? '' : ` of ${name}`}`
-  mustBelong({ what, hashes: evidence.hashes, names: theirs }, { what: 'what is to be labelled', hashes, names })
-  return evidenceByLatent(evidence)
+/** A record with what a language model said of its latent, which is the label where it holds. */
+function withExplanation(feature: Feature, explanation: Explanation | undefined): Feature {
+  if (!explanation) return feature
+  const said = labelOfExplanation(explanation)
+  return { ...feature, ...(said.label === null ? {} : said), explanation }
 }
 
 /** What a label run came to, counted as latents go by. */

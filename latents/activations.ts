@@ -1,7 +1,7 @@
 /** What every latent does on a set of windows: sparse activations, turned so that each latent's entries are together. */
 import { InterruptedError, UserError } from '../core/errors.ts'
 import { breathe } from '../core/stage.ts'
-import { windowBatches } from '../datasets/batches.ts'
+import { type WindowBatch, windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { onHost } from '../engine/host.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
@@ -52,6 +52,13 @@ export function siteRows(model: Model, site: string, tokens: Tensor2D): Tensor2D
   })
 }
 
+/** What latents do in one window, by ascending position: entry for entry. */
+export interface WindowActivations {
+  readonly position: Uint16Array
+  readonly latent: Uint32Array
+  readonly value: Float32Array
+}
+
 /** Runs the windows up to the SAE's site and encodes every token after position 0. Memory grows with tokens × L0. */
 export async function encodeWindows(
   model: Model,
@@ -59,34 +66,34 @@ export async function encodeWindows(
   windows: readonly TokenWindow[],
   { batchTokens, signal, onBatch }: EncodeWindowsOptions,
 ): Promise<Activations> {
-  const place = new Map(windows.map((window, i) => [window, i]))
-  const perWindow: { position: Uint16Array; latent: Uint32Array; value: Float32Array }[] = new Array(windows.length)
-  const offsets = new Float64Array(sae.latents + 1)
-  let done = 0
+  const found = new Map<TokenWindow, WindowActivations>()
   for (const batch of windowBatches(windows, batchTokens)) {
     await breathe()
     throwIfInterrupted(signal)
-    const encoded = onHost(() => {
-      const tokens = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')
-      return sae.encode(siteRows(model, sae.metadata.hook_name, tokens))
-    })
-    checkFinite(encoded.values, sae.metadata.hook_name)
-    batch.windows.forEach((window, b) => {
-      const start = encoded.offsets[b * batch.length + firstPosition]!
-      const end = encoded.offsets[b * batch.length + window.tokens.length]!
-      const position = new Uint16Array(Math.max(0, end - start))
-      for (let p = firstPosition; p < window.tokens.length; p++) {
-        const row = b * batch.length + p
-        position.fill(p, encoded.offsets[row]! - start, encoded.offsets[row + 1]! - start)
-      }
-      const latent = encoded.indices.slice(start, Math.max(start, end))
-      for (const i of latent) offsets[i + 1]!++
-      perWindow[place.get(window)!] = { position, latent, value: encoded.values.slice(start, Math.max(start, end)) }
-    })
-    done += batch.windows.length
-    onBatch?.(done)
+    const encoded = encodeBatch(model, sae, batch)
+    for (const [b, window] of batch.windows.entries()) found.set(window, encoded[b]!)
+    onBatch?.(found.size)
   }
-  return gather(windows, sae.latents, offsets, perWindow)
+  return gatherActivations(windows, sae.latents, found)
+}
+
+/** The same for one batch: what latents do in each of its windows, in their order. */
+export function encodeBatch(model: Model, sae: Sae, { windows, tokens, length }: WindowBatch): WindowActivations[] {
+  const encoded = onHost(() => {
+    const ids = tf.tensor2d(tokens, [windows.length, length], 'int32')
+    return sae.encode(siteRows(model, sae.metadata.hook_name, ids))
+  })
+  checkFinite(encoded.values, sae.metadata.hook_name)
+  return windows.map((window, b) => {
+    const start = encoded.offsets[b * length + firstPosition]!
+    const end = Math.max(start, encoded.offsets[b * length + window.tokens.length]!)
+    const position = new Uint16Array(end - start)
+    for (let p = firstPosition; p < window.tokens.length; p++) {
+      const row = b * length + p
+      position.fill(p, encoded.offsets[row]! - start, encoded.offsets[row + 1]! - start)
+    }
+    return { position, latent: encoded.indices.slice(start, end), value: encoded.values.slice(start, end) }
+  })
 }
 
 /** Refuses activations that are no numbers: a model or SAE that overflows would otherwise give evidence of nothing. */
@@ -97,19 +104,22 @@ function checkFinite(values: Float32Array, site: string): void {
   })
 }
 
-function gather(
+/** Turns what latents do in each window so that each latent's entries are together. */
+export function gatherActivations(
   windows: readonly TokenWindow[],
   latents: number,
-  offsets: Float64Array,
-  perWindow: readonly { position: Uint16Array; latent: Uint32Array; value: Float32Array }[],
+  found: ReadonlyMap<TokenWindow, WindowActivations>,
 ): Activations {
+  const offsets = new Float64Array(latents + 1)
+  for (const window of windows) for (const i of found.get(window)!.latent) offsets[i + 1]!++
   for (let i = 0; i < latents; i++) offsets[i + 1]! += offsets[i]!
   const total = offsets[latents]!
   const next = Float64Array.from(offsets)
   const window = new Uint32Array(total)
   const position = new Uint16Array(total)
   const value = new Float32Array(total)
-  perWindow.forEach((part, w) => {
+  windows.forEach((one, w) => {
+    const part = found.get(one)!
     for (let e = 0; e < part.latent.length; e++) {
       const at = next[part.latent[e]!]!++
       window[at] = w
@@ -117,8 +127,12 @@ function gather(
       value[at] = part.value[e]!
     }
   })
-  const tokens = windows.reduce((sum, { tokens }) => sum + Math.max(0, tokens.length - firstPosition), 0)
-  return { windows, tokens, latents, offsets, window, position, value }
+  return { windows, tokens: tokensRead(windows), latents, offsets, window, position, value }
+}
+
+/** Tokens of windows that are read: all but the first of each. */
+export function tokensRead(windows: readonly TokenWindow[]): number {
+  return windows.reduce((sum, { tokens }) => sum + Math.max(0, tokens.length - firstPosition), 0)
 }
 
 /** A latent's activations in one window, by position; empty where it is silent. */

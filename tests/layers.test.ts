@@ -51,7 +51,7 @@ const rooms: Readonly<Record<string, Room>> = {
   validation: {
     imports: ['core', 'statistics', 'engine', 'datasets', 'model', 'capture', 'sae', 'latents'],
     order: [
-      ...['contracts', 'interventions', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims', 'working.ts'],
+      ...['contracts', 'interventions', 'config.ts', 'evidence.ts', 'controls', 'rows.ts', 'claims'],
       ...[
         'effects.ts',
         'judging',

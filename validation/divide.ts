@@ -3,6 +3,7 @@
  * the SAE. What is chosen and claimed follows from the text that each process reads for itself.
  */
 import { breathe, type StageContext } from '../core/stage.ts'
+import { Working } from '../core/working.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
 import { checkInputs, type ValidateInputs } from './inputs.ts'
 import { readText } from './read-text.ts'
@@ -10,7 +11,6 @@ import { reconstruct } from './reconstruct.ts'
 import { splitText } from './splits.ts'
 import { askedSaeStudies, measureLatentStudies, measureSaeStudies } from './studies/run.ts'
 import { planLatents, testLatents } from './test-latents.ts'
-import { Working } from './working.ts'
 
 /** The units by name, and what does one of them, leaving its finished parts in a directory. */
 export async function divideValidation(context: StageContext, given: ValidateInputs) {

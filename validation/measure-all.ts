@@ -1,6 +1,7 @@
 /** All latents of a validation, one after the other, and the tied controls that some of them share. */
 import { Random } from '../core/random.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
+import type { Working } from '../core/working.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
 import { type Interventions, interventionsAt } from '../latents/interventions.ts'
 import type { LatentPlan, Material, TiedLike } from './claims/plan.ts'
@@ -11,7 +12,6 @@ import { type MeasureHooks, measurePlan } from './measure.ts'
 import { measureTied } from './measure-tied.ts'
 import type { Round } from './rounds.ts'
 import type { EffectRow, Measured } from './rows.ts'
-import type { Working } from './working.ts'
 
 /** What all latents are measured with. */
 interface Bench {

@@ -1,6 +1,7 @@
 /** The heart of a validation: chooses latents, writes their claims, and measures them. Any SAE can be put to it. */
 import { UserError } from '../core/errors.ts'
 import type { StageContext } from '../core/stage.ts'
+import type { Working } from '../core/working.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { statedFor } from './claims/claim-file.ts'
 import { type LatentPlan, type Material, planLatent } from './claims/plan.ts'
@@ -10,7 +11,6 @@ import type { ValidateInputs } from './inputs.ts'
 import { measureAll } from './measure-all.ts'
 import type { ReadText } from './read-text.ts'
 import type { Measured } from './rows.ts'
-import type { Working } from './working.ts'
 
 /** Latents with their claims, fixed before anything is measured. */
 export interface Planned {

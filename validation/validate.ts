@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { removePartials, writeJson } from '../core/files.ts'
 import { sha256File } from '../core/hash.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
+import { Working } from '../core/working.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
 import { reconstructionDefinitions } from '../latents/reconstruction-rows.ts'
 import { writeBundle } from './bundle.ts'
@@ -30,7 +31,6 @@ import { splitText } from './splits.ts'
 import { definitionsOf, measureStudies, writeStudies } from './studies/run.ts'
 import { writeEffects, writeSelectivity } from './tables.ts'
 import { planLatents, testLatents } from './test-latents.ts'
-import { Working } from './working.ts'
 
 /** Figures of a validate run. */
 export interface ValidateSummary {

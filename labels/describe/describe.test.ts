@@ -6,7 +6,7 @@ import type { Activations } from '../../latents/activations.ts'
 import { oneHotDataset } from '../../latents/one-hot.fixture.ts'
 import { activityOf, histogramOf, strataFacts, strataOf } from './activity.ts'
 import { examplesOf, occurrencesOf } from './examples.ts'
-import { byToken, firingTogether, nearestByDecoder } from './nearest.ts'
+import { byToken, directionsOf, firingTogether, nearestByDecoder } from './nearest.ts'
 import { ruleFacts } from './rules.ts'
 import { firingTokens } from './tokens.ts'
 
@@ -92,8 +92,10 @@ describe('nearest latents', () => {
       [-2, 0],
       [0, 0],
     ]) as Tensor2D
-    const found = [...nearestByDecoder(decoder, 2)]
-    decoder.dispose()
+    const directions = directionsOf(decoder)
+    const found = [...nearestByDecoder(directions, 2, { from: 0, to: 4 })]
+    expect([...nearestByDecoder(directions, 2, { from: 1, to: 3 })]).toEqual(found.slice(1, 3))
+    tf.dispose([decoder, directions])
     expect(tf.memory().numTensors).toBe(before)
     expect(found[0]!.map(({ latent }) => latent)).toEqual([1, 3])
     expect(found[0]![0]!.cosine).toBeCloseTo(Math.SQRT1_2, 6)

@@ -5,6 +5,7 @@ import type { Tensor2D } from '../../engine/tf.ts'
 import { tf } from '../../engine/tf.ts'
 import type { Histogram } from '../feature.ts'
 import { histogramOf } from './activity.ts'
+import type { Rows } from './nearest.ts'
 
 /** A latent's direct effects on the logits, per unit of activation. */
 export interface LogitEffects {
@@ -19,7 +20,7 @@ const productEntries = 8_000_000
 const bins = 50
 
 /**
- * Effects of every latent: decoder [latents, width] times unembedding [width, vocabulary], less its mean over the
+ * Effects of latents, of all or of some rows: decoder [latents, width] times unembedding [width, vocabulary], less its mean over the
  * vocabulary (a shift of all logits changes nothing). The final norm's scale is left out, so the values compare tokens
  * of one latent, not latents. `vocabulary` cuts padded rows off.
  */
@@ -28,12 +29,12 @@ export function* logitEffects(
   unembedding: Tensor2D,
   vocabulary: number,
   count: number,
+  { from, to }: Rows = { from: 0, to: decoder.shape[0] },
 ): Generator<LogitEffects> {
-  const latents = decoder.shape[0]
   const chunk = Math.max(1, Math.floor(productEntries / vocabulary))
   const most = Math.min(count, vocabulary)
-  for (let start = 0; start < latents; start += chunk) {
-    const rows = Math.min(chunk, latents - start)
+  for (let start = from; start < to; start += chunk) {
+    const rows = Math.min(chunk, to - start)
     const { high, low, all } = onHost(() => {
       const logits = tf.matMul(decoder.slice([start, 0], [rows, -1]), unembedding).slice([0, 0], [rows, vocabulary])
       const centred = logits.sub(logits.mean(1, true)) as Tensor2D

@@ -7,29 +7,40 @@ import type { Feature } from '../feature.ts'
 /** Entries of the products that are there at once. */
 const productEntries = 16_000_000
 
-/** The `count` other latents with the largest cosine of decoder rows [latents, width] for every latent, largest first. */
-export function* nearestByDecoder(decoder: Tensor2D, count: number): Generator<Feature['nearest']> {
-  const latents = decoder.shape[0]
+/** Decoder rows [latents, width] as unit vectors. */
+export const directionsOf = (decoder: Tensor2D): Tensor2D => tf.tidy(() => unit(decoder))
+
+/** Rows from `from` up to but not including `to`. */
+export interface Rows {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * The `count` other latents whose unit directions [latents, width] have the largest cosine with that of each latent of some
+ * rows, largest first.
+ */
+export function* nearestByDecoder(
+  directions: Tensor2D,
+  count: number,
+  { from, to }: Rows,
+): Generator<Feature['nearest']> {
+  const latents = directions.shape[0]
   const most = Math.min(count, latents - 1)
-  const rows = tf.tidy(() => unit(decoder))
-  try {
-    const chunk = Math.max(1, Math.floor(productEntries / latents))
-    for (let start = 0; start < latents; start += chunk) {
-      const size = Math.min(chunk, latents - start)
-      const { values, indices } = tf.tidy(() => {
-        const found = tf.topk(tf.matMul(rows.slice([start, 0], [size, -1]), rows, false, true), most + 1)
-        return { values: found.values.dataSync<'float32'>(), indices: found.indices.dataSync<'int32'>() }
-      })
-      for (let row = 0; row < size; row++) {
-        const near: Feature['nearest'] = []
-        for (let i = row * (most + 1); near.length < most && i < (row + 1) * (most + 1); i++)
-          if (indices[i] !== start + row)
-            near.push({ latent: indices[i]!, cosine: Math.min(1, Math.max(-1, values[i]!)) })
-        yield near
-      }
+  const chunk = Math.max(1, Math.floor(productEntries / latents))
+  for (let start = from; start < to; start += chunk) {
+    const size = Math.min(chunk, to - start)
+    const { values, indices } = tf.tidy(() => {
+      const found = tf.topk(tf.matMul(directions.slice([start, 0], [size, -1]), directions, false, true), most + 1)
+      return { values: found.values.dataSync<'float32'>(), indices: found.indices.dataSync<'int32'>() }
+    })
+    for (let row = 0; row < size; row++) {
+      const near: Feature['nearest'] = []
+      for (let i = row * (most + 1); near.length < most && i < (row + 1) * (most + 1); i++)
+        if (indices[i] !== start + row)
+          near.push({ latent: indices[i]!, cosine: Math.min(1, Math.max(-1, values[i]!)) })
+      yield near
     }
-  } finally {
-    rows.dispose()
   }
 }
 

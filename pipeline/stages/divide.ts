@@ -77,25 +77,32 @@ export async function openUnits(
   const units = await divide(context)
   await parts.divide(units.names)
   const computedOn = await computeClass()
+  async function work(unit: number): Promise<boolean> {
+    const name = units.names[unit]
+    if (name === undefined) throw new UserError(`There is no unit ${unit}: the work has ${units.names.length}.`)
+    if (await parts.record(name)) return false
+    if (session.signal.aborted)
+      throw new InterruptedError('Stopped between two parts.', { fix: 'Start the same command again to go on.' })
+    const directory = join(own, String(unit))
+    await mkdir(directory)
+    try {
+      await units.work(unit, directory, partOf)
+      await parts.publish(name, directory, computedOn)
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+    return true
+  }
+  async function partOf(unit: number): Promise<string> {
+    await work(unit)
+    const folder = join(own, 'taken', String(unit))
+    await parts.gather(units.names[unit]!, folder)
+    return folder
+  }
   return {
     key,
     names: units.names,
-    async work(unit) {
-      const name = units.names[unit]
-      if (name === undefined) throw new UserError(`There is no unit ${unit}: the work has ${units.names.length}.`)
-      if (await parts.record(name)) return false
-      if (session.signal.aborted)
-        throw new InterruptedError('Stopped between two parts.', { fix: 'Start the same command again to go on.' })
-      const directory = join(own, String(unit))
-      await mkdir(directory)
-      try {
-        await units.work(unit, directory)
-        await parts.publish(name, directory, computedOn)
-      } finally {
-        await rm(directory, { recursive: true, force: true })
-      }
-      return true
-    },
+    work,
     async close() {
       units.close()
       await rm(own, { recursive: true, force: true })

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
+import type { StageContext } from '../../core/stage.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
 import { nameOf } from './found.ts'
@@ -31,6 +32,7 @@ export default defineStage({
       .describe('Do not ask before requests are sent to a language model, which may cost money'),
   },
   float32Only: true,
+  divisible: true,
   async prepare(config, store, session) {
     const settings = ownConfig(LabelConfig, config)
     const sae = await findSae(store, settings.sae)
@@ -40,6 +42,33 @@ export default defineStage({
       settings.explainer?.human === undefined ? undefined : await findFile('human', settings.explainer.human)
     const model = await hashing(session, () => modelOf(store, sae, settings.model))
     const text = await hashing(session, () => datasetOf(store, sae, settings.dataset))
+    /** Loads everything that is described or joined; `close` frees it. */
+    const open = async (context: StageContext) => {
+      const { readStability } = await import('../../sae/measure/stability.ts')
+      const { readEvidence } = await import('../../validation/evidence.ts')
+      const found = evidence && {
+        evidence: await reading(evidence, ['evidence.json'], () =>
+          readEvidence(join(evidence.directory, 'evidence.json')),
+        ),
+        name: nameOf(evidence),
+        names: namesOf(evidence.run.manifest.inputs),
+      }
+      const loaded = await loadModelAndText(model, text, context)
+      const trained = await loadSaeOf(sae)
+      const close = () => {
+        trained.dispose()
+        loaded.model.dispose()
+      }
+      try {
+        const cosines = stability && (await reading(stability, [], () => readStability(stability.directory, trained)))
+        const names = namesOf([sae.input, model.input, text.input])
+        const joined = { evidence: found || undefined, stability: cosines, names }
+        return { inputs: { ...loaded, ...joined, sae: trained, config: settings }, close }
+      } catch (error) {
+        close()
+        throw error
+      }
+    }
     return {
       config: { ...settings, sae: sae.input.run ?? sae.directory, model: model.input.path, dataset: text.config },
       inputs: [
@@ -55,40 +84,37 @@ export default defineStage({
         const { explainerOf } = await import('../../labels/explain/explainer.ts')
         const { readHuman } = await import('../../labels/explain/human.ts')
         const { cacheDirectory } = await import('../../engine/install/places.ts')
-        const { readStability } = await import('../../sae/measure/stability.ts')
-        const { readEvidence } = await import('../../validation/evidence.ts')
-        const found = evidence && {
-          evidence: await reading(evidence, ['evidence.json'], () =>
-            readEvidence(join(evidence.directory, 'evidence.json')),
-          ),
-          name: nameOf(evidence),
-          names: namesOf(evidence.run.manifest.inputs),
-        }
-        const explain =
-          settings.explainer &&
-          explainerOf({
-            ...{ config: settings.explainer, context, environment: process.env },
-            cache: join(cacheDirectory(), 'answers'),
-            human: human ? await reading(human, [], () => readHuman(human.directory)) : [],
-            tested: found ? found.evidence.features.map(({ claim }) => claim.feature) : [],
-            agree: estimate => agree(estimate, config.yes === true, session),
-          })
-        const loaded = await loadModelAndText(model, text, context)
-        const trained = await loadSaeOf(sae)
+        const people = human ? await reading(human, [], () => readHuman(human.directory)) : []
+        const { inputs, close } = await open(context)
         try {
-          const cosines = stability && (await reading(stability, [], () => readStability(stability.directory, trained)))
-          return await label(context, {
-            ...loaded,
-            sae: trained,
-            evidence: found || undefined,
-            stability: cosines,
-            explain,
-            names: namesOf([sae.input, model.input, text.input]),
-            config: settings,
-          })
+          const explain =
+            settings.explainer &&
+            explainerOf({
+              ...{ config: settings.explainer, context, environment: process.env, human: people },
+              cache: join(cacheDirectory(), 'answers'),
+              tested: inputs.evidence?.evidence.features.map(({ claim }) => claim.feature) ?? [],
+              agree: estimate => agree(estimate, config.yes === true, session),
+            })
+          return await label(context, { ...inputs, explain })
         } finally {
-          trained.dispose()
-          loaded.model.dispose()
+          close()
+        }
+      },
+      async divide(context) {
+        const { divideLabels } = await import('../../labels/divide.ts')
+        const { inputs, close } = await open(context)
+        try {
+          const units = divideLabels(context, inputs)
+          return {
+            ...units,
+            close() {
+              units.close()
+              close()
+            },
+          }
+        } catch (error) {
+          close()
+          throw error
         }
       },
     }

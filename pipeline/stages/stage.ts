@@ -17,9 +17,10 @@ export interface Units {
   readonly names: readonly string[]
   /**
    * Does one. Writes its files into `directory`, which is empty: those by which the stage's work knows, where they lie in the
-   * run's directory, that this much is done.
+   * run's directory, that this much is done. What it builds on comes before it in `names`; `partOf` gives the folder of what
+   * such a unit left, and has it done here where nobody did it yet.
    */
-  work(unit: number, directory: string): Promise<void>
+  work(unit: number, directory: string, partOf: (unit: number) => Promise<string>): Promise<void>
   /** Frees what was opened. */
   close(): void
 }

@@ -7,6 +7,7 @@
  */
 import { silent } from '../../core/progress.ts'
 import type { StageContext } from '../../core/stage.ts'
+import type { Working } from '../../core/working.ts'
 import { encodeValues, recentre, type SiteValues } from '../../latents/projections.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { mean } from '../../statistics/descriptive.ts'
@@ -24,7 +25,6 @@ import { groupRows } from '../judging/values.ts'
 import { readText } from '../read-text.ts'
 import type { Measured } from '../rows.ts'
 import { testLatents } from '../test-latents.ts'
-import type { Working } from '../working.ts'
 import type { Baseline, BaselineSource, MadeBaseline } from './baseline.ts'
 
 /** One claim of a baseline. Values are rounded as the table keeps them, so that what is judged is what is kept. */

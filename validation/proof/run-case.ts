@@ -5,6 +5,7 @@
  */
 import { silent } from '../../core/progress.ts'
 import { memoryMetrics, type StageContext } from '../../core/stage.ts'
+import { Working } from '../../core/working.ts'
 import type { LatentPlan } from '../claims/plan.ts'
 import { controlCount, tiedControlCount, ValidateConfig } from '../config.ts'
 import type { FeatureEvidence } from '../evidence.ts'
@@ -13,7 +14,6 @@ import { assemble } from '../judging/assemble.ts'
 import { readText } from '../read-text.ts'
 import { splitText } from '../splits.ts'
 import { type Planned, planLatents, testLatents } from '../test-latents.ts'
-import { Working } from '../working.ts'
 import type { Planted } from './case.ts'
 import type { World } from './world.ts'
 

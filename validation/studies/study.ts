@@ -5,6 +5,7 @@
  * the study; `judge` makes of rows alone what stands in evidence.json, so that anybody can make it again without the model.
  */
 import type { StageContext } from '../../core/stage.ts'
+import type { Working } from '../../core/working.ts'
 import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { Claim, FeatureEvidence } from '../evidence.ts'
@@ -12,7 +13,6 @@ import type { ValidateInputs } from '../inputs.ts'
 import type { AssembleSettings } from '../judging/assemble.ts'
 import type { EffectRow } from '../rows.ts'
 import type { RowColumns } from '../tables.ts'
-import type { Working } from '../working.ts'
 
 /** A raw value of a study. */
 export type Cell = number | string | null | readonly number[] | readonly string[]

@@ -1,0 +1,134 @@
+/** Describes latents, a range at a time: what a process of several does, and what the one that closes the run does. */
+import { breathe } from '../core/stage.ts'
+import { tf } from '../engine/tf.ts'
+import { type Activations, throwIfInterrupted } from '../latents/activations.ts'
+import { activityOf, strataFacts, strataOf } from './describe/activity.ts'
+import { examplesOf, occurrencesOf } from './describe/examples.ts'
+import { type LogitEffects, logitEffects } from './describe/logits.ts'
+import { byToken, directionsOf, firingTogether, nearestByDecoder } from './describe/nearest.ts'
+import { bestRule, ruleFacts, scoreRule } from './describe/rules.ts'
+import { firingTokens } from './describe/tokens.ts'
+import { labelOf, ruleRecord } from './describe/words.ts'
+import type { Feature } from './feature.ts'
+import type { DescribeInputs, Given } from './inputs.ts'
+import { type ExampleRow, storedOf } from './tables.ts'
+import type { Half } from './text.ts'
+
+/** Latents that are described as one piece of work. */
+const latentsInRange = 256
+
+/** Latents from `from` up to but not including `to`. */
+export interface LatentRange {
+  /** A plain file name. */
+  readonly name: string
+  readonly from: number
+  readonly to: number
+}
+
+/** All latents in ranges. */
+export function rangesOf(latents: number): LatentRange[] {
+  return Array.from({ length: Math.ceil(latents / latentsInRange) }, (_, i) => {
+    const from = i * latentsInRange
+    return { name: `latents-${String(from).padStart(7, '0')}`, from, to: Math.min(latents, from + latentsInRange) }
+  })
+}
+
+/** The records of a range, as if no language model had been asked, and the rows of its examples. */
+export interface DescribedRange {
+  readonly features: readonly Feature[]
+  readonly examples: readonly ExampleRow[]
+}
+
+/** Describes ranges of latents; `close` frees what it holds. */
+export interface Describer {
+  describe(range: LatentRange, signal: AbortSignal, onLatents?: (done: number) => void): Promise<DescribedRange>
+  close(): void
+}
+
+/** Latents between two moments at which the work may be stopped. */
+const latentsAtOnce = 64
+
+/** Prepares what all latents are described from. */
+export function describerOf(
+  { model, sae, dataset, tokenizer, stability, config }: DescribeInputs,
+  { hashes, concepts, evidence }: Given,
+  { discovery, validation }: Readonly<Record<Half, Activations>>,
+  tokenText: (token: number) => string,
+  seed: number,
+): Describer {
+  const discoveryFacts = ruleFacts(discovery, dataset, concepts)
+  const validationFacts = ruleFacts(validation, dataset, concepts)
+  const strata = strataFacts(discovery, dataset)
+  const occurrences = occurrencesOf(discovery)
+  const tokens = byToken(discovery)
+  const counter = new Uint32Array(sae.latents)
+  const decoder = sae.decoder()
+  const directions = directionsOf(decoder)
+  const unembedding = model.unembedding()
+  const readsLogits = decoder.shape[1] === unembedding.shape[0]
+  const vocabulary = Math.min(tokenizer.vocabulary, unembedding.shape[1])
+  const named = (list: LogitEffects['promoted']) =>
+    list.map(({ token, effect }) => ({ token: tokenText(token), effect }))
+  const { topExamples: top, bands, perBand, context: around, silentExamples: silent } = config
+  const shown = { top, bands, perBand, context: around, silent }
+
+  const describeOne = (
+    latent: number,
+    direct: LogitEffects | undefined,
+    nearest: Feature['nearest'],
+  ): { feature: Feature; examples: ExampleRow[] } => {
+    const found = bestRule(discoveryFacts, latent)
+    const score = found && scoreRule(validationFacts, latent, found.rule)
+    const rule = found ? ruleRecord(found.rule, tokenText) : null
+    const firing = firingTokens(discoveryFacts, latent, config.tokensShown, tokenText)
+    const feature: Feature = {
+      latent,
+      ...labelOf(rule, score, config.minimumF1),
+      rule,
+      labelPrecision: score?.precision ?? null,
+      labelRecall: score?.recall ?? null,
+      labelF1: score?.f1 ?? null,
+      labelBaseRate: score?.baseRate ?? null,
+      explanation: null,
+      ...activityOf(discovery, latent, config.histogramBins),
+      strata: strataOf(discovery, latent, strata),
+      ...firing,
+      promoted: named(direct?.promoted ?? []),
+      suppressed: named(direct?.suppressed ?? []),
+      logitHistogram: direct?.histogram ?? null,
+      nearest,
+      together: firingTogether(discovery, latent, config.neighbours, tokens, counter),
+      stability: stability?.[latent] ?? null,
+      evidence: evidence.get(latent) ?? null,
+      hashes,
+    }
+    const hard = { occurrences, tokens: firing.tokens.map(({ tokenId }) => tokenId) }
+    const examples = examplesOf(discovery, latent, shown, seed, hard).map(example => {
+      const stored = storedOf(discovery, example, tokenText)
+      return { latent, example: { ...stored, activations: [...example.activations] } }
+    })
+    return { feature, examples }
+  }
+
+  return {
+    async describe({ from, to }, signal, onLatents) {
+      const features: Feature[] = []
+      const examples: ExampleRow[] = []
+      const rows = { from, to }
+      const effects = readsLogits ? logitEffects(decoder, unembedding, vocabulary, config.logits, rows) : undefined
+      const nearest = nearestByDecoder(directions, config.neighbours, rows)
+      for (let latent = from; latent < to; latent++) {
+        const direct = effects?.next().value as LogitEffects | undefined
+        const one = describeOne(latent, direct, nearest.next().value as Feature['nearest'])
+        features.push(one.feature)
+        examples.push(...one.examples)
+        if (features.length % latentsAtOnce > 0 && latent < to - 1) continue
+        onLatents?.(latent + 1)
+        await breathe()
+        throwIfInterrupted(signal)
+      }
+      return { features, examples }
+    },
+    close: () => tf.dispose([decoder, directions, unembedding]),
+  }
+}
