@@ -111,7 +111,7 @@ function plannedOf(
     })
   if (shard !== undefined && !planned[last]!.stage.divisible)
     throw new UserError(`The stage ${until} is done by one process, and has no shares.`, {
-      fix: 'capture and validate have shares.',
+      fix: `Of this file ${planned.flatMap(({ stage }) => (stage.divisible ? [stage.stage] : [])).join(' and ') || 'no stage'} can be shared.`,
     })
   return planned.slice(0, last + 1)
 }

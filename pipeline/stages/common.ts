@@ -24,7 +24,7 @@ export const SharingConfig = {
     .min(1)
     .max(256)
     .default(1)
-    .describe('Processes that share the work of capture and validate; any number gives the same bytes'),
+    .describe('Processes that share the work of capture, validate and label; any number gives the same bytes'),
   parts: z
     .string()
     .min(1)

@@ -171,10 +171,13 @@ const Job = z.strictObject({
 describe('Kubernetes', () => {
   test('has a CronJob, and an Indexed Job for each stage that can be shared, as the API wants them', () => {
     const documents = parseAllDocuments(exportAs('k8s', request())).map(document => document.toJS() as object)
-    const [cronJob, capture, validate] = documents
+    const [cronJob, capture, ...others] = documents
     expect(CronJob.parse(cronJob).spec).toMatchObject({ timeZone: 'Europe/Berlin', concurrencyPolicy: 'Forbid' })
-    for (const job of [capture, validate]) expect(Job.parse(job).spec).toMatchObject({ completions: 4 })
-    expect(documents).toHaveLength(3)
+    for (const job of [capture, ...others]) expect(Job.parse(job).spec).toMatchObject({ completions: 4 })
+    expect(others.map(job => Job.parse(job).metadata.name)).toEqual([
+      'pipeline-nightly-validate',
+      'pipeline-nightly-label',
+    ])
     expect(Job.parse(capture).spec.template.spec.containers[0]!.args).toContain('$(JOB_COMPLETION_INDEX)')
   })
 
@@ -206,9 +209,11 @@ describe('Slurm', () => {
       'pipeline run /work/nightly.yaml --until capture --shard "$SLURM_ARRAY_TASK_ID" --of 4',
       'pipeline run /work/nightly.yaml --until train',
       'pipeline run /work/nightly.yaml --until validate --shard "$SLURM_ARRAY_TASK_ID" --of 4',
+      'pipeline run /work/nightly.yaml --until validate',
+      'pipeline run /work/nightly.yaml --until label --shard "$SLURM_ARRAY_TASK_ID" --of 4',
       'pipeline schedule run-now nightly ',
     ])
-    expect(script.match(/--array=0-3/g)).toHaveLength(2)
+    expect(script.match(/--array=0-3/g)).toHaveLength(3)
   })
 
   /** A job of the script, run by bash with stand-ins for Slurm and for this program. */
