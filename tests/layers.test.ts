@@ -80,7 +80,7 @@ const rooms: Readonly<Record<string, Room>> = {
       ...['core', 'statistics', 'datasets', 'runs', 'labels'],
       ...['validation/evidence.ts', 'validation/judging/ledger.ts'],
     ],
-    order: ['html.ts', 'api', 'charts', 'client', 'read', 'report', 'server'],
+    order: ['html.ts', 'origin.ts', 'api', 'charts', 'client', 'read', 'report', 'server'],
   },
   pipeline: {
     imports: everything,

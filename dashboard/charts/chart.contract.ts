@@ -70,6 +70,24 @@ export function describeChart<Data>(chart: Chart<Data>, { usual, gaps, hostile, 
         expect(figureOf(chart, gaps, { title: 't' })).toContain('>missing</td>')
     })
 
+    test('every row of its table that has a number is a mark, once in a drawing or on each of its curves', () => {
+      if (chart.isInteractive) return
+      const svg = drawn.usual
+      const rows = chart.table(usual).rows
+      const marked = new Set([...svg.matchAll(/ data-row="(\d+)"/g)].map(([, row]) => Number(row)))
+      for (const [, ranges, d] of svg.matchAll(/ data-rows="([\d,-]+)" d="([^"]*)"/g)) {
+        const places = ranges!.split(',').flatMap(range => {
+          const [from, to = from] = range.split('-').map(Number) as [number, number?]
+          return Array.from({ length: to - from + 1 }, (_, i) => from + i)
+        })
+        expect(d!.match(/[ML]/g)).toHaveLength(places.length)
+        for (const row of places) marked.add(row)
+      }
+      const known = rows.flatMap((row, i) => (row.some(cell => typeof cell === 'number') ? [i] : []))
+      expect([...marked].filter(row => known.includes(row)).sort((a, b) => a - b)).toEqual(known)
+      for (const row of marked) expect(rows[row]).toBeDefined()
+    })
+
     test('where there is nothing it says so and draws nothing', () => {
       expect(chart.isEmpty(empty)).toBe(true)
       const html = figureOf(chart, empty, { title: 't', nothing: 'Not run.' })

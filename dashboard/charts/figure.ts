@@ -1,5 +1,6 @@
 /** A chart on a page: title, drawing, key, and the same data as a table. */
 import { escapeHtml, shown } from '../html.ts'
+import { type FigureOrigin, originOf, originOfCell, originOfColumn, originOfRow } from '../origin.ts'
 import { type Cell, type Chart, type Size, svgOf, type Twin } from './chart.ts'
 import { short } from './scale.ts'
 
@@ -11,6 +12,8 @@ export interface FigureText {
   /** What is said where there is nothing to draw. HTML. */
   readonly nothing?: string
   readonly note?: string
+  /** Where its numbers are from: those of its marks and those of its table, which are the same. */
+  readonly origin?: FigureOrigin | undefined
   readonly size?: Size
 }
 
@@ -22,26 +25,37 @@ export function figureOf<Data>(chart: Chart<Data>, data: Data, text: FigureText)
   const key = (text.key ?? [])
     .map(({ name, mark }) => `<span class="key"><i class="${escapeHtml(mark)}"></i>${escapeHtml(name)}</span>`)
     .join('')
-  return `<figure class="chart" data-name="${title}"><figcaption>${title}</figcaption>${key ? `<div class="legend">${key}</div>` : ''}<div class="drawing${chart.isInteractive ? ' wide' : ''}"${chart.isInteractive ? ` tabindex="0" role="region" aria-label="${title}"` : ''}>${svgOf(chart, data, text.size)}</div>${text.note ? `<p class="soft">${shown(text.note, 400)}</p>` : ''}<details class="twin"><summary>As a table</summary>${twinHtml(chart.table(data), text.title)}</details></figure>`
+  return `<figure class="chart" data-name="${title}"${text.origin ? originOf(text.origin) : ''}><figcaption>${title}</figcaption>${key ? `<div class="legend">${key}</div>` : ''}<div class="drawing${chart.isInteractive ? ' wide' : ''}"${chart.isInteractive ? ` tabindex="0" role="region" aria-label="${title}"` : ''}>${svgOf(chart, data, text.size)}</div>${text.note ? `<p class="soft">${shown(text.note, 400)}</p>` : ''}<details class="twin"><summary>As a table</summary>${twinHtml(chart.table(data), text.title, text.origin)}</details></figure>`
 }
 
 /** Rows of a figure's table that a page holds at most; more are counted. */
 const mostRows = 500
 
 /** The table of a figure; exact values stand in `data-value`. */
-export function twinHtml({ columns, rows }: Twin, caption: string): string {
-  const heads = columns.map(column =>
-    column.startsWith('#')
-      ? `<th scope="col" class="number">${escapeHtml(column.slice(1))}</th>`
-      : `<th scope="col">${escapeHtml(column)}</th>`,
+export function twinHtml({ columns, rows }: Twin, caption: string, origin?: FigureOrigin): string {
+  const names = columns.map(column => column.replace(/^#/, ''))
+  const kinds = columns.map(column => (column.startsWith('#') ? 'number' : ''))
+  const about = names.map(name => origin?.columns?.[name] ?? {})
+  const heads = names.map(
+    (name, i) =>
+      `<th scope="col"${kinds[i] && ` class="${kinds[i]}"`}${originOfColumn(about[i]!)}>${escapeHtml(name)}</th>`,
   )
-  const cell = (value: Cell, i: number) =>
+  const cell = (value: Cell, i: number, row: number) =>
     value === null
-      ? `<td class="${columns[i]!.startsWith('#') ? 'number ' : ''}missing" data-value="">missing</td>`
+      ? `<td class="${kinds[i]} missing" data-value="">missing</td>`
       : typeof value === 'number'
-        ? `<td class="number" data-value="${value}">${short(value)}</td>`
+        ? `<td class="number" data-value="${value}"${originOfCell(about[i]!, row)}><span>${short(value)}</span></td>`
         : `<td data-value="${shown(value, 200)}">${shown(value, 200)}</td>`
-  const body = rows.slice(0, mostRows).map(row => `<tr>${row.map(cell).join('')}</tr>`)
+  const body = rows
+    .slice(0, mostRows)
+    .map(
+      (row, r) =>
+        `<tr${origin ? originOfRow(origin, r) : ''}>${row.map((value, i) => cell(value, i, r)).join('')}</tr>`,
+    )
   const more = rows.length - mostRows
-  return `<div class="scroll" tabindex="0" role="region" aria-label="Table: ${shown(caption, 200)}"><table><thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>${more > 0 ? `<p class="soft">${more} more rows are in the API.</p>` : ''}`
+  const from =
+    typeof origin?.file === 'string' && typeof origin.run === 'string'
+      ? `<p class="soft">From ${shown(origin.file)} of ${shown(origin.run)}${origin.split ? `, ${shown(origin.split)} split` : ''}.</p>`
+      : ''
+  return `<div class="scroll" tabindex="0" role="region" aria-label="Table: ${shown(caption, 200)}"><table><thead><tr>${heads.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>${from}${more > 0 ? `<p class="soft">${more} more rows are in the API.</p>` : ''}`
 }

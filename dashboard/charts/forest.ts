@@ -71,10 +71,10 @@ export const forest: Chart<ForestData> = {
       ? `<rect class="smallest" x="${at(x.place(-data.smallestEffect))}" width="${at(x.place(data.smallestEffect) - x.place(-data.smallestEffect))}" y="${margin}" height="${at(bottom - margin)}"><title>too small to matter: within ±${data.smallestEffect}</title></rect>`
       : ''
     let y = margin
-    const marks = lines.map(({ row, own, isControl }) => {
+    const marks = lines.map(({ row, own, isControl }, i) => {
       const top = y
       y += isControl ? controlHeight : rowHeight
-      return lineOf({ row, own, isControl, top, x, size })
+      return `<g data-row="${i}">${lineOf({ row, own, isControl, top, x, size })}</g>`
     })
     const zero = `<line class="zero" x1="${at(x.place(0))}" x2="${at(x.place(0))}" y1="${margin}" y2="${bottom}"/>`
     return `${band}${zero}${marks.join('')}${xAxis(x, { left: margin, right: size.width - margin, top: margin, bottom }, data.x)}`

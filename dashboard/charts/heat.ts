@@ -58,7 +58,7 @@ export const heat: Chart<HeatData> = {
     const body = rows.map(({ name, cells }, r) => {
       const y = head + rowHeight * r
       const label = `<text class="label" x="2" y="${y + 16}">${escapeHtml(fitted(visible(name), left - 8))}<title>${shown(name)}</title></text>`
-      return `${label}${cells.map((cell, c) => cellOf(cell, at(left + wide * c), y, at(wide - 2), top, planned)).join('')}`
+      return `${label}${cells.map((cell, c) => `<g data-row="${r * columns.length + c}">${cellOf(cell, at(left + wide * c), y, at(wide - 2), top, planned)}</g>`).join('')}`
     })
     return `${heads.join('')}${body.join('')}`
   },

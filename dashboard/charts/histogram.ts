@@ -32,7 +32,7 @@ export const histogram: Chart<HistogramData> = {
     const bars = counts.map((count, i) => {
       const left = x.place(edges[i]!)
       const wide = Math.max(1, x.place(edges[i + 1]!) - left - 1)
-      return `<rect class="bar" x="${at(left)}" width="${at(wide)}" y="${at(y.place(count))}" height="${at(y.place(0) - y.place(count))}"><title>${tick(edges[i]!)} to ${tick(edges[i + 1]!)}: ${short(count)}</title></rect>`
+      return `<rect class="bar" data-row="${i}" x="${at(left)}" width="${at(wide)}" y="${at(y.place(count))}" height="${at(y.place(0) - y.place(count))}"><title>${tick(edges[i]!)} to ${tick(edges[i + 1]!)}: ${short(count)}</title></rect>`
     })
     const line =
       mark === undefined || mark < edges[0]! || mark > edges.at(-1)!

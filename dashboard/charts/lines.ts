@@ -51,7 +51,12 @@ export const lines: Chart<LinesData> = {
     const [y0, y1] = extent(ends)!
     const x = linearScale(x0, x1, frame.left, frame.right, 5)
     const y = (log && y0 > 0 ? logScale : linearScale)(y0, y1, frame.bottom, frame.top)
-    const marks = series.map((one, i) => curve(one, x, y, one.tone ?? i))
+    let first = 0
+    const marks = series.map((one, i) => {
+      const drawn = curve(one, x, y, one.tone ?? i, first)
+      first += one.points.length
+      return drawn
+    })
     return `${yAxis(y, frame, yText)}${marks.join('')}${xAxis(x, frame, xText)}`
   },
   table({ series, x, y }) {
@@ -71,8 +76,8 @@ export const lines: Chart<LinesData> = {
   },
 }
 
-/** Band, line and dots of a curve, on scales that are given. */
-export function curve({ points, low, high }: Series, x: Scale, y: Scale, tone: number): string {
+/** Band, line and dots of a curve, on scales that are given; its first point is row `first` of the chart's table. */
+export function curve({ points, low, high }: Series, x: Scale, y: Scale, tone: number, first = 0): string {
   let pen = 'M'
   const path = points.map(([px, py]) => {
     if (!isNumber(py)) {
@@ -100,5 +105,16 @@ export function curve({ points, low, high }: Series, x: Scale, y: Scale, tone: n
               `<circle class="tone-${tone} dot" cx="${at(x.place(px))}" cy="${at(y.place(py))}" r="2.6"><title>${short(px)}: ${short(py)}</title></circle>`,
           )
           .join('')
-  return `${band}<path class="line tone-${tone}" d="${path.join('')}"/>${dots}`
+  return `${band}<path class="line tone-${tone}" data-rows="${rangesOf(known.map(({ i }) => first + i))}" d="${path.join('')}"/>${dots}`
+}
+
+/** Rising whole numbers as ranges: `0-3,5`. The path's points, in order, are those rows. */
+function rangesOf(rows: readonly number[]): string {
+  const ranges: [number, number][] = []
+  for (const row of rows) {
+    const last = ranges.at(-1)
+    if (last && last[1] === row - 1) last[1] = row
+    else ranges.push([row, row])
+  }
+  return ranges.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(',')
 }

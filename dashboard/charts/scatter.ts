@@ -67,9 +67,10 @@ export const scatter: Chart<ScatterData> = {
           .map(point => `${at(x.place(point.x))} ${at(y.place(point.y))}`)
           .join('L')}"/>`
       : ''
+    const rows = new Map(data.points.map((point, row) => [point, row]))
     const marks = known.map(point => {
       const group = groups.indexOf(point.group)
-      return `<path class="dot tone-${group % 4}" d="${shapeOf(group, x.place(point.x), y.place(point.y))}"><title>${shown(point.name)}: ${short(point.x)}, ${short(point.y)}</title></path>`
+      return `<path class="dot tone-${group % 4}" data-row="${rows.get(point)}" d="${shapeOf(group, x.place(point.x), y.place(point.y))}"><title>${shown(point.name)}: ${short(point.x)}, ${short(point.y)}</title></path>`
     })
     return `${yAxis(y, frame, data.y)}${line}${marks.join('')}${xAxis(x, frame, data.x)}`
   },

@@ -3,6 +3,7 @@ import { addCopyButtons } from './copy.ts'
 import { listenToKeys } from './keys.ts'
 import { followLineage } from './lineage.ts'
 import { watchRuns } from './live.ts'
+import { followMarks } from './marks.ts'
 import { addOrigins, answerOrigins } from './origin.ts'
 
 /** Gives what stands below `root` its buttons and links. */
@@ -10,6 +11,7 @@ export function enliven(root: ParentNode): void {
   addCopyButtons(root)
   addOrigins(root)
   followLineage(root)
+  followMarks(root)
 }
 
 enliven(document)

@@ -4,6 +4,7 @@ import { createClient } from '../api/client.ts'
 import type { Api } from '../api/types.ts'
 import { short } from '../charts/scale.ts'
 import { announce, element } from './dom.ts'
+import { commandOf, tell } from './origin.ts'
 
 type Curve = Api['curves']['answer']['curves'][number]
 
@@ -68,11 +69,17 @@ class Panel {
   readonly #box: HTMLElement
   readonly #key: string
   readonly #table: HTMLElement
+  readonly #title: string
   #plot: uPlot | undefined
+  #drawn: ReturnType<typeof columnsOf> & { readonly xName: string } = { x: [], series: [], xName: '' }
+  #place = -1
 
   constructor(place: HTMLElement, key: string, title: string) {
     this.#key = key
-    this.#box = element('div', { class: 'plot', role: 'img', 'aria-label': title })
+    this.#title = title
+    this.#box = element('div', { class: 'plot', role: 'group', tabindex: '0', 'aria-label': title })
+    this.#box.addEventListener('keydown', event => this.#walk(event))
+    this.#box.addEventListener('click', () => this.#open(this.#plot?.cursor.idx ?? null))
     this.#table = element('details', { class: 'twin' }, element('summary', { text: 'As a table' }))
     place.append(
       element(
@@ -91,7 +98,11 @@ class Panel {
     const figures = series.map(
       ({ run, values }) => `${run} ${short(values[0]!.findLast(value => value !== null) ?? null)}`,
     )
-    this.#box.setAttribute('aria-label', `${this.#key} by ${x}, last values: ${figures.join(', ')}`)
+    this.#drawn = { x: along, series, xName: x }
+    this.#box.setAttribute(
+      'aria-label',
+      `${this.#key} by ${x}, last values: ${figures.join(', ')}; arrows go from value to value, Enter says where one is from`,
+    )
     this.#table.replaceChildren(this.#table.firstElementChild!, tableOf(along, series, x))
     this.#plot?.destroy()
     const ink = colour('--soft')
@@ -100,7 +111,8 @@ class Panel {
       {
         width: this.#box.clientWidth,
         height,
-        cursor: { sync: { key: 'curves' } },
+        // A drag looks closer, a press opens what is there.
+        cursor: { sync: { key: 'curves' }, drag: { dist: 5 } },
         scales: { x: { time: false }, y: logarithmic.has(this.#key) ? { distr: 3 } : {} },
         axes: [
           { ...axis, values: (_, ticks) => ticks.map(tick => short(tick)) },
@@ -148,6 +160,60 @@ class Panel {
         },
       },
       data,
+      this.#box,
+    )
+  }
+
+  /** Arrows move the cursor, Enter opens what is there. */
+  #walk(event: KeyboardEvent): void {
+    const last = this.#drawn.x.length - 1
+    const from = this.#place < 0 ? (this.#plot?.cursor.idx ?? -1) : this.#place
+    const to = {
+      ...{ ArrowRight: Math.min(last, from + 1), ArrowLeft: Math.max(0, from - 1) },
+      ...{ Home: 0, End: last },
+    }[event.key]
+    if (to !== undefined && this.#plot) {
+      this.#place = to
+      this.#plot.setCursor({ left: this.#plot.valToPos(this.#drawn.x[to]!, 'x'), top: 0 })
+      announce(this.#texts(to).join(', '))
+    } else if (event.key === 'Enter' || event.key === ' ') this.#open(from)
+    else return
+    event.preventDefault()
+  }
+
+  #texts(place: number): string[] {
+    const { x, series, xName } = this.#drawn
+    return [
+      `${xName} ${short(x[place])}`,
+      ...series.map(({ run, values }) => `${run} ${values[0]![place] === null ? 'missing' : short(values[0]![place])}`),
+    ]
+  }
+
+  /** Says where the values at a place are from: of each run the record that is the last of its part, and the part's ends. */
+  #open(place: number | null): void {
+    const { x, series, xName } = this.#drawn
+    const at = x[place ?? -1]
+    if (at === undefined) return
+    const row = `.${xName}==${at}`
+    tell(
+      {
+        ...{ name: this.#title, value: '' },
+        facts: [
+          [xName, String(at)],
+          ...series.flatMap(({ run, values }): [string, string, string?][] => {
+            const [last, least, most] = values.map(column => column[place!] ?? null)
+            return last === null || last === undefined
+              ? [[run, 'missing', `no record of ${run} ends a part here`]]
+              : [
+                  [run, String(last), `the last record of its part of the curve, from ${least} to ${most} within it`],
+                  ['Get it', commandOf(`runs/${run}/metrics.jsonl`, row, this.#key)!],
+                ]
+          }),
+          ['Split', 'training'],
+          ['File', 'metrics.jsonl'],
+          ['Row', row],
+        ],
+      },
       this.#box,
     )
   }

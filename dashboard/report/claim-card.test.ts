@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { evidenceOf } from '../../labels/evidence.fixture.ts'
 import type { Evidence, FeatureEvidence } from '../../validation/evidence.ts'
+import { short } from '../charts/index.ts'
 import { claimCard } from './claim-card.ts'
 import { verdictSentence } from './claim-text.ts'
 import { validationHtml } from './validation.ts'
@@ -11,7 +12,63 @@ const featureOf = (more: Partial<FeatureEvidence> = {}): FeatureEvidence => ({
 })
 const card = (more: Partial<FeatureEvidence> = {}) => claimCard({ feature: featureOf(more), name: '3 <i>' })
 
+/** What stands at a place of a JSON text, by as much of jq's language as places are written in. */
+function standsAt(file: unknown, place: string): unknown {
+  return place.split('|').reduce((all, step) => {
+    const [, key, value] = /^\s*select\(\.([\w.]+)==(.+)\)\s*$/.exec(step) ?? []
+    if (key) return (all as unknown[]).find(one => standsAt(one, key) === JSON.parse(value!))
+    const keys = step.trim().replace(/^\./, '').split('.').filter(Boolean)
+    return keys.reduce<unknown>((found, key) => {
+      const [, name, list, at] = /^(\w+)(\[(\d*)\])?$/.exec(key)!
+      const part = (found as Record<string, unknown>)[name!]
+      return list && at ? (part as unknown[])[Number(at)] : part
+    }, all)
+  }, file)
+}
+
 describe('the card of a claim', () => {
+  test('leads every number of its figures and its sentence to the place in evidence.json that holds it', () => {
+    const evidence = evidenceOf([{ feature: 1 }, { feature: 3, concept: 'x', effect: -0.5 }])
+    const effect = evidence.features[1]!.ablate!.metrics.target.effect
+    const stratum = {
+      intervention: 'ablate' as const,
+      field: 'language',
+      documents: 6,
+      ratioLow: null,
+      ratioHigh: null,
+    }
+    const feature: FeatureEvidence = {
+      ...evidence.features[1]!,
+      doseCurve: [0.5, 1].map(dose => ({ dose, target: { ...effect, mean: -dose }, loss: effect, kl: effect })),
+      robustness: ['en', '"] | halt'].map((value, i) => ({
+        ...stratum,
+        value,
+        mean: i + 1,
+        low: i,
+        high: i + 2,
+        ratio: 1,
+      })),
+      steer: { ...evidence.features[1]!.ablate!, dose: 1 },
+    }
+    const file = { features: [evidence.features[0], feature] }
+    const html = claimCard({ feature, name: '3', run: 'tested' })
+    let numbers = 0
+    for (const [, table] of html.matchAll(/<div class="scroll"[^>]*><table>(.*?)<\/table>/g)) {
+      const heads = [...table!.matchAll(/<th scope[^>]*>/g)].map(([head]) => / data-path="([^"]*)"/.exec(head)?.[1])
+      for (const [, where, row] of table!.matchAll(/<tr data-where="([^"]*)"[^>]*>(.*?)<\/tr>/g))
+        [...row!.matchAll(/<td[^>]*data-value="([^"]*)"[^>]*>/g)].forEach(([cell, value], i) => {
+          const path = / data-path="([^"]*)"/.exec(cell)?.[1] ?? heads[i]
+          if (!path || value === '') return
+          const place = `${where!.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))}.${path}`
+          expect(String(standsAt(file, place)), place).toBe(value)
+          numbers++
+        })
+    }
+    expect(numbers).toBe(2 * 2 * 4 + 4 + 2 * 6 + 2 * 4)
+    const [, place, said] = /data-path="(ablate[^"]*mean)">([^<]*)</.exec(html)!
+    expect(short(Math.abs(standsAt(feature, place!) as number))).toBe(said)
+  })
+
   test('says in a sentence what was done, what it did, on how many documents, and how far that goes', () => {
     const text = verdictSentence(featureOf()).replace(/<[^>]*>/g, '')
     expect(text).toBe(

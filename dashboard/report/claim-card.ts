@@ -1,11 +1,13 @@
 /** A tested feature on the page: its verdict in a sentence, the effect with each control beneath, curve, strata, what would change it. */
-import { type FeatureEvidence, flagsOf } from '../../validation/evidence.ts'
+import { definitions, type FeatureEvidence, flagsOf } from '../../validation/evidence.ts'
 import { short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
+import { originOf } from '../origin.ts'
 import { differenceFigure, doseFigure, effectFigure, selectivityFigure, strataFigure } from './claim-figures.ts'
-import { verdictSentence } from './claim-text.ts'
+import { claimPlace } from './claim-origin.ts'
+import { documentsText, verdictSentence } from './claim-text.ts'
 import { changesHtml, findingsHtml } from './findings.ts'
-import { leftOut, pill, table } from './page.ts'
+import { type Column, leftOut, pill, table } from './page.ts'
 
 /** Strata of one latent. */
 const mostStrata = 60
@@ -15,25 +17,30 @@ export interface Card {
   readonly name: string
   /** What links lead to; absent where another part of the page has it. */
   readonly id?: string | undefined
+  /** The run of the evidence, where numbers lead to it. */
+  readonly run?: string | undefined
 }
 
+/** In the order of evidence. */
+const figures = [effectFigure, differenceFigure, doseFigure, strataFigure, selectivityFigure]
+
 /** The whole card. */
-export function claimCard({ feature, name, id }: Card): string {
+export function claimCard({ feature, name, id, run }: Card): string {
   const { claim, causal, selectivity, tier } = feature
   const reasons = [`Causal: ${causal.reason}`, ...(selectivity ? [`selectivity: ${selectivity.reason}`] : [])]
   const more = feature.reasons.slice(reasons.length)
-  return `<article class="claim"${id === undefined ? '' : ` id="${escapeHtml(id)}"`}>
+  return `<article class="claim"${run === undefined ? '' : `${originOf({ run, file: 'evidence.json', split: 'validation' })} data-where="${escapeHtml(claimPlace(feature))} | " data-n="${documentsText(feature[claim.primary]?.metrics.target.effect.documents ?? 0)}"`}${id === undefined ? '' : ` id="${escapeHtml(id)}"`}>
 <header><h3>${shown(name)}</h3>${pill(feature.verdict)} <span class="tier">${shown(tier.tier)}</span>${flagsHtml(feature)}</header>
 <p>${verdictSentence(feature)}</p>
 <p class="soft">${shown([...reasons, ...more].join('. '), 1000)}.</p>
-<div class="charts">${effectFigure(feature)}${differenceFigure(feature)}${doseFigure(feature)}${strataFigure(feature)}${selectivityFigure(feature)}</div>
+<div class="charts">${figures.map(figure => figure(feature, run)).join('')}</div>
 ${findingsHtml(feature)}
 ${conditionsHtml(feature)}
 ${changesHtml(feature)}
 <details><summary>Claim and strata</summary>
 <p>${shown(claim.hypothesis, 600)}</p>
 <p class="soft">Stated by ${claim.stated === 'file' ? 'a file of claims' : 'the settings'}. Smallest effect of interest ${short(claim.smallestEffect)} nats, α ${short(claim.alpha)}, power ${short(claim.power)}. Sham: ${short(feature.sham)}.</p>
-${strataTable(feature)}
+${strataTable(feature, run)}
 </details>
 </article>`
 }
@@ -54,7 +61,8 @@ export function withInterval(value: number | null | undefined, ends: Ends | unde
     : `${short(value)}<small>${short(ends.low)} to ${short(ends.high)}</small>`
 }
 
-function strataTable({ claim, robustness }: FeatureEvidence): string {
+function strataTable(feature: FeatureEvidence, run: string | undefined): string {
+  const { claim, robustness } = feature
   const found = robustness.filter(({ intervention }) => intervention === claim.primary)
   const rows = found
     .slice(0, mostStrata)
@@ -65,7 +73,20 @@ function strataTable({ claim, robustness }: FeatureEvidence): string {
       withInterval(ratio, { low: ratioLow, high: ratioHigh }),
     ])
   if (rows.length === 0) return ''
-  return `${table(['Stratum', '#Documents', '#Effect', '#Ratio to pooled'], rows)}${leftOut(found.length - rows.length, 'strata are in evidence.json')}`
+  const columns: Column[] = [
+    ...['Stratum', '#Documents'],
+    { name: '#Effect', path: 'mean', definition: definitions.target },
+    { name: '#Ratio to pooled', path: 'ratio', definition: 'the stratum’s mean effect by that of all documents' },
+  ]
+  const origin =
+    run === undefined
+      ? undefined
+      : {
+          ...{ run, file: 'evidence.json', split: 'validation' },
+          where: (row: number) => `${claimPlace(feature)} | .robustness[${robustness.indexOf(found[row]!)}]`,
+          n: (row: number) => documentsText(found[row]!.documents),
+        }
+  return `${table(columns, rows, origin)}${leftOut(found.length - rows.length, 'strata are in evidence.json')}`
 }
 
 /** Conditions that the claim states for itself. */

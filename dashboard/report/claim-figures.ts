@@ -1,5 +1,5 @@
 /** The pictures of a claim: effect with controls beneath, effect beyond each control, dose curve, strata, selectivity. HTML. */
-import type { FeatureEvidence, InterventionEvidence } from '../../validation/evidence.ts'
+import { definitions, type FeatureEvidence, type InterventionEvidence } from '../../validation/evidence.ts'
 import {
   type DoseData,
   dose,
@@ -12,6 +12,8 @@ import {
   histogram,
   short,
 } from '../charts/index.ts'
+import type { FigureOrigin } from '../origin.ts'
+import { claimPlace, controlPlace, differencePlace, effectPlace, originOfRows } from './claim-origin.ts'
 import { controlNames, documentsText, interventionText } from './claim-text.ts'
 
 type EffectSummary = FeatureEvidence['doseCurve'][number]['target']
@@ -37,7 +39,7 @@ const effectOf = (name: string, { mean, low, high, documents, p }: EffectSummary
 })
 
 /** Each intervention's effect on the target, and beneath it what each kind of control does on the same scale. */
-export function effectFigure(feature: FeatureEvidence): string {
+export function effectFigure(feature: FeatureEvidence, run?: string): string {
   const rows = measured(feature).map(({ name, found, isPrimary }): ForestRow => {
     const { effect, controls } = found.metrics.target
     return {
@@ -52,13 +54,20 @@ export function effectFigure(feature: FeatureEvidence): string {
   const text = {
     title: 'Effect on the target, each kind of control beneath',
     note: `Bars of the latent: interval over documents. Bars of controls: the middle ${short(100 * (1 - feature.claim.alpha))} % of their mean effects. Shaded: within ±${short(feature.claim.smallestEffect)} nats, too small to matter.`,
+    origin: originOfRows(
+      run,
+      measured(feature).flatMap(({ name, found }) => [
+        effectPlace(feature, name),
+        ...found.metrics.target.controls.map(control => controlPlace(feature, name, control)),
+      ]),
+    ),
   }
   const data = { x: 'change of the target, nats', rows, smallestEffect: feature.claim.smallestEffect }
   return figureOf(forest, data, { ...text, nothing: 'Neither intervention was measured.' })
 }
 
 /** The latent's effect less each kind of control, with the smallest that could have been found. */
-export function differenceFigure(feature: FeatureEvidence): string {
+export function differenceFigure(feature: FeatureEvidence, run?: string): string {
   const primary = feature[feature.claim.primary]
   const hardest = primary && hardestOf(primary, feature.claim.direction)
   const detectable = primary?.power?.minimumDetectableEffect ?? null
@@ -76,6 +85,10 @@ export function differenceFigure(feature: FeatureEvidence): string {
     title: 'Effect beyond each kind of control',
     nothing: 'Nothing was measured against controls.',
     note: `Tick: the smallest effect beyond the hardest kind that would have been found, ${detectable === null ? 'none' : `${short(detectable)} nats`}. The hardest kind decides.`,
+    origin: originOfRows(
+      run,
+      (primary?.metrics.target.controls ?? []).map(control => differencePlace(feature, feature.claim.primary, control)),
+    ),
   })
 }
 
@@ -87,7 +100,7 @@ function hardestOf({ metrics }: InterventionEvidence, direction: 'increase' | 'd
 }
 
 /** What steering does at each dose; the therapeutic window is known where the study of doses was asked for. */
-export function doseFigure(feature: FeatureEvidence): string {
+export function doseFigure(feature: FeatureEvidence, run?: string): string {
   const { doseCurve, claim, studies } = feature
   const studied = studies.doses?.points
   const points = studied
@@ -111,11 +124,28 @@ export function doseFigure(feature: FeatureEvidence): string {
     title: `Dose curve of steering (${documentsText(documents)})`,
     note,
     nothing: 'Not run: claims have a curve where the settings name doses.',
+    origin:
+      run === undefined
+        ? undefined
+        : {
+            ...{ run, file: 'evidence.json', split: 'validation' },
+            where: row => `${claimPlace(feature)} | .${studied ? 'studies.doses.points' : 'doseCurve'}[${row}]`,
+            n: row => documentsText(points[row]?.target.documents ?? 0),
+            columns: {
+              Dose: { definition: 'strength of steering, in multiples of the latent’s p99 activation' },
+              'Target, nats': { definition: definitions.target, path: 'target.mean' },
+              Low: { definition: definitions.interval, path: 'target.low' },
+              High: { definition: definitions.interval, path: 'target.high' },
+              'KL, nats': { definition: definitions.kl, path: 'kl.mean' },
+              'KL low': { definition: definitions.interval, path: 'kl.low' },
+              'KL high': { definition: definitions.interval, path: 'kl.high' },
+            },
+          },
   })
 }
 
 /** Effects by stratum, and on text changed in one way each where that was asked for. */
-export function strataFigure(feature: FeatureEvidence): string {
+export function strataFigure(feature: FeatureEvidence, run?: string): string {
   const { robustness, claim, studies } = feature
   const kinds = interventions.filter(name => robustness.some(({ intervention }) => intervention === name))
   const strata = [...new Set(robustness.map(({ field, value }) => `${field} ${value}`))]
@@ -142,11 +172,59 @@ export function strataFigure(feature: FeatureEvidence): string {
     title: 'By stratum',
     note: `Outlined: the interval holds 0. Hatched: fewer than 5 documents.${left > 0 ? ` ${left} more strata are in evidence.json.` : ''}${asked}`,
     nothing: 'The documents have no strata.',
+    origin:
+      run === undefined
+        ? undefined
+        : originOfStrata(
+            run,
+            feature,
+            rows.map(({ name }) => name),
+            kinds,
+          ),
   })
 }
 
+/** Where the cells of the heat map stand: strata by their place in the list, then texts that were changed. */
+function originOfStrata(
+  run: string,
+  feature: FeatureEvidence,
+  strata: readonly string[],
+  kinds: readonly string[],
+): FigureOrigin {
+  const { robustness, studies } = feature
+  const placeOf = (row: number) => {
+    const [stratum, kind] = [Math.floor(row / kinds.length), kinds[row % kinds.length]]
+    if (stratum >= strata.length) return { shift: stratum - strata.length }
+    return {
+      at: robustness.findIndex(one => one.intervention === kind && `${one.field} ${one.value}` === strata[stratum]),
+    }
+  }
+  return {
+    ...{ run, file: 'evidence.json', split: 'validation' },
+    where(row) {
+      const { at, shift } = placeOf(row)
+      return `${claimPlace(feature)} | .${shift === undefined ? `robustness[${at}]` : `studies.robustness.shifts[${shift}]`}`
+    },
+    n(row) {
+      const { at, shift } = placeOf(row)
+      const found = shift === undefined ? robustness[at!] : studies.robustness?.shifts[shift]
+      return found && documentsText(found.documents)
+    },
+    columns: {
+      'Effect, nats': {
+        definition: definitions.target,
+        path: row => (placeOf(row).shift === undefined ? 'mean' : 'difference'),
+      },
+      Low: { definition: definitions.interval, path: 'low' },
+      High: { definition: definitions.interval, path: 'high' },
+      Documents: { path: 'documents' },
+    },
+  }
+}
+
 /** How well the latent tells its concept, against the best of any latent under labels dealt anew. */
-export function selectivityFigure({ selectivity }: FeatureEvidence): string {
+export function selectivityFigure(feature: FeatureEvidence, run?: string): string {
+  const { selectivity } = feature
   if (!selectivity || selectivity.nullMaxima.length < 2) return ''
   const { auroc, low, high, nullMaxima, concept } = selectivity
   const all = auroc === null ? nullMaxima : [...nullMaxima, auroc]
@@ -160,6 +238,20 @@ export function selectivityFigure({ selectivity }: FeatureEvidence): string {
     histogram,
     { x: 'best AUROC under labels dealt anew', y: 'dealings', edges, counts, mark: auroc ?? undefined },
     {
+      origin:
+        run === undefined
+          ? undefined
+          : {
+              ...{ run, file: 'evidence.json', split: 'validation' },
+              where: row =>
+                `${claimPlace(feature)} | [.selectivity.nullMaxima[] | select(. >= ${edges[row]} and . <= ${edges[row + 1]})] | length`,
+              n: `${nullMaxima.length} dealings`,
+              columns: {
+                dealings: {
+                  definition: 'dealings of the labels to other documents whose best latent has an AUROC in the bin',
+                },
+              },
+            },
       title: `Selectivity for ${concept}`,
       note: `Line: this latent, AUROC ${auroc === null ? 'missing' : `${short(auroc)}${low === null || high === null ? '' : ` (${short(low)} to ${short(high)})`}`} over ${documentsText(selectivity.documents)}. Bars: the best of any latent where labels are dealt to other documents.`,
     },

@@ -1,7 +1,8 @@
 /** What a claim and its verdict are in words. */
-import type { FeatureEvidence } from '../../validation/evidence.ts'
+import { definitions, type FeatureEvidence } from '../../validation/evidence.ts'
 import { short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
+import { valued } from '../origin.ts'
 
 /** How the page calls a kind of control. */
 export const controlNames: Readonly<Record<string, string>> = {
@@ -35,10 +36,10 @@ export function verdictSentence(feature: FeatureEvidence): string {
     'not-run': 'which was not tested',
   }[verdict]
   const controls = primary.metrics.target.controls.map(
-    ({ control, mean, spread }) =>
-      `${escapeHtml(controlNames[control] ?? control)} ${short(mean)}${spread.low === null || spread.high === null ? '' : ` (${short(spread.low)} to ${short(spread.high)})`}`,
+    ({ control, mean, spread }, i) =>
+      `${escapeHtml(controlNames[control] ?? control)} ${valued(short(mean), controlNames[control] ?? control, { definition: 'mean of the controls’ mean effects on the target, nats', path: `${claim.primary}.metrics.target.controls[${i}].mean` })}${spread.low === null || spread.high === null ? '' : ` (${short(spread.low)} to ${short(spread.high)})`}`,
   )
   const against = controls.length > 0 ? ` Controls: ${controls.join('; ')}.` : ''
   const act = interventionText(claim.primary, claim.dose)
-  return `${act.charAt(0).toUpperCase()}${escapeHtml(act.slice(1))} ${moved} the target of ${about} by ${short(Math.abs(effect.mean))} nats${ends} over ${documentsText(effect.documents)}, ${beaten}.${against} q ${short(primary.test.q)}; smallest effect of interest ${short(claim.smallestEffect)}. The claim is <b>${shown(tier.tier)}</b> (${shown(tier.rule.replaceAll('-', ' '))}).`
+  return `${act.charAt(0).toUpperCase()}${escapeHtml(act.slice(1))} ${moved} the target of ${about} by ${valued(short(Math.abs(effect.mean)), 'Effect on the target, nats', { definition: definitions.target, path: `${claim.primary}.metrics.target.effect.mean` })} nats${ends} over ${documentsText(effect.documents)}, ${beaten}.${against} q ${valued(short(primary.test.q), 'q', { definition: definitions.q, path: `${claim.primary}.test.q` })}; smallest effect of interest ${short(claim.smallestEffect)}. The claim is <b>${shown(tier.tier)}</b> (${shown(tier.rule.replaceAll('-', ' '))}).`
 }

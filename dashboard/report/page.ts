@@ -1,5 +1,14 @@
 /** The report's page: one self-contained HTML text, light and dark, readable on a phone and on paper. */
 import { escapeHtml, shown } from '../html.ts'
+import {
+  type ColumnOrigin,
+  type Origin,
+  originOf,
+  originOfCell,
+  originOfColumn,
+  originOfRow,
+  valued,
+} from '../origin.ts'
 import { style } from './style.ts'
 
 /** A section of the page with an anchor. */
@@ -35,49 +44,44 @@ ${parts.join('\n')}
 }
 
 /** A column by its name, or with the definition of its values and where in a row's record they stand. */
-export type Column = string | { readonly name: string; readonly definition?: string; readonly path?: string }
-
-/** Where the values of a table are from; pages let one press a number to read it. */
-export interface Origin {
-  readonly run: string
-  readonly file: string
-  /** The split of the text that they were measured on. */
-  readonly split?: string
-  /** What finds a row in the file, and how many documents, tokens or draws its values are over. */
-  readonly where?: (row: number) => string
-  readonly n?: (row: number) => string
-}
-
-/** The same as attributes of an element; `row` picks one. */
-export const originOf = ({ run, file, split }: Origin): string =>
-  ` data-run="${shown(run)}" data-file="${shown(file)}"${split ? ` data-split="${shown(split)}"` : ''}`
+export type Column = string | ({ readonly name: string } & ColumnOrigin)
 
 /**
  * A table; cells are HTML already. Columns whose name starts with `#` are numbers (right-aligned). On a narrow screen a table
  * of more than three columns becomes a block a row, each value beside its column's name.
  */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], origin?: Origin): string {
-  const given = columns.map(column => (typeof column === 'string' ? { name: column } : column))
+  const given = columns.map((column): { readonly name: string } & ColumnOrigin =>
+    typeof column === 'string' ? { name: column } : column,
+  )
   const names = given.map(({ name }) => escapeHtml(name.replace(/^#/, '')))
   const kinds = given.map(({ name }) => (name.startsWith('#') ? ' class="number"' : ''))
-  const head = given.map(({ definition, path }, i) => {
-    const about = `${definition ? ` data-definition="${escapeHtml(definition)}" title="${escapeHtml(definition)}"` : ''}${path ? ` data-path="${escapeHtml(path)}"` : ''}`
-    return names[i] === '' ? `<td${kinds[i]}></td>` : `<th scope="col"${kinds[i]}${about}>${names[i]}</th>`
-  })
+  const head = given.map((column, i) =>
+    names[i] === '' ? `<td${kinds[i]}></td>` : `<th scope="col"${kinds[i]}${originOfColumn(column)}>${names[i]}</th>`,
+  )
   const body = rows.map((row, r) => {
-    const about = `${origin?.where ? ` data-where="${shown(origin.where(r), 300)}"` : ''}${origin?.n ? ` data-n="${shown(origin.n(r))}"` : ''}`
-    return `<tr${about}>${row.map((cell, i) => `<td${kinds[i]} data-name="${names[i]}"><span>${cell}</span></td>`).join('')}</tr>`
+    const cells = row.map(
+      (cell, i) => `<td${kinds[i]} data-name="${names[i]}"${originOfCell(given[i]!, r)}><span>${cell}</span></td>`,
+    )
+    return `<tr${origin ? originOfRow(origin, r) : ''}>${cells.join('')}</tr>`
   })
   const form = columns.length > 3 ? ' class="blocks"' : ''
   const about = names.filter(Boolean).join(', ')
   return `<div class="scroll" tabindex="0" role="region" aria-label="Table: ${about}"><table${form}${origin ? originOf(origin) : ''} data-rows=""><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
 }
 
+/** A large figure; where its number is known to stand, pages let one press it. */
+export interface Tile extends ColumnOrigin {
+  readonly name: string
+  readonly value: string
+  readonly note?: string
+}
+
 /** Large figures side by side. */
-export function tiles(figures: readonly { name: string; value: string; note?: string }[]): string {
+export function tiles(figures: readonly Tile[]): string {
   const parts = figures.map(
-    ({ name, value, note }) =>
-      `<div class="tile"><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span>${note ? `<small>${escapeHtml(note)}</small>` : ''}</div>`,
+    ({ name, value, note, ...origin }) =>
+      `<div class="tile"><b>${origin.path || origin.definition ? valued(escapeHtml(value), name, origin) : escapeHtml(value)}</b><span>${escapeHtml(name)}</span>${note ? `<small>${escapeHtml(note)}</small>` : ''}</div>`,
   )
   return `<div class="tiles">${parts.join('')}</div>`
 }

@@ -14,7 +14,7 @@ import { escapeHtml, shown } from '../html.ts'
 import { readExamples } from '../read/examples.ts'
 import { captureHtml } from './capture.ts'
 import { chooseFeatures, densityHistogram, featureCard } from './features.ts'
-import { page, type Section, table, tiles } from './page.ts'
+import { page, type Section, type Tile, table, tiles } from './page.ts'
 import { type MetricsRecord, trainingCharts } from './training.ts'
 import { validationHtml } from './validation.ts'
 
@@ -47,15 +47,24 @@ export async function report(context: StageContext, inputs: ReportInputs): Promi
   const names = new Map(features.flatMap(({ latent, label }) => (label === null ? [] : [[latent, label] as const])))
   const cards = new Set(chosen.map(({ latent }) => latent))
   const sections: Section[] = []
-  if (evidence) sections.push({ id: 'evidence', title: 'Evidence', html: validationHtml(evidence, { names, cards }) })
+  if (evidence)
+    sections.push({
+      id: 'evidence',
+      title: 'Evidence',
+      html: `${from(validate, 'evidence.json')}${validationHtml(evidence, { names, cards })}`,
+    })
   if (label)
-    sections.push({ id: 'features', title: 'Features', html: await featuresHtml(label.directory, features, chosen) })
+    sections.push({
+      id: 'features',
+      title: 'Features',
+      html: `${from(label, 'features.parquet')}${await featuresHtml(label.directory, features, chosen)}`,
+    })
   if (train) {
-    const html = trainingCharts(await readMetrics(train.directory))
+    const html = `${from(train, 'metrics.jsonl')}${trainingCharts(await readMetrics(train.directory))}`
     sections.push({ id: 'training', title: 'Training', html })
   }
   if (capture) {
-    const html = captureHtml(await readCaptureManifest(capture.directory))
+    const html = `${from(capture, 'capture.json')}${captureHtml(await readCaptureManifest(capture.directory))}`
     sections.push({ id: 'data', title: 'Data', html })
   }
   const runs = [capture, train, validate, label].filter(run => run !== undefined)
@@ -89,9 +98,13 @@ function withEvidence(features: readonly Feature[], evidence: Evidence | undefin
   return features.map(feature => ({ ...feature, evidence: byLatent.get(feature.latent) ?? null }))
 }
 
+/** Where the numbers of a part are from: a page without scripts says it once. */
+const from = (run: ReportedRun | undefined, file: string): string =>
+  run ? `<p class="soft">From <code>${file}</code> of <code>${shown(run.manifest.id)}</code>.</p>` : ''
+
 /** The figures a reader wants first. */
 function lead({ train, validate, label }: ReportInputs, features: readonly Feature[]): string {
-  const figures: { name: string; value: string; note?: string }[] = []
+  const figures: Tile[] = []
   const add = (run: ReportedRun | undefined, key: string, name: string, note: string) => {
     const value = run?.manifest.summary[key]
     if (typeof value === 'number') figures.push({ name, value: short(value), note })

@@ -3,9 +3,11 @@ import { words } from '../../core/text.ts'
 import { definitions, type Evidence, type FeatureEvidence } from '../../validation/evidence.ts'
 import { type Estimate, type ForestRow, figureOf, forest, short } from '../charts/index.ts'
 import { shown } from '../html.ts'
+import type { Origin } from '../origin.ts'
 import { claimCard, withInterval } from './claim-card.ts'
+import { controlPlace, differencePlace, effectPlace, originOfRows, type RowPlace } from './claim-origin.ts'
 import { documentsText, interventionText } from './claim-text.ts'
-import { type Column, leftOut, type Origin, pill, table } from './page.ts'
+import { type Column, leftOut, pill, table } from './page.ts'
 
 /** Tested latents in the table, in the plots, and those with details of their own. */
 const mostTested = 200
@@ -19,7 +21,7 @@ export interface Surroundings {
   /** Latents that have a card on the page. */
   readonly cards: ReadonlySet<number>
   /** The run of the evidence, where numbers lead to it. */
-  readonly run?: string
+  readonly run?: string | undefined
 }
 
 /** A tested latent and how it is called and found on the page. */
@@ -45,31 +47,31 @@ export function validationHtml(evidence: Evidence, { names, cards, run }: Surrou
   const tested = all.slice(0, mostTested)
   const plotted = all.slice(0, mostPlotted)
   const detailed = all.slice(0, mostDetailed)
-  return `${baselinesHtml(evidence)}${verdictTable(tested, run)}
+  return `${baselinesHtml(evidence, run)}${verdictTable(tested, run)}
 ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
 <p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest effect beyond the hardest controls that these documents and controls would have shown; q is against all kinds of control, random directions that fire as often among them. Read on ${windowsText(evidence)}.</p>
-<div class="charts">${effectPlot(plotted)}${differencePlot(plotted)}</div>${leftOut(tested.length - plotted.length, 'are in the table above')}
+<div class="charts">${effectPlot(plotted, run)}${differencePlot(plotted, run)}</div>${leftOut(tested.length - plotted.length, 'are in the table above')}
 <h3 class="sub">Claims</h3>
 <p class="soft">Curves are of steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: interval over documents.</p>
-<div class="claims">${detailed.map(cardOf).join('')}
+<div class="claims">${detailed.map(one => cardOf(one, run)).join('')}
 ${leftOut(all.length - detailed.length, 'claims are in evidence.json')}</div>
 <h3 class="sub">Reconstruction</h3>
-${reconstructionHtml(evidence.reconstruction)}
+${reconstructionHtml(evidence.reconstruction, run)}
 <div class="claims"><details><summary>What the metrics mean</summary>${table(
     ['Name', 'Definition'],
     Object.entries(evidence.definitions).map(([name, text]) => [`<code>${shown(name)}</code>`, shown(text, 500)]),
   )}</details></div>`
 }
 
-const cardOf = (tested: Tested) =>
+const cardOf = (tested: Tested, run: string | undefined) =>
   claimCard({
     feature: tested.feature,
-    name: tested.name,
+    ...{ name: tested.name, run },
     id: tested.anchor === `claim-${tested.feature.claim.feature}` ? tested.anchor : undefined,
   })
 
 /** What stands first: whether the SAE is ahead of those that learned less or nothing. */
-function baselinesHtml({ studies: { baselines } }: Evidence): string {
+function baselinesHtml({ studies: { baselines } }: Evidence, run: string | undefined): string {
   if (!baselines) return ''
   const { trained, together } = baselines
   const share = ({ claims, passed, share }: typeof trained) =>
@@ -83,7 +85,30 @@ function baselinesHtml({ studies: { baselines } }: Evidence): string {
   if (rows.length > 1)
     rows.push(['all of them', share(together), withInterval(together.difference, together), shown(together.ahead)])
   return `<p class="${baselines.ahead === 'yes' ? 'soft' : 'warning'}"><b>${shown(baselines.summary, 400)}</b></p>
-${table(['SAE', '#Claims that pass', '#This SAE’s share less it', 'Ahead'], [['<b>the SAE under test</b>', share(trained), '–', '–'], ...rows])}`
+${table(
+  [
+    'SAE',
+    {
+      name: '#Claims that pass',
+      path: 'share',
+      definition: 'share of its claims that pass by the same rule on the same text',
+    },
+    {
+      name: '#This SAE’s share less it',
+      path: 'difference',
+      definition: 'difference of the shares, with its interval',
+    },
+    'Ahead',
+  ],
+  [['<b>the SAE under test</b>', share(trained), '–', '–'], ...rows],
+  run === undefined
+    ? undefined
+    : {
+        ...{ run, file: 'evidence.json', split: 'validation' },
+        where: row =>
+          `studies.baselines.${row === 0 ? 'trained' : row > baselines.baselines.length ? 'together' : `baselines[${row - 1}]`}`,
+      },
+)}`
 }
 
 function windowsText({ splits: { discovery, validation, outOfDistribution, nearDuplicates } }: Evidence): string {
@@ -146,7 +171,7 @@ const originOfClaims = (run: string, features: readonly FeatureEvidence[]): Orig
   n: row => documentsText(primaryOf(features[row]!)?.metrics.target.effect.documents ?? 0),
 })
 
-function effectPlot(tested: readonly Tested[]): string {
+function effectPlot(tested: readonly Tested[], run: string | undefined): string {
   const rows = tested.map(({ feature, name }): ForestRow => {
     const effect = primaryOf(feature)?.metrics.target.effect
     const foreign = foreignOf(feature)
@@ -158,6 +183,13 @@ function effectPlot(tested: readonly Tested[]): string {
       ...{ state: feature.verdict, n: `n ${effect?.documents ?? 0}`, controls },
     }
   })
+  const effectRows = tested.flatMap(({ feature }): RowPlace[] => {
+    const foreign = foreignOf(feature)
+    return [
+      effectPlace(feature, feature.claim.primary),
+      ...(foreign ? [controlPlace(feature, feature.claim.primary, foreign)] : []),
+    ]
+  })
   const levels = new Set(tested.map(({ feature }) => feature.claim.alpha))
   const [alpha] = levels
   const share = levels.size === 1 ? `the middle ${short(100 * (1 - alpha!))} %` : 'the middle'
@@ -167,31 +199,56 @@ function effectPlot(tested: readonly Tested[]): string {
     {
       title: 'Effect on the target',
       note: `Beneath each in grey: ${share} of other latents at equal norm, by quantiles.`,
+      origin: originOfRows(run, effectRows),
     },
   )
 }
 
-function differencePlot(tested: readonly Tested[]): string {
+function differencePlot(tested: readonly Tested[], run: string | undefined): string {
   const rows = tested.map(({ feature, name }): ForestRow => {
     const foreign = foreignOf(feature)
     const ends = { value: foreign?.difference ?? null, low: foreign?.low ?? null, high: foreign?.high ?? null }
     return { name, ...ends, state: feature.verdict, n: `n ${primaryOf(feature)?.metrics.target.effect.documents ?? 0}` }
   })
-  return figureOf(forest, { x: 'difference, nats', rows }, { title: 'Effect beyond other latents' })
+  return figureOf(
+    forest,
+    { x: 'difference, nats', rows },
+    {
+      title: 'Effect beyond other latents',
+      origin: originOfRows(
+        run,
+        tested.map(({ feature }) => differencePlace(feature, feature.claim.primary, foreignOf(feature))),
+      ),
+    },
+  )
 }
 
 /** Figures of the reconstruction that stand elsewhere on the page, or are long lists. */
 const elsewhere = ['density', 'dead']
 
 /** Nested figures as one table: `spliced.ce` and so on. */
-function reconstructionHtml(reconstruction: Readonly<Record<string, unknown>>): string {
+function reconstructionHtml(reconstruction: Readonly<Record<string, unknown>>, run: string | undefined): string {
   const rows: string[][] = []
+  const paths: string[] = []
   const walk = (value: unknown, path: string) => {
     if (elsewhere.includes(path)) return
-    if (typeof value === 'number' || value === null) rows.push([shown(words(path)), short(value, 4)])
-    else if (typeof value === 'object' && !Array.isArray(value))
-      for (const [key, part] of Object.entries(value)) walk(part, path ? `${path} ${key}` : key)
+    if (typeof value === 'number' || value === null) {
+      rows.push([shown(words(path.replaceAll('.', ' '))), short(value, 4)])
+      paths.push(path)
+    } else if (typeof value === 'object' && !Array.isArray(value))
+      for (const [key, part] of Object.entries(value)) walk(part, path ? `${path}.${key}` : key)
   }
   walk(reconstruction, '')
-  return table(['Metric', '#Value'], rows.slice(0, 100))
+  const origin =
+    run === undefined
+      ? undefined
+      : { run, file: 'evidence.json', where: (row: number) => `reconstruction.${paths[row]}` }
+  return table(
+    [
+      'Metric',
+      { name: '#Value', definition: 'of the model with the SAE’s reconstruction in its place, on held-out text' },
+    ],
+    rows.slice(0, 100),
+    origin,
+  )
 }

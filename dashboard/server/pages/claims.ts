@@ -1,4 +1,6 @@
 /** Claims of all runs with what would change them, negative ones with equal weight, and the families that p-values are held to. */
+
+import { definitions } from '../../../validation/evidence.ts'
 import { claims as claimsContract } from '../../api/contracts/evidence.ts'
 import { figureOf, lines, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
@@ -68,28 +70,27 @@ function claimsTable({ claims }: Found): string {
     changeText(one.wouldChange[0]),
   ])
   const origin = {
-    ...{ run: claims[0]!.run, file: 'evidence.json', split: 'validation' },
+    ...{ run: (row: number) => claims[row]!.run, file: 'evidence.json', split: 'validation' },
     where: (row: number) =>
       `features[] | select(.claim.feature==${claims[row]!.feature}) | .${claims[row]!.intervention}`,
     n: (row: number) => `${claims[row]!.documents} documents`,
   }
-  const sameRun = claims.every(({ run }) => run === claims[0]!.run)
   const columns = [
     ...['Claim', 'Verdict', 'Test'],
     {
       name: '#Effect, nats',
       path: 'metrics.target.effect.mean',
-      definition: 'mean change of the target over documents',
+      definition: definitions.target,
     },
-    { name: '#q', path: 'test.q', definition: 'Benjamini–Hochberg over the family' },
+    { name: '#q', path: 'test.q', definition: definitions.q },
     {
       name: '#Detectable from',
       path: 'power.minimumDetectableEffect',
-      definition: 'smallest effect that would have passed',
+      definition: definitions.minimumDetectableEffect,
     },
     ...['Stands', 'What would change it'],
   ]
-  return table(columns, rows, sameRun ? origin : undefined)
+  return table(columns, rows, origin)
 }
 
 function changeText(change: Readonly<Record<string, unknown>> | undefined): string {
@@ -119,6 +120,14 @@ function familiesHtml({ families }: Found): string {
       {
         title: `${family} (${size}), ${run}`,
         note: null_,
+        origin: {
+          ...{ run, file: 'evidence.json', split: 'validation', n: `${size} tests` },
+          where: row =>
+            row < size
+              ? `features | map(.ablate, .steer | select(. and .test.family=="${family.replace(/[^\w. -]/g, '')}") | .test.p) | sort | .[${row}]`
+              : undefined,
+          columns: { p: { definition: `${definitions.p}; of the line: α · rank / ${size}` } },
+        },
         key: [
           { name: 'p', mark: 'tone-0' },
           { name: 'line', mark: 'tone-1' },

@@ -1,8 +1,11 @@
 /** Two SAEs side by side: settings that differ, latents matched one to one, and those without a partner. */
+
+import { definitions } from '../../../validation/evidence.ts'
 import { compare } from '../../api/contracts/evidence.ts'
 import { runs as runsContract } from '../../api/contracts/runs.ts'
 import { figureOf, histogram, scatter, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
+import { originOf } from '../../origin.ts'
 import { pill, table, tiles } from '../../report/page.ts'
 import { type Ask, askOf, orWhyNot } from './ask.ts'
 import { field, form, select } from './form.ts'
@@ -52,9 +55,15 @@ async function comparedHtml(ask: Ask, asked: Asked): Promise<string> {
     {
       name: 'mean |cosine| of partners',
       value: short(found.mcc),
+      definition: `mean |cosine| of decoder rows over the matching, of the weights of ${found.a.run} and ${found.b.run}`,
       note: found.exact ? 'of the best matching' : `at most ${short(found.mccBound)}`,
     },
-    { name: 'shared', value: short(found.shared), note: `of latents, |cosine| ≥ ${short(found.threshold)}` },
+    {
+      name: 'shared',
+      value: short(found.shared),
+      note: `of latents, |cosine| ≥ ${short(found.threshold)}`,
+      definition: 'latents of the first whose partner is as near as that, by all of them',
+    },
     {
       name: 'p',
       value: short(found.p),
@@ -73,6 +82,8 @@ async function comparedHtml(ask: Ask, asked: Asked): Promise<string> {
     x: (one: (typeof pairs)[number]) => number | null,
     y: (one: (typeof pairs)[number]) => number | null,
     log: boolean,
+    column: string,
+    definition: string,
   ) =>
     figureOf(
       scatter,
@@ -83,19 +94,49 @@ async function comparedHtml(ask: Ask, asked: Asked): Promise<string> {
         logY: log,
         points: pairs.map(one => ({ name: `${one.a} and ${one.b}`, x: x(one), y: y(one), group: 'pair' })),
       },
-      { title, nothing: 'Missing: neither SAE was labelled and tested, or only one.' },
+      {
+        title,
+        nothing: 'Missing: neither SAE was labelled and tested, or only one.',
+        ...(found.a.labels !== null && {
+          origin: {
+            ...{ run: found.a.labels, file: 'features.parquet', where: (row: number) => `latent=${pairs[row]!.a}` },
+            columns: {
+              first: { definition, path: column },
+              second: { definition: `the same of its partner, in features.parquet of ${found.b.labels ?? 'no run'}` },
+            },
+          },
+        }),
+      },
     )
-  return `${found.notices.map(notice => `<p class="warning">${shown(notice, 400)}</p>`).join('')}${tiles(figures)}
-<div class="charts">${figureOf(histogram, { x: '|cosine| of partners', y: 'pairs', ...found.histogram, mark: found.threshold }, { title: 'How alike partners are' })}${plot(
+  return `${found.notices.map(notice => `<p class="warning">${shown(notice, 400)}</p>`).join('')}<div${originOf({ run: found.a.run, file: 'sae_weights.safetensors' })}>${tiles(figures)}</div>
+<div class="charts">${figureOf(
+    histogram,
+    { x: '|cosine| of partners', y: 'pairs', ...found.histogram, mark: found.threshold },
+    {
+      title: 'How alike partners are',
+      origin: {
+        ...{ run: found.a.run, file: 'sae_weights.safetensors', n: `${found.total} latents` },
+        columns: {
+          pairs: {
+            definition: `pairs of decoder rows of ${found.a.run} and ${found.b.run}, matched one to one, by |cosine|`,
+          },
+        },
+      },
+    },
+  )}${plot(
     'How often partners fire',
     one => one.densityA,
     one => one.densityB,
     true,
+    'density',
+    'share of tokens at which the latent fires',
   )}${plot(
     'What ablating partners does',
     one => one.effectA,
     one => one.effectB,
     false,
+    'effect',
+    definitions.target!,
   )}</div>
 <h2>${shown(parts[asked.part] ?? asked.part)}: ${found.latents.length} of ${found.total}</h2>
 ${latentsHtml(found)}
@@ -124,8 +165,21 @@ function latentsHtml({ latents, a, b }: Compared): string {
     label(one.labelA, one.verdictA),
     label(one.labelB, one.verdictB),
   ])
+  const density = 'share of tokens at which the latent fires'
   return table(
-    ['#First', '#Second', '#Cosine', '#Density', '#Density of the second', 'Label', 'Label of the second'],
+    [
+      ...['#First', '#Second'],
+      { name: '#Cosine', definition: 'cosine of the decoder rows, computed from both SAEs’ weights' },
+      { name: '#Density', definition: density, path: 'density' },
+      {
+        name: '#Density of the second',
+        definition: `${density}; of the second, in features.parquet of ${b.labels ?? 'no run'}`,
+      },
+      ...['Label', 'Label of the second'],
+    ],
     rows,
+    a.labels === null
+      ? undefined
+      : { run: a.labels, file: 'features.parquet', where: row => `latent=${latents[row]!.a}` },
   )
 }

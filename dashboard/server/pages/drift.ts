@@ -3,11 +3,24 @@ import { drift } from '../../api/contracts/evidence.ts'
 import { runs as runsContract } from '../../api/contracts/runs.ts'
 import { figureOf, forest, short } from '../../charts/index.ts'
 import { shown } from '../../html.ts'
+import type { FigureOrigin } from '../../origin.ts'
 import { withInterval } from '../../report/claim-card.ts'
 import { table } from '../../report/page.ts'
 import { type Ask, askOf, orWhyNot } from './ask.ts'
 import { form, select } from './form.ts'
 import type { PageRoute } from './page.ts'
+
+/** The file of each stage that shifts are computed from. */
+const files: Readonly<Record<string, string>> = {
+  ...{ capture: 'capture.json', label: 'features.parquet', validate: 'evidence.json' },
+}
+
+/** Where a shift's numbers stand in that file. */
+function whereOf(stage: string, what: string): string | undefined {
+  const latent = /^latent (\d+)$/.exec(what)?.[1]
+  if (latent === undefined) return stage === 'capture' ? 'sites' : undefined
+  return stage === 'label' ? `latent=${latent}` : `features[] | select(.claim.feature==${latent})`
+}
 
 /** Shifts that are drawn. */
 const mostDrawn = 20
@@ -56,14 +69,25 @@ async function shiftsHtml(ask: Ask, asked: { readonly base: string; readonly now
       name: `${one.what} ${one.measure}`,
       state: 'unjudged',
       n: `n ${short(one.n.base)}, ${short(one.n.now)}`,
+      shift: one,
     }))
+  const file = files[found.stage] ?? 'run.json'
+  const originOfShifts = (shifts: typeof found.shifts): FigureOrigin => ({
+    ...{ run: found.now, file, n: row => `${short(shifts[row]!.n.base)} before, ${short(shifts[row]!.n.now)} now` },
+    where: row => whereOf(found.stage, shifts[row]!.what),
+    columns: {
+      Value: {
+        definition: `${[...new Set(shifts.map(({ measure }) => `${measure}: ${found.definitions[measure] ?? measure}`))].join('; ')}; from the same place of ${found.base} and ${found.now}`,
+      },
+    },
+  })
   const definitions = Object.entries(found.definitions).map(([name, text]) => [
     `<code>${shown(name)}</code>`,
     shown(text, 500),
   ])
   return `<h2>What changed under them</h2>${changed.length > 0 ? table(['What', 'Before', 'Now'], changed) : '<p>Model, text and SAE are the same by hash.</p>'}
 <h2>Shifts: ${found.shifts.length} of ${found.total}</h2>
-${estimates.length > 0 ? `<div class="charts">${figureOf(forest, { x: 'shift', rows: estimates }, { title: 'Shifts with an interval' })}</div>` : ''}
-${rows.length > 0 ? table(['What', 'Measure', '#Shift', '#Before', '#Now', 'n', '#p', '#q'], rows) : '<p class="nothing">There is nothing that both have.</p>'}
+${estimates.length > 0 ? `<div class="charts">${figureOf(forest, { x: 'shift', rows: estimates }, { title: 'Shifts with an interval', origin: originOfShifts(estimates.map(({ shift }) => shift)) })}</div>` : ''}
+${rows.length > 0 ? table(['What', 'Measure', { name: '#Shift', definition: 'the measure’s value; what each measure is stands below' }, '#Before', '#Now', 'n', '#p', '#q'], rows, originOfShifts(found.shifts)) : '<p class="nothing">There is nothing that both have.</p>'}
 <h2>What the measures are</h2>${table(['Measure', 'Definition'], definitions)}`
 }

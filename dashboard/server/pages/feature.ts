@@ -2,9 +2,10 @@
 import { feature as featureContract, logits, neighbours, stability } from '../../api/contracts/feature.ts'
 import { figureOf, histogram, short } from '../../charts/index.ts'
 import { shown } from '../../html.ts'
+import { originOf } from '../../origin.ts'
 import { claimCard } from '../../report/claim-card.ts'
 import { tokenText } from '../../report/features.ts'
-import { originOf, table, tiles } from '../../report/page.ts'
+import { table, tiles } from '../../report/page.ts'
 import { type Ask, askOf, notRun, orWhyNot } from './ask.ts'
 import { examplesHtml } from './examples.ts'
 import { link, type PageRoute } from './page.ts'
@@ -34,7 +35,7 @@ export const featurePage: PageRoute = {
 <h2 id="evidence">Evidence</h2>
 ${
   evidence && evidenceRun
-    ? `<p class="soft">From ${link(['runs', evidenceRun], evidenceRun)}, features[].claim.feature = ${shown(latent)} of its evidence.json.</p><div${originOf({ run: evidenceRun, file: 'evidence.json', split: 'validation' })}>${claimCard({ feature: evidence, name: `Latent ${latent}` })}</div>`
+    ? `<p class="soft">From ${link(['runs', evidenceRun], evidenceRun)}, features[].claim.feature = ${shown(latent)} of its evidence.json.</p>${claimCard({ feature: evidence, name: `Latent ${latent}`, run: evidenceRun })}`
     : notRun('no causal test of this latent.', found.command)
 }
 <h2 id="examples">Where it fires</h2>
@@ -42,7 +43,19 @@ ${
 <div class="charts">${figureOf(
         histogram,
         { x: 'activation', y: 'tokens', ...found.histogram },
-        { title: 'Activations where it fires', nothing: 'It fired on no token that was read for labels.' },
+        {
+          title: 'Activations where it fires',
+          nothing: 'It fired on no token that was read for labels.',
+          origin: {
+            ...{ run, file: source.file, where: () => source.where },
+            columns: {
+              tokens: {
+                definition: 'tokens at which the latent’s activation is in the bin',
+                path: row => `histogram[${row + 1}]`,
+              },
+            },
+          },
+        },
       )}</div>
 ${await orWhyNot(examplesHtml(ask, asked))}
 <h2 id="label">What it is called</h2>
@@ -68,7 +81,13 @@ function factsOf(row: Row) {
     ['max_activation', 'largest activation', 'on the text read for labels'],
     ['stability', 'stability', '|cosine| with its partner in another SAE'],
   ] as const
-  return facts.map(([key, name, note]) => ({ name, value: short(numberOf(row, key)), note }))
+  return facts.map(([key, name, note]) => ({
+    name,
+    value: short(numberOf(row, key)),
+    note,
+    path: key,
+    definition: `${name} ${note}`,
+  }))
 }
 
 type Label = Awaited<ReturnType<typeof labelType>>
@@ -102,14 +121,25 @@ async function logitsHtml(ask: Ask, parts: Readonly<Record<string, string>>): Pr
   const rows = Array.from({ length: Math.max(promoted.length, suppressed.length) }, (_, i) => [
     ...[promoted[i], suppressed[i]].flatMap(one => (one ? [tokenText(one.token, true), short(one.effect)] : ['', ''])),
   ])
-  const direct =
+  const direct = 'decoder row times unembedding, in logits a unit of activation'
+  const listed =
     rows.length === 0
       ? '<p class="nothing">The SAE writes to no residual: its decoder has no direct effect on logits.</p>'
-      : table(['Raises', '#by', 'Lowers', '#by '], rows)
+      : table(
+          [
+            ...['Raises', { name: '#by', definition: direct, path: (row: number) => `promoted_effects[${row + 1}]` }],
+            ...[
+              'Lowers',
+              { name: '#by ', definition: direct, path: (row: number) => `suppressed_effects[${row + 1}]` },
+            ],
+          ],
+          rows,
+          { run: parts.run!, file: 'features.parquet', where: () => `latent=${parts.latent}` },
+        )
   const measured = target
     ? `<p>Measured by ${shown(target.intervention)}: the claim’s target, ${target.tokens.length} tokens, moves by ${short(target.effect)} nats (${short(target.low)} to ${short(target.high)}) over ${target.documents} documents.</p>`
     : '<p class="nothing">Measured effect: not run.</p>'
-  return `<p class="soft">Direct effect of the decoder row on the logits.</p>${direct}${measured}`
+  return `<p class="soft">Direct effect of the decoder row on the logits.</p>${listed}${measured}`
 }
 
 async function stabilityHtml(ask: Ask, parts: Readonly<Record<string, string>>): Promise<string> {
@@ -143,5 +173,17 @@ async function neighboursHtml(ask: Ask, run: string, latent: string): Promise<st
       : `${shown(label.text, 160)}<small>${shown(label.scoreName)} ${short(label.score)}, covers ${short(label.coverage)}, ${shown(label.verdict)}</small>`,
     short(density),
   ])
-  return table(['#Latent', '#Cosine of decoder rows', 'Label', '#Density'], rows)
+  return table(
+    [
+      '#Latent',
+      {
+        name: '#Cosine of decoder rows',
+        definition: `cosine of the two decoder rows${found.from === 'table' ? `, nearest_cosine in the row of latent ${latent}` : ', computed from the weights'}`,
+      },
+      'Label',
+      { name: '#Density', definition: 'share of tokens at which the neighbour fires', path: 'density' },
+    ],
+    rows,
+    { run, file: 'features.parquet', where: row => `latent=${found.neighbours[row]!.latent}` },
+  )
 }

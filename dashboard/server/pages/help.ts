@@ -16,7 +16,7 @@ export const helpPage: PageRoute = {
   path: '/help',
   make: async () => ({
     title: 'Help',
-    body: `<p>Every number that is underlined with dots says, when pressed, what it is, over how many it is, of which split, and the file and row it is in. Every chart has the same data as a table, and copies itself as CSV or SVG.</p>
+    body: `<p>Every number that is underlined with dots says, when pressed, what it is, over how many it is, of which split, and the file and row it is in; so does every mark of a chart, pressed, or by keys: the drawing is one stop, arrows go from mark to mark, Enter opens. Every chart has the same data as a table, and copies itself as CSV or SVG.</p>
 <h2>Verdicts</h2>${table(
       ['Mark', 'Meaning'],
       marks.map(row => [...row]),

@@ -5,8 +5,10 @@ import { readEvidence } from '../../../validation/evidence.ts'
 import { diff, lineage as lineageContract, runs as runsContract, verify } from '../../api/contracts/runs.ts'
 import { figureOf, lineage, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
+import { originOf } from '../../origin.ts'
 import { readMetrics } from '../../read/metrics.ts'
 import { captureHtml } from '../../report/capture.ts'
+import { figureOrigin } from '../../report/definitions.ts'
 import { table, tiles } from '../../report/page.ts'
 import { type MetricsRecord, trainingCharts } from '../../report/training.ts'
 import { validationHtml } from '../../report/validation.ts'
@@ -48,7 +50,7 @@ export const runPage: PageRoute = {
     return {
       title: id,
       body: `<nav aria-label="Parts">${partsOf(manifest)}</nav>
-<div data-live="figures">${tiles(figuresOf(summary))}</div>
+<div data-live="figures"${originOf({ run: id, file: 'run.json' })} data-where="summary">${tiles(figuresOf(summary))}</div>
 <div data-live="stage">${await orWhyNot(shownOf(sources, found))}</div>
 <h2>Lineage</h2>
 ${figureOf(lineage, graphData(graph, id), { title: `What ${id} was made from and what was made from it`, note: 'Orange: something it was made from is another by now. Red: an input changed or is gone.' })}
@@ -92,13 +94,13 @@ function figuresOf(summary: RunManifest['summary']) {
   return Object.entries(summary)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
     .slice(0, 12)
-    .map(([name, value]) => ({ name, value: short(value) }))
+    .map(([name, value]) => ({ name, value: short(value), ...figureOrigin(name) }))
 }
 
 /** What the stage shows of itself; nothing before the run is finished, but for curves. */
 async function shownOf({ runs }: Sources, run: FinishedRun): Promise<string> {
   const { id, stage, status } = run.manifest
-  if (stage === 'train') return `<h2>Training</h2>${trainingCharts(await allMetrics(run))}`
+  if (stage === 'train') return `<h2>Training</h2>${trainingCharts(await allMetrics(run), id)}`
   if (status !== 'finished') return ''
   if (stage === 'label') return `<p>${link(['runs', id, 'features'], 'All features')}</p>`
   if (stage === 'capture') return `<h2>Data</h2>${captureHtml(await readCaptureManifest(run.directory))}`

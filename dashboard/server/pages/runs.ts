@@ -4,6 +4,8 @@ import { duration } from '../../../core/text.ts'
 import { graph, type RunLine, runs as runsContract, type Unreadable } from '../../api/contracts/runs.ts'
 import { figureOf, lineage, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
+import { valued } from '../../origin.ts'
+import { figureOrigin } from '../../report/definitions.ts'
 import { pill, table } from '../../report/page.ts'
 import { askOf } from './ask.ts'
 import { field, form, select } from './form.ts'
@@ -56,7 +58,8 @@ ${unreadableHtml(found.unreadable)}`,
 
 function runsTable(lines: readonly RunLine[]): string {
   const columns = ['Run', 'Stage', 'Status', 'Started', '#Took', 'About', 'Figures']
-  return table(columns, lines.map(rowOf))
+  const origin = { run: (row: number) => lines[row]!.id, file: 'run.json', where: () => 'summary' }
+  return table(columns, lines.map(rowOf), origin)
 }
 
 function rowOf({ id, stage, status, started, finished, summary, site, model, architecture, latents }: RunLine) {
@@ -64,7 +67,7 @@ function rowOf({ id, stage, status, started, finished, summary, site, model, arc
   const figures = Object.entries(summary)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
     .slice(0, 5)
-    .map(([name, value]) => `${shown(name)} ${short(value)}`)
+    .map(([name, value]) => `${shown(name)} ${valued(short(value), name, figureOrigin(name))}`)
   const about = [model, site, architecture, latents === null ? null : `${short(latents)} latents`]
   return [
     link(['runs', id], id),

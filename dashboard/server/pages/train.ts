@@ -3,6 +3,7 @@ import { curves } from '../../api/contracts/metrics.ts'
 import { type RunLine, runs as runsContract } from '../../api/contracts/runs.ts'
 import { figureOf, groupsOf, keyOf, lines, type Series, scatter, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
+import { figureOrigin } from '../../report/definitions.ts'
 import { pill, table } from '../../report/page.ts'
 import { type Ask, askOf, orWhyNot } from './ask.ts'
 import { link, type PageRoute } from './page.ts'
@@ -18,6 +19,8 @@ const shownCurves: Readonly<Record<string, string>> = {
   learningRate: 'Learning rate',
   gradientNorm: 'Norm of the gradient',
 }
+
+const columnNames = { latents: '#Latents', l0: '#L0', fvu: '#FVU' } as const
 
 /** Runs that are drawn together at most. */
 const mostRuns = 8
@@ -57,7 +60,18 @@ function frontierHtml(runs: readonly RunLine[]): string {
   return figureOf(
     scatter,
     { x: 'L0, latents a token', y: 'FVU, on training rows', points, logX: true, frontier: true },
-    { title: 'Sparsity and fidelity', key, note: 'Line: runs that no other one beats in both.' },
+    {
+      title: 'Sparsity and fidelity',
+      key,
+      note: 'Line: runs that no other one beats in both.',
+      origin: {
+        ...{ run: row => runs[row]!.id, file: 'run.json', split: 'training', where: () => 'summary' },
+        columns: {
+          'L0, latents a token': figureOrigin('l0'),
+          'FVU, on training rows': figureOrigin('fvu'),
+        },
+      },
+    },
   )
 }
 
@@ -74,7 +88,15 @@ function runsHtml(runs: readonly RunLine[], chosen: readonly string[]): string {
   ])
   return rows.length === 0
     ? ''
-    : table(['Run', 'Status', 'Architecture', 'Site', '#Latents', '#L0', '#FVU', 'Its page'], rows)
+    : table(
+        [
+          ...['Run', 'Status', 'Architecture', 'Site'],
+          ...(['latents', 'l0', 'fvu'] as const).map(name => ({ name: columnNames[name], ...figureOrigin(name) })),
+          'Its page',
+        ],
+        rows,
+        { run: row => runs[row]!.id, file: 'run.json', split: 'training', where: () => 'summary' },
+      )
 }
 
 /** The curves without scripts; with them they become live ones. */
