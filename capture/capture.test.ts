@@ -137,7 +137,7 @@ async function rowsOf(directory: string, site = resid) {
   const values = await opened.readRange(site, 0, opened.rows)
   opened.close()
   return Array.from({ length: opened.rows }, (_, row) => ({
-    window: dataset.windows[columns.document[row]!]!,
+    window: dataset.windows.at(columns.document[row]!)!,
     key: `${columns.document[row]} ${columns.position[row]}`,
     position: columns.position[row]!,
     token: columns.token[row]!,
@@ -354,7 +354,7 @@ describe('sampling', () => {
     for (const { stratum, window, position, token } of rows) {
       seen[stratum]!++
       expect(sampling.strata[stratum]!.values).toEqual({
-        language: dataset.documents[window.documents[position]!]!.strata.language,
+        language: dataset.documents.at(window.documents[position]!)!.strata.language,
         position: position < 8 ? '0-7' : '8-31',
         frequency: counts.get(token)! / rows.length < 0.02 ? '<0.02' : '>=0.02',
       })

@@ -24,7 +24,7 @@ import { planShards, type ShardPlan, selectTokens } from './sampling.ts'
 import { type FinishedShard, finishedShard, removeNotes, writeShard } from './shards.ts'
 import { type Moments, mergeMoments } from './statistics.ts'
 import { stratify } from './strata.ts'
-import { encodeWindows } from './windows.ts'
+import { writeWindows } from './windows.ts'
 
 /** Figures of a capture, for `run.json` and the closing table. */
 export interface CaptureSummary {
@@ -78,8 +78,7 @@ export async function planCapture(context: StageContext, inputs: CaptureInputs):
   const key = keyOf(inputs, seed)
   const sampling = await sample(context, inputs, sites, key)
   const some = sampling.probabilities.some(rate => rate < 1)
-  const everything = config.audit.fullPass && some ? sampling.strata.windows : undefined
-  const plans = planShards(sampling.selected, config.shardRows, everything)
+  const plans = planShards(sampling.selected, sampling.strata, config.shardRows, config.audit.fullPass && some)
   return { ...inputs, sites, sampling, seed, plans, key }
 }
 
@@ -105,11 +104,13 @@ async function sample(
   const pilot = config.allocation === 'neyman' ? await pilotOf(context, { model, config, sites, strata }, key) : null
   const probabilities = inclusionProbabilities(strata, config, pilot?.spreads)
   const selected = selectTokens(strata, probabilities, context.seed)
-  if (selected.length === 0)
+  const samples = strata.population.map(() => 0)
+  for (const taken of selected) for (const stratum of taken.strata) samples[stratum]!++
+  if (samples.every(count => count === 0))
     throw new UserError(`No token of ${dataset.name} is left to capture.`, {
       fix: 'Exclude fewer positions or tokens, ask for more tokens, or give more text.',
     })
-  return { strata, probabilities, selected, pilot }
+  return { strata, probabilities, selected, samples, pilot }
 }
 
 /** The pilot that an earlier call took here, or one taken now and noted, so that a capture has one pilot only. */
@@ -175,8 +176,7 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
   await computeShards(context, work, missing, shard => {
     finished[shard.number] = shard.finished
   })
-  const { bytes, record } = encodeWindows(work.dataset)
-  await writeAtomic(join(context.directory, record.file), bytes)
+  const record = await writeWindows(context.directory, work.dataset)
   const shards = finished.map(({ shard }) => shard)
   const merged = (ofShards: readonly (readonly Moments[])[]) =>
     work.sites.map((_, site) => ofShards.map(own => own[site]!).reduce(mergeMoments))
@@ -200,12 +200,10 @@ export async function computeShards(
   const limit = pLimit(config.concurrency)
   const writes = new Set<Promise<void>>()
   let failed: { error: unknown } | undefined
-  const tokensOf = ({ selected, population = selected }: ShardPlan) =>
-    population.reduce((sum, { positions }) => sum + positions.at(-1)! + 1, 0)
   let tokens = 0
   progress.start(
     'Capturing',
-    plans.reduce((sum, plan) => sum + tokensOf(plan), 0),
+    plans.reduce((sum, { passed }) => sum + passed, 0),
     'tokens',
   )
   const onTokens = (count: number) => {

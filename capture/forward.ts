@@ -57,7 +57,7 @@ export async function captureShard(
     placed.set(selected.window.index, { selected, row })
     row += selected.positions.length
   }
-  const passed = plan.population ?? plan.selected
+  const passed = [...(plan.population ?? plan.selected)]
   const positionsOf = new Map(passed.map(({ window, positions }) => [window.index, positions]))
   // Attention is causal: what follows the last token needed need not be computed.
   const windows = passed.map(({ window, positions }) => ({

@@ -7,7 +7,7 @@ import type { Model } from '../model/model.ts'
 import type { CaptureConfig } from './config.ts'
 import type { CapturedSite } from './forward.ts'
 import type { Pilot } from './pilot.ts'
-import type { SelectedTokens } from './sampling.ts'
+import type { Selection } from './sampling.ts'
 import { type Moments, statisticsOf } from './statistics.ts'
 import { excludedTokens, type Strata } from './strata.ts'
 
@@ -15,7 +15,9 @@ import { excludedTokens, type Strata } from './strata.ts'
 export interface Sampling {
   readonly strata: Strata
   readonly probabilities: readonly number[]
-  readonly selected: readonly SelectedTokens[]
+  readonly selected: Selection
+  /** Rows of each stratum. */
+  readonly samples: readonly number[]
   /** What rows were divided by, for Neyman's allocation; null for the others. */
   readonly pilot: Pilot | null
 }
@@ -37,11 +39,14 @@ export function manifestOf(
   windowsTable: WindowsRecord,
   audit: CaptureAudit,
 ): CaptureManifest {
-  const { strata, probabilities, selected, pilot } = sampling
-  const samples = strata.population.map(() => 0)
-  for (const window of selected) for (const stratum of window.strata) samples[stratum]!++
+  const { strata, probabilities, samples, pilot } = sampling
   const windows: Record<string, number> = { train: 0, discovery: 0, validation: 0, outOfDistribution: 0 }
-  for (const { split } of dataset.windows) windows[split]!++
+  let [bos, longest] = [false, 0]
+  for (const { split, tokens, offsets } of dataset.windows) {
+    windows[split]!++
+    bos ||= offsets.includes(-1)
+    longest = Math.max(longest, tokens.length)
+  }
   return {
     schema: 3,
     model: { name: nameOfPath(model.path), hash: model.hash, family: model.config.family },
@@ -50,8 +55,8 @@ export function manifestOf(
     dataset: {
       name: dataset.name,
       hash: dataset.hash,
-      context: dataset.config?.context ?? longest(dataset),
-      bos: dataset.windows.some(({ offsets }) => offsets.includes(-1)),
+      context: dataset.config?.context ?? longest,
+      bos,
       // Where the text lies is no part of what the capture is.
       ...(dataset.config && { config: { ...dataset.config, path: dataset.name } }),
       documents: dataset.documents.length,
@@ -96,8 +101,4 @@ export function manifestOf(
 export function manifestJson(manifest: CaptureManifest): string {
   const oneLine = (list: string) => (list.includes('\n') ? `[${list.slice(1, -1).trim().replace(/\s+/g, ' ')}]` : list)
   return `${JSON.stringify(manifest, null, 2).replace(/\[[^[\]{}"]*\]/g, oneLine)}\n`
-}
-
-function longest({ windows }: TokenDataset): number {
-  return windows.reduce((most, { tokens }) => Math.max(most, tokens.length), 0)
 }

@@ -44,11 +44,11 @@ export async function takePilot(
   const tokens = config.pilotTokens ?? defaultTokens
   const probabilities = inclusionProbabilities(strata, { allocation: 'equal', tokens })
   const selected = selectTokens(strata, probabilities, seed, 'pilot')
-  const [plan] = planShards(selected, Number.POSITIVE_INFINITY)
+  const [plan] = planShards(selected, strata, Number.POSITIVE_INFINITY)
   if (!plan) return { rows: 0, spreads: strata.population.map(() => 1) }
   const { values } = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens })
   for (const [i, { name, width }] of sites.entries()) refuseNotFinite(plan, name, width, values[i]!)
-  const stratum = Uint16Array.from(plan.selected.flatMap(({ strata }) => [...strata]))
+  const stratum = Uint16Array.from(Array.from(plan.selected, ({ strata }) => [...strata]).flat())
   const count = strata.population.length
   const ratios = sites.map(({ width }, i) => traceRatios(values[i]!, width, stratum, count))
   const spreads = Array.from({ length: count }, (_, h) => {

@@ -2,18 +2,19 @@
  * Making files of a finished capture again that were lost or damaged. A shard is a function of its windows alone, so that one
  * can be had without the others; it is put in place only where it has the bytes that the manifest says.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { UserError } from '../core/errors.ts'
 import { writeAtomic } from '../core/files.ts'
-import { sha256 } from '../core/hash.ts'
+import { sha256File } from '../core/hash.ts'
 import type { StageContext } from '../core/stage.ts'
 import { readCaptureManifest } from '../datasets/shards/index.ts'
-import { type CaptureInputs, planCapture, stopWhereAborted } from './capture.ts'
+import { type CaptureInputs, type CapturePlan, planCapture, stopWhereAborted } from './capture.ts'
 import { captureShard } from './forward.ts'
 import { writeShard } from './shards.ts'
-import { encodeWindows } from './windows.ts'
+import { writeWindows } from './windows.ts'
 
 /**
  * Makes the files (shards, the table of windows) of the capture in `context.directory` again; its `capture.json` must be
@@ -34,29 +35,31 @@ export async function repairCapture(
     const record =
       number >= 0 ? manifest.shards[number] : manifest.windows?.file === file ? manifest.windows : undefined
     if (!record) throw new UserError(`${file} of ${directory} cannot be made again alone.`, { fix: 'Capture again.' })
-    const plan = work.plans[number]
-    let bytes: Uint8Array
-    if (number < 0) bytes = encodeWindows(work.dataset).bytes
-    else if (plan) {
-      const folder = await mkdtemp(join(tmpdir(), 'repair-'))
-      try {
-        const { batchTokens } = work.config
-        const options = { batchTokens, onTokens: () => stopWhereAborted(signal) }
-        const computed = await captureShard(work.model, work.sites, plan, options)
-        const { config, key, sampling } = work
-        await writeShard(folder, plan, work.sites, computed, { config, key, probabilities: sampling.probabilities })
-        bytes = await readFile(join(folder, file))
-      } finally {
-        await rm(folder, { recursive: true, force: true })
-      }
-    } else
-      throw new UserError(`${directory} has more shards than its text and settings give.`, { fix: 'Capture again.' })
-    if (sha256(bytes) !== record.sha256)
-      throw new UserError(`${file} of ${directory} was made again, but with other bytes than its capture has.`, {
-        fix: 'Repair it on the engine, version and kind of machine that captured it, or capture again.',
-      })
-    await writeAtomic(join(directory, file), bytes)
+    const folder = await mkdtemp(join(tmpdir(), 'repair-'))
+    try {
+      if (number < 0) await writeWindows(folder, work.dataset)
+      else await makeShard(folder, work, number, signal)
+      const made = join(folder, file)
+      if ((await sha256File(made)) !== record.sha256)
+        throw new UserError(`${file} of ${directory} was made again, but with other bytes than its capture has.`, {
+          fix: 'Repair it on the engine, version and kind of machine that captured it, or capture again.',
+        })
+      await writeAtomic(join(directory, file), createReadStream(made))
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
     progress.update(done + 1)
   }
   progress.finish()
+}
+
+/** Writes one shard, with its note, into a folder. */
+async function makeShard(folder: string, work: CapturePlan, number: number, signal: AbortSignal): Promise<void> {
+  const { model, sites, config, key, sampling, plans } = work
+  const plan = plans[number]
+  if (!plan)
+    throw new UserError('The capture has more shards than its text and settings give.', { fix: 'Capture again.' })
+  const { batchTokens } = config
+  const computed = await captureShard(model, sites, plan, { batchTokens, onTokens: () => stopWhereAborted(signal) })
+  await writeShard(folder, plan, sites, computed, { config, key, probabilities: sampling.probabilities })
 }

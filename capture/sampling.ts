@@ -9,31 +9,46 @@ import type { EligibleTokens, Strata } from './strata.ts'
 /** A window's tokens that were taken: position and stratum of each. */
 export type SelectedTokens = EligibleTokens
 
-/**
- * The tokens of each window that are taken; windows without any are left out. Draws for different purposes are
- * independent of each other.
- */
+/** The tokens of each window that are taken, drawn anew, and alike, each time that they are read; windows without any are left out. */
+export interface Selection extends Iterable<SelectedTokens> {
+  /** Those of the windows from one place of the dataset to another. */
+  between(from: number, to: number): Iterable<SelectedTokens>
+  /** Those of the window at a place; undefined where none is taken. */
+  at(place: number): SelectedTokens | undefined
+}
+
+/** Draws tokens. Draws for different purposes are independent of each other. */
 export function selectTokens(
-  strata: Strata,
+  { windows }: Strata,
   probabilities: readonly number[],
   seed: number,
   purpose: 'capture' | 'pilot' = 'capture',
-): SelectedTokens[] {
-  return strata.windows.flatMap(({ window, positions, strata: own }) => {
+): Selection {
+  const at = (place: number): SelectedTokens | undefined => {
+    const { window, positions, strata } = windows.at(place)!
     const taken = Array.from(positions.keys()).filter(i => {
-      const probability = probabilities[own[i]!]!
+      const probability = probabilities[strata[i]!]!
       return probability >= 1 || uniformOf(seed, purpose, window.id, positions[i]!) < probability
     })
-    if (taken.length === 0) return []
-    if (taken.length === positions.length) return [{ window, positions, strata: own }]
-    return [
-      {
-        window,
-        positions: Uint16Array.from(taken, i => positions[i]!),
-        strata: Uint16Array.from(taken, i => own[i]!),
-      },
-    ]
-  })
+    if (taken.length === 0) return undefined
+    if (taken.length === positions.length) return { window, positions, strata }
+    return {
+      window,
+      positions: Uint16Array.from(taken, i => positions[i]!),
+      strata: Uint16Array.from(taken, i => strata[i]!),
+    }
+  }
+  function* between(from: number, to: number): Generator<SelectedTokens> {
+    for (let place = from; place < to; place++) {
+      const taken = at(place)
+      if (taken) yield taken
+    }
+  }
+  return {
+    at,
+    between: (from, to) => ({ [Symbol.iterator]: () => between(from, to) }),
+    [Symbol.iterator]: () => between(0, windows.length),
+  }
 }
 
 /** A shard's share of the work: the selected tokens of consecutive windows. */
@@ -42,44 +57,61 @@ export interface ShardPlan {
   readonly rows: number
   /** First window index, and the one after the last. */
   readonly windows: readonly [number, number]
-  readonly selected: readonly SelectedTokens[]
+  /** Read anew each time. */
+  readonly selected: Iterable<SelectedTokens>
   /** For a full pass: all tokens that could have been taken, of these windows and of those before them without any. */
-  readonly population?: readonly EligibleTokens[]
+  readonly population?: Iterable<EligibleTokens>
+  /** Tokens that the model reads. */
+  readonly passed: number
 }
 
 /**
- * Cuts the selected windows into shards of at least `shardRows` rows; the last may have fewer. Where all that could have
- * been taken is given too (in the same order), each shard passes over its part of it, the last over the rest.
+ * Cuts the selected windows into shards of at least `shardRows` rows; the last may have fewer. For a full pass `everything`
+ * holds all tokens that could have been taken, and each shard passes over its part of them, the last over the rest.
  */
 export function planShards(
-  selected: readonly SelectedTokens[],
+  selection: Selection,
+  { windows }: Pick<Strata, 'windows'>,
   shardRows: number,
-  everything?: readonly EligibleTokens[],
+  everything = false,
 ): ShardPlan[] {
-  const shards: ShardPlan[] = []
-  let group: SelectedTokens[] = []
-  let rows = 0
-  let from = 0
-  const close = () => {
-    const to = group[group.length - 1]!.window.index + 1
-    shards.push({ number: shards.length, rows, windows: [from, to], selected: group })
-    group = []
+  const reach = (positions?: Uint16Array) => (positions?.at(-1) ?? -1) + 1
+  // The place behind each shard's windows, and the window index behind the last that gives rows.
+  const cuts: { end: number; to: number; rows: number; passed: number }[] = []
+  let [rows, passed, to] = [0, 0, 0]
+  const cut = (end: number) => {
+    cuts.push({ end, to, rows, passed })
     rows = 0
-    from = to
+    passed = 0
   }
-  for (const tokens of selected) {
-    group.push(tokens)
-    rows += tokens.positions.length
-    if (rows >= shardRows) close()
+  for (let place = 0; place < windows.length; place++) {
+    const taken = selection.at(place)
+    passed += reach(everything ? windows.at(place)!.positions : taken?.positions)
+    if (!taken) continue
+    rows += taken.positions.length
+    to = taken.window.index + 1
+    if (rows >= shardRows) cut(place + 1)
   }
-  if (rows > 0) close()
-  if (!everything) return shards
-  let next = 0
-  return shards.map((shard, i) => {
-    const last = shard.selected.at(-1)!.window
-    const end = i === shards.length - 1 ? everything.length : everything.findIndex(({ window }) => window === last) + 1
-    const population = everything.slice(next, end).filter(({ positions }) => positions.length > 0)
-    next = end
-    return { ...shard, population }
+  if (rows > 0) cut(windows.length)
+  const last = cuts.at(-1)
+  if (last && last.end < windows.length) Object.assign(last, { end: windows.length, passed: last.passed + passed })
+  return cuts.map(({ end, to, rows, passed }, number) => {
+    const before = cuts[number - 1] ?? { end: 0, to: 0 }
+    const range = [before.end, end] as const
+    return {
+      ...{ number, rows, passed, windows: [before.to, to] as const, selected: selection.between(...range) },
+      ...(everything && { population: eligibleBetween(windows, ...range) }),
+    }
   })
+}
+
+/** The windows from one place to another that have tokens which may be taken. */
+function eligibleBetween(windows: Strata['windows'], from: number, to: number): Iterable<EligibleTokens> {
+  function* read(): Generator<EligibleTokens> {
+    for (let place = from; place < to; place++) {
+      const tokens = windows.at(place)!
+      if (tokens.positions.length > 0) yield tokens
+    }
+  }
+  return { [Symbol.iterator]: read }
 }

@@ -145,7 +145,7 @@ function rowsOf(plan: ShardPlan, probabilities: readonly number[]) {
 /** The error for a row that cannot be stored, with the place in the text that it comes from. */
 function notFinite(plan: ShardPlan, site: string, row: number, computed: Float32Array): UserError {
   let before = 0
-  const { window, positions } = plan.selected.find(({ positions }) => {
+  const { window, positions } = [...plan.selected].find(({ positions }) => {
     before += positions.length
     return before > row
   })!

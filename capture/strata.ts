@@ -1,6 +1,7 @@
 /** The stratum of every token that may be sampled, and how many tokens each stratum has. No model is needed. */
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
+import { ReadSequence, type Sequence } from '../core/sequence.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { CaptureConfig } from './config.ts'
 
@@ -16,7 +17,8 @@ export interface Strata {
   readonly values: readonly Readonly<Record<string, string>>[]
   /** Tokens of each stratum. */
   readonly population: readonly number[]
-  readonly windows: readonly EligibleTokens[]
+  /** Each window of the dataset with its tokens that may be taken, none where it is held out; worked out when it is read. */
+  readonly windows: Sequence<EligibleTokens>
 }
 
 /** What stands for a field that a document does not have. */
@@ -38,35 +40,39 @@ function takenBy(dataset: TokenDataset, config: CaptureConfig): IsTaken {
   return (tokens, position) => !positions.has(position) && !ids.has(tokens[position]!)
 }
 
-/** Divides the tokens of the training windows, without the excluded positions and ids, into strata. */
+/**
+ * Divides the tokens of the training windows, without the excluded positions and ids, into strata. In memory stay a number a
+ * document, a stratum and an id.
+ */
 export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
-  const windows = dataset.windows.filter(({ split }) => split === 'train')
   const fields = config.strata
   checkFields(dataset, fields)
   const isTaken = takenBy(dataset, config)
-  const positionsOf = ({ tokens }: TokenWindow) =>
-    Uint16Array.from([...tokens.keys()].filter(position => isTaken(tokens, position)))
+  const positionsOf = ({ split, tokens }: TokenWindow) => {
+    const found: number[] = []
+    if (split === 'train') for (let i = 0; i < tokens.length; i++) if (isTaken(tokens, i)) found.push(i)
+    return Uint16Array.from(found)
+  }
 
   // Each field is a small number per token; a stratum is their mixed-radix number, until strata are renumbered below.
   const documentFields = fields.filter(field => field !== 'position' && field !== 'frequency')
   const byDocument = documentGroups(dataset, documentFields)
   const positionBand = bandsOf(config.positionBands)
+  const byPosition = fields.includes('position')
   const frequencyBand = fields.includes('frequency')
-    ? frequencyBands(windows, isTaken, config.frequencyBands)
+    ? frequencyBands(dataset, positionsOf, config.frequencyBands)
     : undefined
   const bands = { position: config.positionBands.length + 1, frequency: config.frequencyBands.length + 1 }
-  const counts = new Map<number, number>()
-  const coded = windows.map(window => {
-    const positions = positionsOf(window)
-    const codes = Float64Array.from(positions, position => {
+  const codesOf = (window: TokenWindow, positions: Uint16Array) =>
+    Float64Array.from(positions, position => {
       const group = byDocument.groupOf[window.documents[position]!]!
-      const place = fields.includes('position') ? positionBand(position) : 0
+      const place = byPosition ? positionBand(position) : 0
       const rarity = frequencyBand ? frequencyBand(window.tokens[position]!) : 0
       return (group * bands.position + place) * bands.frequency + rarity
     })
-    for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1)
-    return { window, positions, codes }
-  })
+  const counts = new Map<number, number>()
+  for (const window of dataset.windows)
+    for (const code of codesOf(window, positionsOf(window))) counts.set(code, (counts.get(code) ?? 0) + 1)
 
   const order = [...counts.keys()].sort((a, b) => a - b)
   if (order.length > mostStrata)
@@ -91,16 +97,16 @@ export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
   return {
     values: order.map(describe),
     population: order.map(code => counts.get(code)!),
-    windows: coded.map(({ window, positions, codes }) => ({
-      window,
-      positions,
-      strata: Uint16Array.from(codes, code => indexOf.get(code)!),
-    })),
+    windows: new ReadSequence(dataset.windows.length, place => {
+      const window = dataset.windows.at(place)!
+      const positions = positionsOf(window)
+      return { window, positions, strata: Uint16Array.from(codesOf(window, positions), code => indexOf.get(code)!) }
+    }),
   }
 }
 
 function checkFields(dataset: TokenDataset, fields: readonly string[]): void {
-  const known = new Set(dataset.documents.flatMap(({ strata }) => Object.keys(strata)))
+  const known = new Set(fieldsOf(dataset))
   for (const [i, field] of fields.entries()) {
     if (fields.indexOf(field) < i) throw new UserError(`strata names ${field} twice.`, { fix: 'Name it once.' })
     if (field === 'position' || field === 'frequency' || known.has(field)) continue
@@ -111,12 +117,27 @@ function checkFields(dataset: TokenDataset, fields: readonly string[]): void {
   }
 }
 
+/** The fields that any document has, sorted. */
+export function fieldsOf({ documents }: Pick<TokenDataset, 'documents'>): string[] {
+  const fields = new Set<string>()
+  for (const { strata } of documents) for (const field of Object.keys(strata)) fields.add(field)
+  return [...fields].sort()
+}
+
 /** Documents grouped by their values of the fields; groups in the order of the values. */
-function documentGroups(dataset: TokenDataset, fields: readonly string[]) {
-  const keys = dataset.documents.map(({ strata }) => JSON.stringify(fields.map(field => strata[field] ?? noValue)))
-  const sorted = [...new Set(keys)].sort()
-  const numbers = new Map(sorted.map((key, i) => [key, i]))
-  return { groups: sorted.map(key => JSON.parse(key) as string[]), groupOf: keys.map(key => numbers.get(key)!) }
+function documentGroups({ documents }: TokenDataset, fields: readonly string[]) {
+  const numbers = new Map<string, number>()
+  const met = new Uint32Array(documents.length)
+  for (const [place, { strata }] of documents.entries()) {
+    const key = JSON.stringify(fields.map(field => strata[field] ?? noValue))
+    const number = numbers.get(key) ?? numbers.size
+    numbers.set(key, number)
+    met[place] = number
+  }
+  const sorted = [...numbers.keys()].sort()
+  const places = new Uint32Array(sorted.length)
+  for (const [place, key] of sorted.entries()) places[numbers.get(key)!] = place
+  return { groups: sorted.map(key => JSON.parse(key) as string[]), groupOf: met.map(number => places[number]!) }
 }
 
 /** The band of a value: how many edges are not above it. */
@@ -135,16 +156,19 @@ export function positionBandOf(edges: readonly number[]): (position: number) => 
 }
 
 /** The frequency band of a token id, by its share of all tokens that may be sampled. */
-function frequencyBands(windows: readonly TokenWindow[], isTaken: IsTaken, edges: readonly number[]) {
+function frequencyBands(
+  { windows }: TokenDataset,
+  positionsOf: (window: TokenWindow) => Uint16Array,
+  edges: readonly number[],
+) {
   const counts = new Map<number, number>()
   let total = 0
-  for (const { tokens } of windows) {
-    tokens.forEach((token, position) => {
-      if (!isTaken(tokens, position)) return
+  for (const window of windows)
+    for (const position of positionsOf(window)) {
+      const token = window.tokens[position]!
       counts.set(token, (counts.get(token) ?? 0) + 1)
       total++
-    })
-  }
+    }
   const band = bandsOf(edges)
   const bands = new Map([...counts].map(([token, count]) => [token, band(count / total)]))
   return (token: number) => bands.get(token)!

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,7 +8,7 @@ import { DatasetConfig } from '../datasets/config.ts'
 import { openDataset } from '../datasets/dataset.ts'
 import { readTable } from '../datasets/tables.ts'
 import type { Tokenizer } from '../datasets/tokenizer/index.ts'
-import { encodeWindows } from './windows.ts'
+import { writeWindows } from './windows.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -41,9 +41,9 @@ test.each(['document', 'concatenate'])('each token of windows by %s is found in 
   const settings = { path, packing, strataFields: ['language'], heldOut: { fraction: 0 } }
   const config = parseConfig(DatasetConfig, settings, 'dataset')
   const dataset = await openDataset(config, tokenizer, { context: 5, bosToken: 1 })
-  const { bytes, record } = encodeWindows(dataset)
+  const record = await writeWindows(folder, dataset)
+  const bytes = await readFile(join(folder, record.file))
   expect(record).toMatchObject({ bytes: bytes.length, sha256: sha256(bytes) })
-  await writeFile(join(folder, record.file), bytes)
   const table = (await readTable(join(folder, record.file))) as Record<string, (number & string)[]>
   expect(table.document).toHaveLength(record.rows)
 
@@ -75,8 +75,7 @@ test('equal datasets give equal bytes, and a field that a document lacks is miss
     { id: 'y', strata: { file: 'f' } },
   ]
   const dataset = { name: '', documents, windows, hash: '', tokenizerHash: '', concepts: [] }
-  const { bytes, record } = encodeWindows(dataset)
-  expect(encodeWindows(dataset).record.sha256).toBe(record.sha256)
-  await writeFile(join(folder, record.file), bytes)
+  const record = await writeWindows(folder, dataset)
+  expect((await writeWindows(folder, dataset)).sha256).toBe(record.sha256)
   expect((await readTable(join(folder, record.file)))['strata.file']).toEqual([null, 'f'])
 })

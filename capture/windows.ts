@@ -2,43 +2,101 @@
  * The table beside the shards that says which text their rows are of: a row for each run of a document's tokens in a window,
  * so that a shard's `document` and `position` lead back to the source's documents.
  */
-import { sha256 } from '../core/hash.ts'
-import type { TokenDataset } from '../datasets/document.ts'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sha256File } from '../core/hash.ts'
+import { breathe } from '../core/stage.ts'
+import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { WindowsRecord } from '../datasets/shards/index.ts'
-import { type Column, encodeTable } from '../datasets/tables.ts'
+import { openTableWriter } from '../datasets/table-writer.ts'
+import type { Column } from '../datasets/tables.ts'
+import { fieldsOf } from './strata.ts'
 
 const windowsFile = 'windows.parquet'
+/** Rows that are held before they are written: a row group. */
+const pieceRows = 65_536
 
-/** The table of all windows of a dataset, held-out ones included, and what the manifest says of it. */
-export function encodeWindows(dataset: TokenDataset): { bytes: Uint8Array; record: WindowsRecord } {
-  const pieces = dataset.windows.flatMap(({ index, id, split, tokens, documents, offsets }) => {
-    const starts: number[] = []
-    for (let p = 0; p < tokens.length; p++)
-      if (p === 0 || documents[p] !== documents[p - 1] || offsets[p] !== offsets[p - 1]! + 1) starts.push(p)
-    return starts.map((position, i) => ({
-      index,
-      id,
-      split,
-      document: dataset.documents[documents[position]!]!,
-      position,
-      length: (starts[i + 1] ?? tokens.length) - position,
-      offset: offsets[position]!,
-    }))
-  })
-  const columns: Record<string, Column> = {
-    document: { type: 'uint32', values: pieces.map(({ index }) => index) },
-    window: { type: 'string', values: pieces.map(({ id }) => id) },
-    split: { type: 'string', values: pieces.map(({ split }) => split) },
-    source: { type: 'string', values: pieces.map(({ document }) => document.id) },
-    position: { type: 'int32', values: pieces.map(({ position }) => position) },
-    length: { type: 'int32', values: pieces.map(({ length }) => length) },
-    offset: { type: 'int32', values: pieces.map(({ offset }) => offset) },
+/** A run of a document's tokens in a window. */
+interface Run {
+  readonly window: TokenWindow
+  readonly position: number
+  readonly length: number
+}
+
+/** Writes the table of all windows of a dataset, held-out ones included, and gives what the manifest says of it. */
+export async function writeWindows(directory: string, dataset: TokenDataset): Promise<WindowsRecord> {
+  const path = join(directory, windowsFile)
+  const fields = await nullableFields(dataset)
+  const writer = openTableWriter(path)
+  let rows = 0
+  try {
+    let runs: Run[] = []
+    for (const [place, window] of dataset.windows.entries()) {
+      if (place % 1024 === 0) await breathe()
+      for (const run of runsOf(window)) {
+        if (runs.length === pieceRows) {
+          await writer.push(columnsOf(runs, dataset, fields))
+          runs = []
+        }
+        runs.push(run)
+        rows++
+      }
+    }
+    await writer.push(columnsOf(runs, dataset, fields))
+    await writer.close()
+  } catch (error) {
+    await writer.abandon()
+    throw error
   }
-  const fields = [...new Set(dataset.documents.flatMap(({ strata }) => Object.keys(strata)))].sort()
-  for (const field of fields) {
-    const values = pieces.map(({ document }) => document.strata[field] ?? null)
-    columns[`strata.${field}`] = { type: 'string', values }
+  return { file: windowsFile, rows, bytes: (await stat(path)).size, sha256: await sha256File(path) }
+}
+
+/** The fields that any document has, sorted, and whether a document in a window lacks them. */
+async function nullableFields(dataset: TokenDataset): Promise<ReadonlyMap<string, boolean>> {
+  const isNullable = new Map(fieldsOf(dataset).map(field => [field, false]))
+  let left = [...isNullable.keys()]
+  const known = new Uint8Array(dataset.documents.length)
+  for (const [place, { documents }] of dataset.windows.entries()) {
+    if (left.length === 0) break
+    if (place % 1024 === 0) await breathe()
+    for (const document of documents) {
+      if (known[document]) continue
+      known[document] = 1
+      const { strata } = dataset.documents.at(document)!
+      for (const field of left) if (strata[field] === undefined) isNullable.set(field, true)
+    }
+    left = left.filter(field => !isNullable.get(field))
   }
-  const bytes = encodeTable(columns)
-  return { bytes, record: { file: windowsFile, rows: pieces.length, bytes: bytes.length, sha256: sha256(bytes) } }
+  return isNullable
+}
+
+function runsOf(window: TokenWindow): Run[] {
+  const { tokens, documents, offsets } = window
+  const starts: number[] = []
+  for (let p = 0; p < tokens.length; p++)
+    if (p === 0 || documents[p] !== documents[p - 1] || offsets[p] !== offsets[p - 1]! + 1) starts.push(p)
+  return starts.map((position, i) => ({ window, position, length: (starts[i + 1] ?? tokens.length) - position }))
+}
+
+function columnsOf(
+  runs: readonly Run[],
+  dataset: TokenDataset,
+  fields: ReadonlyMap<string, boolean>,
+): Record<string, Column> {
+  const documents = runs.map(({ window, position }) => dataset.documents.at(window.documents[position]!)!)
+  return {
+    document: { type: 'uint32', values: runs.map(({ window }) => window.index) },
+    window: { type: 'string', values: runs.map(({ window }) => window.id) },
+    split: { type: 'string', values: runs.map(({ window }) => window.split) },
+    source: { type: 'string', values: documents.map(({ id }) => id) },
+    position: { type: 'int32', values: runs.map(({ position }) => position) },
+    length: { type: 'int32', values: runs.map(({ length }) => length) },
+    offset: { type: 'int32', values: runs.map(({ window, position }) => window.offsets[position]!) },
+    ...Object.fromEntries(
+      Array.from(fields, ([field, nullable]) => [
+        `strata.${field}`,
+        { type: 'string', nullable, values: documents.map(({ strata }) => strata[field] ?? null) } as const,
+      ]),
+    ),
+  }
 }

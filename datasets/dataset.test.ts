@@ -8,7 +8,7 @@ import { silent } from '../core/progress.ts'
 import { DatasetConfig, openDataset } from './dataset.ts'
 import type { Split, TokenDataset } from './document.ts'
 import { loadTokenizer, TextRefused, type Tokenizer } from './tokenizer/index.ts'
-import { bosToken, tokenizerJson } from './toyworld/index.ts'
+import { bosToken, tokenizerJson, toyworldDocument } from './toyworld/index.ts'
 
 const textOf = (ids: ArrayLike<number>) => String.fromCharCode(...Array.from(ids))
 /** A token a character: its code, below 1000. */
@@ -36,24 +36,36 @@ let files = 0
 async function open(
   content: string | Uint8Array,
   settings: Record<string, unknown> = {},
-  { ending = 'txt', context = 8, bosToken = BOS as number | null, tokenizer = characters } = {},
+  {
+    ending = 'txt',
+    context = 8,
+    bosToken = BOS as number | null,
+    tokenizer = characters,
+    heldBytes = undefined as number | undefined,
+  } = {},
 ): Promise<TokenDataset> {
   const path = join(folder, `file${files++}.${ending}`)
   await writeFile(path, content)
   const heldOut = { fraction: 0 }
   const config = parseConfig(DatasetConfig, { path, heldOut, ...settings }, 'dataset')
-  return openDataset(config, tokenizer, { context, bosToken })
+  return openDataset(config, tokenizer, { context, bosToken, heldBytes })
 }
 const jsonl = (lines: unknown[], settings = {}, options = {}) =>
   open(lines.map(line => JSON.stringify(line)).join('\n'), settings, { ending: 'jsonl', ...options })
-const texts = (dataset: TokenDataset) => dataset.documents.map(({ text }) => text)
+const texts = (dataset: TokenDataset) =>
+  dataset.documents.map((_, place) =>
+    dataset.windows
+      .filter(({ documents }) => documents[0] === place)
+      .map(({ tokens }) => textOf(tokens.slice(1)))
+      .join(''),
+  )
 const decoded = (dataset: TokenDataset) => dataset.windows.map(({ tokens }) => textOf(tokens).replaceAll('\u0001', '^'))
 
 describe('documents of a text file', () => {
   test('one a file, as it stands', async () => {
     const dataset = await open(' a\n\nb ')
     expect(texts(dataset)).toEqual([' a\n\nb '])
-    expect(dataset.documents[0]!.id).toMatch(/^file\d+$/)
+    expect(dataset.documents.at(0)!.id).toMatch(/^file\d+$/)
   })
 
   test('between separators, stripped, without empty ones', async () => {
@@ -107,7 +119,7 @@ describe('documents of a JSONL file', () => {
       { language: 'de', level: '1' },
     ])
     expect(dataset.concepts).toEqual(['cat', 'dog', 'language=de', 'language=en', 'level=1', 'level=3'])
-    expect([...dataset.windows[1]!.tokens]).toEqual([BOS, 5, 6])
+    expect([...dataset.windows.at(1)!.tokens]).toEqual([BOS, 5, 6])
   })
 
   test('are named by their line where they have no id', async () => {
@@ -163,8 +175,8 @@ describe('windows', () => {
     const dataset = await open('abcdefghij|xyz', { separator: '|' }, { context: 5 })
     expect(decoded(dataset)).toEqual(['^abcd', '^efgh', '^ij', '^xyz'])
     expect(dataset.windows.map(({ id }) => id.replace(/^file\d+/, ''))).toEqual(['-0', '-0#1', '-0#2', '-1'])
-    expect([...dataset.windows[1]!.offsets]).toEqual([-1, 4, 5, 6, 7])
-    expect([...dataset.windows[3]!.documents]).toEqual([1, 1, 1, 1])
+    expect([...dataset.windows.at(1)!.offsets]).toEqual([-1, 4, 5, 6, 7])
+    expect([...dataset.windows.at(3)!.documents]).toEqual([1, 1, 1, 1])
     expect(dataset.windows.map(({ index }) => index)).toEqual([0, 1, 2, 3])
   })
 
@@ -177,8 +189,8 @@ describe('windows', () => {
     const dataset = await open('abc|de|fghi', { separator: '|', packing: 'concatenate' }, { context: 4 })
     expect(decoded(dataset)).toEqual(['^abc', '^de^', 'fghi'])
     expect(dataset.windows.map(({ id }) => id)).toEqual(['window-0', 'window-1', 'window-2'])
-    expect([...dataset.windows[1]!.documents]).toEqual([1, 1, 1, 2])
-    expect([...dataset.windows[1]!.offsets]).toEqual([-1, 0, 1, -1])
+    expect([...dataset.windows.at(1)!.documents]).toEqual([1, 1, 1, 2])
+    expect([...dataset.windows.at(1)!.offsets]).toEqual([-1, 0, 1, -1])
   })
 
   test('have one BOS, also where the tokens bring theirs along', async () => {
@@ -233,6 +245,29 @@ describe('windows', () => {
 
 const splits: Split[] = ['train', 'discovery', 'validation', 'outOfDistribution']
 
+test('text that is larger than memory gives the same documents, windows and hash', async () => {
+  const lines = Array.from({ length: 60 }, (_, i) => ({
+    ...{ id: `d${i}`, text: `${i} `.repeat(1 + ((i * 7) % 23)), language: ['en', 'fi', 'sv'][i % 3] },
+    concepts: i % 5 === 0 ? ['fifth'] : undefined,
+  }))
+  for (const packing of ['document', 'concatenate'])
+    for (const by of ['hash', 'tail'])
+      for (const bosToken of [BOS, 48]) {
+        const settings = {
+          ...{ packing, strataFields: ['language'], heldOut: { by, fraction: 0.3 } },
+          outOfDistribution: { field: 'language', values: ['sv'] },
+        }
+        const [held, spilled] = await Promise.all(
+          [undefined, 0].map(heldBytes => jsonl(lines, settings, { bosToken, heldBytes })),
+        )
+        expect(held!.windows).toBeInstanceOf(Array)
+        expect(spilled!.windows).not.toBeInstanceOf(Array)
+        expect([...spilled!.windows]).toEqual(held!.windows)
+        expect([...spilled!.documents]).toEqual(held!.documents)
+        expect([spilled!.hash, spilled!.concepts]).toEqual([held!.hash, held!.concepts])
+      }
+})
+
 describe('splits', () => {
   const lines = Array.from({ length: 400 }, (_, i) => ({
     id: `doc${i}`,
@@ -257,7 +292,9 @@ describe('splits', () => {
             documents.set(document, (documents.get(document) ?? new Set()).add(window.split))
             tokens.add(`${document} ${window.offsets[i]}`)
             if (config.outOfDistribution)
-              expect(window.split === 'outOfDistribution').toBe(dataset.documents[document]!.strata.language === 'fi')
+              expect(window.split === 'outOfDistribution').toBe(
+                dataset.documents.at(document)!.strata.language === 'fi',
+              )
           })
         }
         const shared = [...documents.values()].filter(own => own.size > 1).length
@@ -348,7 +385,7 @@ test('a text that the tokenizer refuses, or has no tokens for, is left out and c
   const settings = { separator: '|', maxSkipped: 0.5 }
   const dataset = await open('a|b!|c|??|d|e!', settings, { tokenizer: { ...characters, encodeAll } })
   expect(decoded(dataset)).toEqual(['^a', '^c', '^d'])
-  expect(dataset.windows.map(({ documents }) => dataset.documents[documents[1]!]!.text)).toEqual(['a', 'c', 'd'])
+  expect(dataset.windows.map(({ documents }) => documents[1])).toEqual([0, 1, 2])
   expect(dataset.skipped).toEqual([
     { reason: 'a text that the tokenizer refuses', count: 2 },
     { reason: 'no tokens', count: 1 },
@@ -386,7 +423,7 @@ describe('toyworld, the built-in dataset', () => {
     const dataset = await openToyworld()
     expect(dataset.windows).toHaveLength(50)
     for (const { tokens, documents } of dataset.windows)
-      expect([...tokens]).toEqual([bosToken, ...dataset.documents[documents[0]!]!.tokens!])
+      expect([...tokens]).toEqual([bosToken, ...toyworldDocument(0, documents[0]!).document.tokens!])
     expect(dataset.concepts).toContain('language=french')
     expect((await openToyworld()).hash).toBe(dataset.hash)
     expect((await openToyworld({ seed: 1 })).hash).not.toBe(dataset.hash)

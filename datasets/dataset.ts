@@ -1,17 +1,17 @@
-/** Opening a dataset: documents are read, tokenised once, cut into windows and given to splits. */
-import { createHash } from 'node:crypto'
+/** Opening a dataset: documents are read, tokenised once, cut into windows and given to splits, in bounded memory. */
 import { basename } from 'node:path'
 import { UserError } from '../core/errors.ts'
-import { canonicalJson, hashValue } from '../core/hash.ts'
+import { hashValue } from '../core/hash.ts'
 import { type Progress, silent } from '../core/progress.ts'
-import { breathe } from '../core/stage.ts'
+import type { Sequence } from '../core/sequence.ts'
 import { type DatasetConfig, longestWindow } from './config.ts'
-import type { Document, TokenDataset } from './document.ts'
+import type { TokenDataset } from './document.ts'
 import { readDocuments } from './sources/index.ts'
+import { SkipLog } from './sources/skipped.ts'
 import { checkOutOfDistribution, cutWindows } from './splits.ts'
+import { DocumentStore } from './store.ts'
 import { tokenise } from './tokenise.ts'
 import type { Tokenizer } from './tokenizer/index.ts'
-import type { TokenisedDocument } from './windows.ts'
 
 export { DatasetConfig } from './config.ts'
 
@@ -23,12 +23,17 @@ export interface DatasetOptions {
   /** The model's EOS token; beside the tokenizer's, it counts as a special token. */
   readonly eosToken?: number | null | undefined
   readonly progress?: Progress | undefined
+  /** Bytes of tokens and of facts held before the rest goes to temporary files; tests set it low. */
+  readonly heldBytes?: number | undefined
   /** Aborted on Ctrl-C: opening stops and throws `InterruptedError`. */
   readonly signal?: AbortSignal | undefined
 }
 
+/** Datasets of at most so many tokens are held in memory, as windows; of larger ones nothing is that grows with their text. */
+const heldTokens = 1 << 22
+
 /**
- * Reads and tokenises a dataset into memory. Documents that cannot be used are left out and counted. Throws a `UserError`
+ * Reads and tokenises a dataset, one document after the other. Documents that cannot be used are left out and counted. Throws a `UserError`
  * when the source is missing, unreadable or empty, when more than `maxSkipped` of its documents cannot be used, when its
  * tokens are another tokenizer's, and when nothing is left to train on.
  */
@@ -53,40 +58,46 @@ export async function openDataset(
       fix: 'Set dataset.bos to false or leave it out.',
     })
   const bos = config.bos === false ? null : bosToken
-  const read = await readDocuments(config, { progress, signal })
-  const { skipped, seen } = read
-  const { documents, tokenised } = await tokenise(read.documents, tokenizer, {
-    bos,
-    path: config.path,
-    skipped,
-    progress,
-    signal,
-  })
-  skipped.check(seen, config.maxSkipped)
-  const note = skipped.note()
-  if (note) progress.note(`${config.path}: ${note}`)
-  checkOutOfDistribution(documents, config)
-  const windows = cutWindows(documents, tokenised, { context, bos }, config).map((piece, index) => ({
-    ...piece,
-    index,
+  const reading = readDocuments(config, { progress, signal })
+  const unused = new SkipLog()
+  const store = new DocumentStore(options.heldBytes)
+  const { path } = config
+  for await (const { document, tokens } of tokenise(reading.documents, tokenizer, {
+    ...{ bos, path, progress, signal },
+    skipped: unused,
   }))
+    store.add(document, tokens)
+  const skipped = reading.skipped.with(unused)
+  skipped.check(reading.seen, config.maxSkipped)
+  const note = skipped.note()
+  if (note) progress.note(`${path}: ${note}`)
+  checkOutOfDistribution(store.strata, config)
+  const held = <T>(values: Sequence<T>) =>
+    store.tokenCount <= (options.heldBytes ?? heldTokens) ? [...values] : values
+  const documents = held(store.documents())
+  const tokenised = {
+    count: store.count,
+    idOf: (place: number) => documents.at(place)!.id,
+    lengthOf: (place: number) => store.lengthOf(place),
+    tokensOf: (place: number, from: number, to: number) => store.tokensOf(place, from, to),
+  }
+  const windows = held(cutWindows(documents, tokenised, { context, bos }, config))
   if (!windows.some(({ split }) => split === 'train'))
     throw new UserError(
       windows.length === 0
-        ? `The dataset ${config.path} has fewer tokens than one window of ${context}.`
-        : `Every window of the dataset ${config.path} is held out, so that none is left to train on.`,
+        ? `The dataset ${path} has fewer tokens than one window of ${context}.`
+        : `Every window of the dataset ${path} is held out, so that none is left to train on.`,
       { fix: windows.length === 0 ? 'Set a smaller dataset.context.' : 'Lower dataset.heldOut.fraction.' },
     )
-  const { path, context: _, bos: __, maxSkipped: ___, ...settings } = config
-  const source = await hashDocuments(documents, tokenised)
+  const { path: _, context: __, bos: ___, maxSkipped: ____, ...settings } = config
   return {
     name: basename(path),
     documents,
     windows,
-    hash: hashValue({ source, tokenizer: tokenizer.hash, context, bos, settings }),
+    hash: hashValue({ source: store.hash(), tokenizer: tokenizer.hash, context, bos, settings }),
     tokenizerHash: tokenizer.hash,
     config: { ...config, context },
-    concepts: conceptsOf(documents),
+    concepts: store.concepts(),
     skipped: skipped.counts,
     specialTokens: specialTokensOf(tokenizer, options),
   }
@@ -96,26 +107,4 @@ export async function openDataset(
 function specialTokensOf(tokenizer: Tokenizer, { bosToken, eosToken }: DatasetOptions): number[] {
   const named = [bosToken, eosToken, tokenizer.bosToken, tokenizer.eosToken, tokenizer.padToken]
   return [...new Set(named.filter(token => typeof token === 'number'))].sort((a, b) => a - b)
-}
-
-/** sha256 of the documents and of the tokens that they were given. */
-async function hashDocuments(documents: readonly Document[], tokenised: readonly TokenisedDocument[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const [i, { tokens: _, ...rest }] of documents.entries()) {
-    const { tokens } = tokenised[i]!
-    hash.update(`${canonicalJson({ ...rest, tokens: tokens.length })}\n`)
-    hash.update(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength))
-    if (i % 1024 === 0) await breathe()
-  }
-  return hash.digest('hex')
-}
-
-function conceptsOf(documents: readonly Document[]): string[] {
-  const names = new Set<string>()
-  for (const { concepts, tokenConcepts, strata } of documents) {
-    for (const name of concepts ?? []) names.add(name)
-    for (const own of tokenConcepts ?? []) for (const name of own) names.add(name)
-    for (const [field, value] of Object.entries(strata)) names.add(`${field}=${value}`)
-  }
-  return [...names].sort()
 }

@@ -1,5 +1,6 @@
 /** Documents and the token windows cut from them. */
 
+import type { Sequence } from '../core/sequence.ts'
 import type { DatasetConfig } from './config.ts'
 import type { Skipped } from './sources/skipped.ts'
 
@@ -16,6 +17,9 @@ export interface Document {
   /** Concepts of each token, parallel to `tokens`. */
   readonly tokenConcepts?: readonly (readonly string[])[]
 }
+
+/** What a dataset keeps of a document; its text is what the tokens say, and these stand in the windows. */
+export type DocumentFacts = Omit<Document, 'text' | 'tokens'>
 
 /** Which part of the data a window belongs to; SAEs are fitted on `train` only, the others are held out. */
 export type Split = 'train' | 'discovery' | 'validation' | 'outOfDistribution'
@@ -35,11 +39,12 @@ export interface TokenWindow {
   readonly split: Split
 }
 
-/** Tokenised text, in memory. */
+/** Tokenised text. Windows that hold the same document stand together. */
 export interface TokenDataset {
   readonly name: string
-  readonly documents: readonly Document[]
-  readonly windows: readonly TokenWindow[]
+  readonly documents: Sequence<DocumentFacts>
+  /** In memory where they are few, else made anew each time that they are read. */
+  readonly windows: Sequence<TokenWindow>
   /** sha256 of the source, the tokenizer and the settings that cut it. */
   readonly hash: string
   readonly tokenizerHash: string
@@ -55,11 +60,17 @@ export interface TokenDataset {
   readonly specialTokens?: readonly number[]
 }
 
+/** A dataset in memory. */
+export interface HeldDataset extends TokenDataset {
+  readonly documents: readonly DocumentFacts[]
+  readonly windows: readonly TokenWindow[]
+}
+
 /** Whether each of a window's tokens carries a concept; strata concepts are written `field=value`. */
 export function conceptMask(dataset: TokenDataset, window: TokenWindow, concept: string): Uint8Array {
   const mask = new Uint8Array(window.tokens.length)
   for (let i = 0; i < mask.length; i++) {
-    const document = dataset.documents[window.documents[i]!]!
+    const document = dataset.documents.at(window.documents[i]!)!
     const offset = window.offsets[i]!
     const split = concept.indexOf('=')
     const holds =

@@ -21,20 +21,21 @@ export function drawWindows(
   dataset: TokenDataset,
   { split, purpose, seed, tokens = Number.POSITIVE_INFINITY, windows = Number.POSITIVE_INFINITY, shortest = 1 }: Draw,
 ): TokenWindow[] {
-  const keyed = dataset.windows
-    .filter(window => window.split === split && window.tokens.length >= shortest)
-    .map(window => ({ window, key: uniformOf(seed, purpose, window.id) }))
-    .sort((a, b) => a.key - b.key || a.window.index - b.window.index)
+  const keyed: { place: number; length: number; index: number; key: number }[] = []
+  for (const [place, { split: own, tokens, id, index }] of dataset.windows.entries())
+    if (own === split && tokens.length >= shortest)
+      keyed.push({ place, length: tokens.length, index, key: uniformOf(seed, purpose, id) })
+  keyed.sort((a, b) => a.key - b.key || a.index - b.index)
   if (keyed.length === 0)
     throw new UserError(`The dataset ${dataset.name} has no ${split} text.`, {
       fix: 'Use more documents, or raise dataset.heldOut.fraction.',
     })
   const drawn: TokenWindow[] = []
   let count = 0
-  for (const { window } of keyed) {
-    if (drawn.length >= windows || (drawn.length > 0 && count + window.tokens.length > tokens)) break
-    drawn.push(window)
-    count += window.tokens.length
+  for (const { place, length } of keyed) {
+    if (drawn.length >= windows || (drawn.length > 0 && count + length > tokens)) break
+    drawn.push(dataset.windows.at(place)!)
+    count += length
   }
   return drawn.sort((a, b) => a.index - b.index)
 }

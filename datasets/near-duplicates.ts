@@ -5,6 +5,10 @@
  * threshold. Candidates share a band of a one-permutation MinHash (Li, Owen and Zhang 2012; empty bins filled as by
  * Shrivastava and Li 2014); each candidate is then compared exactly, so that no pair below the threshold is ever taken.
  */
+import { createHash } from 'node:crypto'
+import { DigestIndex } from '../core/digest-index.ts'
+import type { Sequence } from '../core/sequence.ts'
+import { Spill } from '../core/spill.ts'
 
 /** Bins of the signature, and bins of a band; a pair at Jaccard .5 shares none of the 64 bands once in 10⁸. */
 const bins = 128
@@ -21,45 +25,101 @@ export interface NearDuplicateOptions {
 
 /**
  * The family of each document, as the place of the family's first member: documents that a chain of near-duplicates joins.
- * A document without any is its own family.
+ * A document without any is its own family. About 40 bytes a document stay in memory; signatures (512 bytes a document) lie in
+ * a spill, and the tokens of a candidate are read again.
  */
 export async function nearDuplicateFamilies(
-  documents: readonly ArrayLike<number>[],
+  documents: Sequence<ArrayLike<number>>,
   { threshold, shingle, pause }: NearDuplicateOptions,
 ): Promise<Uint32Array> {
   const families = new Families(documents.length)
-  const shingles: Uint32Array[] = []
-  const first = new Map<string, number[]>()
-  const distinct: { readonly place: number; readonly signature: Uint32Array }[] = []
+  const shingles = new ShingleCache(documents, shingle)
+  const signatures = new Spill()
+  const index = new DigestIndex()
+  // The first document of each set of shingles.
+  const distinct = new Uint32Array(documents.length)
   for (const [place, tokens] of documents.entries()) {
     if (place % 1024 === 0) await pause?.()
     const own = shinglesOf(tokens, shingle)
-    shingles.push(own)
-    const signature = signatureOf(own)
     // Exact copies join here, so that a thousand of them are one candidate below.
-    const key = `${own.length} ${signature.join(' ')}`
-    const alike = first.get(key) ?? []
-    const same = alike.find(other => jaccard(shingles[other]!, own) === 1)
-    if (same !== undefined) families.join(same, place)
-    else {
-      first.set(key, [...alike, place])
-      distinct.push({ place, signature })
-    }
+    const { number, isNew } = index.add(createHash('sha256').update(bytesOf(own)).digest())
+    if (isNew) {
+      distinct[number] = place
+      signatures.append(bytesOf(signatureOf(own)))
+    } else families.join(distinct[number]!, place)
   }
+  const isNearTo = (a: number, b: number) => isNear(shingles.at(a), shingles.at(b), threshold)
   for (let band = 0; band < bins; band += bandBins) {
-    await pause?.()
-    const buckets = new Map<string, number[]>()
-    for (const { place, signature } of distinct) {
-      const key = `${signature[band]} ${signature[band + 1]}`
-      const bucket = buckets.get(key) ?? []
-      for (const other of bucket)
-        if (!families.together(other, place) && isNear(shingles[other]!, shingles[place]!, threshold))
-          families.join(other, place)
-      bucket.push(place)
-      buckets.set(key, bucket)
+    const buckets = new Buckets(index.size)
+    for (let number = 0; number < index.size; number++) {
+      if (number % 1024 === 0) await pause?.()
+      const at = 4 * (number * bins + band)
+      const key = new Uint32Array(signatures.read(at, at + 4 * bandBins).buffer)
+      const place = distinct[number]!
+      for (const other of buckets.add(number, key[0]!, key[1]!))
+        if (!families.together(distinct[other]!, place) && isNearTo(distinct[other]!, place))
+          families.join(distinct[other]!, place)
     }
   }
-  return Uint32Array.from(documents, (_, place) => families.rootOf(place))
+  return Uint32Array.from({ length: documents.length }, (_, place) => families.rootOf(place))
+}
+
+const bytesOf = (words: Uint32Array) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+
+/** Shingles that are remembered, of all documents together. */
+const rememberedShingles = 1 << 20
+
+/** The shingles of documents, read again where they were forgotten. */
+class ShingleCache {
+  private readonly documents: Sequence<ArrayLike<number>>
+  private readonly shingle: number
+  private readonly known = new Map<number, Uint32Array>()
+  private size = 0
+
+  constructor(documents: Sequence<ArrayLike<number>>, shingle: number) {
+    this.documents = documents
+    this.shingle = shingle
+  }
+
+  at(place: number): Uint32Array {
+    const known = this.known.get(place)
+    if (known) return known
+    const own = shinglesOf(this.documents.at(place)!, this.shingle)
+    for (const [oldest, gone] of this.known) {
+      if (this.size + own.length <= rememberedShingles) break
+      this.known.delete(oldest)
+      this.size -= gone.length
+    }
+    this.known.set(place, own)
+    this.size += own.length
+    return own
+  }
+}
+
+/** Numbers by a key of two words: 16 to 24 bytes a number. */
+class Buckets {
+  private readonly heads: Uint32Array
+  private readonly next: Uint32Array
+  private readonly keys: Uint32Array
+
+  constructor(count: number) {
+    this.heads = new Uint32Array(2 ** Math.ceil(Math.log2(count + 1)))
+    this.next = new Uint32Array(count)
+    this.keys = new Uint32Array(2 * count)
+  }
+
+  /** Adds a number, and gives those before it of the same key. */
+  add(number: number, a: number, b: number): number[] {
+    const slot = (mix(a) ^ b) & (this.heads.length - 1)
+    const found: number[] = []
+    for (let at = this.heads[slot]!; at !== 0; at = this.next[at - 1]!)
+      if (this.keys[2 * (at - 1)] === a && this.keys[2 * at - 1] === b) found.push(at - 1)
+    this.keys[2 * number] = a
+    this.keys[2 * number + 1] = b
+    this.next[number] = this.heads[slot]!
+    this.heads[slot] = number + 1
+    return found
+  }
 }
 
 /** Disjoint sets of places, each known by its least member. */

@@ -1,4 +1,4 @@
-/** Row groups of a Parquet file that anybody wrote, one after the other: only one of them is read and decoded at a time. */
+/** Rows of a Parquet file that anybody wrote, some at a time: one row group is read, and few of its rows are decoded, at once. */
 import * as arrow from 'apache-arrow'
 import { messageOf, UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
@@ -6,18 +6,21 @@ import { fromArrow } from './columns.ts'
 import { openParquet } from './parquet-file.ts'
 import { type OpenedParquet, withParquet } from './parquet-reader.ts'
 
-/** Values by column of one row group. */
-export type RowGroup = Readonly<Record<string, readonly unknown[]>>
+/** Values by column of some rows. */
+export type RowBatch = Readonly<Record<string, readonly unknown[]>>
+
+/** Rows that are decoded at a time: texts may be long. */
+const batchRows = 256
 
 /**
- * The row groups of a file, with those of the wanted columns that it has; it must have `required`. The file is open until the
- * last group was taken or nobody wants more. Throws a `UserError` for what is no whole Parquet file.
+ * The rows of a file in their order, with those of the wanted columns that it has; it must have `required`. The file is open
+ * until the last rows were taken or nobody wants more. Throws a `UserError` for what is no whole Parquet file.
  */
-export async function* rowGroupsOf(
+export async function* rowBatchesOf(
   path: string,
   wanted: readonly string[],
   required: readonly string[],
-): AsyncGenerator<RowGroup> {
+): AsyncGenerator<RowBatch> {
   const fail = (why: string, cause?: unknown) =>
     new UserError(`${path} is not a whole Parquet file: ${why.replace(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 300)}.`, {
       fix: 'Fetch it again.',
@@ -28,13 +31,14 @@ export async function* rowGroupsOf(
     await opened.handle.close()
     throw fail('its marks are missing')
   }
-  const handed = new Handover<RowGroup>()
+  const handed = new Handover<RowBatch>()
   const work = withParquet(opened.handle, opened.size, async file => {
     const columns = columnsOf(path, file, wanted, required)
     for (let group = 0; group < file.footer.rowGroups.length; group++) {
-      const table = await file.read({ batchSize: 65_536, columns, rowGroups: [group] })
-      const values = Object.fromEntries(columns.map(name => [name, fromArrow(table.getChild(name)!)]))
-      if (!(await handed.give(values))) return
+      for await (const table of file.batches({ batchSize: batchRows, columns, rowGroups: [group] })) {
+        const values = Object.fromEntries(columns.map(name => [name, fromArrow(table.getChild(name)!)]))
+        if (!(await handed.give(values))) return
+      }
     }
   }).then(
     () => handed.end(),

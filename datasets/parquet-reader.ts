@@ -32,6 +32,8 @@ export interface OpenedParquet {
   readonly footer: ParquetFooter
   /** Rows, with the columns asked for in the file's order. */
   read(options: ParquetReadOptions): Promise<arrow.Table>
+  /** The same, at most `batchSize` rows at a time; of a row group the decoder holds the packed columns that were asked for. */
+  batches(options: ParquetReadOptions): AsyncGenerator<arrow.Table>
 }
 
 /** The decoder's memory beyond which its thread ends after a file. */
@@ -67,7 +69,16 @@ class FilePart extends Blob {
 }
 
 let file
-async function answer({ open, read, close }) {
+let batches
+async function answer({ open, read, begin, next, close }) {
+  if (begin) {
+    batches = (await file.stream(begin)).getReader()
+    return
+  }
+  if (next) {
+    const { done, value } = await batches.read()
+    return done ? [] : [value.intoIPCStream()]
+  }
   // By batches: where columns are chosen, the table's own stream would name all those of the file.
   if (read) return (await file.read(read)).recordBatches().map(batch => batch.intoIPCStream())
   if (close) {
@@ -107,6 +118,14 @@ export function withParquet<T>(handle: FileHandle, size: number, use: (file: Ope
       return await use({
         footer,
         read: async options => tableOf((await ask({ read: options })) as Uint8Array[], footer, options.columns),
+        async *batches(options) {
+          await ask({ begin: options })
+          for (;;) {
+            const streams = (await ask({ next: true })) as Uint8Array[]
+            if (streams.length === 0) return
+            yield tableOf(streams, footer, options.columns)
+          }
+        },
       })
     } finally {
       // A thread that was given up holds nothing of the file any more.

@@ -1,4 +1,5 @@
 /** Splits that share no document, neither by name nor by near-duplicate. */
+import { pick, ReadSequence } from '../core/sequence.ts'
 import type { Split, TokenDataset } from './document.ts'
 import { type NearDuplicateOptions, nearDuplicateFamilies } from './near-duplicates.ts'
 
@@ -30,18 +31,14 @@ export async function separateSplits(
   options: NearDuplicateOptions,
 ): Promise<Separated> {
   const rankOf = (split: Split) => splits.indexOf(split)
-  const tokens = heldTokens(dataset, split => rankOf(split) >= 0)
-  const places = [...tokens.keys()].sort((a, b) => a - b)
-  const families = await nearDuplicateFamilies(
-    places.map(place => tokens.get(place)!),
-    options,
-  )
+  const { places, texts } = heldTexts(dataset, split => rankOf(split) >= 0)
+  const families = await nearDuplicateFamilies(texts, options)
   const familyOf = new Map(places.map((place, i) => [place, families[i]!]))
   const held = membersByRank(dataset, familyOf, rankOf)
-  const copyOf = Uint32Array.from(dataset.documents, (_, place) => place)
+  const copyOf = Uint32Array.from({ length: dataset.documents.length }, (_, place) => place)
   const dropped: DroppedDocument[] = []
   const merged: { document: string; copyOf: string; split: Split }[] = []
-  const idOf = (place: number) => dataset.documents[place]!.id
+  const idOf = (place: number) => dataset.documents.at(place)!.id
   const firstRank = new Map<number, number>()
   for (const [family, byRank] of held) {
     const [kept, ...later] = [...byRank].sort(([a], [b]) => a - b)
@@ -56,26 +53,39 @@ export async function separateSplits(
       for (const place of [...gone].sort((a, b) => a - b))
         dropped.push({ document: idOf(place), split: splits[other]!, copyOf: idOf(first!), keptIn: splits[rank]! })
   }
-  const windows = dataset.windows.filter(({ split, documents }) => {
+  const windows = pick(dataset.windows, ({ split, documents }) => {
     const rank = rankOf(split)
     return rank < 0 || !documents.some(place => firstRank.get(familyOf.get(place)!)! < rank)
   })
   return { dataset: { ...dataset, windows, copyOf }, dropped, merged }
 }
 
-/** The tokens of each document in windows of these splits, in the windows' order. */
-function heldTokens({ windows }: TokenDataset, isHeld: (split: Split) => boolean): Map<number, number[]> {
-  const found = new Map<number, number[]>()
-  for (const { split, tokens, documents, offsets } of windows) {
+/** The documents in windows of these splits, ascending, and their tokens there in the windows' order, read when they are asked for. */
+function heldTexts({ windows }: TokenDataset, isHeld: (split: Split) => boolean) {
+  // The first and the last of the windows that hold each.
+  const found = new Map<number, [number, number]>()
+  for (const [at, { split, documents, offsets }] of windows.entries()) {
     if (!isHeld(split)) continue
     for (const [i, place] of documents.entries()) {
       if (offsets[i]! < 0) continue
       const own = found.get(place)
-      if (own) own.push(tokens[i]!)
-      else found.set(place, [tokens[i]!])
+      if (own) own[1] = at
+      else found.set(place, [at, at])
     }
   }
-  return found
+  const places = [...found.keys()].sort((a, b) => a - b)
+  const texts = new ReadSequence(places.length, number => {
+    const place = places[number]!
+    const [first, last] = found.get(place)!
+    const text: number[] = []
+    for (let at = first; at <= last; at++) {
+      const { split, tokens, documents, offsets } = windows.at(at)!
+      if (!isHeld(split)) continue
+      for (const [i, document] of documents.entries()) if (document === place && offsets[i]! >= 0) text.push(tokens[i]!)
+    }
+    return text
+  })
+  return { places, texts }
 }
 
 /** For each family its documents by the rank of the splits that hold them. */

@@ -2,52 +2,81 @@
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
 import { uniformOf } from '../core/random.ts'
+import { ReadSequence, type Sequence } from '../core/sequence.ts'
 import type { DatasetConfig } from './config.ts'
-import type { Document, Split } from './document.ts'
-import { type Packing, type Piece, packConcatenated, packDocument, type TokenisedDocument } from './windows.ts'
+import type { DocumentFacts, Split, TokenWindow } from './document.ts'
+import { countPieces, joinedPieces, lastAtMost, type Packing, pieceOf, type TokenisedDocuments } from './windows.ts'
 
 /** Splits in the order in which joined windows stand. */
 const order: readonly Split[] = ['train', 'discovery', 'validation', 'outOfDistribution']
-
-type Cut = Piece & { readonly split: Split }
 
 /**
  * Windows with their splits, in the dataset's order. Documents are given to splits before they are cut, and joined
  * windows are cut from each split's documents alone. `tail` with joined windows cuts first (the last share of windows
  * is held out, its first half for discovery), so there a document may reach across one of the two borders; no token does.
+ * At most 13 bytes a document are held.
  */
 export function cutWindows(
-  documents: readonly Document[],
-  tokenised: readonly TokenisedDocument[],
+  documents: Sequence<DocumentFacts>,
+  tokenised: TokenisedDocuments,
   packing: Packing,
   config: DatasetConfig,
-): Cut[] {
-  const splits = documents.map(document => splitOf(document, config))
-  if (config.packing === 'document') {
-    const pieces = tokenised.map(document => packDocument(document, packing))
-    if (config.heldOut.by === 'tail') holdOutTail(splits, pieces, documents, config)
-    return pieces.flatMap((own, i) => own.map(piece => ({ ...piece, split: splits[i]! })))
-  }
-  const windows: Cut[] = []
-  for (const split of order) {
-    const own = packConcatenated(
-      tokenised.filter((_, i) => splits[i] === split),
-      packing,
-      windows.length,
-    )
-    const held =
-      split === 'train' && config.heldOut.by === 'tail' ? Math.round(own.length * config.heldOut.fraction) : 0
-    const tail = own.length - held
+): Sequence<TokenWindow> {
+  const splits = new Uint8Array(documents.length)
+  for (const [place, document] of documents.entries()) splits[place] = order.indexOf(splitOf(document, config))
+  return config.packing === 'document'
+    ? cutDocuments(documents, tokenised, packing, config, splits)
+    : cutJoined(tokenised, packing, config, splits)
+}
+
+function cutDocuments(
+  documents: Sequence<DocumentFacts>,
+  tokenised: TokenisedDocuments,
+  packing: Packing,
+  config: DatasetConfig,
+  splits: Uint8Array,
+): Sequence<TokenWindow> {
+  // Each document's first window, and the one behind the last.
+  const first = new Uint32Array(splits.length + 1)
+  for (let place = 0; place < splits.length; place++)
+    first[place + 1] = first[place]! + countPieces(tokenised, place, packing)
+  if (config.heldOut.by === 'tail') holdOutTail(splits, first, documents, config)
+  return new ReadSequence(first[splits.length]!, index => {
+    const place = lastAtMost(first, index)
+    const piece = pieceOf(tokenised, place, index - first[place]!, packing)
+    return { ...piece, split: order[splits[place]!]!, index }
+  })
+}
+
+function cutJoined(
+  tokenised: TokenisedDocuments,
+  packing: Packing,
+  { heldOut }: DatasetConfig,
+  splits: Uint8Array,
+): Sequence<TokenWindow> {
+  const firsts: number[] = []
+  let length = 0
+  const parts = order.map((split, number) => {
+    const places = new Uint32Array(splits.reduce((sum, own) => sum + (own === number ? 1 : 0), 0))
+    let next = 0
+    for (const [place, own] of splits.entries()) if (own === number) places[next++] = place
+    const pieces = joinedPieces(tokenised, places, packing, length)
+    firsts.push(length)
+    length += pieces.length
+    const held = split === 'train' && heldOut.by === 'tail' ? Math.round(pieces.length * heldOut.fraction) : 0
+    const tail = pieces.length - held
     const half = tail + Math.ceil(held / 2)
-    own.forEach((piece, i) => {
-      windows.push({ ...piece, split: i < tail ? split : i < half ? 'discovery' : 'validation' })
-    })
-  }
-  return windows
+    return { pieces, splitOf: (i: number) => (i < tail ? split : i < half ? 'discovery' : 'validation') }
+  })
+  return new ReadSequence(length, index => {
+    const part = lastAtMost(firsts, index)
+    const place = index - firsts[part]!
+    return { ...parts[part]!.pieces.at(place)!, split: parts[part]!.splitOf(place), index }
+  })
 }
 
 /** A document's split by its strata and, where documents are held out by hash, by its id. */
-function splitOf({ id, strata }: Document, { heldOut, outOfDistribution, seed }: DatasetConfig): Split {
+function splitOf({ id, strata }: DocumentFacts, { heldOut, outOfDistribution, seed }: DatasetConfig): Split {
   if (outOfDistribution?.values.includes(strata[outOfDistribution.field] ?? '')) return 'outOfDistribution'
   if (heldOut.by === 'tail' || uniformOf(seed, 'held out', id) >= heldOut.fraction) return 'train'
   return halfOf(id, seed)
@@ -57,47 +86,47 @@ function halfOf(id: string, seed: number): Split {
   return uniformOf(seed, 'half', id) < 0.5 ? 'discovery' : 'validation'
 }
 
-/** Holds out the last documents that together have at most the given share of the windows. */
+/**
+ * Holds out the last documents that together have at most the given share of the windows; `first` holds each document's first
+ * window and the one behind the last.
+ */
 function holdOutTail(
-  splits: Split[],
-  pieces: readonly Piece[][],
-  documents: readonly Document[],
+  splits: Uint8Array,
+  first: Uint32Array,
+  documents: Sequence<DocumentFacts>,
   config: DatasetConfig,
-) {
-  const total = pieces.reduce((sum, own, i) => sum + (splits[i] === 'train' ? own.length : 0), 0)
+): void {
+  const train = order.indexOf('train')
+  const pieces = (place: number) => first[place + 1]! - first[place]!
+  const total = splits.reduce((sum, split, place) => sum + (split === train ? pieces(place) : 0), 0)
   let left = Math.round(total * config.heldOut.fraction)
-  for (let i = splits.length - 1; i >= 0; i--) {
-    if (splits[i] !== 'train') continue
-    left -= pieces[i]!.length
+  for (let place = splits.length - 1; place >= 0; place--) {
+    if (splits[place] !== train) continue
+    left -= pieces(place)
     if (left < 0) return
-    splits[i] = halfOf(documents[i]!.id, config.seed)
+    splits[place] = order.indexOf(halfOf(documents.at(place)!.id, config.seed))
   }
 }
 
-/** Refuses an out-of-distribution rule that no document meets. */
-export function checkOutOfDistribution(documents: readonly Document[], config: DatasetConfig): void {
-  const rule = config.outOfDistribution
+/** Refuses an out-of-distribution rule that no document meets; `strata` are the values of each field. */
+export function checkOutOfDistribution(
+  strata: ReadonlyMap<string, ReadonlySet<string>>,
+  { outOfDistribution: rule }: DatasetConfig,
+): void {
   if (!rule) return
-  const fields = [...new Set(documents.flatMap(({ strata }) => Object.keys(strata)))]
-  if (!fields.includes(rule.field)) {
-    const [best] = nearest(rule.field, fields, 1)
+  const known = strata.get(rule.field)
+  if (!known) {
+    const [best] = nearest(rule.field, [...strata.keys()], 1)
     throw new UserError(`dataset.outOfDistribution.field is ${rule.field}, but no document has that stratum.`, {
       fix: best ? `Did you mean ${best}?` : 'Name the field in dataset.strataFields too.',
     })
   }
-  const values = new Set(documents.map(({ strata }) => strata[rule.field]))
   for (const value of rule.values) {
-    if (values.has(value)) continue
-    const [best] = nearest(
-      value,
-      [...values].filter(v => v !== undefined),
-      1,
-    )
+    if (known.has(value)) continue
+    const [best] = nearest(value, [...known], 1)
     throw new UserError(
       `dataset.outOfDistribution.values names ${value}, but no document has ${rule.field} ${value}.`,
-      {
-        ...(best !== undefined && { fix: `Did you mean ${best}?` }),
-      },
+      { ...(best !== undefined && { fix: `Did you mean ${best}?` }) },
     )
   }
 }

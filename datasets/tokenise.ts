@@ -5,7 +5,6 @@ import { breathe } from '../core/stage.ts'
 import type { Document } from './document.ts'
 import { DocumentProblem, type SkipLog } from './sources/skipped.ts'
 import { TextRefused, type Tokenizer } from './tokenizer/index.ts'
-import type { TokenisedDocument } from './windows.ts'
 
 /** Texts given to the tokenizer at once: at most so many, and no further one once they have so many characters. */
 const batchTexts = 512
@@ -22,59 +21,100 @@ export interface TokeniseOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface Tokenised {
-  /** The documents that have tokens. */
-  readonly documents: Document[]
-  /** Their tokens, in the same order. */
-  readonly tokenised: TokenisedDocument[]
+/** A document with its tokens. */
+export interface TokenisedDocument {
+  readonly document: Document
+  readonly tokens: Int32Array
 }
 
 /**
- * The tokens of every document: its own where it has them, else the tokenizer's. Throws a `UserError` where its own are
- * not this tokenizer's, and an `InterruptedError` once the signal is aborted.
+ * Every document that has tokens, in order: its own, or the tokenizer's. Of the text only a few batches are held, one for
+ * each that the tokenizer works on at once and one being read. Throws a `UserError` where a document's own tokens are not
+ * this tokenizer's, and an `InterruptedError` once the signal is aborted.
  */
-export async function tokenise(
-  all: readonly Document[],
+export async function* tokenise(
+  documents: AsyncIterable<Document>,
   tokenizer: Tokenizer,
-  { bos, path, skipped, progress, signal }: TokeniseOptions,
-): Promise<Tokenised> {
-  progress.start('Tokenising', all.length, 'documents')
-  await checkOwnTokens(all, tokenizer, path, signal)
-  const documents: Document[] = []
-  const tokenised: TokenisedDocument[] = []
-  for (let from = 0; from < all.length; ) {
-    let to = from
-    for (let characters = 0; to < all.length && to - from < batchTexts && characters < batchCharacters; to++)
-      if (!all[to]!.tokens) characters += all[to]!.text?.length ?? 0
-    for (const { document, tokens } of await tokensOf(all.slice(from, to), tokenizer, skipped, signal)) {
+  options: TokeniseOptions,
+): AsyncGenerator<TokenisedDocument> {
+  const { bos, skipped, progress, signal } = options
+  progress.start('Tokenising', undefined, 'documents')
+  let done = 0
+  for await (const found of inOrder(batchesOf(documents, tokenizer, options), tokenizer.atOnce ?? 1, batch =>
+    tokensOf(batch, tokenizer, signal),
+  )) {
+    for (const problem of found.refused) skipped.add(problem)
+    for (const { document, tokens } of found.tokenised) {
       if (tokens.length === 0 || (tokens.length === 1 && tokens[0] === bos)) skipped.add(withoutTokens(document.id))
-      else {
-        tokenised.push({ id: document.id, index: documents.length, tokens })
-        documents.push(document)
-      }
+      else yield { document, tokens }
     }
-    progress.update(to)
-    from = to
+    done += found.tokenised.length + found.refused.length
+    progress.update(done)
     await breathe()
     if (signal?.aborted)
       throw new InterruptedError('Reading the text was interrupted.', { fix: 'Start it again to go on.' })
   }
   progress.finish()
-  return { documents, tokenised }
 }
 
-interface WithTokens {
-  readonly document: Document
-  readonly tokens: Int32Array
+/** Documents in batches for the tokenizer, their own tokens checked. */
+async function* batchesOf(
+  documents: AsyncIterable<Document>,
+  tokenizer: Tokenizer,
+  { path, signal }: TokeniseOptions,
+): AsyncGenerator<Document[]> {
+  let batch: Document[] = []
+  let characters = 0
+  let isCompared = false
+  for await (const document of documents) {
+    const { tokens, text } = document
+    if (tokens) {
+      if (text !== undefined && !isCompared) await compareTokens(document, tokenizer, path, signal)
+      isCompared ||= text !== undefined
+      refuseBeyond(document, tokenizer, path)
+    } else characters += text?.length ?? 0
+    batch.push(document)
+    if (batch.length < batchTexts && characters < batchCharacters) continue
+    yield batch
+    batch = []
+    characters = 0
+  }
+  if (batch.length > 0) yield batch
 }
 
-/** Documents with their tokens; those that the library refuses are left out. */
+/** What `work` makes of each value, in the values' order; at most `most` are worked on at once. */
+async function* inOrder<T, U>(
+  values: AsyncIterable<T>,
+  most: number,
+  work: (value: T) => Promise<U>,
+): AsyncGenerator<U> {
+  const begun: Promise<U>[] = []
+  try {
+    for await (const value of values) {
+      const result = work(value)
+      // Whoever waits for it learns of its fault; until then it is nobody's.
+      result.catch(() => {})
+      begun.push(result)
+      if (begun.length >= most) yield await begun.shift()!
+    }
+    while (begun.length > 0) yield await begun.shift()!
+  } finally {
+    await Promise.allSettled(begun)
+  }
+}
+
+interface Found {
+  readonly tokenised: readonly TokenisedDocument[]
+  /** Documents that the library refuses. */
+  readonly refused: readonly DocumentProblem[]
+}
+
+/** Documents with their tokens. */
 async function tokensOf(
   documents: readonly Document[],
   tokenizer: Tokenizer,
-  skipped: SkipLog,
   signal: AbortSignal | undefined,
-): Promise<WithTokens[]> {
+): Promise<Found> {
   const texts = documents.filter(({ tokens }) => !tokens)
   try {
     const encoded = await tokenizer.encodeAll(
@@ -82,20 +122,25 @@ async function tokensOf(
       signal,
     )
     let next = 0
-    return documents.map(document => ({ document, tokens: document.tokens ?? encoded[next++]! }))
+    return {
+      tokenised: documents.map(document => ({ document, tokens: document.tokens ?? encoded[next++]! })),
+      refused: [],
+    }
   } catch (error) {
     if (!(error instanceof TextRefused)) throw error
     const refused = texts[error.text]!
-    skipped.add(
-      new DocumentProblem(
-        'a text that the tokenizer refuses',
-        { name: refused.id },
-        `Document ${refused.id} (${refused.text?.length} characters) was not tokenised. ${error.message}`,
-        { fix: 'Cut it into smaller ones' },
-      ),
+    const rest = await tokensOf(
+      documents.filter(document => document !== refused),
+      tokenizer,
+      signal,
     )
-    const rest = documents.filter(document => document !== refused)
-    return rest.length > 0 ? tokensOf(rest, tokenizer, skipped, signal) : []
+    const problem = new DocumentProblem(
+      'a text that the tokenizer refuses',
+      { name: refused.id },
+      `Document ${refused.id} (${refused.text?.length} characters) was not tokenised. ${error.message}`,
+      { fix: 'Cut it into smaller ones' },
+    )
+    return { tokenised: rest.tokenised, refused: [problem, ...rest.refused] }
   }
 }
 
@@ -107,25 +152,26 @@ function withoutTokens(id: string): DocumentProblem {
   )
 }
 
-/** Refuses tokens beyond the vocabulary, and those of another tokenizer, as the first document with both shows. */
-async function checkOwnTokens(
-  documents: readonly Document[],
+/** Refuses tokens of another tokenizer, as a document that has both shows. */
+async function compareTokens(
+  { id, text, tokens }: Document,
   tokenizer: Tokenizer,
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const both = documents.find(({ tokens, text }) => tokens && text !== undefined)
-  if (both && !sameTokens(both.tokens!, await tokenizer.encode(both.text!, signal)))
-    throw new UserError(`The tokens of ${path} are not this tokenizer's: its text of ${both.id} gives others.`, {
+  if (!sameTokens(tokens!, await tokenizer.encode(text!, signal)))
+    throw new UserError(`The tokens of ${path} are not this tokenizer's: its text of ${id} gives others.`, {
       fix: 'Use the model whose tokenizer made them, or leave the tokens out.',
     })
-  for (const { id, tokens } of documents) {
-    const beyond = tokens?.find(token => token >= tokenizer.vocabulary)
-    if (beyond !== undefined)
-      throw new UserError(
-        `Document ${id} of ${path} has token ${beyond}, but the tokenizer has ${tokenizer.vocabulary} tokens.`,
-      )
-  }
+}
+
+/** Refuses tokens beyond the vocabulary. */
+function refuseBeyond({ id, tokens }: Document, tokenizer: Tokenizer, path: string): void {
+  const beyond = tokens?.find(token => token >= tokenizer.vocabulary)
+  if (beyond !== undefined)
+    throw new UserError(
+      `Document ${id} of ${path} has token ${beyond}, but the tokenizer has ${tokenizer.vocabulary} tokens.`,
+    )
 }
 
 function sameTokens(a: Int32Array, b: Int32Array): boolean {

@@ -17,5 +17,5 @@ export function unitOf({ documents, copyOf }: Pick<TokenDataset, 'documents' | '
   }
   let most = -1
   for (const [document, count] of counts) if (count > (counts.get(most) ?? 0)) most = document
-  return most >= 0 && counts.get(most)! * 2 >= window.documents.length ? documents[most]!.id : window.id
+  return most >= 0 && counts.get(most)! * 2 >= window.documents.length ? documents.at(most)!.id : window.id
 }

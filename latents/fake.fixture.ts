@@ -6,7 +6,7 @@
  * unembedding reads g_c as answers of c: so g_c causes what it should and nothing else does.
  */
 import { Random } from '../core/random.ts'
-import type { Document, Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import type { Document, HeldDataset, Split, TokenWindow } from '../datasets/document.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model, RunOptions } from '../model/model.ts'
 import type { Sae, SparseLatents } from '../sae/sae.ts'
@@ -34,7 +34,7 @@ const directions = (count: number, seed: string) =>
 const planted = directions(conceptCount, 'planted')
 
 /** Text of the language, one document a window; labels are the concepts of cues, `shuffle` deals them to other documents. */
-export function fakeDataset(documents: number, { shuffle = false, seed = 0 } = {}): TokenDataset {
+export function fakeDataset(documents: number, { shuffle = false, seed = 0 } = {}): HeldDataset {
   const made = Array.from({ length: documents }, (_, d) => {
     const random = new Random('text', seed, d)
     const tokens = [0]

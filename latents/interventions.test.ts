@@ -12,7 +12,7 @@ import { interventionsAt, measureEdits, shamDifference, startBefore } from './in
 import { naiveEffect } from './naive.fixture.ts'
 
 let model: Model
-const window = fakeDataset(1).windows[0]!
+const window = fakeDataset(1).windows.at(0)!
 const length = window.tokens.length
 let bank: Tensor2D
 

@@ -1,5 +1,5 @@
 /** The smallest model and SAE that one can work out by hand: latent t fires with strength 1 on token t. */
-import type { Document, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import type { Document, HeldDataset, TokenWindow } from '../datasets/document.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import type { Model, RunOptions } from '../model/model.ts'
 import type { Sae, SparseLatents } from '../sae/sae.ts'
@@ -45,7 +45,7 @@ export function oneHotSae(): Sae {
 }
 
 /** Windows from rows of token ids; tokens 1 and 2 carry the concept `small`, and languages alternate. */
-export function oneHotDataset(rows: readonly (readonly number[])[]): TokenDataset {
+export function oneHotDataset(rows: readonly (readonly number[])[]): HeldDataset {
   const documents: Document[] = rows.map((row, i) => ({
     id: `document-${i}`,
     strata: { language: i % 2 === 0 ? 'en' : 'fr' },

@@ -84,7 +84,8 @@ function mustKnowStrata(
   const none = `no document of the dataset ${quote(dataset.name)} has a`
   mustKnow(Object.keys(strata), fields, { key, what: `${none} stratum` })
   for (const [field, values] of Object.entries(strata)) {
-    const known = new Set(dataset.documents.flatMap(({ strata }) => strata[field] ?? []))
+    const known = new Set<string>()
+    for (const { strata } of dataset.documents) if (strata[field] !== undefined) known.add(strata[field])
     mustKnow(values, [...known].sort(), { key: `${key}.${field}`, what: `${none} ${field}` })
   }
 }

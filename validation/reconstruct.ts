@@ -51,7 +51,7 @@ export async function reconstruct(
     meanFrom,
     rows: rows.map(row => {
       const window = byId.get(row.window)!
-      const { strata } = dataset.documents[window.documents[firstPosition]!]!
+      const { strata } = dataset.documents.at(window.documents[firstPosition]!)!
       return {
         ...row,
         document: unitOf(dataset, window),

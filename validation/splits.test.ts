@@ -38,7 +38,7 @@ describe('the splits of a validation', () => {
     expect(documentsOf(windows.outOfDistribution)).toEqual(other.windows.map(({ id }) => `other:${id}`))
     const [first] = windows.outOfDistribution
     expect(unitOf(all, first!)).toBe('other:document-0')
-    expect([...first!.tokens]).toEqual([...other.windows[0]!.tokens])
+    expect([...first!.tokens]).toEqual([...other.windows.at(0)!.tokens])
     expect(new Set(all.windows.map(({ index }) => index)).size).toBe(72)
   })
 

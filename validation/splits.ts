@@ -58,7 +58,7 @@ function holdOut(
   const rules = Object.entries(strata)
   if (rules.length === 0) return dataset
   const isOut = (place: number) =>
-    rules.some(([field, values]) => values.includes(dataset.documents[place]!.strata[field] ?? ''))
+    rules.some(([field, values]) => values.includes(dataset.documents.at(place)!.strata[field] ?? ''))
   const windows = dataset.windows.flatMap((window): TokenWindow[] => {
     if (window.split !== 'discovery' && window.split !== 'validation') return [window]
     const places = [...window.documents].filter((_, i) => window.offsets[i]! >= 0)

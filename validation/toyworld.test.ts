@@ -104,7 +104,7 @@ function withRandomDecoder(of: Sae, seed: number): Sae {
 function withShuffledLabels(of: TokenDataset): TokenDataset {
   const order = new Random('shuffled labels').shuffle(of.documents.map((_, i) => i))
   const documents = of.documents.map(({ strata: _, tokenConcepts: __, concepts: ___, ...document }, i) => {
-    const { strata, tokenConcepts } = of.documents[order[i]!]!
+    const { strata, tokenConcepts } = of.documents.at(order[i]!)!
     return { ...document, strata, ...(tokenConcepts ? { tokenConcepts } : {}) }
   })
   return { ...of, documents }

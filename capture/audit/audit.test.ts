@@ -167,7 +167,11 @@ describe('documents', () => {
   const documents = texts.map((_, i) => ({ id: `d${i}`, strata: {} }))
   const dataset: TokenDataset = { name: 'texts', documents, windows, hash: '', tokenizerHash: '', concepts: [] }
   const counted = (rows: number[]) => ({
-    documents: new Map(rows.map((count, i) => [i, { population: 100, rows: count, expected: 10 }])),
+    documents: {
+      population: new Uint32Array(rows.length).fill(100),
+      rows: Uint32Array.from(rows),
+      expected: new Float64Array(rows.length).fill(10),
+    },
   })
 
   test('that are equal are copies, and nearly equal ones where asked', async () => {

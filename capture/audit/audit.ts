@@ -4,7 +4,7 @@
  * computed.
  */
 import { breathe, type StageContext } from '../../core/stage.ts'
-import type { TokenDataset } from '../../datasets/document.ts'
+import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import type { CaptureAudit } from '../../datasets/shards/audit.ts'
 import type { ShardRecord } from '../../datasets/shards/index.ts'
 import { unitOf } from '../../datasets/unit.ts'
@@ -46,10 +46,8 @@ export async function audit(
   inputs: AuditInputs,
 ): Promise<CaptureAudit> {
   const { dataset, config, sampling, population } = inputs
-  const { strata, probabilities } = sampling
+  const { strata, probabilities, samples: rows } = sampling
   const counted = await countTokens(dataset, config, sampling)
-  const rows = strata.population.map(() => 0)
-  for (const taken of sampling.selected) for (const stratum of taken.strata) rows[stratum]!++
   const { sites, sizes } = await auditSites(context, inputs)
   const weights = rows.reduce((sum, count, i) => sum + count / probabilities[i]!, 0)
   const squares = rows.reduce((sum, count, i) => sum + count / probabilities[i]! ** 2, 0)
@@ -83,14 +81,13 @@ async function auditSites(
 ) {
   const { probabilities } = sampling
   const everything = probabilities.every(rate => rate === 1)
-  const units = new Map<number, string>()
-  const windows = new Map(dataset.windows.map(window => [window.index, window]))
-  const unitAt = (index: number) => {
-    const known = units.get(index)
-    if (known !== undefined) return known
-    const unit = unitOf(dataset, windows.get(index)!)
-    units.set(index, unit)
-    return unit
+  // Rows of a window stand together.
+  let last: { index: number; id: string; unit: string } | undefined
+  const windowAt = (index: number) => {
+    if (last?.index === index) return last
+    const window = windowOf(dataset, index)
+    last = { index, id: window.id, unit: unitOf(dataset, window) }
+    return last
   }
   const audits = moments.map(own => {
     const mean = statisticsOf(own).populationMean
@@ -110,10 +107,10 @@ async function auditSites(
         const at = row * width
         const index = stored.document[row]!
         const norm = estimates.add(stored.sites[s]!, at, probabilities[stratum]!)
-        sizes.add(stratum, unitAt(index), stored.sites[s]!, at)
+        sizes.add(stratum, windowAt(index).unit, stored.sites[s]!, at)
         fences.add(norm, () => {
           const [position, token] = [stored.position[row]!, stored.token[row]!]
-          return { window: windows.get(index)!.id, position, token, stratum }
+          return { window: windowAt(index).id, position, token, stratum }
         })
         if (row % 4096 === 0) await breathe()
       }
@@ -134,6 +131,14 @@ async function auditSites(
       return { documents, effectiveSize: own.includes(null) ? null : Math.min(...(own as number[])) }
     }),
   }
+}
+
+/** The window with an index: at that place, but in a dataset of which some windows were taken out. */
+function windowOf({ windows }: TokenDataset, index: number): TokenWindow {
+  const there = windows.at(index)
+  if (there?.index === index) return there
+  for (const window of windows) if (window.index === index) return window
+  throw new Error(`There is no window ${index}.`)
 }
 
 /** Smallest d_z that a test over so many documents finds with power .8; null where none can pass. */

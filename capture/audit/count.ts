@@ -2,8 +2,9 @@
 import { breathe } from '../../core/stage.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
 import type { CaptureConfig } from '../config.ts'
+import type { Sampling } from '../manifest.ts'
 import type { SelectedTokens } from '../sampling.ts'
-import { bandsOf, frequencyLabel, noValue, positionLabel, type Strata } from '../strata.ts'
+import { bandsOf, fieldsOf, frequencyLabel, noValue, positionLabel } from '../strata.ts'
 import type { ValueCounts } from './draw.ts'
 
 /** What is counted of a token id. */
@@ -12,31 +13,27 @@ export interface TokenCounts {
   rows: number
 }
 
-/** What is counted of a document. */
+/** What is counted of each document, by its place in the dataset: 16 bytes a document. */
 export interface DocumentCounts {
-  population: number
-  rows: number
+  /** Tokens that could have been taken. */
+  readonly population: Uint32Array
+  readonly rows: Uint32Array
   /** Rows that the draw should give. */
-  expected: number
+  readonly expected: Float64Array
 }
 
 export interface Counted {
   /** Values of every field of the documents, then of position and frequency. */
   readonly fields: ReadonlyMap<string, readonly ValueCounts[]>
   readonly tokens: ReadonlyMap<number, TokenCounts>
-  /** By place in the dataset; documents without a token in the population are absent. */
-  readonly documents: ReadonlyMap<number, DocumentCounts>
+  readonly documents: DocumentCounts
 }
 
-/** Counts what the audit goes by; in memory stays a record a value, an id and a document. */
+/** Counts what the audit goes by; in memory stays a record a value and an id, and numbers for each document. */
 export async function countTokens(
   dataset: TokenDataset,
   config: Pick<CaptureConfig, 'positionBands' | 'frequencyBands'>,
-  {
-    strata,
-    selected,
-    probabilities,
-  }: { strata: Strata; selected: readonly SelectedTokens[]; probabilities: readonly number[] },
+  { strata, selected, probabilities }: Pick<Sampling, 'strata' | 'selected' | 'probabilities'>,
 ): Promise<Counted> {
   const tokens = new Map<number, TokenCounts>()
   let population = 0
@@ -48,47 +45,57 @@ export async function countTokens(
       else tokens.set(id, { population: 1, rows: 0 })
       population++
     }
-  const names = [...new Set(dataset.documents.flatMap(({ strata }) => Object.keys(strata)))].sort()
+  const names = fieldsOf(dataset)
   const fields = new Map<string, Map<string, ValueCounts>>(
     [...names, 'position', 'frequency'].map(name => [name, new Map()]),
   )
-  const documents = new Map<number, DocumentCounts>()
+  const countOf = (field: string, value: string): ValueCounts => {
+    const known = fields.get(field)!
+    const found = known.get(value) ?? { value, population: 0, rows: 0, expected: 0, variance: 0, weighted: 0 }
+    known.set(value, found)
+    return found
+  }
+  const size = dataset.documents.length
+  const documents: DocumentCounts = {
+    population: new Uint32Array(size),
+    rows: new Uint32Array(size),
+    expected: new Float64Array(size),
+  }
   const bandOf = bandsOf(config.positionBands)
   const rarityOf = bandsOf(config.frequencyBands)
-
-  /** The records of a token: of its values, and of its document. */
+  const frequencies = new Map<number, ValueCounts>()
+  const frequencyOf = (id: number) => {
+    const known = frequencies.get(id)
+    if (known) return known
+    const rarity = rarityOf(tokens.get(id)!.population / population)
+    const found = countOf('frequency', frequencyLabel(config.frequencyBands, rarity))
+    frequencies.set(id, found)
+    return found
+  }
+  const positions = new Map<number, ValueCounts>()
+  const positionOf = (band: number) => {
+    const found = positions.get(band) ?? countOf('position', positionLabel(config.positionBands, band))
+    positions.set(band, found)
+    return found
+  }
+  // Tokens of a document stand together.
+  let last: { place: number; counts: readonly ValueCounts[] } | undefined
   const recordsOf = ({ window }: SelectedTokens, position: number) => {
     const place = window.documents[position]!
-    const own = dataset.documents[place]!.strata
-    const share = tokens.get(window.tokens[position]!)!.population / population
-    const values = names.map(name => own[name] ?? noValue)
-    values.push(positionLabel(config.positionBands, bandOf(position)))
-    values.push(frequencyLabel(config.frequencyBands, rarityOf(share)))
-    let document = documents.get(place)
-    if (!document) {
-      document = { population: 0, rows: 0, expected: 0 }
-      documents.set(place, document)
+    if (last?.place !== place) {
+      const own = dataset.documents.at(place)!.strata
+      last = { place, counts: names.map(name => countOf(name, own[name] ?? noValue)) }
     }
-    let next = 0
-    const counts = [...fields.values()].map(known => {
-      const value = values[next++]!
-      let found = known.get(value)
-      if (!found) {
-        found = { value, population: 0, rows: 0, expected: 0, variance: 0, weighted: 0 }
-        known.set(value, found)
-      }
-      return found
-    })
-    return { document, counts }
+    return { place, counts: [...last.counts, positionOf(bandOf(position)), frequencyOf(window.tokens[position]!)] }
   }
 
   for (const [i, eligible] of strata.windows.entries()) {
     if (i % 256 === 0) await breathe()
     eligible.positions.forEach((position, j) => {
       const rate = probabilities[eligible.strata[j]!]!
-      const { document, counts } = recordsOf(eligible, position)
-      document.population++
-      document.expected += rate
+      const { place, counts } = recordsOf(eligible, position)
+      documents.population[place]!++
+      documents.expected[place]! += rate
       for (const found of counts) {
         found.population++
         found.expected += rate
@@ -96,12 +103,13 @@ export async function countTokens(
       }
     })
   }
-  for (const [i, taken] of selected.entries()) {
-    if (i % 256 === 0) await breathe()
+  let i = 0
+  for (const taken of selected) {
+    if (i++ % 256 === 0) await breathe()
     taken.positions.forEach((position, j) => {
       const rate = probabilities[taken.strata[j]!]!
-      const { document, counts } = recordsOf(taken, position)
-      document.rows++
+      const { place, counts } = recordsOf(taken, position)
+      documents.rows[place]!++
       tokens.get(taken.window.tokens[position]!)!.rows++
       for (const found of counts) {
         found.rows++

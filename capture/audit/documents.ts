@@ -1,5 +1,8 @@
 /** Documents that have more rows than they should, that have most, and that are copies of others. */
 import { createHash } from 'node:crypto'
+import { DigestIndex } from '../../core/digest-index.ts'
+import { ReadSequence } from '../../core/sequence.ts'
+import { Spill, SpilledNumbers } from '../../core/spill.ts'
 import { breathe } from '../../core/stage.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
 import { nearDuplicateFamilies } from '../../datasets/near-duplicates.ts'
@@ -18,90 +21,135 @@ const shingle = 5
  */
 export async function documentAudit(
   dataset: TokenDataset,
-  { documents }: Pick<Counted, 'documents'>,
+  { documents: { population, rows, expected } }: Pick<Counted, 'documents'>,
   threshold: number,
 ): Promise<CaptureAudit['documents']> {
-  const known = [...documents].map(([place, counts]) => ({ place, id: dataset.documents[place]!.id, ...counts }))
-  const population = known.reduce((sum, counts) => sum + counts.population, 0)
-  const rows = known.reduce((sum, counts) => sum + counts.rows, 0)
-  const byRows = [...known].sort((a, b) => b.rows - a.rows || a.place - b.place)
-  const over = known
-    .filter(counts => counts.rows > counts.expected * (1 + 1e-9) + 1e-9)
-    .map(({ id, expected, rows }) => ({
-      ...{ id, expected, rows },
-      p: Math.min(1, (1 - upperGamma(rows, expected)) * known.length),
-    }))
-    .filter(({ p }) => p < 0.01)
-    .sort((a, b) => a.p - b.p)
-  const family = await familiesOf(
-    dataset,
-    known.map(({ place }) => place),
-    threshold,
-  )
+  const idOf = (place: number) => dataset.documents.at(place)!.id
+  let [known, withRows, tokens, all] = [0, 0, 0, 0]
+  for (let place = 0; place < population.length; place++) {
+    if (population[place] === 0) continue
+    known++
+    tokens += population[place]!
+    all += rows[place]!
+    if (rows[place]! > 0) withRows++
+  }
+  const largest = new Best<number>(most, (a, b) => rows[b]! - rows[a]! || a - b)
+  const over = new Best<{ place: number; p: number }>(most, (a, b) => a.p - b.p || a.place - b.place)
+  for (let place = 0; place < population.length; place++) {
+    if (rows[place]! > 0) largest.add(place)
+    if (rows[place]! <= expected[place]! * (1 + 1e-9) + 1e-9) continue
+    const p = Math.min(1, (1 - upperGamma(rows[place]!, expected[place]!)) * known)
+    if (p < 0.01) over.add({ place, p })
+  }
   const copies = new Map<number, number>()
-  let copied = 0
-  known.forEach(({ rows }, i) => {
-    if (family[i] === i) return
-    copies.set(family[i]!, (copies.get(family[i]!) ?? 0) + 1)
-    copied += rows
+  let [copied, copyRows] = [0, 0]
+  await eachCopy(dataset, population, threshold, (place, first) => {
+    copies.set(first, (copies.get(first) ?? 0) + 1)
+    copied++
+    copyRows += rows[place]!
   })
-  const copiesOf = [...copies].sort((a, b) => b[1] - a[1] || a[0] - b[0])
+  const mostCopied = new Best<[number, number]>(most, (a, b) => b[1] - a[1] || a[0] - b[0])
+  for (const one of copies) mostCopied.add(one)
   return {
-    population: known.length,
-    rows: known.filter(({ rows }) => rows > 0).length,
-    largest: byRows
-      .filter(counts => counts.rows > 0)
-      .slice(0, most)
-      .map(counts => ({ id: counts.id, population: counts.population / population, rows: counts.rows / rows })),
-    overRepresented: over.slice(0, most),
+    population: known,
+    rows: withRows,
+    largest: largest.values.map(place => ({
+      id: idOf(place),
+      population: population[place]! / tokens,
+      rows: rows[place]! / all,
+    })),
+    overRepresented: over.values.map(({ place, p }) => ({
+      ...{ id: idOf(place), expected: expected[place]!, rows: rows[place]!, p },
+    })),
     duplicates: {
       threshold,
-      documents: copiesOf.reduce((sum, [, count]) => sum + count, 0),
-      rows: copied / rows,
-      largest: copiesOf.slice(0, most).map(([i, count]) => ({ id: known[i]!.id, copies: count })),
+      documents: copied,
+      rows: copyRows / all,
+      largest: mostCopied.values.map(([place, count]) => ({ id: idOf(place), copies: count })),
     },
   }
 }
 
-/** For each of the documents at `places` the first of those that it is a copy of. */
-async function familiesOf(
+/** The first few of many values by an order. */
+class Best<T> {
+  readonly values: T[] = []
+  private readonly most: number
+  private readonly order: (a: T, b: T) => number
+
+  constructor(most: number, order: (a: T, b: T) => number) {
+    this.most = most
+    this.order = order
+  }
+
+  add(value: T): void {
+    if (this.values.length === this.most && this.order(value, this.values[this.most - 1]!) >= 0) return
+    this.values.push(value)
+    this.values.sort(this.order)
+    this.values.length = Math.min(this.most, this.values.length)
+  }
+}
+
+/** Calls for each document of the population that is a copy of another, with the first of those. */
+async function eachCopy(
   dataset: TokenDataset,
-  places: readonly number[],
+  population: Uint32Array,
   threshold: number,
-): Promise<ArrayLike<number>> {
-  const pieces = new Map<number, Int32Array[]>(places.map(place => [place, []]))
-  for (const [i, { tokens, documents, offsets }] of dataset.windows.entries()) {
+  onCopy: (place: number, first: number) => void,
+): Promise<void> {
+  if (threshold < 1) {
+    const { places, read } = await readableTexts(dataset, population)
+    const texts = new ReadSequence(places.length, read)
+    const families = await nearDuplicateFamilies(texts, { threshold, shingle, pause: breathe })
+    families.forEach((family, i) => {
+      if (family !== i) onCopy(places[i]!, places[family]!)
+    })
+    return
+  }
+  const index = new DigestIndex()
+  // The place of each text, by its number.
+  const firsts = new SpilledNumbers()
+  for await (const { place, pieces } of textsOf(dataset, population)) {
+    const hash = createHash('sha256')
+    for (const piece of pieces) hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
+    const { number, isNew } = index.add(hash.digest())
+    if (isNew) firsts.push(place)
+    else onCopy(place, firsts.at(number))
+  }
+}
+
+/** The tokens of each document of the population, in pieces, without the BOS that stands before the text. */
+async function* textsOf(
+  { windows }: TokenDataset,
+  population: Uint32Array,
+): AsyncGenerator<{ place: number; pieces: Int32Array[] }> {
+  let open: { place: number; pieces: Int32Array[] } | undefined
+  for (const [i, { tokens, documents, offsets }] of windows.entries()) {
     if (i % 256 === 0) await breathe()
     for (let start = 0; start < tokens.length; ) {
       let end = start + 1
       while (end < tokens.length && documents[end] === documents[start]) end++
-      // What stands before the text (BOS) is no part of it.
-      const from = offsets[start]! < 0 ? start + 1 : start
-      pieces.get(documents[start]!)?.push(tokens.subarray(from, end))
+      const place = documents[start]!
+      if (open?.place !== place) {
+        if (open && population[open.place]! > 0) yield open
+        open = { place, pieces: [] }
+      }
+      open.pieces.push(tokens.subarray(offsets[start]! < 0 ? start + 1 : start, end))
       start = end
     }
   }
-  if (threshold < 1) {
-    const texts = places.map(place => joined(pieces.get(place)!))
-    return nearDuplicateFamilies(texts, { threshold, shingle, pause: breathe })
-  }
-  const first = new Map<string, number>()
-  return places.map((place, i) => {
-    const hash = createHash('sha256')
-    for (const piece of pieces.get(place)!)
-      hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
-    const key = hash.digest('base64')
-    if (!first.has(key)) first.set(key, i)
-    return first.get(key)!
-  })
+  if (open && population[open.place]! > 0) yield open
 }
 
-function joined(pieces: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
+/** The documents of the population, and what reads the tokens of one of them again. */
+async function readableTexts(dataset: TokenDataset, population: Uint32Array) {
+  const places: number[] = []
+  const tokens = new Spill()
+  const ends = new SpilledNumbers()
+  for await (const { place, pieces } of textsOf(dataset, population)) {
+    for (const piece of pieces) tokens.append(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
+    ends.push(tokens.length)
+    places.push(place)
   }
-  return all
+  const read = (i: number) => new Int32Array(tokens.read(i === 0 ? 0 : ends.at(i - 1), ends.at(i)).buffer)
+  return { places, read }
 }

@@ -46,6 +46,7 @@ export async function* jsonlDocuments(
     line++
     const place = { file: path, line }
     try {
+      if (!bytes) throw tooLong(place)
       const content = decode(bytes, place).trim()
       if (content === '') continue
       yield { place, document: parseLine(content, { place, name: `${name}-${line}` }, fields, strata) }
@@ -56,19 +57,17 @@ export async function* jsonlDocuments(
   }
 }
 
+function tooLong(place: Place): DocumentProblem {
+  return new DocumentProblem('a text that is too long', place, `${named(place)} is too long to be read as one text.`, {
+    fix: 'Cut the document into several.',
+  })
+}
+
 function decode(bytes: Uint8Array, place: Place): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
-    if (isTooLong(error))
-      throw new DocumentProblem(
-        'a text that is too long',
-        place,
-        `${named(place)} is too long to be read as one text.`,
-        {
-          fix: 'Cut the document into several.',
-        },
-      )
+    if (isTooLong(error)) throw tooLong(place)
     if (!isNotUtf8(error)) throw error
     throw new DocumentProblem('bytes that are not UTF-8', place, `${named(place)} is not UTF-8.`, {
       fix: 'Convert the file to UTF-8.',

@@ -1,5 +1,5 @@
-/** Documents of a Parquet file: a row each, with the same columns as the fields of a JSONL line; a row group at a time. */
-import { rowGroupsOf } from '../parquet-groups.ts'
+/** Documents of a Parquet file: a row each, with the same columns as the fields of a JSONL line; some rows at a time. */
+import { rowBatchesOf } from '../parquet-groups.ts'
 import { documentOf, type JsonlFields, type Line } from './jsonl.ts'
 import { DocumentProblem } from './skipped.ts'
 
@@ -15,7 +15,7 @@ export async function* parquetDocuments(
 ): AsyncGenerator<Line> {
   const wanted = [...new Set([fields.textField, fields.idField, ...fields.strataFields, ...known])]
   let row = 0
-  for await (const columns of rowGroupsOf(path, wanted, fields.strataFields)) {
+  for await (const columns of rowBatchesOf(path, wanted, fields.strataFields)) {
     const names = Object.keys(columns)
     const length = columns[names[0] ?? '']?.length ?? 0
     for (let i = 0; i < length; i++) {

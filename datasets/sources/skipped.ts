@@ -29,33 +29,45 @@ export class DocumentProblem extends UserError {
 /** Places that an error or a note names. */
 const namedPlaces = 5
 
-/** Counts what is left out of a dataset. */
+/** Counts what is left out of a dataset; of the documents only those are kept that messages name. */
 export class SkipLog {
-  private readonly found: DocumentProblem[] = []
+  private readonly first: DocumentProblem[] = []
+  private readonly found = new Map<string, number>()
+  private total = 0
 
   add(problem: DocumentProblem): void {
-    this.found.push(problem)
+    if (this.first.length < namedPlaces) this.first.push(problem)
+    this.found.set(problem.reason, (this.found.get(problem.reason) ?? 0) + 1)
+    this.total++
+  }
+
+  /** What this log and a later one say together. */
+  with(later: SkipLog): SkipLog {
+    const both = new SkipLog()
+    both.first.push(...[...this.first, ...later.first].slice(0, namedPlaces))
+    both.total = this.total + later.total
+    for (const { found } of [this, later])
+      for (const [reason, count] of found) both.found.set(reason, (both.found.get(reason) ?? 0) + count)
+    return both
   }
 
   get counts(): readonly Skipped[] {
-    const counts = new Map<string, number>()
-    for (const { reason } of this.found) counts.set(reason, (counts.get(reason) ?? 0) + 1)
-    return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([reason, count]) => ({ reason, count }))
+    return [...this.found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([reason, count]) => ({ reason, count }))
   }
 
   /** A line for the person, or undefined where all documents are used. */
   note(): string | undefined {
-    if (this.found.length === 0) return undefined
+    if (this.total === 0) return undefined
     return `Left out ${this.summary()}.`
   }
 
   /** Throws the first problem, with the number and places of all, where more than `share` of `documents` have one. */
   check(documents: number, share: number): void {
-    const first = this.found[0]
-    if (!first || this.found.length <= share * documents) return
-    const all = `Of ${documents} documents ${this.found.length} cannot be used: ${this.summary()}.`
+    const first = this.first[0]
+    if (!first || this.total <= share * documents) return
+    const all = `Of ${documents} documents ${this.total} cannot be used: ${this.summary()}.`
     const raise = `raise dataset.maxSkipped (${share}) to leave such documents out`
-    throw new UserError(this.found.length > 1 ? `${first.message} ${all}` : first.message, {
+    throw new UserError(this.total > 1 ? `${first.message} ${all}` : first.message, {
       fix: first.fix ? `${first.fix.replace(/\.$/, '')}; or ${raise}.` : `Mend the text, or ${raise}.`,
       cause: first,
     })
@@ -63,7 +75,7 @@ export class SkipLog {
 
   private summary(): string {
     const reasons = this.counts.map(({ reason, count }) => `${count} with ${reason}`).join(', ')
-    return `${reasons} (${placesOf(this.found.slice(0, namedPlaces))}${this.found.length > namedPlaces ? ' …' : ''})`
+    return `${reasons} (${placesOf(this.first)}${this.total > this.first.length ? ' …' : ''})`
   }
 }
 

@@ -6,10 +6,13 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../core/config.ts'
 import { InterruptedError } from '../../core/errors.ts'
 import { silent } from '../../core/progress.ts'
+import { Random } from '../../core/random.ts'
 import { DatasetConfig } from '../config.ts'
+import type { Document } from '../document.ts'
 import { writeTable } from '../tables.ts'
 import { hashSource } from './files.ts'
 import { type ReadOptions, readDocuments } from './index.ts'
+import { linesOf } from './lines.ts'
 
 const folders: string[] = []
 let folder = ''
@@ -24,8 +27,12 @@ const put = async (name: string, content: string | Uint8Array) => {
   await writeFile(join(folder, name), content)
   return join(folder, name)
 }
-const read = (path: string, settings: Record<string, unknown> = {}, options: ReadOptions = {}) =>
-  readDocuments(parseConfig(DatasetConfig, { path, ...settings }, 'dataset'), options)
+const read = async (path: string, settings: Record<string, unknown> = {}, options: ReadOptions = {}) => {
+  const reading = readDocuments(parseConfig(DatasetConfig, { path, ...settings }, 'dataset'), options)
+  const documents: Document[] = []
+  for await (const document of reading.documents) documents.push(document)
+  return { documents, skipped: reading.skipped, seen: reading.seen }
+}
 const idsIn = async (path: string, settings = {}) => (await read(path, settings)).documents.map(({ id }) => id)
 
 describe('of a folder', () => {
@@ -141,6 +148,32 @@ test('lines of any length are whole', async () => {
   const texts = [1, 3_000_000, 2, 1_048_576, 5].map((length, i) => String.fromCharCode(97 + i).repeat(length))
   const path = await put('long.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'))
   expect((await read(path)).documents.map(({ text }) => text)).toEqual(texts)
+})
+
+test('a line that is longer than is held is passed over, whichever it is', async () => {
+  const path = await put('lines.txt', `${'a'.repeat(50)}\nb\n${'c'.repeat(3_000_000)}\nd\n${'e'.repeat(60)}`)
+  const found: (string | undefined)[] = []
+  for await (const bytes of linesOf(path, 55)) found.push(bytes && Buffer.from(bytes).toString())
+  expect(found).toEqual(['a'.repeat(50), 'b', undefined, 'd', undefined])
+})
+
+test('texts between marks and blank lines are those that splitting the whole gives, wherever a piece of the file ends', async () => {
+  const random = new Random('pieces')
+  // Pieces of the file have 2 ** 20 bytes: filler moves what splits across their border.
+  for (const [name, mark, parts] of [
+    ['marks', '<|end|>', ['<|end|>', '<|en', 'd|>', '<<|end|>', 'text', ' é ', '\n']],
+    ['blank', 'blank-line', ['\n', '\r\n', ' \t', '\r', 'text', '\u00a0', 'é']],
+  ] as const)
+    for (const filler of [0, 1, 2, 3, 5, 7]) {
+      const text =
+        'x'.repeat((1 << 20) - 20 - filler) + Array.from({ length: 60 }, () => parts[random.int(parts.length)]).join('')
+      const path = await put(`${name}-${filler}.txt`, `\ufeff${text}`)
+      const whole = text.split(mark === 'blank-line' ? /\r?\n(?:[ \t]*\r?\n)+/ : mark)
+      const expected = whole.map(piece => piece.trim()).filter(piece => piece !== '')
+      const found = (await read(path, { separator: mark })).documents
+      expect(found.map(({ text }) => text)).toEqual(expected)
+      expect(found.map(({ id }) => id)).toEqual(expected.map((_, i) => `${name}-${filler}-${i}`))
+    }
 })
 
 describe('packed files', () => {

@@ -21,6 +21,8 @@ export interface Tokenizer {
   readonly bosToken: number | null
   readonly eosToken: number | null
   readonly padToken: number | null
+  /** How many calls of `encodeAll` are worked on at once, further ones waiting for their turn; default 1. */
+  readonly atOnce?: number
   /**
    * The ids of each text as it is: no BOS or other special token is added; those written out in the text become their ids.
    * Throws a `TextRefused` where the library cannot encode a text, and an `InterruptedError` once the signal is aborted.
@@ -156,6 +158,7 @@ function wrap(library: TokenizerProcess, ids: ReadonlyMap<string, number>, facts
     bosToken: idOf(special.bos_token),
     eosToken: idOf(special.eos_token),
     padToken: idOf(special.pad_token),
+    atOnce: 2,
     encodeAll,
     encode: async (text, signal) => (await encodeAll([text], signal))[0]!,
     async decode(ids) {

@@ -68,7 +68,7 @@ export function strataFacts({ windows }: Activations, { documents }: TokenDatase
     for (let p = firstPosition; p < window.tokens.length; p++) used.add(window.documents[p]!)
   const values = new Map<string, Set<string>>()
   for (const place of used)
-    for (const [field, value] of Object.entries(documents[place]!.strata))
+    for (const [field, value] of Object.entries(documents.at(place)!.strata))
       values.set(field, (values.get(field) ?? new Set()).add(value))
   const names = [...values]
     .filter(([, set]) => set.size <= mostValues)
@@ -77,7 +77,7 @@ export function strataFacts({ windows }: Activations, { documents }: TokenDatase
   const place = new Map(names.map((name, i) => [name, i]))
   const ofDocument: number[][] = []
   for (const d of used)
-    ofDocument[d] = Object.entries(documents[d]!.strata)
+    ofDocument[d] = Object.entries(documents.at(d)!.strata)
       .map(([field, value]) => place.get(`${field}=${value}`))
       .filter(i => i !== undefined)
   const tokens = new Array<number>(names.length).fill(0)

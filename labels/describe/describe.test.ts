@@ -138,7 +138,7 @@ describe('examples', () => {
       Array.from({ length: end - start }, (_, i) => [token, window[start + i]!, position[start + i]!]),
     )
     expect(places).toHaveLength(9)
-    for (const [token, w, p] of places) expect(text.windows[w!]!.tokens[p!]).toBe(token)
+    for (const [token, w, p] of places) expect(text.windows.at(w!)!.tokens[p!]).toBe(token)
   })
 })
 

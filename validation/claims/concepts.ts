@@ -30,7 +30,7 @@ export function labelWindows(
   const documentConcepts = (index: number) => {
     const known = ofDocument.get(index)
     if (known) return known
-    const { concepts: named = [], strata } = dataset.documents[index]!
+    const { concepts: named = [], strata } = dataset.documents.at(index)!
     const all = [...named, ...Object.entries(strata).map(([field, value]) => `${field}=${value}`)]
     const found = all.flatMap(concept => place.get(concept) ?? [])
     ofDocument.set(index, found)
@@ -55,7 +55,7 @@ export function labelWindows(
       const offset = window.offsets[position]!
       const found = new Set(documentConcepts(document))
       if (offset >= 0)
-        for (const concept of dataset.documents[document]!.tokenConcepts?.[offset] ?? []) {
+        for (const concept of dataset.documents.at(document)!.tokenConcepts?.[offset] ?? []) {
           const known = place.get(concept)
           if (known !== undefined) found.add(known)
         }

@@ -143,6 +143,6 @@ export function strataOf(
   return Object.fromEntries(
     [...windows]
       .sort(([, a], [, b]) => a.index - b.index)
-      .map(([document, window]) => [document, { ...dataset.documents[window.documents[firstPosition]!]!.strata }]),
+      .map(([document, window]) => [document, { ...dataset.documents.at(window.documents[firstPosition]!)!.strata }]),
   )
 }

@@ -81,7 +81,7 @@ describe('absorption', () => {
     concepts: ['parent'],
     documents: dataset.documents.map((document, d) => ({
       ...document,
-      tokenConcepts: [...dataset.windows[d]!.tokens.slice(1)].map(token =>
+      tokenConcepts: [...dataset.windows.at(d)!.tokens.slice(1)].map(token =>
         conceptOf(token) >= 0 && conceptOf(token) < 5 ? ['parent'] : [],
       ),
     })),

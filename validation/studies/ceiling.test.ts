@@ -175,7 +175,7 @@ test('a prompt’s effect is what its tokens do to the document’s own position
     run: tokens => tf.tidy(() => tf.oneHot(tokens, vocabularySize).cast('float32').cumsum(1) as Tensor3D),
   }
   const material = { ...benches[0]!.material, model: counting }
-  const window = dataset.windows[0]!
+  const window = dataset.windows.at(0)!
   const weights = new Float32Array(vocabularySize)
   weights[5] = 1
   weights[6] = -1

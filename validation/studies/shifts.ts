@@ -138,7 +138,7 @@ function retelling(name: string, how: (document: Document) => Retelling): Shift 
       const documents: Document[] = []
       const made = windows.map(window => {
         const start = opens(window)
-        const own = dataset.documents[window.documents[start]!]!
+        const own = dataset.documents.at(window.documents[start]!)!
         const [, seed, index] = /^toyworld-(\d+)-(\d+)$/.exec(own.id) ?? []
         if (seed === undefined || window.offsets[start] !== 0) return null
         const { document } = toyworldDocument(Number(seed), Number(index), how(own))

@@ -14,8 +14,8 @@ export const copiedDocument: Null = {
     const first = dataset.documents.length
     const index = dataset.windows.reduce((most, window) => Math.max(most, window.index), 0) + 1
     const documents = Array.from({ length: copies }, (_, i) => ({
-      ...dataset.documents[place]!,
-      id: `${dataset.documents[place]!.id}-copy-${i}`,
+      ...dataset.documents.at(place)!,
+      id: `${dataset.documents.at(place)!.id}-copy-${i}`,
     }))
     const windows = documents.map(
       ({ id }, i): TokenWindow => ({

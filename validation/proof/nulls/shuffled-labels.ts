@@ -7,7 +7,7 @@ export const shuffledLabels: Null = {
   async make({ dataset }, seed) {
     const order = new Random(seed, 'shuffled labels').shuffle(dataset.documents.map((_, i) => i))
     const documents = dataset.documents.map((document, i) => {
-      const { strata, tokenConcepts, concepts } = dataset.documents[order[i]!]!
+      const { strata, tokenConcepts, concepts } = dataset.documents.at(order[i]!)!
       const { tokenConcepts: _, concepts: __, ...rest } = document
       return { ...rest, strata, ...(tokenConcepts && { tokenConcepts }), ...(concepts && { concepts }) }
     })
