@@ -77,16 +77,19 @@ describe.each(Object.entries(kinds))('parts in a %s', (_, storeOf) => {
 
   test('work is divided once; another division of the same work is refused', async () => {
     expect(await parts.units()).toBeUndefined()
-    await parts.divide(['one', 'two'])
-    await parts.divide(['one', 'two'])
-    await expect(parts.divide(['one'])).rejects.toThrow('was divided into other units before')
+    await parts.divide(['one', 'two'], '1.0.0')
+    await parts.divide(['one', 'two'], '1.0.0')
+    await expect(parts.divide(['one'], '1.0.0')).rejects.toThrow('was divided into other units')
+    const other = 'was divided by version 1.0.0, and this is 1.1.0'
+    await expect(parts.divide(['one', 'two'], '1.1.0')).rejects.toThrow(other)
+    await expect(parts.mustBeOf('1.1.0')).rejects.toThrow(other)
     expect(await parts.units()).toEqual(['one', 'two'])
   })
 
   test('clearing leaves nothing of this work and all of other work', async () => {
     const other = new Parts(parts.store, 'other')
     for (const one of [parts, other]) {
-      await one.divide(['one'])
+      await one.divide(['one'], '1.0.0')
       await one.publish('one', made('a', { 'x.bin': 'x' }), 'cpu')
     }
     await parts.clear()

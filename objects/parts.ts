@@ -24,7 +24,13 @@ const PartRecord = z.strictObject({
 })
 export type PartRecord = z.infer<typeof PartRecord>
 
-const UnitList = z.strictObject({ schema: z.literal(1), units: z.array(z.string()).min(1) })
+const UnitList = z.strictObject({
+  schema: z.literal(2),
+  /** Of the program that divided the work: another one may divide it, or do its parts, otherwise. */
+  version: z.string(),
+  units: z.array(z.string()).min(1),
+})
+type UnitList = z.infer<typeof UnitList>
 
 /** Bytes that are read of an object at a time. */
 const pieceBytes = 32 << 20
@@ -39,21 +45,35 @@ export class Parts {
     this.key = key
   }
 
-  /** Records which units the work has. A `UserError` where it was recorded with others. */
-  async divide(units: readonly string[]): Promise<void> {
-    await this.store.putIfAbsent(`${this.key}/units.json`, json({ schema: 1, units }))
+  /** Records which units the work has. A `UserError` where it was recorded with others, or by another version. */
+  async divide(units: readonly string[], version: string): Promise<void> {
+    await this.store.putIfAbsent(`${this.key}/units.json`, json({ schema: 2, version, units }))
+    await this.mustBeOf(version)
     const known = await this.units()
-    if (known?.join() !== units.join())
-      throw new UserError(`The work ${this.key.slice(0, 12)} was divided into other units before.`, {
-        fix: `Use one version of this program, or remove ${this.key} from ${this.store.place}.`,
-      })
+    if (known?.join() !== units.join()) throw this.#divided('into other units')
+  }
+
+  /** A `UserError` where another version of the program divided the work, whose parts may have other bytes. */
+  async mustBeOf(version: string): Promise<void> {
+    const known = await this.#list()
+    if (known && known.version !== version) throw this.#divided(`by version ${known.version}, and this is ${version}`)
+  }
+
+  #divided(how: string): UserError {
+    return new UserError(`The work ${this.key.slice(0, 12)} was divided ${how}.`, {
+      fix: `Use one version of this program, or remove ${this.key} from ${this.store.place}: its parts are done again.`,
+    })
   }
 
   /** The units of the work in their order, or undefined where nobody has divided it yet. */
   async units(): Promise<readonly string[] | undefined> {
+    return (await this.#list())?.units
+  }
+
+  async #list(): Promise<UnitList | undefined> {
     const name = `${this.key}/units.json`
     if (!(await this.store.head(name))) return undefined
-    return parseConfig(UnitList, await this.#json(name), `the list of units in ${this.store.place}`).units
+    return parseConfig(UnitList, await this.#json(name), `the list of units in ${this.store.place}`)
   }
 
   /** The units whose part is there. */

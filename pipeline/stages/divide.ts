@@ -16,6 +16,7 @@ import { openStore } from './common.ts'
 import { computeClass, decideEngine } from './engine.ts'
 import type { Session } from './session.ts'
 import type { Stage, StageConfig } from './stage.ts'
+import { packageVersion } from './version.ts'
 
 /** A stage's work that is to be shared among processes: all units are to be done whose parts are not there. */
 export interface SharedWork {
@@ -34,25 +35,34 @@ export async function partsOf(config: StageConfig, key: string): Promise<Parts> 
 
 /** A stage's work, opened by this process. */
 export interface OpenUnits {
-  /** Key of the run that the parts belong to. */
-  readonly key: string
+  /** The run that the parts belong to. */
+  readonly identity: Identity
   readonly names: readonly string[]
   /** Does a unit unless its part is there; whether it did. */
   work(unit: number): Promise<boolean>
   close(): Promise<void>
 }
 
-/** What a stage is about to do here, on which engine, and the key of the run that comes of it. */
+/** The run that a work makes: its key, and what that follows from beside the settings, by name. */
+export interface Identity {
+  readonly key: string
+  readonly basis: Readonly<Record<string, string>>
+}
+
+/** What a stage is about to do here, on which engine, and the run that comes of it. */
 async function prepareWork(stage: Stage, config: StageConfig, store: RunStore, session: Session) {
   const prepared = await stage.prepare(config, store, session)
   const request = { config: prepared.config, inputs: prepared.inputs, seed: config.seed }
   const engine = await decideEngine(stage, config, [request], store)
-  return { prepared, engine, key: keyOf({ ...request, stage: stage.stage, engine: engine?.facts ?? {} }) }
+  const key = keyOf({ ...request, stage: stage.stage, engine: engine?.facts ?? {} })
+  const hashes = Object.fromEntries(prepared.inputs.map(({ role, sha256 }) => [role, sha256]))
+  const basis = { version: packageVersion(), ...engine?.facts, ...hashes }
+  return { prepared, engine, identity: { key, basis } satisfies Identity }
 }
 
-/** The key of the run that a stage with this config would make on this machine. */
-export async function keyOfWork(stage: Stage, config: StageConfig, session: Session): Promise<string> {
-  return (await prepareWork(stage, config, openStore(config), session)).key
+/** The run that a stage with this config would make on this machine. */
+export async function identityOfWork(stage: Stage, config: StageConfig, session: Session): Promise<Identity> {
+  return (await prepareWork(stage, config, openStore(config), session)).identity
 }
 
 /** Opens a stage's work for units of it; the finished run where there is one. */
@@ -63,7 +73,8 @@ export async function openUnits(
 ): Promise<OpenUnits | { readonly finished: FinishedRun }> {
   const store = openStore(config)
   const { seed } = config
-  const { prepared, engine, key } = await prepareWork(stage, config, store, session)
+  const { prepared, engine, identity } = await prepareWork(stage, config, store, session)
+  const { key } = identity
   const { divide } = prepared
   if (!divide) throw new UserError(`The stage ${stage.stage} is done by one process, and has no shares.`)
   const finished = await store.finishedWith(key)
@@ -75,7 +86,7 @@ export async function openUnits(
   await makeFolder(own)
   const context: StageContext = { ...session, seed, directory: own, metrics: memoryMetrics() }
   const units = await divide(context)
-  await parts.divide(units.names)
+  await parts.divide(units.names, packageVersion())
   const computedOn = await computeClass()
   async function work(unit: number): Promise<boolean> {
     const name = units.names[unit]
@@ -100,7 +111,7 @@ export async function openUnits(
     return folder
   }
   return {
-    key,
+    identity,
     names: units.names,
     work,
     async close() {
@@ -112,9 +123,11 @@ export async function openUnits(
 
 /**
  * Puts all parts that there are into a run's directory, and gives how many were done by which kind of processor. Parts of
- * unlike kinds, or of another than this process's, are a `UserError` unless `mixed`.
+ * another version of the program are a `UserError`, and so are those of unlike kinds, or of another than this process's,
+ * unless `mixed`.
  */
 export async function gatherParts(parts: Parts, directory: string, mixed: boolean): Promise<Record<string, number>> {
+  await parts.mustBeOf(packageVersion())
   const counts: Record<string, number> = {}
   for (const unit of await parts.done()) {
     const { computedOn } = await parts.gather(unit, directory)

@@ -4,23 +4,27 @@ import { FaultError, InterruptedError } from '../../core/errors.ts'
 import type { Crew } from '../stages/divide.ts'
 import type { Session } from '../stages/session.ts'
 import { errorOf, type Reply, type Request } from './messages.ts'
-import { WorkerGone, WorkerProcess } from './worker-process.ts'
+import { type Host, WorkerGone, WorkerProcess } from './worker-process.ts'
 
 /** A unit whose process ended this often is not tried again. */
 const mostDeaths = 3
 
 /**
  * Has all units of a work done whose parts are not in the store, by up to `workers` processes. A unit that ends its process
- * three times is a `FaultError` that names it; whatever else a unit throws is thrown once the others have stopped.
+ * three times is a `FaultError` that names it, once the others are done; whatever a unit throws is thrown once they have stopped.
  */
-export function localCrew(workers: number, session: Pick<Session, 'progress' | 'signal'>): Crew {
+export function localCrew(
+  workers: number,
+  session: Pick<Session, 'progress' | 'signal'>,
+  start: () => Host = () => new WorkerProcess(),
+): Crew {
   return async ({ stage, config, parts }) => {
     const { progress, signal } = session
     const known = await parts.units()
     if (known && (await missing(known)).length === 0) return
     const threads = config.threads ?? Math.max(1, Math.floor(availableParallelism() / workers))
     const open: Request = { kind: 'open', stage: stage.stage, config: { ...config, threads, workers: 1 } }
-    const processes = new Set<WorkerProcess>()
+    const processes = new Set<Host>()
     const stopAll = () => {
       for (const one of processes) one.stop()
     }
@@ -37,20 +41,28 @@ export function localCrew(workers: number, session: Pick<Session, 'progress' | '
       const there = await parts.done()
       return units.filter(unit => !there.has(unit))
     }
+    let poison: FaultError | undefined
+    /** Counts the end of a process; a unit that ended so many is given up. */
     const died = (what: string, error: WorkerGone) => {
       const count = (deaths.get(what) ?? 0) + 1
       deaths.set(what, count)
       const told = what === '' ? `Opening the work of ${stage.stage}` : `The part ${what} of ${stage.stage}`
-      if (count >= mostDeaths)
-        throw new FaultError(`${told} ended its process ${count} times; the last one ${error.message}.`, {
-          fix: `What is done is kept. SIGKILL is mostly a lack of memory: use fewer workers.${what === '' ? '' : ` --shard ${names!.indexOf(what)} --of ${names!.length} does this part alone.`}`,
-        })
-      progress.note(`${told}: its process ${error.message.split('\n')[0]}; another one takes its place.`)
+      if (count < mostDeaths) {
+        progress.note(`${told}: its process ${error.message.split('\n')[0]}; another one takes its place.`)
+        if (what !== '') todo!.unshift(what)
+        return
+      }
+      const given = new FaultError(`${told} ended its process ${count} times; the last one ${error.message}.`, {
+        fix: `What is done is kept. SIGKILL is mostly a lack of memory: use fewer workers.${what === '' ? '' : ` --shard ${names!.indexOf(what)} --of ${names!.length} does this part alone.`}`,
+      })
+      if (what === '') throw given
+      progress.note(`${told} ended its process ${count} times and is left out.`)
+      poison ??= given
     }
     /** One place among the workers: its process, and the next when that one dies. */
     const place = async (): Promise<void> => {
       while (!failed && !signal.aborted && (todo === undefined || todo.length > 0)) {
-        const worker = new WorkerProcess()
+        const worker = start()
         processes.add(worker)
         let unit = ''
         try {
@@ -69,7 +81,6 @@ export function localCrew(workers: number, session: Pick<Session, 'progress' | '
           }
         } catch (error) {
           if (!(error instanceof WorkerGone) || signal.aborted) throw error
-          if (unit !== '') todo!.unshift(unit)
           died(unit, error)
         } finally {
           processes.delete(worker)
@@ -91,7 +102,7 @@ export function localCrew(workers: number, session: Pick<Session, 'progress' | '
     }
     if (signal.aborted)
       throw new InterruptedError('Stopped between two parts.', { fix: 'Start the same command again to go on.' })
-    if (failed) throw failed.error
+    if (failed ?? poison) throw failed ? failed.error : poison
     // What processes say is not trusted: the parts themselves must be there.
     const absent = await missing(names!)
     if (absent.length > 0)

@@ -1,23 +1,32 @@
 /** A job of the queue, as text that anybody who may write to the queue can have written: a worker checks all of it again. */
+import { hostname } from 'node:os'
 import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
 import { UserError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
 import { stageNamed, stageNames } from '../stages/index.ts'
 import { type StageConfig, stageSchema } from '../stages/stage.ts'
+import { packageVersion } from '../stages/version.ts'
 
 /** Keys that name files to write on the machine of whoever asked; a worker writes below its own folders alone. */
 const places = ['runs-dir', 'parts', 'junit', 'markdown', 'shard', 'of', 'workers'] as const
 
+const RunIdentity = z.strictObject({ key: z.string(), basis: z.record(z.string(), z.string()) })
+
+/** What a job that divides a work gives: the run that there is already, or what the parts are of. */
+export const Divided = z.union([z.strictObject({ run: z.string() }), RunIdentity])
+
 const JobData = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal(2),
   /** `open` divides a stage's work, `units` does some of it, `stage` does a whole stage or closes one whose parts are there. */
   kind: z.enum(['open', 'units', 'stage']),
   stage: z.enum(stageNames),
   /** Hash of stage and config: jobs of the same work have the same. */
   work: z.string(),
-  /** Key of the run that the work is of, as the worker found it that divided it; null before. */
-  key: z.string().nullable(),
+  /** Version of the program that asks; a worker of another one refuses. */
+  version: z.string(),
+  /** The run that the work is of, as the worker found it that divided it; null before. */
+  identity: RunIdentity.nullable(),
   config: z.record(z.string(), z.unknown()),
   /** Of `units`: which, in the order of the work's list, from `from` up to but not including `to`. */
   units: z.strictObject({ from: z.int().min(0), to: z.int().min(1) }).nullable(),
@@ -29,12 +38,13 @@ export function jobOf(
   kind: JobData['kind'],
   stage: string,
   config: StageConfig,
-  { key = null, units = null }: Partial<Pick<JobData, 'key' | 'units'>> = {},
+  { identity = null, units = null }: Partial<Pick<JobData, 'identity' | 'units'>> = {},
 ): JobData {
   const own = Object.fromEntries(
     Object.entries(config).filter(([key, value]) => value !== undefined && !places.some(place => place === key)),
   )
-  return { schema: 1, kind, stage, work: hashValue({ stage, config: own }), key, config: own, units }
+  const work = hashValue({ stage, config: own })
+  return { schema: 2, kind, stage, work, version: packageVersion(), identity, config: own, units }
 }
 
 /** A job as a worker does it: its config parsed again, with the worker's own places in it. Throws a `UserError` for any other. */
@@ -43,6 +53,13 @@ export function readJob(
   own: Pick<StageConfig, 'runs-dir' | 'parts' | 'threads'>,
 ): JobData & { readonly config: StageConfig } {
   const job = parseConfig(JobData, data, 'the job')
+  if (job.version !== packageVersion())
+    throw new UserError(
+      `The job is of version ${job.version} of this program, and the worker on ${hostname()} has ${packageVersion()}.`,
+      {
+        fix: 'Install one version on all machines of the queue, or give unlike ones queues of their own (--machines).',
+      },
+    )
   const given = Object.fromEntries(Object.entries({ ...job.config, ...own }).filter(([, value]) => value !== undefined))
   const config = parseConfig(stageSchema(stageNamed(job.stage)), given, job.stage) as StageConfig
   const unwanted = places.find(place => place in job.config)

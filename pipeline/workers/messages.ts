@@ -1,5 +1,7 @@
 /** What a worker process and the one that started it say to each other. */
+import { hostname } from 'node:os'
 import { FaultError, InterruptedError, messageOf, SpoiltError, UserError } from '../../core/errors.ts'
+import type { Identity } from '../stages/divide.ts'
 import type { StageConfig } from '../stages/stage.ts'
 
 export type Request =
@@ -7,11 +9,16 @@ export type Request =
   | { readonly kind: 'open'; readonly stage: string; readonly config: StageConfig }
   /** Do a unit of the work that is open. */
   | { readonly kind: 'work'; readonly unit: number }
-  /** Do a whole stage; `key` is that of the run that is to come of it, where it is known. */
-  | { readonly kind: 'perform'; readonly stage: string; readonly config: StageConfig; readonly key: string | null }
+  /** Do a whole stage; `identity` is the run that is to come of it, where it is known. */
+  | {
+      readonly kind: 'perform'
+      readonly stage: string
+      readonly config: StageConfig
+      readonly identity: Identity | null
+    }
 
 export type Reply =
-  | { readonly kind: 'opened'; readonly key: string; readonly names: readonly string[] }
+  | { readonly kind: 'opened'; readonly identity: Identity; readonly names: readonly string[] }
   | { readonly kind: 'finished'; readonly run: string; readonly key: string }
   | { readonly kind: 'worked'; readonly made: boolean }
   | { readonly kind: 'performed'; readonly result: unknown }
@@ -26,11 +33,20 @@ export interface Problem {
   readonly spoilt: boolean
 }
 
-/** The error where this machine would make another run of the same stage and config than the one that divided the work. */
-export function otherRun(stage: string): UserError {
-  return new UserError(`This machine would make another ${stage} run than the one that divided the work.`, {
-    fix: 'Its engine, the version of this program, the model or the text differ there: compare `pipeline doctor`, or give unlike machines queues of their own (--machines).',
-  })
+/**
+ * Throws a `UserError` where this machine would make another run of the same stage and config than the one that divided the
+ * work, or make it by another version of the program; it says what differs.
+ */
+export function mustBeSame(stage: string, wanted: Identity, own: Identity): void {
+  const names = [...new Set([...Object.keys(wanted.basis), ...Object.keys(own.basis)])]
+  const differing = names.filter(name => wanted.basis[name] !== own.basis[name])
+  if (wanted.key === own.key && differing.length === 0) return
+  const shown = (value = 'none') => (/^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : value)
+  const what = differing.map(name => `its ${name} is ${shown(own.basis[name])}, not ${shown(wanted.basis[name])}`)
+  throw new UserError(
+    `The machine ${hostname()} would make another ${stage} run than the one that divided the work: ${what.join('; ') || 'it reads the settings otherwise'}.`,
+    { fix: 'Put the same there, or give unlike machines queues of their own (--machines).' },
+  )
 }
 
 export function problemOf(error: unknown): Problem {

@@ -21,7 +21,7 @@ const config = {
   engine: 'wasm',
   precision: 'float32',
 } as unknown as StageConfig
-const job = (from: number) => jobOf('units', 'capture', config, { key: 'key', units: { from, to: from + 1 } })
+const job = (from: number) => jobOf('units', 'capture', config, { units: { from, to: from + 1 } })
 
 let folder: string
 beforeAll(() => {
@@ -133,7 +133,8 @@ describe('a job as a worker reads it', () => {
   })
 
   test.each([
-    ['is of another schema', { ...job(0), schema: 2 }],
+    ['is of another schema', { ...job(0), schema: 1 }],
+    ['is of another version of the program', { ...job(0), version: '0.0.1' }],
     ['has an unknown stage', { ...job(0), stage: 'shell' }],
     ['has an unknown key', { ...job(0), config: { ...job(0).config, command: 'rm' } }],
     ['sets where to write', { ...job(0), config: { ...job(0).config, parts: '/etc' } }],

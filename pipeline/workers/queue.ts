@@ -196,8 +196,9 @@ function facade(place: string, bullmq: Bullmq, queue: Queue, backend: Backend): 
         const ending = await doJob(job.data, signal ?? new AbortController().signal)
         if (ending.kind === 'done') return ending.result
         if (ending.kind === 'stopped') {
-          await job.moveToDelayed(Date.now() + 1000, token)
-          throw new bullmq.DelayedError()
+          // Not delayed until a time of this machine's clock, which may differ from that of others.
+          await job.moveToWait(token)
+          throw new bullmq.WaitingError()
         }
         const message = `${ending.message} [${ending.exitCode}]`
         throw ending.exitCode === 1 ? new bullmq.UnrecoverableError(message) : new Error(message)

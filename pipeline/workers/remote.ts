@@ -3,17 +3,16 @@
  * the store, looks again, and at last has a worker close the run. It may be ended and started again at any time, and so may
  * the queue's server: what is done is in the store.
  */
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseConfig } from '../../core/config.ts'
 import { FaultError, InterruptedError, messageOf, UserError } from '../../core/errors.ts'
-import { openObjectStore } from '../../objects/open.ts'
-import { Parts } from '../../objects/parts.ts'
-import { partsFolder } from '../../runs/names.ts'
+import type { Parts } from '../../objects/parts.ts'
 import { openStore } from '../stages/common.ts'
+import { type Identity, partsOf } from '../stages/divide.ts'
 import { resultOf, type StageResult } from '../stages/perform.ts'
 import type { Session } from '../stages/session.ts'
 import type { Stage, StageConfig } from '../stages/stage.ts'
-import { type JobData, jobOf } from './job.ts'
+import { Divided, type JobData, jobOf } from './job.ts'
 import type { JobQueue, QueuedJob } from './queue.ts'
 
 export interface RemoteSettings {
@@ -38,16 +37,16 @@ export async function performRemotely(
 ): Promise<RemoteResult[]> {
   const began = performance.now()
   const asked = { stage, config, session, settings: { ...settings, queue: patient(settings, session) } }
-  const opened = stage.divisible ? await single(asked, jobOf('open', stage.stage, config)) : {}
-  const { key, run } = opened as { key?: string; run?: string }
-  if (key !== undefined && run === undefined) {
-    const store = await openObjectStore(config.parts ?? join(openStore(config).directory, partsFolder))
-    await allUnits(asked, new Parts(store, key))
-  }
+  const divided = stage.divisible
+    ? parseConfig(Divided, await single(asked, jobOf('open', stage.stage, config)), 'what a worker says')
+    : undefined
+  const run = divided && 'run' in divided ? divided.run : undefined
+  const identity = divided && 'key' in divided ? divided : null
+  if (identity) await allUnits(asked, await partsOf(config, identity.key), identity)
   const runs =
     run === undefined
       ? (
-          (await single(asked, jobOf('stage', stage.stage, config, { key: key ?? null }))) as {
+          (await single(asked, jobOf('stage', stage.stage, config, { identity }))) as {
             runs: { id: string; label: string | null }[]
           }
         ).runs
@@ -116,13 +115,16 @@ async function single(asked: Asked, data: JobData): Promise<unknown> {
     const job = await queue.find(id)
     if (!job) id = await queue.add(data, priority)
     else if (job.state === 'completed') return job.result
-    else if (job.state === 'failed') throw failureOf(asked, job)
+    else if (job.state === 'failed') throw failureOf(asked, [job])
     await nextLook(asked)
   }
 }
 
-/** Until the parts of all units are in the store: adds jobs for those that no job in the queue is to do. */
-async function allUnits(asked: Asked, parts: Parts): Promise<void> {
+/**
+ * Until the parts of all units are in the store: adds jobs for those that no job in the queue is to do. A unit whose job failed
+ * for good is not tried again; the others are done first, unless it is the user's to mend, which is thrown at once.
+ */
+async function allUnits(asked: Asked, parts: Parts, identity: Identity): Promise<void> {
   const { stage, config, session, settings } = asked
   const { queue, unitsPerJob, priority } = settings
   const names = await parts.units()
@@ -130,19 +132,34 @@ async function allUnits(asked: Asked, parts: Parts): Promise<void> {
   if (!names) return
   const before = new Set((await queue.failed()).map(({ id }) => id))
   const { work } = jobOf('units', stage.stage, config)
+  const ours = (job: QueuedJob) => dataOf(job)?.work === work
   session.progress.start(`${stage.stage} by workers`, names.length, 'parts')
   for (;;) {
     // First the queue, then the store: what was neither in work nor done is missing indeed.
-    const covered = new Set((await queue.live()).filter(job => dataOf(job)?.work === work).flatMap(job => unitsOf(job)))
-    const failed = (await queue.failed()).find(job => !before.has(job.id) && dataOf(job)?.work === work)
+    const covered = new Set((await queue.live()).filter(ours).flatMap(unitsOf))
+    const failed = (await queue.failed()).filter(job => !before.has(job.id) && ours(job))
     const there = await parts.done()
     session.progress.update(there.size)
     if (!(await parts.units())) break
     if (names.every(name => there.has(name))) break
-    if (failed) throw failureOf(asked, failed, names)
+    const mistake = failed.find(({ failure }) => failure?.exitCode === 1)
+    if (mistake) throw failureOf(asked, [mistake], names)
+    // Of a job of several units it is not known which one failed: each that is missing is tried by itself.
+    const suspects = new Set(failed.flatMap(unitsOf))
+    const alone = failed.filter(job => unitsOf(job).length === 1)
+    const poison = new Set(alone.flatMap(unitsOf))
     const missing = [...names.keys()].filter(unit => !there.has(names[unit]!) && !covered.has(unit))
-    for (const units of rangesOf(missing, unitsPerJob))
-      await queue.add(jobOf('units', stage.stage, config, { key: parts.key, units }), priority)
+    const todo = missing.filter(unit => !poison.has(unit))
+    if (todo.length === 0 && covered.size === 0) throw failureOf(asked, alone, names)
+    const fresh = todo.filter(unit => !suspects.has(unit))
+    for (const units of [
+      ...rangesOf(fresh, unitsPerJob),
+      ...rangesOf(
+        todo.filter(unit => suspects.has(unit)),
+        1,
+      ),
+    ])
+      await queue.add(jobOf('units', stage.stage, config, { identity, units }), priority)
     await nextLook(asked)
   }
   session.progress.finish()
@@ -170,14 +187,17 @@ function unitsOf(job: QueuedJob): number[] {
   return units ? Array.from({ length: units.to - units.from }, (_, i) => units.from + i) : []
 }
 
-function failureOf({ stage }: Asked, job: QueuedJob, names?: readonly string[]): UserError {
-  const units = dataOf(job)?.units
-  const what =
-    units && names
-      ? `${names.slice(units.from, units.to).join(', ')} of ${stage.stage}`
-      : `The ${stage.stage} of this file`
+/** What jobs of one work met, by the first; the units of all are named. */
+function failureOf({ stage }: Asked, jobs: readonly QueuedJob[], names?: readonly string[]): UserError {
+  const [job] = jobs as [QueuedJob]
+  const units = names ? jobs.flatMap(unitsOf) : []
+  const shown = units.slice(0, 5).map(unit => names![unit])
+  const all = [...shown, ...(units.length > shown.length ? [`${units.length - shown.length} more`] : [])].join(', ')
+  const what = units.length > 0 ? `${all} of ${stage.stage}` : `The ${stage.stage} of this file`
   const alone =
-    units && names ? ` \`pipeline ${stage.stage} … --shard ${units.from} --of ${names.length}\` does it alone.` : ''
+    units.length > 0
+      ? ` \`pipeline ${stage.stage} … --shard ${units[0]} --of ${names!.length}\` does the first alone.`
+      : ''
   const { message, exitCode } = job.failure ?? { message: 'the queue does not say why', exitCode: 75 }
   const kind = exitCode === 1 ? UserError : FaultError
   const tries = job.attempts === 1 ? 'one attempt' : `${job.attempts} attempts`

@@ -11,7 +11,16 @@ const tailLetters = 2000
 /** A worker process ended although it was asked for something. */
 export class WorkerGone extends Error {}
 
-export class WorkerProcess {
+/** Whoever does what is asked for, one request at a time; an `ask` throws a `WorkerGone` where it ends before it answers. */
+export interface Host {
+  ask(request: Request): Promise<Reply>
+  /** Asks it to stop where the work can go on later. */
+  stop(): void
+  /** Ends it. */
+  end(): void
+}
+
+export class WorkerProcess implements Host {
   readonly #child: ChildProcess
   #tail = ''
   #ended: string | undefined
@@ -52,7 +61,6 @@ export class WorkerProcess {
     return this.#child.pid
   }
 
-  /** The answer to a request, one at a time. Throws a `WorkerGone` that says how, where the process ends before. */
   ask(request: Request): Promise<Reply> {
     return new Promise((done, fail) => {
       if (this.#ended !== undefined) return fail(new WorkerGone(this.#ended))
@@ -65,12 +73,10 @@ export class WorkerProcess {
     })
   }
 
-  /** Asks the process to stop where the work can go on later. */
   stop(): void {
     this.#child.kill('SIGTERM')
   }
 
-  /** Ends the process. */
   end(): void {
     this.#child.kill('SIGKILL')
   }

@@ -1,29 +1,30 @@
 /** `pipeline worker`: takes jobs from the queue and has them done by processes of this machine. */
 import { UserError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
+import type { Identity } from '../stages/divide.ts'
 import type { Session } from '../stages/session.ts'
 import type { StageConfig } from '../stages/stage.ts'
 import { must } from './crew.ts'
 import { type JobData, readJob } from './job.ts'
-import { otherRun } from './messages.ts'
+import { mustBeSame } from './messages.ts'
 import type { DoJob, Ending } from './queue.ts'
-import { WorkerGone, WorkerProcess } from './worker-process.ts'
+import { type Host, WorkerGone, WorkerProcess } from './worker-process.ts'
 
 /** What is this machine's own in all jobs. */
 export type OwnPlaces = Pick<StageConfig, 'runs-dir' | 'parts' | 'threads'>
 
 /** A process that waits for its next job, with the model of its last one still loaded. */
 interface Idle {
-  readonly process: WorkerProcess
+  readonly process: Host
   /** Engine and precision, of which a process has one. */
   readonly engine: string
-  /** The work whose units it has open, and the key of its run; undefined for none. */
+  /** The work whose units it has open, and the run it makes; undefined for none. */
   readonly open: Open | undefined
 }
 
 interface Open {
   readonly work: string
-  readonly key: string
+  readonly identity: Identity
 }
 
 /** Does jobs by processes that are kept from one job to the next. */
@@ -31,17 +32,21 @@ export class Workshop {
   readonly #own: OwnPlaces
   readonly #session: Session
   readonly #idle: Idle[] = []
-  readonly #busy = new Set<WorkerProcess>()
+  readonly #busy = new Set<Host>()
+  readonly #start: () => Host
   #stopped = false
 
-  constructor(own: OwnPlaces, session: Session) {
+  /** `start` starts a process; tests have others. */
+  constructor(own: OwnPlaces, session: Session, start: () => Host = () => new WorkerProcess()) {
     this.#own = own
     this.#session = session
+    this.#start = start
   }
 
   /** Does a job, whatever it is; never throws. */
   readonly doJob: DoJob = async (data, signal): Promise<Ending> => {
-    let process: WorkerProcess | undefined
+    if (this.#stopped) return { kind: 'stopped' }
+    let process: Host | undefined
     const stop = () => process?.stop()
     try {
       const job = readJob(data, this.#own)
@@ -77,32 +82,32 @@ export class Workshop {
     if (found) return found
     // One that cannot be used gives its memory back.
     this.#idle.shift()?.process.end()
-    return { process: new WorkerProcess(), open: undefined }
+    return { process: this.#start(), open: undefined }
   }
 
-  async #do(process: WorkerProcess, before: Open | undefined, job: JobData & { readonly config: StageConfig }) {
-    const { stage, config, work, key, units } = job
+  async #do(process: Host, before: Open | undefined, job: JobData & { readonly config: StageConfig }) {
+    const { stage, config, work, identity, units } = job
     if (job.kind === 'stage') {
-      const { result } = must('performed', await process.ask({ kind: 'perform', stage, config, key }))
+      const { result } = must('performed', await process.ask({ kind: 'perform', stage, config, identity }))
       return { result: runsOf(result), open: undefined }
     }
     let open = before
     if (open?.work !== work || job.kind === 'open') {
       const reply = await process.ask({ kind: 'open', stage, config })
-      if (reply.kind === 'finished') return { result: { run: reply.run, key: reply.key }, open: undefined }
-      open = { work, key: must('opened', reply).key }
+      if (reply.kind === 'finished') return { result: { run: reply.run }, open: undefined }
+      open = { work, identity: must('opened', reply).identity }
     }
     // Parts of another run would never be what whoever asked waits for.
-    if (key !== null && key !== open.key) throw otherRun(stage)
+    if (identity) mustBeSame(stage, identity, open.identity)
     let made = 0
     for (let unit = units?.from ?? 0; unit < (units?.to ?? 0); unit++) {
       const reply = must('worked', await process.ask({ kind: 'work', unit }))
       if (reply.made) made++
     }
-    return { result: job.kind === 'open' ? { key: open.key } : { made }, open }
+    return { result: job.kind === 'open' ? open.identity : { made }, open }
   }
 
-  #endingOf(error: unknown, process: WorkerProcess | undefined): Ending {
+  #endingOf(error: unknown, process: Host | undefined): Ending {
     process?.end()
     if (error instanceof WorkerGone) {
       if (this.#stopped) return { kind: 'stopped' }

@@ -86,7 +86,7 @@ afterAll(async () => {
 })
 
 test.runIf(isAsked)(
-  'two arrays of shares and what is between them make the run of one process, and a line in the journal',
+  'arrays of shares for three stages and what is between them make the run of one process, and a line in the journal',
   async () => {
     const env = { ...process.env, SLURM_CONF: await startSlurm() }
     const file = join(folder, 'nightly.yaml')
@@ -97,6 +97,7 @@ test.runIf(isAsked)(
       capture: { sites: ['blocks.1.hook_resid_post'], shardRows: 2000 },
       train: { latents: 64, k: 4 },
       validate: { latents: 2, studies: [] },
+      label: { tokens: 3000 },
       schedule: { cron: '0 3 * * *' },
     }
     writeFileSync(file, JSON.stringify(config))
@@ -124,7 +125,7 @@ test.runIf(isAsked)(
     ]
     const script = (await runCli(asked)).stdout
     const ids = execFileSync('sh', ['-s'], { input: script, env, encoding: 'utf8' }).trim().split('\n')
-    expect(ids).toHaveLength(4)
+    expect(ids).toHaveLength(6)
     const book = new Book(runs)
     while ((await book.journal('nightly')).length === 0) {
       const left = execFileSync('squeue', ['-h', '-o', '%T %r'], { env, encoding: 'utf8' }).trim()

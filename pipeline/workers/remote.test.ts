@@ -1,0 +1,224 @@
+/**
+ * A stage done by workers of a queue ends with the bytes of one process, whatever becomes of the queue and whatever workers say;
+ * what cannot end so is named. The queue and the processes stand in this process; `killed.test.ts` has real ones.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { FaultError, UserError } from '../../core/errors.ts'
+import { readRunManifest } from '../../runs/folder.ts'
+import { RunStore } from '../../runs/store.ts'
+import { writeTinyModel } from '../../tests/tiny-model.ts'
+import capture from '../stages/capture.ts'
+import { performStage, type StageResult } from '../stages/perform.ts'
+import { type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
+import { session } from '../stages/store.fixture.ts'
+import { localCrew } from './crew.ts'
+import { hostHere } from './host-here.fixture.ts'
+import { type JobData, jobOf } from './job.ts'
+import { type MemoryQueue, memoryQueue } from './memory-queue.fixture.ts'
+import type { Request } from './messages.ts'
+import type { Ending } from './queue.ts'
+import { performRemotely } from './remote.ts'
+import { Workshop } from './worker.ts'
+import { WorkerGone } from './worker-process.ts'
+
+const stage = capture as unknown as Stage
+let folder: string
+let alone: Record<string, string>
+let units: number
+
+const settings = (runs: string, own: object = {}) =>
+  stageSchema(stage).parse({
+    ...{ model: join(folder, 'model'), dataset: { path: join(folder, 'text'), context: 32 } },
+    ...{
+      sites: ['blocks.0.hook_resid_post'],
+      shardRows: 100,
+      engine: 'wasm',
+      threads: 1,
+      'runs-dir': join(folder, runs),
+      ...own,
+    },
+  }) as StageConfig
+
+const filesOf = async ({ directory }: StageResult) => (await readRunManifest(directory))!.files
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-remote-'))
+  await writeTinyModel(join(folder, 'model'))
+  mkdirSync(join(folder, 'text'))
+  for (let i = 0; i < 16; i++)
+    writeFileSync(join(folder, 'text', `${i}.txt`), 'Mary lives in Paris . John likes Rome . '.repeat(3 + (i % 4)))
+  alone = await filesOf((await performStage(stage, settings('alone'), session)) as StageResult)
+  units = Object.keys(alone).filter(name => name.endsWith('.arrow')).length
+  expect(units).toBeGreaterThan(4)
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Whether a request is for a unit that comes to nothing. */
+const isUnit = (request: Request, unit: number) => request.kind === 'work' && request.unit === unit
+const killed = () => {
+  throw new WorkerGone('ended with SIGKILL')
+}
+
+interface Given {
+  readonly unitsPerJob?: number
+  /** In the place of what a worker does. */
+  readonly instead?: (data: JobData, queue: MemoryQueue) => Ending | undefined
+  readonly host?: Parameters<typeof hostHere>[0]
+  readonly own?: object
+}
+
+/** Asks a queue with one worker for the capture, and gives its files with the queue that is left. */
+async function ask(runs: string, { unitsPerJob = 1, instead, host, own = {} }: Given = {}, queue = memoryQueue()) {
+  const places = { 'runs-dir': join(folder, runs), parts: undefined, threads: undefined }
+  const workshop = new Workshop(places, session, () => hostHere(host))
+  const working = queue.work(
+    async (data, signal) => instead?.(data as JobData, queue) ?? workshop.doJob(data, signal),
+    { concurrency: 1, lock: 5 },
+  )
+  try {
+    const asked = { queue, unitsPerJob, priority: 100, look: 0.01 }
+    const [result] = await performRemotely(stage, settings(runs, own), session, asked)
+    return { result: result!, files: await filesOf(result!), queue }
+  } finally {
+    workshop.stop()
+    await working.stop()
+  }
+}
+
+const jobsOf = ({ jobs }: MemoryQueue, kind: string) =>
+  [...jobs.values()].filter(({ data }) => (data as JobData).kind === kind)
+
+test('a job for each unit, each begun once, and one that closes the run', async () => {
+  const { files, queue } = await ask('plain')
+  expect(files).toEqual(alone)
+  expect(jobsOf(queue, 'units').map(({ begun }) => begun)).toEqual(new Array(units).fill(1))
+  expect(jobsOf(queue, 'stage')).toHaveLength(1)
+  expect(readdirSync(join(folder, 'plain/.parts'))).toEqual([])
+})
+
+test('a queue that loses all its jobs, twice, costs no result: only what is missing is asked for again', async () => {
+  let done = 0
+  let begun = 0
+  const { files } = await ask('emptied', {
+    instead(data, queue) {
+      if (data.kind !== 'units') return undefined
+      begun++
+      if (++done === 3 || done === 5) queue.lose()
+      return undefined
+    },
+  })
+  expect(files).toEqual(alone)
+  // The unit that is in work when the queue is lost is done by its worker; it may be asked for once more meanwhile.
+  expect(begun).toBeLessThanOrEqual(units + 2)
+})
+
+test('what a worker says is not believed: a unit is done when its part is there', async () => {
+  const lied = new Set<number>()
+  const { files, queue } = await ask('lies', {
+    instead({ kind, units }) {
+      if (kind !== 'units' || lied.has(units!.from)) return undefined
+      lied.add(units!.from)
+      return { kind: 'done', result: { made: 1 } }
+    },
+  })
+  expect(files).toEqual(alone)
+  expect(lied.size).toBe(units)
+  expect(jobsOf(queue, 'units').length).toBeGreaterThanOrEqual(2 * units)
+})
+
+test('jobs of the same units that an older run left in the queue, done or failed, are taken for nothing', async () => {
+  const queue = memoryQueue()
+  const data = jobOf('units', 'capture', settings('older'), { units: { from: 0, to: units } })
+  for (const state of ['completed', 'failed'] as const) {
+    const id = await queue.add(data, 100)
+    Object.assign(queue.jobs.get(id)!, { state, failure: { message: 'an old fault', exitCode: 75 } })
+  }
+  expect((await ask('older', {}, queue)).files).toEqual(alone)
+})
+
+test('a unit that ends its process each time is tried three times and named; all others are done, and one is left', async () => {
+  const queue = memoryQueue()
+  const error = await ask('poison', { host: request => (isUnit(request, 2) ? killed() : undefined) }, queue).catch(
+    error => error,
+  )
+  expect(error).toBeInstanceOf(FaultError)
+  expect(error.message).toBe('shard-00002 of capture failed after 3 attempts: its process ended with SIGKILL')
+  expect(error.fix).toContain(`--shard 2 --of ${units}`)
+  const begun = (await ask('poison')).queue
+  expect(jobsOf(begun, 'units')).toHaveLength(1)
+  expect((await new RunStore(join(folder, 'poison')).list()).runs).toHaveLength(1)
+})
+
+test('in a job of several units the one that fails is found, and the others are done', async () => {
+  const queue = memoryQueue()
+  const host = (request: Request) => (isUnit(request, 1) ? killed() : undefined)
+  const error = await ask('several', { unitsPerJob: 3, host }, queue).catch(error => error)
+  expect(error.message).toContain('shard-00001 of capture failed after 3 attempts')
+  expect(jobsOf((await ask('several')).queue, 'units')).toHaveLength(1)
+})
+
+test('what the user has to mend is thrown at once, and not tried again', async () => {
+  const queue = memoryQueue()
+  const wrong = { sites: ['blocks.9.hook_resid_post'] }
+  const error = await ask('wrong', { own: wrong }, queue).catch(error => error)
+  expect(error).toBeInstanceOf(UserError)
+  expect(error).not.toBeInstanceOf(FaultError)
+  expect(error.message).toContain('has no site blocks.9.hook_resid_post')
+  expect(jobsOf(queue, 'open').map(({ attempts }) => attempts)).toEqual([1])
+})
+
+test('a machine with another text is refused, which is named, and leaves no part', async () => {
+  const text = join(folder, 'text/0.txt')
+  const before = readFileSync(text)
+  const error = await ask('unlike', {
+    instead({ kind }) {
+      // What the machine that divided the work read is not what this one reads.
+      if (kind === 'units') writeFileSync(text, 'Other words .')
+      return undefined
+    },
+    // A process that was not there when the work was divided.
+    host: request => (request.kind === 'work' ? killed() : undefined),
+  }).catch(error => error)
+  writeFileSync(text, before)
+  expect(error.message).toMatch(
+    new RegExp(
+      `The machine ${hostname()} would make another capture run .*: its dataset is [0-9a-f]{12}, not [0-9a-f]{12}\\.`,
+    ),
+  )
+  expect(error).not.toBeInstanceOf(FaultError)
+})
+
+test('a server that is away for a while is waited for', async () => {
+  const queue = memoryQueue()
+  let asked = 0
+  const live = queue.live.bind(queue)
+  queue.live = async () => {
+    if (++asked > 2 && asked < 6) throw new Error('ECONNREFUSED')
+    return live()
+  }
+  expect((await ask('away', {}, queue)).files).toEqual(alone)
+  expect(asked).toBeGreaterThan(6)
+})
+
+test('here too, a unit that ends its processes is named when the others are done', async () => {
+  const runs = (host?: Parameters<typeof hostHere>[0]) =>
+    performStage(
+      stage,
+      settings('crew', { workers: 2 }),
+      session,
+      localCrew(2, session, () => hostHere(host)),
+    )
+  const work: number[] = []
+  const error = await runs(request => (isUnit(request, 1) ? killed() : undefined)).catch(error => error)
+  expect(error).toBeInstanceOf(FaultError)
+  expect(error.message).toContain('The part shard-00001 of capture ended its process 3 times')
+  const result = await runs(request => {
+    if (request.kind === 'work') work.push(request.unit)
+    return undefined
+  })
+  expect(work).toEqual([1])
+  expect(await filesOf(result as StageResult)).toEqual(alone)
+})
