@@ -7,7 +7,7 @@ import { type CommandSession, defineCommand } from '../command.ts'
 import { Book, type Line } from '../schedule/book.ts'
 import { exportAs, exportKinds } from '../schedule/export/index.ts'
 import { runScheduler } from '../schedule/scheduler.ts'
-import { type Desk, doTick, readScheduled } from '../schedule/tick.ts'
+import { type Desk, doNow, readScheduled } from '../schedule/tick.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
 import { nextDue } from '../stages/schedule.ts'
 
@@ -108,11 +108,7 @@ export const runNow = defineCommand({
   async run(config, session) {
     const desk = deskOf(config, session)
     const entry = await desk.book.entry(config.name)
-    const begun = await desk.book.tick(config.name)
-    const line = await doTick(desk, entry, {
-      due: begun?.due ?? session.now().toISOString(),
-      missed: begun?.missed ?? 0,
-    })
+    const line = await doNow(desk, entry)
     const exitCode = line.verdict === 'skipped' ? 75 : (line.exitCode ?? 70)
     return { text: lineText(line), json: line, exitCode }
   },

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
 import { codeOf, NotThereError, UserError } from '../../core/errors.ts'
 import { makeFolder, readJson, writeError, writeJson } from '../../core/files.ts'
+import { withLock } from '../../core/lock.ts'
 import { nearest } from '../../core/nearest.ts'
 import { checkId } from '../../runs/names.ts'
 import { RunId } from '../../runs/run.ts'
@@ -146,20 +147,24 @@ export class Book {
   /** Adds a line, which is on disk when this is done. What a power cut left of an unfinished one is cut off first. */
   async write(line: Line): Promise<void> {
     const path = this.pathOf(line.schedule, 'journal.jsonl')
-    try {
-      const file = await open(path, 'a+')
+    // One that says that it did nothing may write while another one writes what it did.
+    const lock = { what: `The journal ${path}`, patience: 60 }
+    await withLock(this.pathOf(line.schedule, '.journal-lock'), lock, async () => {
       try {
-        const text = await file.readFile('utf8')
-        const whole = Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1))
-        await file.truncate(whole)
-        await file.appendFile(`${JSON.stringify(line)}\n`)
-        await file.sync()
-      } finally {
-        await file.close()
+        const file = await open(path, 'a+')
+        try {
+          const text = await file.readFile('utf8')
+          const whole = Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1))
+          await file.truncate(whole)
+          await file.appendFile(`${JSON.stringify(line)}\n`)
+          await file.sync()
+        } finally {
+          await file.close()
+        }
+      } catch (error) {
+        throw writeError(path, error)
       }
-    } catch (error) {
-      throw writeError(path, error)
-    }
+    })
   }
 
   /** The time that is being done, or that was when its scheduler was ended. */

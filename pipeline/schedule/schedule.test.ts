@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { UserError } from '../../core/errors.ts'
 import { RunStore } from '../../runs/store.ts'
 import type { ChildOutcome } from '../stages/child.ts'
@@ -14,8 +14,8 @@ import { session as base, from, made } from '../stages/store.fixture.ts'
 import { Book, type Entry, type Line } from './book.ts'
 import { notify } from './notify.ts'
 import { removable } from './retention.ts'
-import { attend, todoOf } from './scheduler.ts'
-import { type Desk, doTick, type RunFile, type RunOutcome, readScheduled } from './tick.ts'
+import { attend, runScheduler, todoOf } from './scheduler.ts'
+import { type Desk, doNow, doTick, type RunFile, type RunOutcome, readScheduled } from './tick.ts'
 
 let folder: string
 let store: RunStore
@@ -203,15 +203,77 @@ describe('a time', () => {
           finish = () => done({ exitCode: 0, result: { stages: [] } })
         }),
     }
-    const first = doTick(slow, entry, tick)
+    const first = doNow(slow, entry)
     while (!(await mine.book.tick('nightly'))) await new Promise(done => setTimeout(done, 5))
-    expect(await doTick(mine, entry, tick)).toMatchObject({
+    expect(await doNow(mine, entry)).toMatchObject({
       verdict: 'skipped',
       problem: expect.stringContaining('still being done'),
     })
+    // A scheduler has nothing to say of it, however often it looks.
+    expect(await attend(mine, entry)).toEqual({ until: undefined })
+    expect(await mine.book.journal('nightly')).toHaveLength(1)
     while (finish.toString() === '() => {}') await new Promise(done => setTimeout(done, 5))
     finish()
     expect(await first).toMatchObject({ verdict: 'accepted' })
+  })
+
+  test('is done once by three schedulers whose clocks differ, and none says that it was missed', async () => {
+    const first = desk({ misfire: 'skip' })
+    await first.desk.book.add(first.entry)
+    let runs = 0
+    const controller = new AbortController()
+    /** A scheduler whose clock is so many minutes off, with work that takes a while. */
+    const scheduler = (minutes: number) =>
+      runScheduler({
+        ...first.desk,
+        session: {
+          ...session,
+          signal: controller.signal,
+          now: () => new Date(now.getTime() + minutes * 60_000),
+        },
+        async runFile() {
+          runs++
+          await new Promise(done => setTimeout(done, 50))
+          return { exitCode: 0, result: { stages: [] } }
+        },
+      })
+    // It is three o'clock for two of them, and for the last one not yet, and then for all, twenty minutes later.
+    now = at('2026-03-02T02:59:50Z')
+    const all = [scheduler(0.3), scheduler(0.4), scheduler(-10)]
+    const wait = (condition: () => Promise<boolean>) =>
+      vi.waitFor(async () => expect(await condition()).toBe(true), { timeout: 10_000, interval: 20 })
+    await wait(async () => (await first.desk.book.journal('nightly')).length === 1)
+    now = at('2026-03-02T03:20:00Z')
+    await new Promise(done => setTimeout(done, 700))
+    controller.abort()
+    await Promise.all(all)
+    expect(await first.desk.book.journal('nightly')).toMatchObject([
+      { due: '2026-03-02T03:00:00.000Z', verdict: 'accepted' },
+    ])
+    expect(runs).toBe(1)
+    // A clock that goes back does no time again.
+    now = at('2026-03-01T12:00:00Z')
+    expect(await attend(first.desk, first.entry)).toEqual({ until: at('2026-03-03T03:00:00Z') })
+  })
+
+  test('is not forgotten where two write into the journal at once', async () => {
+    const { desk: mine, entry } = desk({})
+    await mine.book.add(entry)
+    const line = (missed: number): Line => ({
+      ...{ schema: 1, schedule: 'nightly', due: tick.due, missed, started: null, finished: tick.due, runs: {} },
+      ...{
+        unchanged: false,
+        verdict: 'skipped',
+        exitCode: null,
+        problem: null,
+        comparison: null,
+        removed: [],
+        told: [],
+      },
+    })
+    await Promise.all(Array.from({ length: 12 }, (_, i) => mine.book.write(line(i))))
+    const journal = await mine.book.journal('nightly')
+    expect(journal.map(({ missed }) => missed).sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i))
   })
 
   test('that was cut is gone on with, also where missed times are skipped', async () => {

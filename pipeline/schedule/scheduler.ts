@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { InterruptedError, messageOf, UserError } from '../../core/errors.ts'
 import { lastDue, nextDue, type ScheduleConfig } from '../stages/schedule.ts'
 import type { Entry, Line } from './book.ts'
-import { type Desk, doTick, readScheduled } from './tick.ts'
+import { type Desk, doTick, holding, readScheduled } from './tick.ts'
 
 /** Milliseconds between two looks at schedules that were added, changed or removed meanwhile. */
 const look = 30_000
@@ -35,8 +35,16 @@ export function todoOf(
   return { kind: isMissed && schedule.misfire === 'skip' ? 'skip' : 'do', due: due.toISOString(), missed }
 }
 
-/** Looks at a schedule once and does what is to be done; the line that was written, or when to look again. */
+/**
+ * Looks at a schedule once and does what is to be done; the line that was written, or when to look again. It is decided while the
+ * schedule's lock is held: of two schedulers one does a time, and the other finds it done, whatever their clocks say. Where another
+ * process is doing one, there is nothing to do.
+ */
 export async function attend(desk: Desk, entry: Entry): Promise<{ line: Line } | { until: Date | undefined }> {
+  return (await holding(desk, entry, () => attendAlone(desk, entry))) ?? { until: undefined }
+}
+
+async function attendAlone(desk: Desk, entry: Entry): Promise<{ line: Line } | { until: Date | undefined }> {
   const { book, session } = desk
   const { schedule } = await readScheduled(entry.file)
   const journal = await book.journal(entry.name)

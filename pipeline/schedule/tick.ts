@@ -59,33 +59,49 @@ export async function readScheduled(path: string): Promise<PipelineConfig & { re
   return { ...config, schedule }
 }
 
-/**
- * Does the time of a schedule that `tick` names, holding the schedule's lock, and gives the line that was written. Where
- * another process is doing one, nothing is done, and the line says so. An interrupt leaves it to be gone on with.
- */
-export async function doTick(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema' | 'started'>): Promise<Line> {
-  const { book, session } = desk
-  const lock = await takeLock(book.lockOf(entry.name), { what: `The schedule ${entry.name}`, patience: 0 }).catch(
-    error => {
-      if (error instanceof FaultError) return undefined
-      throw error
-    },
-  )
-  if (!lock) {
-    const line = { ...emptyLine(desk, entry, tick), problem: 'the time before it was still being done' }
-    await book.write(line)
-    return line
-  }
+/** Does `work` while holding a schedule's lock, so that two times are never done at once; undefined where another holds it. */
+export async function holding<T>({ book }: Desk, { name }: Entry, work: () => Promise<T>): Promise<T | undefined> {
+  const lock = await takeLock(book.lockOf(name), { what: `The schedule ${name}`, patience: 0 }).catch(error => {
+    if (error instanceof FaultError) return undefined
+    throw error
+  })
+  if (!lock) return undefined
   try {
-    const started = session.now().toISOString()
-    await book.begin(entry.name, { schema: 1, ...tick, started })
-    const line = await work(desk, entry, { ...tick, started })
-    await book.write(line)
-    await book.end(entry.name)
-    return line
+    return await work()
   } finally {
     await lock.release()
   }
+}
+
+/**
+ * Does a schedule as if it were due: what was begun and not ended, else a time of now. Gives the line that was written. Where
+ * another process is doing it, nothing is done, and the line says so.
+ */
+export async function doNow(desk: Desk, entry: Entry): Promise<Line> {
+  const { book, session } = desk
+  const due = session.now().toISOString()
+  const line = await holding(desk, entry, async () => {
+    const begun = await book.tick(entry.name)
+    return doTick(desk, entry, { due: begun?.due ?? due, missed: begun?.missed ?? 0 })
+  })
+  if (line) return line
+  const skipped = { ...emptyLine(desk, entry, { due, missed: 0 }), problem: 'the time before it was still being done' }
+  await book.write(skipped)
+  return skipped
+}
+
+/**
+ * Does the time of a schedule that `tick` names, and gives the line that was written; whoever calls it holds the schedule's lock.
+ * An interrupt leaves it to be gone on with.
+ */
+export async function doTick(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema' | 'started'>): Promise<Line> {
+  const { book, session } = desk
+  const started = session.now().toISOString()
+  await book.begin(entry.name, { schema: 1, ...tick, started })
+  const line = await work(desk, entry, { ...tick, started })
+  await book.write(line)
+  await book.end(entry.name)
+  return line
 }
 
 function emptyLine({ session }: Desk, entry: Entry, { due, missed }: Omit<Tick, 'schema' | 'started'>): Line {

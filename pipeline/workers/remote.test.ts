@@ -2,14 +2,14 @@
  * A stage done by workers of a queue ends with the bytes of one process, whatever becomes of the queue and whatever workers say;
  * what cannot end so is named. The queue and the processes stand in this process; `killed.test.ts` has real ones.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { FaultError, UserError } from '../../core/errors.ts'
+import { Random } from '../../core/random.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import { RunStore } from '../../runs/store.ts'
-import { writeTinyModel } from '../../tests/tiny-model.ts'
 import capture from '../stages/capture.ts'
 import { performStage, type StageResult } from '../stages/perform.ts'
 import { type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
@@ -24,35 +24,26 @@ import { performRemotely } from './remote.ts'
 import { Workshop } from './worker.ts'
 import { WorkerGone } from './worker-process.ts'
 
+vi.mock('../stages/capture.ts', () => import('./numbers-stage.fixture.ts'))
+
 const stage = capture as unknown as Stage
+const units = 12
+const numbers = Array.from({ length: units }, (_, i) => i + 3).join('\n')
 let folder: string
 let alone: Record<string, string>
-let units: number
 
 const settings = (runs: string, own: object = {}) =>
   stageSchema(stage).parse({
-    ...{ model: join(folder, 'model'), dataset: { path: join(folder, 'text'), context: 32 } },
-    ...{
-      sites: ['blocks.0.hook_resid_post'],
-      shardRows: 100,
-      engine: 'wasm',
-      threads: 1,
-      'runs-dir': join(folder, runs),
-      ...own,
-    },
+    ...{ dataset: join(folder, 'numbers'), engine: 'wasm', threads: 1, 'runs-dir': join(folder, runs), ...own },
   }) as StageConfig
 
 const filesOf = async ({ directory }: StageResult) => (await readRunManifest(directory))!.files
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pipeline-remote-'))
-  await writeTinyModel(join(folder, 'model'))
-  mkdirSync(join(folder, 'text'))
-  for (let i = 0; i < 16; i++)
-    writeFileSync(join(folder, 'text', `${i}.txt`), 'Mary lives in Paris . John likes Rome . '.repeat(3 + (i % 4)))
+  writeFileSync(join(folder, 'numbers'), numbers)
   alone = await filesOf((await performStage(stage, settings('alone'), session)) as StageResult)
-  units = Object.keys(alone).filter(name => name.endsWith('.arrow')).length
-  expect(units).toBeGreaterThan(4)
+  expect(Object.keys(alone)).toHaveLength(units)
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -162,27 +153,26 @@ test('in a job of several units the one that fails is found, and the others are 
 
 test('what the user has to mend is thrown at once, and not tried again', async () => {
   const queue = memoryQueue()
-  const wrong = { sites: ['blocks.9.hook_resid_post'] }
-  const error = await ask('wrong', { own: wrong }, queue).catch(error => error)
+  writeFileSync(join(folder, 'words'), '1\ntwo\n3')
+  const error = await ask('wrong', { own: { dataset: join(folder, 'words') } }, queue).catch(error => error)
   expect(error).toBeInstanceOf(UserError)
   expect(error).not.toBeInstanceOf(FaultError)
-  expect(error.message).toContain('has no site blocks.9.hook_resid_post')
+  expect(error.message).toMatch(/Line 2 of .*words is no number/)
   expect(jobsOf(queue, 'open').map(({ attempts }) => attempts)).toEqual([1])
 })
 
 test('a machine with another text is refused, which is named, and leaves no part', async () => {
-  const text = join(folder, 'text/0.txt')
-  const before = readFileSync(text)
+  const text = join(folder, 'numbers')
   const error = await ask('unlike', {
     instead({ kind }) {
       // What the machine that divided the work read is not what this one reads.
-      if (kind === 'units') writeFileSync(text, 'Other words .')
+      if (kind === 'units') writeFileSync(text, `7${numbers}`)
       return undefined
     },
     // A process that was not there when the work was divided.
     host: request => (request.kind === 'work' ? killed() : undefined),
   }).catch(error => error)
-  writeFileSync(text, before)
+  writeFileSync(text, numbers)
   expect(error.message).toMatch(
     new RegExp(
       `The machine ${hostname()} would make another capture run .*: its dataset is [0-9a-f]{12}, not [0-9a-f]{12}\\.`,
@@ -221,4 +211,39 @@ test('here too, a unit that ends its processes is named when the others are done
   })
   expect(work).toEqual([1])
   expect(await filesOf(result as StageResult)).toEqual(alone)
+})
+
+test('kills, lies, lost queues, and workers that stop, by the dozen, change no byte', async () => {
+  const path = join(folder, 'many')
+  writeFileSync(path, Array.from({ length: 60 }, (_, i) => i).join('\n'))
+  const own = { dataset: path }
+  const whole = await filesOf((await performStage(stage, settings('calm', own), session)) as StageResult)
+  const random = new Random(0, 'faults')
+  const deaths = new Map<number, number>()
+  const faults = { lie: 0, stop: 0, fault: 0, loss: 0, kill: 0 }
+  const { files } = await ask('stormy', {
+    own,
+    unitsPerJob: 3,
+    instead({ kind, units }, queue) {
+      if (kind !== 'units') return undefined
+      const draw = random.uniform()
+      if (draw < 0.15 && ++faults.lie) return { kind: 'done', result: { made: 3 } }
+      if (draw < 0.3 && ++faults.stop) return { kind: 'stopped' }
+      // A job that has failed for good is not asked for again, so that here the same one may not fail thrice.
+      if (draw < 0.45 && units!.to - units!.from > 1 && ++faults.fault)
+        return { kind: 'failed', message: 'no disk', exitCode: 75 }
+      if (draw < 0.55 && ++faults.loss) queue.lose()
+      return undefined
+    },
+    host(request) {
+      if (request.kind !== 'work' || random.uniform() > 0.2) return undefined
+      // Nor may a unit end its process three times.
+      const times = deaths.get(request.unit) ?? 0
+      deaths.set(request.unit, times + 1)
+      if (times < 2 && ++faults.kill) killed()
+      return undefined
+    },
+  })
+  expect(files).toEqual(whole)
+  expect(Object.values(faults).every(count => count > 0)).toBe(true)
 })
