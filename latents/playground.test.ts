@@ -126,6 +126,70 @@ test('goes on as the model does, and otherwise where an edit says so', () => {
   expect(edited!.tokens).not.toEqual(base!.tokens)
 })
 
+test('with frozen attention an edit does what it does where every later pattern is put back by hand, and nothing is 0', () => {
+  const { latent } = strongest()[0]!
+  const edits: PlayEdit[] = [{ latent, kind: 'add', strength: 3, positions: [2] }]
+  const frozen = play.play(tokens, asked(edits), last, 'frozen').rows
+  const free = play.play(tokens, asked(edits), last).rows
+  const expected = tf.tidy(() => {
+    const input = tf.tensor2d(tokens, [1, tokens.length], 'int32')
+    const delta = tf.buffer([1, tokens.length, 8])
+    for (let j = 0; j < 8; j++) delta.set(6 * sae.decoder().arraySync()[latent]![j]!, 0, 2, j)
+    const name = 'blocks.1.attn.hook_pattern'
+    let pattern: Tensor | undefined
+    const plain = model.run(input, {
+      hooks: {
+        [name]: (value: Tensor) => {
+          pattern = tf.keep(value.clone())
+          return undefined
+        },
+      },
+    })
+    const kept = pattern!
+    const edited = model.run(input, {
+      hooks: { [site]: (value: Tensor) => value.add(delta.toTensor()), [name]: () => kept.clone() },
+    })
+    const change = edited.sub(plain).reshape([tokens.length, -1]).arraySync() as number[][]
+    kept.dispose()
+    return change[last]!
+  })
+  expect(Array.from(frozen[0]!.change)).toEqual(expected.map(value => expect.closeTo(value, 4)))
+  expect(Math.max(...frozen[0]!.change.map((value, i) => Math.abs(value - free[0]!.change[i]!)))).toBeGreaterThan(1e-3)
+  expect(frozen.map(({ kind, id }) => [kind, id])).toEqual(free.map(({ kind, id }) => [kind, id]))
+  const same = play.play(tokens, asked([{ latent, kind: 'scale', strength: 1, positions: 'all' }]), last, 'frozen').rows
+  for (const { kl, change } of same) expect([kl, ...change].every(x => x === 0)).toBe(true)
+})
+
+test('tokens are drawn as the softmax says, the same for a seed, and an edit that changes nothing draws as the text does', () => {
+  const went = (seed: number, temperature: number, edits: PlayEdit[] = []) => {
+    const generator = play.continue(tokens, asked(edits, { seed, random: 1, foreign: 1 }), 3, temperature)
+    let step = generator.next()
+    while (!step.done) step = generator.next()
+    return step.value.map(({ tokens }) => tokens)
+  }
+  expect(went(1, 1)).toEqual(went(1, 1))
+  const nothing: PlayEdit = { latent: strongest()[0]!.latent, kind: 'scale', strength: 1, positions: 'all' }
+  const rows = went(5, 2, [nothing])
+  for (const row of rows) expect(row).toEqual(rows[0])
+  // A temperature near 0 takes the likeliest; a high one has other tokens as often as their share, within four deviations.
+  expect(went(2, 1e-3)).toEqual(went(2, 0))
+  const shares = tf.tidy(() => {
+    const logits = model.run(tf.tensor2d(tokens, [1, tokens.length], 'int32')) as Tensor
+    return logits.slice([0, last, 0], [1, 1, 11]).div(3).softmax(-1).reshape([11]).arraySync() as number[]
+  })
+  const likeliest = shares.indexOf(Math.max(...shares))
+  const draws = 60
+  let found = 0
+  for (let seed = 0; seed < draws; seed++) {
+    const generator = play.continue(tokens, asked([], { seed }), 1, 3)
+    let step = generator.next()
+    while (!step.done) step = generator.next()
+    if (step.value[0]!.tokens[0] === likeliest) found++
+  }
+  const p = shares[likeliest]!
+  expect(Math.abs(found / draws - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / draws))
+})
+
 test.each<[string, PlayEdit, RegExp]>([
   ['a latent that is not there', { latent: 8, kind: 'set', strength: 1, positions: 'all' }, /no latent 8; it has 8/],
   [

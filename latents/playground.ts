@@ -5,9 +5,11 @@
  * batch of the same shape in which nothing is added, so that an edit that changes nothing gives exactly 0.
  */
 import { UserError } from '../core/errors.ts'
+import { Random } from '../core/random.ts'
+import { blockOf, inBlock } from '../core/sites.ts'
 import { onHost } from '../engine/host.ts'
-import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import type { Model } from '../model/model.ts'
+import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
+import type { Hook, Model } from '../model/model.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import { reconstructs, type Sae } from '../sae/sae.ts'
 import { firstPosition, siteRows } from './activations.ts'
@@ -74,6 +76,8 @@ export class Playground {
   readonly sae: Sae
   readonly #rows: Float32Array
   readonly #texts = new Map<string, Text>()
+  /** Attention patterns of one text as it is [1, head, query, key], by site: of the last one that was asked about. */
+  #patterns: { readonly of: Text; readonly bySite: ReadonlyMap<string, Tensor> } | undefined
 
   constructor(model: Model, sae: Sae) {
     mustSpeakByLatent(sae, 'the playground')
@@ -97,8 +101,11 @@ export class Playground {
     return this.#rows.subarray(latent * outputs, (latent + 1) * outputs)
   }
 
-  /** What edits and their controls do to the logits at a position. */
-  play(tokens: Int32Array, request: PlayRequest, position: number): Played {
+  /**
+   * What edits and their controls do to the logits at a position. Where attention is `frozen`, every pattern behind the site is held
+   * as it is on the text, in all rows and in what they are compared with: what is left is what edits write, not where is looked.
+   */
+  play(tokens: Int32Array, request: PlayRequest, position: number, attention: 'free' | 'frozen' = 'free'): Played {
     const text = this.#text(tokens)
     const { changes, deltas, kinds, norms, first } = this.#deltas(text, request)
     const from = Math.min(first, position)
@@ -109,8 +116,8 @@ export class Playground {
     for (let start = 0; start < deltas.length; start += most) {
       const part = deltas.slice(start, start + most)
       onHost(() => {
-        const plain = this.#base(text, part.length, from)
-        const d = this.#logits(text, part, from).sub(plain) as Tensor3D
+        const plain = this.#base(text, part.length, from, attention)
+        const d = this.#logits(text, part, from, attention).sub(plain) as Tensor3D
         const at = (value: Tensor3D) => value.slice([0, position - from, 0], [part.length, 1, vocabulary])
         base ??= at(plain).slice([0, 0, 0], [1, 1, vocabulary]).dataSync<'float32'>() as Float32Array
         const p = plain.softmax(-1)
@@ -135,13 +142,21 @@ export class Playground {
 
   /**
    * How the text goes on, token by token, as it is and with each row's edit (which goes on where it is of all positions, or where the
-   * latent fires). Ties go to the lower id.
+   * latent fires). At temperature 0 the likeliest token, ties to the lower id; else one is drawn, at each step with one number of the
+   * seed for all rows, so that they differ by what was added alone.
    */
-  *continue(tokens: Int32Array, request: PlayRequest, length: number): Generator<undefined, Continuation[]> {
+  *continue(
+    tokens: Int32Array,
+    request: PlayRequest,
+    length: number,
+    temperature = 0,
+  ): Generator<undefined, Continuation[]> {
+    const random = new Random(request.seed, 'play', 'token')
     const made: Continuation[] = [{ kind: 'base', id: null, tokens: [] }]
     const { kinds } = this.#deltas(this.#text(tokens), request)
     made.push(...kinds.map(kind => ({ ...kind, tokens: [] as number[] })))
     for (let step = 0; step < length; step++) {
+      const drawn = random.uniform()
       for (const [row, one] of made.entries()) {
         if (tokens.length + step >= this.model.config.context) return made
         const whole = Int32Array.from([...tokens, ...one.tokens])
@@ -151,12 +166,12 @@ export class Playground {
             row === 0
               ? new Float32Array(whole.length * this.sae.outputs)
               : this.#deltas(text, request, kinds).deltas[row - 1]!
-          const next = onHost(
-            () =>
-              this.#logits(text, [delta], whole.length - 1)
-                .argMax(-1)
-                .dataSync()[0]!,
-          )
+          const next = onHost(() => {
+            const logits = this.#logits(text, [delta], whole.length - 1)
+            return temperature === 0
+              ? logits.argMax(-1).dataSync()[0]!
+              : drawnFrom(logits.div(temperature).softmax(-1).dataSync() as Float32Array, drawn)
+          })
           one.tokens.push(next)
         } finally {
           text.start?.value.dispose()
@@ -170,6 +185,7 @@ export class Playground {
   dispose(): void {
     for (const text of this.#texts.values()) free(text)
     this.#texts.clear()
+    this.#thaw()
   }
 
   /** Changes of the edits, and what they and each control add [length · width]; `fixed` are controls that were chosen already. */
@@ -213,7 +229,8 @@ export class Playground {
   }
 
   /** Logits from a position on [rows, positions, vocabulary] with something added to each row. The caller disposes them. */
-  #logits(text: Text, deltas: readonly Float32Array[], from: number): Tensor3D {
+  #logits(text: Text, deltas: readonly Float32Array[], from: number, attention: 'free' | 'frozen' = 'free'): Tensor3D {
+    const patterns = attention === 'frozen' ? this.#patternsOf(text) : undefined
     const { tokens, start } = text
     const rows = deltas.length
     const { outputs, metadata } = this.sae
@@ -221,7 +238,7 @@ export class Playground {
       const added = tf.stack(deltas.map(delta => tf.tensor2d(delta, [tokens.length, outputs]))) as Tensor3D
       const positions = Array.from({ length: tokens.length - from }, (_, i) => from + i)
       return this.model.run(tf.tensor2d(tokens, [1, tokens.length], 'int32').tile([rows, 1]) as Tensor2D, {
-        hooks: { [metadata.hook_name]: adding(added) },
+        hooks: { ...held(patterns, rows), [metadata.hook_name]: adding(added) },
         ...(start && { from: { site: start.site, value: start.value.tile([rows, 1, 1]) as Tensor3D } }),
         ...(from > 0 && { readAt: Array.from({ length: rows }, () => positions) }),
       }) as Tensor3D
@@ -229,8 +246,8 @@ export class Playground {
   }
 
   /** The same with nothing added: made once for each shape. */
-  #base(text: Text, rows: number, from: number): Tensor3D {
-    const key = `${rows} ${from}`
+  #base(text: Text, rows: number, from: number, attention: 'free' | 'frozen'): Tensor3D {
+    const key = `${rows} ${from} ${attention}`
     const known = text.bases.get(key)
     if (known) return known
     const nothing = new Float32Array(text.tokens.length * this.sae.outputs)
@@ -239,6 +256,7 @@ export class Playground {
         text,
         Array.from({ length: rows }, () => nothing),
         from,
+        attention,
       ),
     )
     text.bases.set(key, made)
@@ -248,6 +266,36 @@ export class Playground {
       tensor.dispose()
     }
     return made
+  }
+
+  /** The patterns of every block that a pass of the text comes to. */
+  #patternsOf(text: Text): ReadonlyMap<string, Tensor> {
+    if (this.#patterns?.of === text) return this.#patterns.bySite
+    this.#thaw()
+    const start = text.start && blockOf(text.start.site)
+    const first = start ? start.layer + (text.start.site === inBlock(start.layer, 'hook_resid_post') ? 1 : 0) : 0
+    const sites = this.model.sites
+      .map(({ name }) => name)
+      .filter(name => name.endsWith('attn.hook_pattern') && blockOf(name)!.layer >= first)
+    const bySite = new Map<string, Tensor>()
+    onHost(() => {
+      const keep: Hook = (value, site) => {
+        bySite.set(site, tf.keep(value.clone()))
+        return undefined
+      }
+      const { tokens, start } = text
+      this.model.run(tf.tensor2d(tokens, [1, tokens.length], 'int32'), {
+        hooks: Object.fromEntries(sites.map(site => [site, keep])),
+        ...(start && { from: start }),
+      })
+    })
+    this.#patterns = { of: text, bySite }
+    return bySite
+  }
+
+  #thaw(): void {
+    for (const pattern of this.#patterns?.bySite.values() ?? []) pattern.dispose()
+    this.#patterns = undefined
   }
 
   #text(tokens: Int32Array): Text {
@@ -282,6 +330,26 @@ export class Playground {
     })
     return { tokens, firing, start: value && { site: before!, value }, bases: new Map() }
   }
+}
+
+/** Hooks that put patterns in the place of those of each row. */
+function held(patterns: ReadonlyMap<string, Tensor> | undefined, rows: number): Record<string, Hook> {
+  const hook =
+    (pattern: Tensor): Hook =>
+    () =>
+      pattern.tile([rows, ...pattern.shape.slice(1).map(() => 1)])
+  return Object.fromEntries(Array.from(patterns ?? [], ([site, pattern]) => [site, hook(pattern)]))
+}
+
+/** The place in which a number in [0, 1) falls, of shares that sum to 1. */
+function drawnFrom(shares: Float32Array, number: number): number {
+  let sum = 0
+  for (let i = 0; i < shares.length; i++) {
+    sum += shares[i]!
+    if (number < sum) return i
+  }
+  // Shares of 32 bits may sum to a little less.
+  return shares.findLastIndex(share => share > 0)
 }
 
 interface Kind {

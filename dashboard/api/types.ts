@@ -2168,6 +2168,8 @@ export interface Api {
       position?: number | undefined
       /** Tokens of a table */
       top?: number | undefined
+      /** Also do all of it with every attention pattern behind the site held as it is on the text */
+      frozen?: boolean | undefined
     }
     answer: {
       sae: string
@@ -2187,6 +2189,7 @@ export interface Api {
         metric: number | null
       }
       rows: PlayRow[]
+      frozen: PlayRow[] | null
       metric: {
         target: PlayToken
         distractor: PlayToken | null
@@ -2196,7 +2199,7 @@ export interface Api {
     events: never
   }
 
-  /** How a text goes on (the likeliest token, again and again) as it is, with an edit, and with controls of equal norm */
+  /** How a text goes on (the likeliest token, again and again, or drawn with a seed) as it is, with an edit, and with controls of equal norm */
   continued: {
     method: 'POST'
     path: '/api/play/continue'
@@ -2216,6 +2219,8 @@ export interface Api {
       seed?: number | undefined
       /** Tokens to add */
       length?: number | undefined
+      /** 0 takes the likeliest token; else tokens are drawn, at each step with one number for all rows */
+      temperature?: number | undefined
     }
     answer: {
       sae: string

@@ -36,7 +36,8 @@ export function svgOf(svg: SVGSVGElement): string {
   return copy.outerHTML
 }
 
-async function copied(text: string, what: string): Promise<void> {
+/** Puts a text on the clipboard; where a browser forbids that, it is shown to be copied by hand. */
+export async function copied(text: string, what: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text)
     announce(`${what} copied.`)

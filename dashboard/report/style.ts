@@ -114,7 +114,7 @@ h2,h3{break-after:avoid}
 .claims details::details-content{display:block;content-visibility:visible}
 table.blocks td:first-child{min-width:7em}
 }
-td .whole{white-space:nowrap}
+td .whole,td.whole{white-space:nowrap}
 header>nav:first-child{margin:0 0 18px;border-top:0}
 input,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:4px 10px;max-width:100%}
 button{cursor:pointer;white-space:nowrap}:focus-visible{outline:2px solid var(--accent);outline-offset:2px}

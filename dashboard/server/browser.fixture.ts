@@ -10,6 +10,7 @@ import { contentHash } from '../../runs/seal.ts'
 import { RunStore } from '../../runs/store.ts'
 import type { Evidence } from '../../validation/evidence.ts'
 import { writeExamples } from '../report/made-up.fixture.ts'
+import { type Compute, SupersededError, type TaskName, type Tasks } from './compute.ts'
 
 /** Texts that must be text wherever they stand, none of them with a character that one cannot see. */
 export const hostileTexts = [
@@ -151,4 +152,54 @@ export async function writeStore(folder: string, more = 300): Promise<void> {
   )
   mkdirSync(join(folder, 'broken'))
   writeFileSync(join(folder, 'broken', 'run.json'), '{"schema":2')
+}
+
+/**
+ * A playground that answers at once, with tokens and labels that are the hostile texts; like the real one it does one thing at a time
+ * and refuses all but the newest that waits.
+ */
+export function madeUpCompute(): Compute & { readonly asked: { readonly task: TaskName; readonly asked: unknown }[] } {
+  const asked: { task: TaskName; asked: unknown }[] = []
+  const tokens = ['<bos>', ...hostileTexts].map((text, id) => ({ id, text: text.slice(0, 500) }))
+  const next = tokens.map(({ id, text }, i) => ({ token: id, text, p: 0.1, change: i / 8, rank: i + 1 }))
+  const row = (kind: 'edit' | 'random' | 'foreign', change: number) => ({
+    ...{ kind, id: kind === 'edit' ? null : 3, norm: 2, next, metric: 1, change, kl: 0.125, meanKl: 0.25 },
+  })
+  const rows = [row('edit', -0.5), row('random', 0.0625), row('foreign', 0.03125)]
+  const feature = { ...{ latent: 1, sum: 3, max: 2, peak: 2, positions: [2], values: [2] }, norm: 1, density: 0.1 }
+  const answers: { [Name in TaskName]: (question: Tasks[Name]['asked']) => Tasks[Name]['given'] } = {
+    fires: ({ text }) => ({
+      ...{ sae: 'trained', site: 's', tokens, firing: 1, seconds: 0.01 },
+      features: [{ ...feature, maxActivation: 4, label: null, max: text.length }],
+    }),
+    play: question => ({
+      ...{ sae: 'trained', site: 's', tokens, position: 2, edits: [], base: { next, metric: 1 }, seconds: 0.01 },
+      rows: question.edits.length > 0 ? rows : rows.slice(0, 1),
+      frozen: question.frozen ? rows.map(one => ({ ...one, kl: 0.0078125 })) : null,
+      metric: question.metric ? { target: tokens[1]!, distractor: null } : null,
+    }),
+    continued: () => ({
+      ...{ sae: 'trained', tokens, seconds: 0.01 },
+      continuations: (['base', 'edit', 'random', 'foreign'] as const).map((kind, i) => ({
+        ...{ kind, id: null, tokens, text: `goes on ${kind} ${hostileTexts[i]}`.slice(0, 500) },
+      })),
+    }),
+    neighbours: () => [],
+    compare: () => {
+      throw new Error('Nothing is compared here.')
+    },
+  }
+  let running = 0
+  return {
+    asked,
+    async do(task, question) {
+      if (running > 1) throw new SupersededError('A newer question took the place of this one.')
+      running++
+      asked.push({ task, asked: question })
+      await new Promise(done => setTimeout(done, 20))
+      running--
+      return answers[task](question)
+    },
+    close: async () => undefined,
+  }
 }

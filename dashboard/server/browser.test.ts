@@ -7,7 +7,7 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Evidence, readEvidence } from '../../validation/evidence.ts'
 import { short } from '../charts/index.ts'
-import { writeStore } from './browser.fixture.ts'
+import { madeUpCompute, writeStore } from './browser.fixture.ts'
 import { listen, type Serving } from './listen.ts'
 
 const program = process.env.PIPELINE_BROWSER ?? '/usr/bin/chromium'
@@ -32,6 +32,7 @@ describe.runIf(existsSync(program))('pages in a browser', () => {
   const folder = mkdtempSync(join(tmpdir(), 'browser-'))
   const bugs: unknown[] = []
   const stop = new AbortController()
+  const compute = madeUpCompute()
   let serving: Serving
   let browser: Browser
 
@@ -40,6 +41,7 @@ describe.runIf(existsSync(program))('pages in a browser', () => {
     const options = { directory: folder, version: '1', host: '127.0.0.1', port: 0, exactly: false }
     serving = await listen({
       ...options,
+      compute,
       token: 'a token of the tests',
       signal: stop.signal,
       onBug: bug => bugs.push(bug),
@@ -213,6 +215,38 @@ describe.runIf(existsSync(program))('pages in a browser', () => {
     await page.evaluate('document.activeElement.blur()')
     await page.keyboard.press('?')
     expect(await page.locator('dialog.keys').innerText()).toContain('next feature')
+  })
+
+  test('the playground shows two texts, edits beside controls, frozen attention, how it goes on and the claim, all from its address', async () => {
+    const { page, wrong, go } = await open(320, 'dark')
+    const all = new URLSearchParams({
+      ...{ sae: 'trained', text: 'one', second: 'other text', edit: '1:add:2', target: 'x', frozen: '1', length: '8' },
+      ...{ temperature: '0.5', seed: '9', claim: '1', hypothesis: '</pre><img src=x onerror=document.title="taken">' },
+    })
+    await go(`/play?${all}`)
+    const text = () => page.evaluate<string>('document.querySelector("main").innerText')
+    await expect
+      .poll(text, { timeout: 20_000 })
+      .toMatch(/Differs by[\s\S]*goes on edit[\s\S]*goes on foreign[\s\S]*second text[\s\S]*goes on edit/)
+    const shown = await text()
+    for (const part of ['−0.5', '0.00781', 'random direction, equal norm', 'Differs by', 'latents: [1]', '--dose 2'])
+      expect(shown).toContain(part)
+    expect(shown.match(/<img src=x/g)!.length).toBeGreaterThan(3)
+    expect(await page.title()).not.toBe('taken')
+    expect(await faults(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+    // Each once, and none refused, though six questions are of one moment: a page waits for its turn.
+    expect(compute.asked.map(({ task }) => task).sort()).toEqual(
+      [...['continued', 'continued', 'fires', 'fires'], ...['play', 'play']].sort(),
+    )
+    expect(compute.asked.find(({ task }) => task === 'play')!.asked).toMatchObject({
+      ...{ sae: 'trained', text: 'one', seed: 9, frozen: true, metric: { target: 'x' } },
+      edits: [{ latent: 1, kind: 'add', strength: 2 }],
+    })
+    await page.getByRole('button', { name: 'Take it away' }).click()
+    await expect.poll(() => page.url()).not.toContain('second')
+    expect(page.url()).toContain('claim=1')
+    expect(wrong).toEqual([])
   })
 
   test('a run that is written while one looks: its curve follows within two seconds', async () => {

@@ -30,6 +30,7 @@ const firing: z.input<typeof fires.answer> = {
   ],
 }
 const played: z.input<typeof play.answer> = {
+  frozen: null,
   ...{ sae: 'curves', site: 'blocks.0.hook_resid_post', tokens, position: 0, edits: [], rows: [], seconds: 0 },
   ...{ base: { next: [], metric: null }, metric: null },
 }

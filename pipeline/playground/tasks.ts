@@ -103,10 +103,13 @@ export class PlaygroundTasks {
       distractor: asked.metric.distractor === undefined ? null : await oneToken(tokenizer, asked.metric.distractor),
     }
     const units = unitsOf(asked)
-    const played = playground.play(tokens, { ...asked, unitOf: units.of }, position)
+    const shows = { tokenizer, top: asked.top, metric: metric ?? null, units }
+    const [free, frozen] = (asked.frozen ? (['free', 'frozen'] as const) : (['free'] as const)).map(attention =>
+      playAnswer(playground.play(tokens, { ...asked, unitOf: units.of }, position, attention), shows),
+    )
     return {
       ...{ sae: asked.sae, site: playground.sae.metadata.hook_name, tokens: shown(tokens, tokenizer), position },
-      ...playAnswer(played, { tokenizer, top: asked.top, metric: metric ?? null, units }),
+      ...{ ...free!, frozen: frozen?.rows ?? null },
       metric: metric
         ? {
             target: token(metric.target, tokenizer),
@@ -121,7 +124,7 @@ export class PlaygroundTasks {
     const start = performance.now()
     const { playground, tokenizer } = await this.#open(asked.sae)
     const tokens = await tokensOf(playground, tokenizer, asked.text)
-    const work = playground.continue(tokens, { ...asked, unitOf: unitsOf(asked).of }, asked.length)
+    const work = playground.continue(tokens, { ...asked, unitOf: unitsOf(asked).of }, asked.length, asked.temperature)
     let step = work.next()
     while (!step.done) {
       await breathe()

@@ -129,6 +129,10 @@ export const play = computes({
     metric: Metric.optional(),
     position: z.int().min(0).optional().describe('Where the next token is looked at (default: the last position)'),
     top: count(100).default(10).describe('Tokens of a table'),
+    frozen: z
+      .boolean()
+      .default(false)
+      .describe('Also do all of it with every attention pattern behind the site held as it is on the text'),
   }),
   answer: z.strictObject({
     sae: z.string(),
@@ -148,6 +152,8 @@ export const play = computes({
     ),
     base: z.strictObject({ next: z.array(Next), metric: number }),
     rows: z.array(PlayRow),
+    /** The same rows with attention patterns held as they are on the text; null where that was not asked. */
+    frozen: z.array(PlayRow).nullable(),
     /** The metric's tokens as the tokenizer has them. */
     metric: z.strictObject({ target: PlayToken, distractor: PlayToken.nullable() }).nullable(),
     seconds: z.number(),
@@ -158,8 +164,16 @@ export const continued = computes({
   name: 'continued',
   path: '/api/play/continue',
   summary:
-    'How a text goes on (the likeliest token, again and again) as it is, with an edit, and with controls of equal norm',
-  body: playBody.extend({ length: count(bounds.continued).default(16).describe('Tokens to add') }),
+    'How a text goes on (the likeliest token, again and again, or drawn with a seed) as it is, with an edit, and with controls of equal norm',
+  body: playBody.extend({
+    length: count(bounds.continued).default(16).describe('Tokens to add'),
+    temperature: z
+      .number()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe('0 takes the likeliest token; else tokens are drawn, at each step with one number for all rows'),
+  }),
   answer: z.strictObject({
     sae: z.string(),
     tokens: z.array(PlayToken),

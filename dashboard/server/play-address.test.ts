@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { type State, searchOf, stateOf } from '../client/play-state.ts'
+
+const whole: State = {
+  ...{
+    sae: 'run42',
+    text: 'a & b=c#d',
+    second: '',
+    order: 'norm',
+    frozen: true,
+    length: 16,
+    temperature: 0.7,
+    seed: 3,
+  },
+  edits: [
+    { latent: 5, kind: 'add', strength: -1.5 },
+    { latent: 0, kind: 'ablate', strength: 1 },
+  ],
+  ...{ target: ' the', distractor: '+' },
+  claim: { hypothesis: 'h\n"', concept: 'a=b', direction: 'increase', smallest: 0.5 },
+}
+
+test('all that the playground shows is in its address, and comes back from it', () => {
+  expect(stateOf(searchOf(whole), 'other')).toEqual(whole)
+  const plain = stateOf('', 'first')
+  expect(plain).toMatchObject({ sae: 'first', second: null, edits: [], frozen: false, length: 0, claim: null })
+  expect(stateOf(searchOf(plain), 'other')).toEqual(plain)
+})
+
+test('an address that asks for what there is not is read as the usual', () => {
+  const wrong =
+    'length=1e9&temperature=-4&seed=nan&order=rm&edit=1:explode:2&edit=x:ablate:1&edit=2:set:1e999&claim=1&smallest=-1&direction=up'
+  expect(stateOf(wrong, 'first')).toMatchObject({
+    ...{ length: 64, temperature: 0, seed: 0, order: 'max' },
+    edits: [{ latent: 2, kind: 'set', strength: 100 }],
+    claim: { direction: '', smallest: 1e-6 },
+  })
+})
