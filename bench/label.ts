@@ -41,8 +41,11 @@ export default defineBench({
 })
 
 const files = ['features.parquet', 'examples.parquet', 'features.jsonl']
-/** Times are for 1,000 latents, bytes for one; what a processor was busy does not depend on what else runs. */
-const columns = ['latents', 's / 1,000', 'processor s', 'memory MB', 'tables B', 'lines B']
+/**
+ * Times are for 1,000 latents, bytes for one; what a processor was busy does not depend on what else runs. Memory is what comes on
+ * top of model and SAE, and the peak of the whole process.
+ */
+const columns = ['latents', 's / 1,000', 'processor s', 'memory MB', 'peak MB', 'tables B', 'lines B']
 
 /** Seconds that the processors were busy for this process since then. */
 function processorSeconds(since: NodeJS.CpuUsage): number {
@@ -87,14 +90,16 @@ async function measure(config: Config, tell: Teller): Promise<void> {
           secondsPerThousand: (1000 * seconds) / latents,
           processorSecondsPerThousand: (1000 * busy) / latents,
         },
-        memoryMegabytes: (most - before) / 1e6,
+        ...{ memoryMegabytes: (most - before) / 1e6, peakMegabytes: most / 1e6 },
         ...{ tableBytesPerLatent: sizes[0]! + sizes[1]!, lineBytesPerLatent: sizes[2]! },
       }
       tell.result(found)
-      const { secondsPerThousand, processorSecondsPerThousand, memoryMegabytes, ...bytes } = found
+      const { secondsPerThousand, processorSecondsPerThousand, memoryMegabytes, peakMegabytes, ...bytes } = found
       const cells = [
         ...[String(latents), secondsPerThousand.toFixed(1), processorSecondsPerThousand.toFixed(1)],
-        ...[memoryMegabytes, bytes.tableBytesPerLatent, bytes.lineBytesPerLatent].map(value => value.toFixed(0)),
+        ...[memoryMegabytes, peakMegabytes, bytes.tableBytesPerLatent, bytes.lineBytesPerLatent].map(value =>
+          value.toFixed(0),
+        ),
       ]
       tell.line(cells.map((cell, i) => cell.padStart(columns[i]!.length + 2)).join(''))
     } finally {

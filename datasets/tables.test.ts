@@ -122,8 +122,10 @@ describe('a table', () => {
       text: fc.option(fc.string({ unit: 'grapheme' })),
       list: fc.option(fc.array(fc.integer({ min: -2_147_483_648, max: 2_147_483_647 }))),
     })
+    const groups = fc.integer({ min: 1, max: 5 })
+    const compression = fc.constantFrom('snappy' as const, 'zstd' as const)
     await fc.assert(
-      fc.asyncProperty(fc.array(row), fc.integer({ min: 1, max: 5 }), async (rows, rowGroupRows) => {
+      fc.asyncProperty(fc.array(row), groups, compression, async (rows, rowGroupRows, compression) => {
         await writeTable(
           path,
           {
@@ -131,7 +133,7 @@ describe('a table', () => {
             text: { type: 'string', values: rows.map(r => r.text) },
             list: { type: 'list<int32>', values: rows.map(r => r.list) },
           },
-          { rowGroupRows },
+          { rowGroupRows, compression },
         )
         const read = await readTable(path)
         expect(read.float).toEqual(rows.map(r => r.float))

@@ -159,11 +159,13 @@ export const examplesIn = (score: BinaryScore | null | undefined): number | null
 
 /** Opens features.parquet for writing. */
 export const openFeatures = (directory: string): TableWriter =>
-  openTableWriter(join(directory, 'features.parquet'), { schema: labelsSchema })
+  openTableWriter(join(directory, 'features.parquet'), { schema: labelsSchema, compression: 'zstd' })
 
 /** Opens examples.parquet for writing, by latent, in row groups of at most 2,000 rows. */
 export const openExamples = (directory: string): TableWriter =>
-  openTableWriter(join(directory, 'examples.parquet'), { rowGroupRows: exampleGroupRows, schema: labelsSchema })
+  openTableWriter(join(directory, 'examples.parquet'), {
+    ...{ rowGroupRows: exampleGroupRows, schema: labelsSchema, compression: 'zstd' },
+  })
 
 /** An example as examples.parquet holds it: its window by name, and its tokens as texts. */
 export interface StoredExample extends Omit<Example, 'window' | 'activations'> {

@@ -36,18 +36,17 @@ export function equalEdges(low: number, high: number, bins: number): number[] {
   return Array.from({ length: bins + 1 }, (_, i) => (i === bins ? high : low + ((high - low) * i) / bins))
 }
 
-/** Counts values in equal bins from the least to the largest of them; a value on an edge is of the lower bin. */
-export function histogramOf(values: ArrayLike<number>, bins: number): Histogram {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
-  for (let i = 0; i < values.length; i++) {
-    if (values[i]! < low) low = values[i]!
-    if (values[i]! > high) high = values[i]!
-  }
-  const counts = new Array<number>(bins).fill(0)
+/** Counts values in equal bins from the least to the largest of them, `low` and `high`; a value on an edge is of the lower bin. */
+export function histogramOf(
+  values: Float32Array,
+  { low, high }: { readonly low: number; readonly high: number },
+  bins: number,
+): Histogram {
+  const counts = new Uint32Array(bins)
   const scale = high > low ? bins / (high - low) : 0
   for (let i = 0; i < values.length; i++)
-    counts[Math.min(bins - 1, Math.max(0, Math.ceil((values[i]! - low) * scale) - 1))]! += 1
-  return { edges: equalEdges(low, high, bins), counts }
+    counts[Math.min(bins - 1, Math.max(0, Math.ceil((values[i]! - low) * scale) - 1))]!++
+  return { edges: equalEdges(low, high, bins), counts: Array.from(counts) }
 }
 
 /** The stratum of every token that is read, prepared once; fields with more values than `mostValues` are left out. */

@@ -67,8 +67,11 @@ describe('activity', () => {
   })
 
   test('as a histogram counts every value once, the least too', () => {
-    expect(histogramOf([-1, 0, 1, 1], 2)).toEqual({ edges: [-1, 0, 1], counts: [2, 2] })
-    expect(histogramOf([2, 2], 2)).toEqual({ edges: [2, 2, 2], counts: [2, 0] })
+    expect(histogramOf(Float32Array.of(-1, 0, 1, 1), { low: -1, high: 1 }, 2)).toEqual({
+      edges: [-1, 0, 1],
+      counts: [2, 2],
+    })
+    expect(histogramOf(Float32Array.of(2, 2), { low: 2, high: 2 }, 2)).toEqual({ edges: [2, 2, 2], counts: [2, 0] })
   })
 })
 
@@ -101,6 +104,35 @@ describe('nearest latents', () => {
     expect(found[0]![0]!.cosine).toBeCloseTo(Math.SQRT1_2, 6)
     expect(found[0]![1]!.cosine).toBe(0)
     expect(found.every((near, i) => near.length === 2 && near.every(({ latent }) => latent !== i))).toBe(true)
+  })
+
+  test('by decoder are those of all pairs in float64, however many rows a block has', () => {
+    const random = new Random('nearest')
+    const [latents, width] = [13, 4]
+    const rows = Array.from({ length: latents }, () => Array.from(random.normals(width)))
+    const cosine = (a: number[], b: number[]) =>
+      a.reduce((sum, x, i) => sum + x * b[i]!, 0) / Math.hypot(...a) / Math.hypot(...b)
+    const wanted = rows.map((a, i) =>
+      rows
+        .map((b, latent) => ({ latent, cosine: cosine(a, b) }))
+        .filter(({ latent }) => latent !== i)
+        .sort((x, y) => y.cosine - x.cosine)
+        .slice(0, 3),
+    )
+    const decoder = tf.tensor2d(rows)
+    const directions = directionsOf(decoder)
+    for (const entries of [1, 3 * latents, 1000]) {
+      const found = [...nearestByDecoder(directions, 3, { from: 0, to: latents }, entries)]
+      expect(found.map(near => near.map(({ latent }) => latent))).toEqual(
+        wanted.map(near => near.map(({ latent }) => latent)),
+      )
+      found.forEach((near, i) => {
+        near.forEach(({ cosine }, j) => {
+          expect(cosine).toBeCloseTo(wanted[i]![j]!.cosine, 6)
+        })
+      })
+    }
+    tf.dispose([decoder, directions])
   })
 
   test('by tokens are those that fire together, by Jaccard, and the counter is left as it was', () => {

@@ -48,7 +48,11 @@ export function* logitEffects(
       yield {
         promoted: list(high, row, most, 1),
         suppressed: list(low, row, most, -1),
-        histogram: histogramOf(all.subarray(row * vocabulary, (row + 1) * vocabulary), bins),
+        histogram: histogramOf(
+          all.subarray(row * vocabulary, (row + 1) * vocabulary),
+          { low: -low.values[row * most]!, high: high.values[row * most]! },
+          bins,
+        ),
       }
   }
 }

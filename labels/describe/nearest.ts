@@ -18,16 +18,18 @@ export interface Rows {
 
 /**
  * The `count` other latents whose unit directions [latents, width] have the largest cosine with that of each latent of some
- * rows, largest first.
+ * rows, largest first. Every pair is looked at, a block of `entries` products at a time: latents² · width multiplications for
+ * all, none of which is kept.
  */
 export function* nearestByDecoder(
   directions: Tensor2D,
   count: number,
   { from, to }: Rows,
+  entries = productEntries,
 ): Generator<Feature['nearest']> {
   const latents = directions.shape[0]
   const most = Math.min(count, latents - 1)
-  const chunk = Math.max(1, Math.floor(productEntries / latents))
+  const chunk = Math.max(1, Math.floor(entries / latents))
   for (let start = from; start < to; start += chunk) {
     const size = Math.min(chunk, to - start)
     const { values, indices } = tf.tidy(() => {
