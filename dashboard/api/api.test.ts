@@ -54,6 +54,7 @@ test('schemas become the types that one would write', () => {
       } | null
     }
     events: never
+    file: never
   }`)
 })
 

@@ -1,8 +1,10 @@
 /** A client of the API: every route by its name, with the types of what it takes and answers. Runs in Node and in browsers. */
 import { type Api, routes } from './types.ts'
 
-/** The routes that answer once. */
-export type RouteName = { [Name in keyof Api]: Api[Name]['events'] extends never ? Name : never }[keyof Api]
+/** The routes that answer once, in JSON; a file is had by its address. */
+export type RouteName = {
+  [Name in keyof Api]: Api[Name]['events'] | Api[Name]['file'] extends never ? Name : never
+}[keyof Api]
 
 /** What a question may carry. */
 export type Question<Name extends keyof Api> = {

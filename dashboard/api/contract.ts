@@ -27,6 +27,8 @@ export interface Contract<
   readonly table?: string
   /** Set where the answer is a stream of server-sent events: `answer` is then the data of any one event. */
   readonly events?: readonly string[]
+  /** Set where the answer is a file to keep, of any length, in one of these media types: `answer` is then any one row of it. */
+  readonly file?: readonly string[]
 }
 
 /** What a contract says, with defaults: GET, no query, no body. */

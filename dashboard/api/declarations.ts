@@ -11,7 +11,7 @@ export function declarationsOf(contracts: readonly Contract[]): string {
   const interfaces = Object.entries(named)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, schema]) => `export interface ${name} ${typeOf(schema, '')}\n`)
-  const routes = contracts.map(({ name, method, path, summary, events }) => {
+  const routes = contracts.map(({ name, method, path, summary, events, file }) => {
     const { query, body, answer } = of.get(name)!
     const parts = [...path.matchAll(/\{(\w+)\}/g)].map(([, part]) => `${part}: string`)
     return `${comment(summary, '  ')}  ${name}: {
@@ -21,7 +21,8 @@ export function declarationsOf(contracts: readonly Contract[]): string {
     query: ${typeOf(query, '    ')}
     body: ${body ? typeOf(body, '    ') : 'undefined'}
     answer: ${typeOf(answer, '    ')}
-    events: ${events ? events.map(event => `'${event}'`).join(' | ') : 'never'}
+    events: ${events ? events.map(literal).join(' | ') : 'never'}
+    file: ${file ? file.map(literal).join(' | ') : 'never'}
   }
 `
   })

@@ -1317,6 +1317,7 @@ export interface Api {
       session: string
     }
     events: never
+    file: never
   }
 
   /** Runs of the store, newest first, and folders that cannot be read */
@@ -1351,6 +1352,7 @@ export interface Api {
       }[]
     }
     events: never
+    file: never
   }
 
   /** A run's manifest: settings, inputs by hash, figures, files; secrets are left out */
@@ -1362,6 +1364,7 @@ export interface Api {
     body: undefined
     answer: RunManifest
     events: never
+    file: never
   }
 
   /** Hashes a finished run's files again and says which are not what its manifest says */
@@ -1380,6 +1383,7 @@ export interface Api {
       }[]
     }
     events: never
+    file: never
   }
 
   /** Where two runs differ: stage, seed, engine, versions, settings, inputs, figures and files */
@@ -1403,6 +1407,7 @@ export interface Api {
       same: number
     }
     events: never
+    file: never
   }
 
   /** What a run was made from and what was made from it, with inputs that changed or are gone */
@@ -1420,6 +1425,7 @@ export interface Api {
       edges: LineageEdge[]
     }
     events: never
+    file: never
   }
 
   /** The graph of all runs of the store */
@@ -1438,6 +1444,7 @@ export interface Api {
       total: number
     }
     events: never
+    file: never
   }
 
   /** Metrics of a run, finished or running, from a byte on: ask again with the cursor of the answer */
@@ -1457,6 +1464,7 @@ export interface Api {
       status: string
     }
     events: never
+    file: never
   }
 
   /** Metrics as curves: smallest, largest and last value in each of so many equal parts of x */
@@ -1497,6 +1505,7 @@ export interface Api {
       status: string
     }
     events: never
+    file: never
   }
 
   /** What happens, as server-sent events: `runs` when a manifest changes, `metrics` with new records of runs that are watched, `reset` where a run went back to a checkpoint and its curve begins anew. The id of an event says how far the stream is: sent back as Last-Event-ID it goes on there, on any server of the store */
@@ -1524,6 +1533,7 @@ export interface Api {
       reason: string
     }
     events: 'runs' | 'metrics' | 'reset'
+    file: never
   }
 
   /** Features of a label run: filtered, sorted, a page at a time */
@@ -1558,6 +1568,34 @@ export interface Api {
       next: string | null
     }
     events: never
+    file: never
+  }
+
+  /** All features of a label run that fulfil conditions, as a file to keep, streamed */
+  exported: {
+    method: 'GET'
+    path: '/api/runs/{run}/export'
+    parts: { run: string }
+    query: {
+      /** Conditions that all must hold: `density>=0.001 and (verdict=pass or label~apple)`; operators = != < <= > >= ~ (contains), not, and, or */
+      where?: string | string[] | undefined
+      /** Only features whose label contains this, without regard to case */
+      label?: string | undefined
+      /** Only features that promote or suppress this token, have it in their rule, or are strongest at it */
+      token?: string | undefined
+      /** Only features with an example that contains this text */
+      text?: string | undefined
+      /** A column; -column for the largest first. What is missing comes last either way */
+      sort?: string | undefined
+      /** Columns to give (default: all but lists). A label comes with its scores, what it covers, verdict, stability and hashes, always */
+      column?: string | string[] | undefined
+      /** csv (RFC 4180, lists as JSON), jsonl (an object a line), arrow (an IPC stream) */
+      format?: 'csv' | 'jsonl' | 'arrow' | undefined
+    }
+    body: undefined
+    answer: Record<string, unknown>
+    events: never
+    file: 'text/csv' | 'application/jsonl' | 'application/vnd.apache.arrow.stream'
   }
 
   /** The columns of the features of a label run: type, range, missing values */
@@ -1582,6 +1620,7 @@ export interface Api {
       })[]
     }
     events: never
+    file: never
   }
 
   /** How a column of numbers is distributed over the features that fulfil conditions */
@@ -1615,6 +1654,7 @@ export interface Api {
       total: number
     }
     events: never
+    file: never
   }
 
   /** One feature: its record, its label with what speaks for it, examples, and all its evidence */
@@ -1644,6 +1684,7 @@ export interface Api {
       source: Source
     }
     events: never
+    file: never
   }
 
   /** Examples of a feature by group: the strongest, some of each band of its range, and text on which it is silent */
@@ -1670,6 +1711,7 @@ export interface Api {
       next: string | null
     }
     events: never
+    file: never
   }
 
   /** Which tokens a feature promotes and suppresses directly, and which its claim weighs */
@@ -1701,6 +1743,7 @@ export interface Api {
       } | null
     }
     events: never
+    file: never
   }
 
   /** The latents of the same SAE whose decoder rows are nearest by cosine: from the table where it holds so many, else computed from the weights */
@@ -1724,6 +1767,7 @@ export interface Api {
       })[]
     }
     events: never
+    file: never
   }
 
   /** Whether other SAEs have the feature: the stability joined to the labels, and siblings put to the same test */
@@ -1743,6 +1787,7 @@ export interface Api {
       command: string | null
     }
     events: never
+    file: never
   }
 
   /** The whole evidence of a validate run: claims, statistics, controls, verdicts */
@@ -1917,6 +1962,7 @@ export interface Api {
       }
     }
     events: never
+    file: never
   }
 
   /** Every test of a validate run as rows: estimate, interval, controls, n, p and q, and where each is from */
@@ -1942,6 +1988,7 @@ export interface Api {
       definitions: Record<string, string>
     }
     events: never
+    file: never
   }
 
   /** Raw values of a validate run: a row an edit of a document */
@@ -1972,6 +2019,7 @@ export interface Api {
       next: string | null
     }
     events: never
+    file: never
   }
 
   /** Claims of all validate runs with their verdicts, families of tests, and what stands over all runs of an SAE */
@@ -2002,6 +2050,7 @@ export interface Api {
       next: string | null
     }
     events: never
+    file: never
   }
 
   /** How far two captures, label runs or validate runs differ: values, strata, firing and effects */
@@ -2035,6 +2084,7 @@ export interface Api {
       next: string | null
     }
     events: never
+    file: never
   }
 
   /** Two SAEs: settings that differ, latents matched one to one by decoder cosine, and those that have no partner */
@@ -2094,6 +2144,7 @@ export interface Api {
       next: string | null
     }
     events: never
+    file: never
   }
 
   /** Which features fire on a text, at which tokens and how strongly */
@@ -2138,6 +2189,7 @@ export interface Api {
       seconds: number
     }
     events: never
+    file: never
   }
 
   /** What an edit of features does to the next token, beside random directions and other latents of equal norm: all rows of one batch from the stored residual of the text */
@@ -2197,6 +2249,7 @@ export interface Api {
       seconds: number
     }
     events: never
+    file: never
   }
 
   /** How a text goes on (the likeliest token, again and again, or drawn with a seed) as it is, with an edit, and with controls of equal norm */
@@ -2234,6 +2287,7 @@ export interface Api {
       seconds: number
     }
     events: never
+    file: never
   }
 }
 
@@ -2250,6 +2304,7 @@ export const routes: { readonly [Name in keyof Api]: Pick<Api[Name], 'method' | 
   curves: { method: 'GET', path: '/api/runs/{run}/curves' },
   live: { method: 'GET', path: '/api/live' },
   features: { method: 'GET', path: '/api/runs/{run}/features' },
+  exported: { method: 'GET', path: '/api/runs/{run}/export' },
   columns: { method: 'GET', path: '/api/runs/{run}/columns' },
   histogram: { method: 'GET', path: '/api/runs/{run}/histogram' },
   feature: { method: 'GET', path: '/api/runs/{run}/features/{latent}' },

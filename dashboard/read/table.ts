@@ -127,13 +127,10 @@ export class Table implements Selectable {
       Object.fromEntries(
         names.map(name => {
           const vector = this.vector(name)
-          return [
-            name,
-            arrow.vectorFromArray(
-              Array.from(rows, row => vector.get(row)),
-              vector.type,
-            ),
-          ]
+          // The builder of lists takes arrays: of a vector of texts it would make empty ones.
+          const pick =
+            this.kind(name) === 'list' ? (row: number) => plainValue(vector.get(row)) : vector.get.bind(vector)
+          return [name, arrow.vectorFromArray(Array.from(rows, pick), vector.type)]
         }),
       ),
     )

@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import { hashValue } from '../../core/hash.ts'
 import type { Contract } from '../api/contract.ts'
 import { arrowType } from './openapi.ts'
-import type { Answer } from './route.ts'
+import type { Answer, FileAnswer } from './route.ts'
 
 /** Bytes of answers that are kept because they may be asked for again. */
 const keptBytes = 32 * 2 ** 20
@@ -15,7 +15,11 @@ export class Answers {
   #characters = 0
 
   /** The answer as it was asked for, or that it is what the asker has. */
-  async send(context: Context, contract: Pick<Contract, 'table'>, answer: Answer<unknown>): Promise<Response> {
+  async send(
+    context: Context,
+    contract: Pick<Contract, 'table'>,
+    answer: Answer<unknown> | FileAnswer,
+  ): Promise<Response> {
     const { req } = context
     const asArrow = contract.table !== undefined && (req.header('accept') ?? '').includes(arrowType)
     const { tag } = answer
@@ -24,6 +28,11 @@ export class Answers {
     const headers = { 'cache-control': 'private, no-cache', vary: 'accept', ...(etag && { etag }) }
     if (etag && (req.header('if-none-match') ?? '').split(/\s*,\s*/).includes(etag))
       return new Response(null, { status: 304, headers })
+    if ('file' in answer) {
+      const { name, type, bytes } = answer.file
+      const kept = { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` }
+      return new Response(streamOf(bytes()), { headers: { ...headers, ...kept } })
+    }
     if (asArrow) {
       const bytes = arrow.tableToIPC(await arrowOf(contract.table!, answer), 'stream')
       return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: { ...headers, 'content-type': arrowType } })
@@ -51,6 +60,20 @@ export class Answers {
       this.#characters -= length
     }
   }
+}
+
+/** Bytes as they are asked for; what makes them is ended when the asker is gone. */
+function streamOf(bytes: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(stream) {
+      const { value, done } = await bytes.next()
+      if (done) stream.close()
+      else stream.enqueue(value)
+    },
+    async cancel() {
+      await bytes.return(undefined)
+    },
+  })
 }
 
 /** The answer's table with the types of its file, or, where it is in none, with those that its values show. */

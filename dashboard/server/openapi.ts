@@ -5,6 +5,8 @@ import { schemasOf } from '../api/schema.ts'
 /** The media type of an Arrow IPC stream. */
 export const arrowType = 'application/vnd.apache.arrow.stream'
 
+const binary = { type: 'string', format: 'binary' }
+
 /** The document (OpenAPI 3.1). */
 export function openApi(contracts: readonly Contract[], version: string): Record<string, unknown> {
   const { named, of } = schemasOf(contracts)
@@ -12,7 +14,7 @@ export function openApi(contracts: readonly Contract[], version: string): Record
     description: 'What is wrong, and how to mend it',
     content: { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } },
   }
-  const operation = ({ name, method, path, summary, table, events }: Contract) => {
+  const operation = ({ name, method, path, summary, table, events, file }: Contract) => {
     const { query, body, answer } = of.get(name)!
     return {
       operationId: name,
@@ -30,10 +32,12 @@ export function openApi(contracts: readonly Contract[], version: string): Record
       responses: {
         200: {
           description: summary,
-          content: {
-            [events ? 'text/event-stream' : 'application/json']: { schema: answer },
-            ...(table ? { [arrowType]: { schema: { type: 'string', format: 'binary' } } } : {}),
-          },
+          content: file
+            ? Object.fromEntries(file.map(type => [type, { schema: binary }]))
+            : {
+                [events ? 'text/event-stream' : 'application/json']: { schema: answer },
+                ...(table ? { [arrowType]: { schema: binary } } : {}),
+              },
         },
         ...(method === 'GET' && !events && { 304: { description: 'It is what the ETag says' } }),
         ...Object.fromEntries(

@@ -25,6 +25,11 @@ export interface Answer<T> {
   arrow?(): arrow.Table
 }
 
+/** An answer that is a file to keep, where the contract says so; its bytes are made as they are read. */
+export interface FileAnswer extends Pick<Answer<unknown>, 'tag'> {
+  readonly file: { readonly name: string; readonly type: string; bytes(): AsyncGenerator<Uint8Array> }
+}
+
 /** A question as it comes: parts of the path as texts, the query as texts, the body as JSON. */
 export interface Question {
   readonly parts: Readonly<Record<string, string>>
@@ -43,8 +48,10 @@ export interface Checked<Query, Body> extends Omit<Question, 'query' | 'body'> {
 /** A route that answers. */
 export interface Route {
   readonly contract: Contract
-  answer(sources: Sources, question: Question): Promise<Answer<unknown>>
+  answer(sources: Sources, question: Question): Promise<Answer<unknown> | FileAnswer>
 }
+
+type Answered<T> = Answer<T> | FileAnswer
 
 /** A contract and how it is answered. */
 export function defineRoute<Query extends z.ZodObject, Body extends z.ZodType, Value extends z.ZodType>(
@@ -52,7 +59,7 @@ export function defineRoute<Query extends z.ZodObject, Body extends z.ZodType, V
   handle: (
     sources: Sources,
     question: Checked<z.output<Query>, z.output<Body>>,
-  ) => Answer<z.input<Value>> | Promise<Answer<z.input<Value>>>,
+  ) => Answered<z.input<Value>> | Promise<Answered<z.input<Value>>>,
 ): Route {
   return {
     contract,

@@ -163,6 +163,42 @@ describe('the API', () => {
     expect([...table.getChild('target')!]).toEqual([-0.5, 0.125])
   })
 
+  test.each([
+    ['csv', 'text/csv'],
+    ['jsonl', 'application/jsonl'],
+    ['arrow', 'application/vnd.apache.arrow.stream'],
+  ])(
+    'gives all features that conditions mean as a file of %s, of which the asker may have the last',
+    async (format, type) => {
+      const path = `/api/runs/labelled/export?format=${format}&where=density>0.2&sort=-density&column=latent&column=label`
+      const answer = await ask(path)
+      expect(answer.headers.get('content-type')).toMatch(type)
+      expect(answer.headers.get('content-disposition')).toBe(`attachment; filename="labelled-features.${format}"`)
+      const bytes = new Uint8Array(await answer.arrayBuffer())
+      const text = Buffer.from(bytes).toString()
+      const latents = {
+        csv: () =>
+          text
+            .trimEnd()
+            .split('\r\n')
+            .slice(1)
+            .map(line => Number(line.split(',')[0])),
+        jsonl: () =>
+          text
+            .trimEnd()
+            .split('\n')
+            .map(line => JSON.parse(line).latent),
+        arrow: () => [...arrow.tableFromIPC(bytes).getChild('latent')!],
+      }
+      expect(latents[format as keyof typeof latents]()).toEqual([0, 2])
+      // A label is never alone, here as in the list.
+      expect(text).toContain('label_score')
+      expect((await ask(path, { 'if-none-match': answer.headers.get('etag')! })).status).toBe(304)
+      expect((await ask(path.replace(format, 'xlsx'))).status).toBe(400)
+      expect((await ask(path.replace('density', 'densty'))).status).toBe(400)
+    },
+  )
+
   test('says that an answer is what the asker has, and another where it is not', async () => {
     const first = await ask('/api/runs/labelled/features?sort=density')
     const etag = first.headers.get('etag')!
@@ -178,7 +214,7 @@ describe('the API', () => {
     expect(answered.sort()).toEqual(contracts.map(({ name }) => name).sort())
     const place: Record<string, string> = { evidence: 'tested', tests: 'tested', effects: 'tested' }
     for (const { contract } of routes) {
-      if (contract.method === 'POST' || ['compare', 'neighbours'].includes(contract.name)) continue
+      if (contract.method === 'POST' || contract.file || ['compare', 'neighbours'].includes(contract.name)) continue
       const run = /features|columns|histogram/.test(contract.path) ? 'labelled' : (place[contract.name] ?? 'curves')
       const query = { diff: 'with=tested', histogram: 'column=density', drift: 'base=labelled&now=labelled' }
       const path = contract.path.replace('{run}', run).replace('{latent}', '0')

@@ -110,7 +110,7 @@ describe('docs/api.md', () => {
       results.forEach(({ text, code }, i) => {
         expect([lines[i], code]).toEqual([lines[i], '0'])
         if (/api\/live/.test(lines[i]!)) expect(text).toContain('event: metrics')
-        else if (!/effects\.arrow/.test(lines[i]!)) expect(JSON.parse(text!)).toBeTypeOf('object')
+        else if (!/ -o /.test(lines[i]!)) expect(JSON.parse(text!)).toBeTypeOf('object')
       })
     },
     30_000,

@@ -18,8 +18,8 @@ export const csv: LabelFormat = {
   read,
 }
 
-/** What a cell holds: a number, a text, a list as JSON, or nothing. */
-type Cell = number | string | readonly unknown[] | null | undefined
+/** What a cell holds: a number, a truth, a text, a list as JSON, or nothing. */
+export type Cell = number | boolean | string | readonly unknown[] | null | undefined
 
 const csvColumns: Readonly<Record<string, (feature: Feature) => Cell>> = {
   latent: ({ latent }) => latent,
@@ -77,11 +77,13 @@ const csvColumns: Readonly<Record<string, (feature: Feature) => Cell>> = {
  * has an apostrophe before it.
  */
 function csvOf(features: readonly Feature[]): string {
-  const lines = [
-    Object.keys(csvColumns),
-    ...features.map(feature => Object.values(csvColumns).map(pick => csvField(pick(feature)))),
-  ]
-  return lines.map(line => `${line.join(',')}\r\n`).join('')
+  const rows = features.map(feature => Object.values(csvColumns).map(pick => pick(feature)))
+  return [Object.keys(csvColumns), ...rows].map(csvLine).join('')
+}
+
+/** A line of cells, with its end. */
+export function csvLine(cells: readonly Cell[]): string {
+  return `${cells.map(csvField).join(',')}\r\n`
 }
 
 function csvField(cell: Cell): string {
@@ -91,7 +93,7 @@ function csvField(cell: Cell): string {
 
 function csvText(cell: Cell): string {
   if (cell === null || cell === undefined) return ''
-  if (typeof cell === 'number') return String(cell)
+  if (typeof cell === 'number' || typeof cell === 'boolean') return String(cell)
   if (typeof cell !== 'string') return visibleJson(cell)
   const text = visible(cell)
   return /^[=+\-@\t\r]/.test(cell) ? `'${text}` : text

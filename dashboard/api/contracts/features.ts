@@ -15,24 +15,45 @@ const selection = {
   text: z.string().max(1000).optional().describe('Only features with an example that contains this text'),
 }
 
+/** In which order they come, and what is told of each. */
+const shown = {
+  sort: z
+    .string()
+    .optional()
+    .describe('A column; -column for the largest first. What is missing comes last either way'),
+  column: several.describe(
+    'Columns to give (default: all but lists). A label comes with its scores, what it covers, verdict, stability and hashes, always',
+  ),
+}
+
 export const features = reads({
   name: 'features',
   path: '/api/runs/{run}/features',
   summary: 'Features of a label run: filtered, sorted, a page at a time',
   query: z.strictObject({
     ...selection,
-    sort: z
-      .string()
-      .optional()
-      .describe('A column; -column for the largest first. What is missing comes last either way'),
-    column: several.describe(
-      'Columns to give (default: all but lists). A label comes with its scores, what it covers, verdict, stability and hashes, always',
-    ),
+    ...shown,
     offset: whole(0, 1e9).optional().describe('Features to leave out; not with a cursor'),
     ...pageOf(10_000, 100),
   }),
   answer: z.strictObject({ features: z.array(Row), ...pageEnd }),
   table: 'features',
+})
+
+export const exported = reads({
+  name: 'exported',
+  path: '/api/runs/{run}/export',
+  summary: 'All features of a label run that fulfil conditions, as a file to keep, streamed',
+  query: z.strictObject({
+    ...selection,
+    ...shown,
+    format: z
+      .enum(['csv', 'jsonl', 'arrow'])
+      .default('csv')
+      .describe('csv (RFC 4180, lists as JSON), jsonl (an object a line), arrow (an IPC stream)'),
+  }),
+  answer: Row,
+  file: ['text/csv', 'application/jsonl', 'application/vnd.apache.arrow.stream'],
 })
 
 export const columns = reads({

@@ -26,6 +26,7 @@ export function askOf(sources: Sources): Ask {
     const given = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined && value !== ''))
     const signal = new AbortController().signal
     const answer = await route.answer(sources, { parts, query: given, body: undefined, signal })
+    if ('file' in answer) throw new Error(`The route ${contract.name} gives a file.`)
     return contract.answer.parse(await answer.value()) as z.output<(typeof contract)['answer']>
   }
 }

@@ -1,12 +1,13 @@
 /** Features of a label run: pages of them, their columns, and how a column is distributed. */
 import { UserError } from '../../../core/errors.ts'
 import { hashValue } from '../../../core/hash.ts'
-import { columns, features, histogram } from '../../api/contracts/features.ts'
+import { columns, exported, features, histogram } from '../../api/contracts/features.ts'
 import { pageOf } from '../../read/cursor.ts'
 import { columnOf } from '../../read/filter.ts'
 import { histogramOf } from '../../read/histogram.ts'
 import { withCompanions } from '../../read/label.ts'
 import { labelled, meantRows } from '../../read/labelled.ts'
+import { rowsFile, rowsTypes } from '../../read/rows-file.ts'
 import type { Table } from '../../read/table.ts'
 import { defineRoute } from '../route.ts'
 
@@ -26,6 +27,22 @@ export const featuresRoute = defineRoute(features, async ({ runs }, { parts, que
       next: page.next,
     }),
     arrow: () => found.table.take(page.entries, names),
+  }
+})
+
+export const exportedRoute = defineRoute(exported, async ({ runs }, { parts, query }) => {
+  const found = await labelled(runs, parts.run!)
+  const { sort, column, format, ...meant } = query
+  const rows = await meantRows(runs, found, meant, sort)
+  await found.table.load(column)
+  const names = withCompanions(found.table, column)
+  return {
+    tag: found.run.manifest.sha256,
+    file: {
+      name: `${found.run.manifest.id}-features.${format}`,
+      type: rowsTypes[format],
+      bytes: () => rowsFile(found.table, rows, names, format),
+    },
   }
 })
 

@@ -5,7 +5,7 @@ import compare from './compare.ts'
 import drift from './drift.ts'
 import { effectsRoute, evidenceRoute, testsRoute } from './evidence.ts'
 import { examplesRoute, featureRoute, logitsRoute, neighboursRoute, stabilityRoute } from './feature.ts'
-import { columnsRoute, featuresRoute, histogramRoute } from './features.ts'
+import { columnsRoute, exportedRoute, featuresRoute, histogramRoute } from './features.ts'
 import { graphRoute, lineageRoute } from './lineage.ts'
 import { curvesRoute, metricsRoute } from './metrics.ts'
 import { continuedRoute, firesRoute, playRoute } from './play.ts'
@@ -15,7 +15,16 @@ import session from './session.ts'
 /** Every route that answers once; `live.ts` answers the stream. */
 export const routes: readonly Route[] = [
   ...[session, runsRoute, runRoute, verifyRoute, diffRoute, lineageRoute, graphRoute, metricsRoute, curvesRoute],
-  ...[featuresRoute, columnsRoute, histogramRoute, featureRoute, examplesRoute, logitsRoute, neighboursRoute],
+  ...[
+    featuresRoute,
+    exportedRoute,
+    columnsRoute,
+    histogramRoute,
+    featureRoute,
+    examplesRoute,
+    logitsRoute,
+    neighboursRoute,
+  ],
   ...[stabilityRoute, evidenceRoute, testsRoute, effectsRoute, claims, drift, compare],
   ...[firesRoute, playRoute, continuedRoute],
 ]
