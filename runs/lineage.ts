@@ -28,14 +28,14 @@ export interface Problem {
   readonly problem: string
 }
 
-/** The run that an input names: where it was when recorded, or under its id in the store. */
+/** The run that an input names: where it was when recorded, or under its id in the store, or in the place that it shares. */
 async function runOfInput(store: RunStore, input: RunInput): Promise<FinishedRun | undefined> {
   if (input.run === undefined) return undefined
   for (const directory of [join(store.directory, input.run), input.path]) {
     const manifest = directory && (await readRunManifest(directory))
     if (directory && manifest) return { directory, manifest }
   }
-  return undefined
+  return store.take(input.run)
 }
 
 /** The same, as it was when it was recorded; a `UserError` where it is another by now. */

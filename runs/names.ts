@@ -35,9 +35,12 @@ export function checkPrefix(prefix: string): void {
     )
 }
 
-/** Refuses ids that would not be one plain folder name everywhere. */
+/** Whether an id is one plain folder name everywhere. */
+export const isId = (id: string): boolean => RunId.safeParse(id).success && !id.endsWith(partialEnding)
+
+/** Refuses ids that are not. */
 export function checkId(id: string): void {
-  if (RunId.safeParse(id).success && !id.endsWith(partialEnding)) return
+  if (isId(id)) return
   throw new UserError(
     `The run name ${JSON.stringify(id)} is not usable: a name has 1 to 100 letters, digits, dots, dashes and underscores, and starts with a letter or digit.`,
     { fix: 'Choose another --name.' },

@@ -18,13 +18,22 @@ export class OpenRun {
   #manifest: RunManifest
   readonly #lock: Lock
   readonly #now: () => Date
+  readonly #closed: (run: FinishedRun) => Promise<void>
 
-  constructor(directory: string, manifest: RunManifest, lock: Lock, now: () => Date) {
+  /** `closed` is told of the run once it is finished. */
+  constructor(
+    directory: string,
+    manifest: RunManifest,
+    lock: Lock,
+    now: () => Date,
+    closed: (run: FinishedRun) => Promise<void> = async () => {},
+  ) {
     this.directory = directory
     this.metrics = new MetricsFile(join(directory, metricsName))
     this.#manifest = manifest
     this.#lock = lock
     this.#now = now
+    this.#closed = closed
   }
 
   get manifest(): RunManifest {
@@ -55,7 +64,9 @@ export class OpenRun {
       ...(Object.keys(timing).length > 0 ? { timing: { ...timing } } : {}),
       files,
     })
-    return { directory: this.directory, manifest: this.#manifest }
+    const run = { directory: this.directory, manifest: this.#manifest }
+    await this.#closed(run)
+    return run
   }
 
   /** Leaves the run as it is, to be resumed by the same command. */

@@ -33,27 +33,29 @@ test('a run that is fetched is the one that was published, and neither is done t
   expect(await publishRun(store, run)).toBe('published')
   expect(await publishRun(store, run)).toBe('there')
   expect(await publishedRuns(store)).toEqual(['run1'])
-  const { state, run: fetched } = await fetchRun(store, 'run1', here())
+  const { state, run: fetched } = await fetchRun(store, 'run1', here().directory)
   expect(state).toBe('fetched')
   expect(fetched.manifest).toEqual(run.manifest)
   expect(readFileSync(join(fetched.directory, 'rows.bin'), 'utf8')).toBe('1 rows')
-  expect((await fetchRun(store, 'run1', here())).state).toBe('there')
+  expect((await fetchRun(store, 'run1', here().directory)).state).toBe('there')
   expect((await here().finished('run1', ['capture'])).manifest.id).toBe('run1')
 })
 
 test('a run of the same id and other bytes is refused, there and here', async () => {
   await publishRun(store, await made('there'))
   await expect(publishRun(store, await made('other', 2))).rejects.toThrow('has another run of the id run1')
-  await expect(fetchRun(store, 'run1', new RunStore(join(folder, 'other')))).rejects.toThrow('Another run run1 is in')
+  await expect(fetchRun(store, 'run1', join(folder, 'other'))).rejects.toThrow('Another run run1 is in')
 })
 
 test('a file that is damaged on either side is refused, and nothing of the run is kept', async () => {
   const run = await made('there')
   await publishRun(store, run)
   await store.remove(`objects/${sha256('1 rows')}`)
-  await expect(fetchRun(store, 'run1', here())).rejects.toThrow('The file rows.bin of the run is not in memory')
+  await expect(fetchRun(store, 'run1', here().directory)).rejects.toThrow(
+    'The file rows.bin of the run is not in memory',
+  )
   await store.putIfAbsent(`objects/${sha256('1 rows')}`, Buffer.from('2 rows'))
-  await expect(fetchRun(store, 'run1', here())).rejects.toThrow('is damaged')
+  await expect(fetchRun(store, 'run1', here().directory)).rejects.toThrow('is damaged')
   expect(existsSync(here().directory) ? readdirSync(here().directory) : []).toEqual([])
   writeFileSync(join(run.directory, 'rows.bin'), 'changed')
   await expect(publishRun(memoryStore(), run)).rejects.toThrow('is not what its manifest says')
@@ -61,8 +63,8 @@ test('a file that is damaged on either side is refused, and nothing of the run i
 
 test('files without a manifest are no run, and a manifest that was changed is refused', async () => {
   await store.putIfAbsent(`objects/${sha256('1 rows')}`, Buffer.from('1 rows'))
-  await expect(fetchRun(store, 'run1', here())).rejects.toThrow(NotThereError)
+  await expect(fetchRun(store, 'run1', here().directory)).rejects.toThrow(NotThereError)
   const { manifest } = await made('there')
   await store.putIfAbsent('runs/run1/run.json', Buffer.from(JSON.stringify({ ...manifest, summary: { rows: 5 } })))
-  await expect(fetchRun(store, 'run1', here())).rejects.toThrow('The run run1 in memory is damaged')
+  await expect(fetchRun(store, 'run1', here().directory)).rejects.toThrow('The run run1 in memory is damaged')
 })

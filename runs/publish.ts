@@ -15,13 +15,13 @@ import { checkId } from './names.ts'
 import { problemOf } from './read.ts'
 import { type FinishedRun, RunManifest } from './run.ts'
 import { contentHash, flawsOf, mustBeSealed } from './seal.ts'
-import type { RunStore } from './store.ts'
 
 /** Bytes that are read of an object at a time. */
 const pieceBytes = 32 << 20
 
 const objectOf = (sha256: string) => `objects/${sha256}`
 const manifestOf = (id: string) => `runs/${id}/${manifestName}`
+const keyNamed = (key: string) => `keys/${key}`
 
 /** Ids of the runs in a store, sorted. */
 export async function publishedRuns(store: ObjectStore): Promise<string[]> {
@@ -36,7 +36,11 @@ export async function publishRun(store: ObjectStore, run: FinishedRun): Promise<
   const { directory, manifest } = run
   mustBeSealed(run)
   const before = await publishedManifest(store, manifest.id)
-  if (before) return same(store, before, manifest)
+  if (before) {
+    same(store, before, manifest)
+    await store.putIfAbsent(keyNamed(manifest.key), Buffer.from(manifest.id))
+    return 'there'
+  }
   for (const [name, hash] of Object.entries(manifest.files)) {
     const path = join(directory, name)
     const problem = await problemOf(path, hash)
@@ -45,19 +49,33 @@ export async function publishRun(store: ObjectStore, run: FinishedRun): Promise<
     await store.putIfAbsent(objectOf(hash), { file: path })
   }
   const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)
-  if (await store.putIfAbsent(manifestOf(manifest.id), bytes)) return 'published'
-  return same(store, (await publishedManifest(store, manifest.id))!, manifest)
+  const isFirst = await store.putIfAbsent(manifestOf(manifest.id), bytes)
+  if (!isFirst) same(store, (await publishedManifest(store, manifest.id))!, manifest)
+  await store.putIfAbsent(keyNamed(manifest.key), Buffer.from(manifest.id))
+  return isFirst ? 'published' : 'there'
+}
+
+/** The id of a run of this key in a store; undefined where none was left under its key. */
+export async function publishedWith(store: ObjectStore, key: string): Promise<string | undefined> {
+  if (!(await store.head(keyNamed(key)))) return undefined
+  const id = Buffer.from(await store.read(keyNamed(key))).toString()
+  const found = await publishedManifest(store, id)
+  if (found?.key === key) return id
+  throw new UserError(`${store.place} says that ${id} has the key ${key.slice(0, 12)}, which it has not.`, {
+    fix: `Remove ${keyNamed(key)} there.`,
+  })
 }
 
 /** Two runs of one id may differ in their times alone. */
-function same(store: ObjectStore, before: RunManifest, manifest: RunManifest): 'there' {
-  if (contentHash(before) === contentHash(manifest)) return 'there'
+function same(store: ObjectStore, before: RunManifest, manifest: RunManifest): void {
+  if (contentHash(before) === contentHash(manifest)) return
   throw new UserError(`${store.place} has another run of the id ${manifest.id}.`, {
     fix: 'Make one of them again under another --name.',
   })
 }
 
-async function publishedManifest(store: ObjectStore, id: string): Promise<RunManifest | undefined> {
+/** The manifest of a run in a store; undefined where there is none of this id. */
+export async function publishedManifest(store: ObjectStore, id: string): Promise<RunManifest | undefined> {
   checkId(id)
   if (!(await store.head(manifestOf(id)))) return undefined
   const what = `the manifest of ${id} in ${store.place}`
@@ -72,38 +90,41 @@ async function publishedManifest(store: ObjectStore, id: string): Promise<RunMan
 }
 
 /**
- * Puts a run of a store among the runs of this machine, all of it or nothing; `there` where the same run is. A `UserError`
+ * Puts a run of a store into a folder of runs, all of it or nothing; `there` where the same run is. A `UserError`
  * where it is damaged there, or where another run of that id is here.
  */
 export async function fetchRun(
   store: ObjectStore,
   id: string,
-  runs: RunStore,
+  folder: string,
 ): Promise<{ readonly state: 'fetched' | 'there'; readonly run: FinishedRun }> {
   const manifest = await publishedManifest(store, id)
   if (!manifest) throw new NotThereError(`There is no run ${id} in ${store.place}.`)
-  const directory = join(runs.directory, id)
+  const directory = join(folder, id)
   const [flaw] = flawsOf({ directory, manifest })
   if (flaw || manifest.status !== 'finished')
     throw new UserError(
       `The run ${id} in ${store.place} is damaged: ${flaw ? `${flaw.what}: ${flaw.problem}` : manifest.status}.`,
     )
-  const here = await readRunManifest(directory)
-  if (here) {
-    if (here.status === 'finished' && contentHash(here) === contentHash(manifest))
-      return { state: 'there', run: { directory, manifest: here } }
-    throw new UserError(`Another run ${id} is in ${runs.directory}.`, { fix: 'Fetch it into another --runs-dir.' })
+  const known = async (): Promise<FinishedRun | undefined> => {
+    const here = await readRunManifest(directory)
+    if (!here) return undefined
+    if (here.status === 'finished' && contentHash(here) === contentHash(manifest)) return { directory, manifest: here }
+    throw new UserError(`Another run ${id} is in ${folder}.`, { fix: 'Fetch it into another --runs-dir.' })
   }
-  const scratch = join(runs.directory, `.fetch-${randomUUID()}`)
+  const before = await known()
+  if (before) return { state: 'there', run: before }
+  const scratch = join(folder, `.fetch-${randomUUID()}`)
   try {
     for (const [name, hash] of Object.entries(manifest.files)) await fetchFile(store, hash, join(scratch, name), name)
     await writeJson(join(scratch, manifestName), manifest)
     await rename(scratch, directory)
   } catch (error) {
     await rm(scratch, { recursive: true, force: true })
-    if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST')
-      throw new UserError(`${directory} was made by another process meanwhile.`, { cause: error })
-    throw error
+    // Another process of this machine may have fetched it meanwhile.
+    const run = codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST' ? await known() : undefined
+    if (!run) throw error
+    return { state: 'there', run }
   }
   return { state: 'fetched', run: { directory, manifest } }
 }

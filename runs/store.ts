@@ -10,12 +10,14 @@ import { codeOf, messageOf, NotThereError, UserError } from '../core/errors.ts'
 import { makeFolder, writeError, writeJson } from '../core/files.ts'
 import { takeLock } from '../core/lock.ts'
 import { nearest } from '../core/nearest.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import { discardedPrefix, lockName, manifestName, readRunManifest, refuseStrangers } from './folder.ts'
 import { formatVersion, keyOf, type RunRequest } from './key.ts'
-import { checkId, checkPrefix, idsFor } from './names.ts'
+import { checkId, checkPrefix, idsFor, isId } from './names.ts'
 import { OpenRun } from './open-run.ts'
 import { type FinishedRun, manifestSchema, type RunManifest } from './run.ts'
 import { mustBeSealed } from './seal.ts'
+import { SharedRuns } from './shared.ts'
 
 export type Opened =
   | { readonly state: 'unchanged'; readonly run: FinishedRun }
@@ -24,9 +26,12 @@ export type Opened =
 /** A folder of runs. */
 export class RunStore {
   readonly directory: string
+  readonly #shared: SharedRuns | undefined
 
-  constructor(directory: string) {
+  /** `shared` opens the place through which the folder's runs are shared with other machines, where there is one. */
+  constructor(directory: string, shared?: () => Promise<ObjectStore>) {
     this.directory = resolve(directory)
+    this.#shared = shared && new SharedRuns(shared, this.directory)
   }
 
   /** Every run, oldest first, and the folders whose manifest cannot be read. */
@@ -46,19 +51,26 @@ export class RunStore {
     return { runs, unreadable }
   }
 
-  /** The run with this id, or at this directory, whatever its status. */
+  /** The run with this id, or at this directory, whatever its status; one that is not here is taken from the shared place. */
   async find(reference: string): Promise<FinishedRun> {
     const inStore = /[/\\]/.test(reference) ? undefined : join(this.directory, reference)
     for (const directory of [inStore, resolve(reference)]) {
       const manifest = directory && (await readRunManifest(directory))
       if (directory && manifest) return { directory, manifest }
     }
+    const taken = inStore && (await this.take(reference))
+    if (taken) return taken
     const ids = (await this.#folders()).map(folder => basename(folder))
     throw new NotThereError(`There is no run ${reference} in ${this.directory}.`, {
       fix: ids.length
         ? `Did you mean ${nearest(reference, ids, 3).join(', ')}? \`pipeline runs list\` shows all.`
         : 'This store is empty; --runs-dir or PIPELINE_RUNS names another.',
     })
+  }
+
+  /** The run of this id from the shared place, which it is put here from; undefined where there is no such place or run. */
+  async take(id: string): Promise<FinishedRun | undefined> {
+    return isId(id) ? this.#shared?.take(id) : undefined
   }
 
   /** A finished run of the stage, by id or directory, whose manifest holds together; anything else is a `UserError`. */
@@ -80,7 +92,8 @@ export class RunStore {
   /** The finished run of this key, or undefined where there is none. */
   async finishedWith(key: string): Promise<FinishedRun | undefined> {
     const { runs } = await this.list()
-    const found = runs.find(({ manifest }) => manifest.key === key && manifest.status === 'finished')
+    const here = runs.find(({ manifest }) => manifest.key === key && manifest.status === 'finished')
+    const found = here ?? (await this.#shared?.takeWith(key))
     if (found) mustBeSealed(found)
     return found
   }
@@ -93,20 +106,21 @@ export class RunStore {
     const ids = request.name !== undefined ? [request.name] : idsFor(request.prefix ?? request.stage, key)
     if (request.name === undefined) {
       const same = (await this.list()).runs.filter(run => run.manifest.key === key)
-      const run = same.find(run => run.manifest.status === 'finished') ?? same[0]
-      if (run?.manifest.status === 'finished') return unchanged(run)
+      const finished = same.find(run => run.manifest.status === 'finished')
+      const run = finished ?? (await this.#shared?.takeWith(key)) ?? same[0]
+      if (run?.manifest.status === 'finished') return this.#unchanged(run)
       if (run) ids.unshift(run.manifest.id)
     }
     for (const id of ids) {
       const directory = join(this.directory, id)
-      const before = await readRunManifest(directory)
+      const before = (await readRunManifest(directory)) ?? (await this.take(id))?.manifest
       if (before && before.key !== key) {
         if (request.name === undefined) continue
         throw new UserError(`The run ${id} exists and was made from another config or other inputs.`, {
           fix: `Choose another --name, or delete ${directory}. \`pipeline runs show ${id}\` tells what it is.`,
         })
       }
-      if (before?.status === 'finished') return unchanged({ directory, manifest: before })
+      if (before?.status === 'finished') return this.#unchanged({ directory, manifest: before })
       return this.#write(id, key, request, now)
     }
     throw new Error(`No id is free for the key ${key}.`)
@@ -129,7 +143,7 @@ export class RunStore {
       if (before && before.key !== key) throw new UserError(`The run ${id} was made by another process meanwhile.`)
       if (before?.status === 'finished') {
         await lock.release()
-        return unchanged({ directory, manifest: before })
+        return this.#unchanged({ directory, manifest: before })
       }
       const manifest: RunManifest = {
         schema: manifestSchema,
@@ -151,11 +165,25 @@ export class RunStore {
         sha256: null,
       }
       await writeJson(join(directory, manifestName), manifest)
-      return { state: before ? 'resumed' : 'new', run: new OpenRun(directory, manifest, lock, now) }
+      return {
+        state: before ? 'resumed' : 'new',
+        run: new OpenRun(directory, manifest, lock, now, run => this.#leave(run)),
+      }
     } catch (error) {
       await lock.release()
       throw error
     }
+  }
+
+  /** A run whose manifest was tampered with is no answer. It may not have been left in the shared place yet. */
+  async #unchanged(run: FinishedRun): Promise<Opened> {
+    mustBeSealed(run)
+    await this.#leave(run)
+    return { state: 'unchanged', run }
+  }
+
+  async #leave(run: FinishedRun): Promise<void> {
+    await this.#shared?.leave(run)
   }
 
   async #folders(): Promise<string[]> {
@@ -169,10 +197,4 @@ export class RunStore {
       throw error
     }
   }
-}
-
-/** A run whose manifest was tampered with is no answer. */
-function unchanged(run: FinishedRun): Opened {
-  mustBeSealed(run)
-  return { state: 'unchanged', run }
 }

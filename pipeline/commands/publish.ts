@@ -61,7 +61,7 @@ export const fetch = defineCommand({
     const there: string[] = []
     const visit = async (id: string): Promise<void> => {
       if (fetched.includes(id) || there.includes(id)) return
-      const { state, run } = await fetchRun(objects, id, store)
+      const { state, run } = await fetchRun(objects, id, store.directory)
       ;(state === 'fetched' ? fetched : there).push(id)
       for (const input of run.manifest.inputs) if (input.run !== undefined) await visit(input.run)
     }

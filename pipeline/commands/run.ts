@@ -33,7 +33,7 @@ export default defineCommand({
   operands: ['config'],
   config: PipelineConfig.extend(partial),
   groups: [
-    { title: 'The whole', keys: ['name', 'seed', 'engine', 'precision', 'threads', 'runs-dir'] },
+    { title: 'The whole', keys: ['name', 'seed', 'engine', 'precision', 'threads', 'runs-dir', 'store'] },
     { title: 'Many processes', keys: ['workers', 'parts', 'mixed', 'on', 'queue', 'machines', 'units-per-job'] },
     { title: 'Some of it', keys: ['until', 'shard', 'of'] },
     { title: 'What it works on', keys: ['model', 'dataset'] },

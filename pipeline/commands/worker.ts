@@ -1,15 +1,16 @@
 /** `pipeline worker`: does jobs of a queue until it is stopped. */
 import { z } from 'zod'
 import { defineCommand } from '../command.ts'
-import { ProcessConfig, SharingConfig, StoreConfig } from '../stages/common.ts'
+import { ProcessConfig, SharedConfig, SharingConfig, StoreConfig } from '../stages/common.ts'
 import { QueueConfig } from '../stages/file.ts'
 import { queueAt } from './queue.ts'
 
 export default defineCommand({
   about:
-    'Takes jobs from a queue and has them done by processes of this machine, until it is stopped. Runs and parts are written below its own --runs-dir and --parts alone, which all machines of a queue share. Stopped by Ctrl-C or SIGTERM, it hands back what it has in work; killed, its jobs are given to others after --lock seconds.',
+    'Takes jobs from a queue and has them done by processes of this machine, until it is stopped. Runs and parts are written below its own --runs-dir and --parts alone, which all machines of a queue share, or where they do not, in the --store that they share. Stopped by Ctrl-C or SIGTERM, it hands back what it has in work; killed, its jobs are given to others after --lock seconds.',
   examples: [
     'pipeline worker --queue redis://queue.example:6379 --runs-dir /shared/runs',
+    'pipeline worker --queue redis://queue.example:6379 --store s3://bucket/project',
     'PIPELINE_QUEUE=postgres://me:secret@db/queue pipeline worker --concurrency 2 --threads 8',
   ],
   config: z.strictObject({
@@ -29,13 +30,14 @@ export default defineCommand({
       .describe('End after so many seconds in which the queue had no job (default: go on for ever)'),
     parts: SharingConfig.parts,
     ...StoreConfig,
+    ...SharedConfig,
   }),
   async run(config, session) {
     const { Workshop } = await import('../workers/worker.ts')
     const { untilStopped } = await import('../workers/until-stopped.ts')
     const queue = await queueAt(config)
     const workshop = new Workshop(
-      { 'runs-dir': config['runs-dir'], parts: config.parts, threads: config.threads },
+      { 'runs-dir': config['runs-dir'], store: config.store, parts: config.parts, threads: config.threads },
       session,
     )
     let jobs = 0

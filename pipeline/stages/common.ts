@@ -1,6 +1,7 @@
 /** Settings that every stage has, and where runs live. */
 import { z } from 'zod'
 import { engineChoices, precisions } from '../../engine/settings.ts'
+import { openObjectStore } from '../../objects/open.ts'
 import { RunStore } from '../../runs/store.ts'
 
 /** The engine choices as a schema. */
@@ -8,6 +9,17 @@ export const EngineName = z.enum(engineChoices)
 
 export const StoreConfig = {
   'runs-dir': z.string().optional().describe('Folder of the runs (default: PIPELINE_RUNS, else ./runs)'),
+}
+
+/** Where machines without a common folder share their runs. */
+export const SharedConfig = {
+  store: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Place through which machines without a common folder share finished runs and parts: s3://bucket/prefix or a folder; what is missing here is taken from there, what is finished is left there (default: PIPELINE_STORE)',
+    ),
 }
 
 /** Keys that a stage may set for itself within a pipeline file. */
@@ -30,7 +42,7 @@ export const SharingConfig = {
     .min(1)
     .optional()
     .describe(
-      'Where shared work is left until its run is closed: a folder or s3://bucket/prefix (default: .parts beside the runs)',
+      'Where shared work is left until its run is closed: a folder or s3://bucket/prefix (default: in --store, else .parts beside the runs)',
     ),
   mixed: z
     .boolean()
@@ -59,11 +71,22 @@ export const CommonConfig = {
   seed: z.int().min(0).default(0).describe('Seed of all randomness; the same seed gives the same bytes'),
   ...ProcessConfig,
   ...StoreConfig,
+  ...SharedConfig,
 }
 
 export type CommonConfig = z.output<z.ZodObject<typeof CommonConfig>>
 
+/** The place through which runs are shared, that the settings or the environment name. */
+export function sharedPlace({ store }: { readonly store?: string | undefined }): string | undefined {
+  return store ?? (process.env.PIPELINE_STORE || undefined)
+}
+
 /** The run store that the settings or the environment name. */
-export function openStore(config: { readonly 'runs-dir'?: string | undefined }): RunStore {
-  return new RunStore(config['runs-dir'] ?? (process.env.PIPELINE_RUNS || 'runs'))
+export function openStore(config: {
+  readonly 'runs-dir'?: string | undefined
+  readonly store?: string | undefined
+}): RunStore {
+  const place = sharedPlace(config)
+  const directory = config['runs-dir'] ?? (process.env.PIPELINE_RUNS || 'runs')
+  return new RunStore(directory, place === undefined ? undefined : () => openObjectStore(place))
 }

@@ -12,7 +12,7 @@ import { keyOf } from '../../runs/key.ts'
 import { partsFolder } from '../../runs/names.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
-import { openStore } from './common.ts'
+import { openStore, sharedPlace } from './common.ts'
 import { computeClass, decideEngine } from './engine.ts'
 import type { Session } from './session.ts'
 import type { Stage, StageConfig } from './stage.ts'
@@ -30,7 +30,9 @@ export type Crew = (work: SharedWork) => Promise<void>
 
 /** The parts of the work with this key, where a stage's config keeps them. */
 export async function partsOf(config: StageConfig, key: string): Promise<Parts> {
-  return new Parts(await openObjectStore(config.parts ?? join(openStore(config).directory, partsFolder)), key)
+  const shared = sharedPlace(config)
+  const place = shared === undefined ? join(openStore(config).directory, partsFolder) : `${shared}/parts`
+  return new Parts(await openObjectStore(config.parts ?? place), key)
 }
 
 /** A stage's work, opened by this process. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { checkPrefix } from '../../runs/names.ts'
-import { ProcessConfig, SharingConfig, StoreConfig } from './common.ts'
+import { ProcessConfig, SharedConfig, SharingConfig, StoreConfig } from './common.ts'
 import { stages } from './index.ts'
 import { ScheduleConfig } from './schedule.ts'
 import type { Stage } from './stage.ts'
@@ -63,6 +63,7 @@ export const PipelineConfig = z.strictObject({
   ...SharingConfig,
   ...QueueConfig,
   ...StoreConfig,
+  ...SharedConfig,
   model: z.string().optional().describe('Hugging Face model directory, or the built-in model toyworld'),
   dataset: DatasetConfig.optional(),
   schedule: ScheduleConfig.optional().describe('When `pipeline schedule` does this file'),
@@ -104,6 +105,7 @@ export function stagesOf(config: PipelineConfig): PlannedStage[] {
       precision: stage.stage === 'train' ? config.precision : 'float32',
       threads: config.threads,
       'runs-dir': config['runs-dir'],
+      store: config.store,
       ...(stage.divisible ? { workers: config.workers, parts: config.parts, mixed: config.mixed } : {}),
       ...('model' in stage.inputs ? { model: config.model } : {}),
       ...('dataset' in stage.inputs ? { dataset: config.dataset } : {}),

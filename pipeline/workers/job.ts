@@ -9,7 +9,7 @@ import { type StageConfig, stageSchema } from '../stages/stage.ts'
 import { packageVersion } from '../stages/version.ts'
 
 /** Keys that name files to write on the machine of whoever asked; a worker writes below its own folders alone. */
-const places = ['runs-dir', 'parts', 'junit', 'markdown', 'shard', 'of', 'workers'] as const
+const places = ['runs-dir', 'store', 'parts', 'junit', 'markdown', 'shard', 'of', 'workers'] as const
 
 const RunIdentity = z.strictObject({ key: z.string(), basis: z.record(z.string(), z.string()) })
 
@@ -50,7 +50,7 @@ export function jobOf(
 /** A job as a worker does it: its config parsed again, with the worker's own places in it. Throws a `UserError` for any other. */
 export function readJob(
   data: unknown,
-  own: Pick<StageConfig, 'runs-dir' | 'parts' | 'threads'>,
+  own: Pick<StageConfig, 'runs-dir' | 'store' | 'parts' | 'threads'>,
 ): JobData & { readonly config: StageConfig } {
   const job = parseConfig(JobData, data, 'the job')
   if (job.version !== packageVersion())

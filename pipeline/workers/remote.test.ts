@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { FaultError, UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
+import { startS3Server } from '../../objects/s3-server.fixture.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import { RunStore } from '../../runs/store.ts'
 import capture from '../stages/capture.ts'
@@ -63,7 +64,7 @@ interface Given {
 
 /** Asks a queue with one worker for the capture, and gives its files with the queue that is left. */
 async function ask(runs: string, { unitsPerJob = 1, instead, host, own = {} }: Given = {}, queue = memoryQueue()) {
-  const places = { 'runs-dir': join(folder, runs), parts: undefined, threads: undefined }
+  const places = { 'runs-dir': join(folder, runs), store: undefined, parts: undefined, threads: undefined }
   const workshop = new Workshop(places, session, () => hostHere(host))
   const working = queue.work(
     async (data, signal) => instead?.(data as JobData, queue) ?? workshop.doJob(data, signal),
@@ -211,6 +212,48 @@ test('here too, a unit that ends its processes is named when the others are done
   })
   expect(work).toEqual([1])
   expect(await filesOf(result as StageResult)).toEqual(alone)
+})
+
+test('machines that share no folder, but a bucket, make the run of one process, and each takes it from there', async () => {
+  const server = await startS3Server()
+  const keys = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', AWS_ENDPOINT_URL: server.endpoint }
+  Object.assign(process.env, keys)
+  try {
+    const own = { store: 's3://bucket/project' }
+    const queue = memoryQueue()
+    const places = (name: string) => ({ 'runs-dir': join(folder, name), ...own, parts: undefined, threads: undefined })
+    const did: Record<string, number> = { one: 0, two: 0 }
+    const workers = Object.keys(did).map(name => {
+      const workshop = new Workshop(places(name), session, () =>
+        hostHere(({ kind }) => {
+          if (kind === 'work') did[name]!++
+          return undefined
+        }),
+      )
+      return { workshop, working: queue.work(workshop.doJob, { concurrency: 1, lock: 5 }) }
+    })
+    const asked = { queue, unitsPerJob: 1, priority: 100, look: 0.01 }
+    const perform = () => performRemotely(stage, settings('asking', own), session, asked)
+    const [result] = await perform()
+    expect(await filesOf(result!)).toEqual(alone)
+    expect(result!.directory).toBe(join(folder, 'asking', result!.run))
+    expect(did.one! > 0 && did.two! > 0 && did.one! + did.two! === units).toBe(true)
+    expect([...server.objects.keys()].filter(name => name.startsWith('project/parts'))).toEqual([])
+    expect((await perform())[0]).toMatchObject({ run: result!.run, state: 'unchanged' })
+    for (const { workshop, working } of workers) {
+      workshop.stop()
+      await working.stop()
+    }
+    for (const name of ['one', 'two']) {
+      const { run } = result!
+      const { state } = (await performStage(stage, settings(name, own), session)) as StageResult
+      expect({ name, state }).toEqual({ name, state: 'unchanged' })
+      expect((await readRunManifest(join(folder, name, run)))!.files).toEqual(alone)
+    }
+  } finally {
+    for (const name of Object.keys(keys)) delete process.env[name]
+    await server.close()
+  }
 })
 
 test('kills, lies, lost queues, and workers that stop, by the dozen, change no byte', async () => {

@@ -11,7 +11,7 @@ import type { DoJob, Ending } from './queue.ts'
 import { type Host, WorkerGone, WorkerProcess } from './worker-process.ts'
 
 /** What is this machine's own in all jobs. */
-export type OwnPlaces = Pick<StageConfig, 'runs-dir' | 'parts' | 'threads'>
+export type OwnPlaces = Pick<StageConfig, 'runs-dir' | 'store' | 'parts' | 'threads'>
 
 /** A process that waits for its next job, with the model of its last one still loaded. */
 interface Idle {
