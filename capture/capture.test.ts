@@ -70,6 +70,7 @@ function fakeModel({ poison }: { poison?: number } = {}) {
     },
     unembedding: () => tf.zeros([width, vocabulary]),
     logitColumns: () => null,
+    editedFrom: () => null,
     dispose() {},
   }
   return { model, passes: () => passes }

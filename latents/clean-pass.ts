@@ -6,7 +6,7 @@
  */
 import { blockOf, inBlock, residualOf } from '../core/sites.ts'
 import { type Tensor, type Tensor3D, type Tensor4D, tf } from '../engine/tf.ts'
-import type { Hook, Model, Prefix, RunOptions } from '../model/model.ts'
+import type { DocumentPass, Hook, Model, Prefix, RunOptions } from '../model/model.ts'
 
 /** Logits of a document as it is, and their softmax [1, position, vocabulary]. */
 export interface CleanLogits {
@@ -18,6 +18,8 @@ export interface CleanLogits {
 export interface CleanPass {
   /** Residual [1, position, width] before the site, where it can be reached from one. */
   readonly start: { readonly site: string; readonly value: Tensor3D } | undefined
+  /** The document kept for edits in one op each batch, where the model has that at this site; the rest is then not kept. */
+  readonly edited: DocumentPass | undefined
   /** Values that logits are made of [1, position, width], where they are a product of them. */
   readonly last: Tensor3D | undefined
   /** Keys and values of the positions before this one, the caller's to dispose; absent where the model does not show them. */
@@ -83,9 +85,11 @@ function makePass(model: Model, site: string, tokens: Int32Array): MadePass {
     kept.set(name, tf.keep(value.clone()))
     return undefined
   }
-  const blocks = before ? blockSites(known, before, model.config.layers) : undefined
+  if (before) kept.set(before, tf.keep(tf.tidy(() => run({ until: before }))))
+  const edited = before === site ? model.editedFrom(site, kept.get(site) as Tensor3D) : null
+  const blocks = before && !edited ? blockSites(known, before, model.config.layers) : undefined
   tf.tidy(() => {
-    if (before) kept.set(before, tf.keep(run({ until: before })))
+    if (edited) return
     const watched = [...(blocks ?? []).flatMap(({ keys, values }) => [keys, values]), lastSite]
     if (!known.has(lastSite)) return
     run({ ...from(), until: lastSite, hooks: Object.fromEntries(watched.map(name => [name, keeping])) })
@@ -93,6 +97,7 @@ function makePass(model: Model, site: string, tokens: Int32Array): MadePass {
   let made: CleanLogits | undefined
   return {
     start: before ? { site: before, value: kept.get(before) as Tensor3D } : undefined,
+    edited: edited ?? undefined,
     last: kept.get(lastSite) as Tensor3D | undefined,
     before: blocks && (positions => prefixOf(blocks, kept, positions)),
     logits() {
@@ -103,8 +108,10 @@ function makePass(model: Model, site: string, tokens: Int32Array): MadePass {
       return made
     },
     bytes: () =>
+      (edited?.bytes ?? 0) +
       4 * [...kept.values(), ...(made ? [made.logits, made.probabilities] : [])].reduce((n, { size }) => n + size, 0),
     dispose() {
+      edited?.dispose()
       tf.dispose([...kept.values(), ...(made ? [made.logits, made.probabilities] : [])])
     },
   }

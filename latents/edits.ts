@@ -61,7 +61,8 @@ export interface DocumentEdits {
 /** The positions that an edit changes. */
 export const positionsOf = ({ positions }: DocumentEdits, edit: Edit): readonly number[] => edit.positions ?? positions
 
-const termsOf = (edit: Edit): readonly EditTerm[] => (edit.also ? [edit, ...edit.also] : [edit])
+/** The terms of an edit. */
+export const termsOf = (edit: Edit): readonly EditTerm[] => (edit.also ? [edit, ...edit.also] : [edit])
 
 /** What each edit adds at positions `from` … `end` − 1 [edits, position, width]: Σ change · row over its terms. */
 export function deltaOf(request: DocumentEdits, edits: readonly Edit[], from: number, end: number): Tensor3D {

@@ -161,6 +161,7 @@ export function fakeModel({ untrained }: { readonly untrained?: number } = {}): 
     },
     unembedding: () => output.clone(),
     logitColumns: () => null,
+    editedFrom: () => null,
     dispose: () => tf.dispose([embedding, mlp, output]),
   }
 }

@@ -1,9 +1,9 @@
 /**
  * Interventions at a site: the error-preserving edit x += (f′ − f)·d, many at once on one document.
  *
- * A document is run once as it is (`clean-pass.ts`), and every edit is a row of a batch that starts at its stored residual, and
- * behind its stored keys and values where much comes before the first edited position. Each row may carry another direction
- * and strength. What the SAE does not explain stays in x, and f′ = f adds zero: an exact no-op.
+ * A document is run once as it is (`clean-pass.ts`), and every edit starts at its stored residual and behind its stored keys and
+ * values: in one op for a batch of them where the model has that (`edited-batches.ts`), else as a row of a batch of passes with a
+ * hook. Each may carry another direction and strength. What the SAE does not explain stays in x, and f′ = f adds zero: an exact no-op.
  */
 import { blockOf, residualOf } from '../core/sites.ts'
 import type { TokenWindow } from '../datasets/document.ts'
@@ -21,6 +21,7 @@ import {
   tailOf,
   targetReadout,
 } from './edit-changes.ts'
+import { editedBatches, editedChanges } from './edited-batches.ts'
 import {
   type DocumentEdits,
   deltaOf,
@@ -146,12 +147,21 @@ function measure(place: Place, request: DocumentEdits, clean: CleanPass, losses:
     ? onHost(() => bank.dataSync<'float32'>() as Float32Array)
     : undefined
   const effects = new Map<Edit, Measured>()
-  for (const batch of batchesOf(place, request, clean, losses)) {
-    const changes = measureBatch(place, request, clean, batch, losses)
-    batch.edits.forEach((edit, row) => {
+  const keep = (batch: readonly Edit[], changes: Changes) => {
+    batch.forEach((edit, row) => {
       effects.set(edit, { norm: normOf(edit, norms, directions), ...meansOf(request, edit, changes, row) })
     })
   }
+  if (clean.edited) {
+    const document = { model: place.model, pass: clean.edited, logits: clean.logits }
+    for (const batch of editedBatches(request, losses))
+      keep(
+        batch,
+        onHost(() => editedChanges(document, request, batch, losses)),
+      )
+  } else
+    for (const batch of batchesOf(place, request, clean, losses))
+      keep(batch.edits, measureBatch(place, request, clean, batch, losses))
   return edits.map(edit => effects.get(edit)!)
 }
 

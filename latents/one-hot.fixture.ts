@@ -19,6 +19,7 @@ export function oneHotModel(): Model {
       tf.tidy(() => tf.oneHot(tokens, size).cast('float32') as Tensor3D),
     unembedding: () => tf.eye(size) as Tensor2D,
     logitColumns: () => null,
+    editedFrom: () => null,
     dispose() {},
   }
 }

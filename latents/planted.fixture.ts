@@ -46,6 +46,7 @@ export function plantedModel(
     },
     unembedding: () => tf.zeros([width, vocabularySize]) as Tensor2D,
     logitColumns: () => null,
+    editedFrom: () => null,
     dispose: () => table.dispose(),
   }
 }

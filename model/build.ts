@@ -1,6 +1,7 @@
 /** A model from a Hugging Face config and weights that are already tensors: from a file, or variables in training. */
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture } from './architecture.ts'
+import { editedFrom } from './edits.ts'
 import { architectureOf } from './families/index.ts'
 import type { Model } from './model.ts'
 import { run } from './run.ts'
@@ -44,6 +45,7 @@ export function buildModel(
             ),
           )
         : null,
+    editedFrom: (site, value) => editedFrom(runnable, site, value),
     dispose: () => tf.dispose(Object.values(weights)),
   }
 }

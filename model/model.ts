@@ -1,4 +1,6 @@
 /** What a host model is: a forward pass whose every site can be read and written by hooks. */
+import type { PassEdits } from '../engine/ops/edited-pass.ts'
+import type { LogitChangesOptions } from '../engine/ops/logit-changes.ts'
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '../engine/tf.ts'
 
 /** Sizes and settings every family has, whatever its config file calls them. */
@@ -65,6 +67,19 @@ export interface RunOptions {
   readonly until?: string
 }
 
+/** One document from a residual on, kept for edits of that residual. The caller disposes it. */
+export interface DocumentPass {
+  /** `unembed.hook_in` of the document as it is [position, width]. */
+  readonly last: Tensor2D
+  /** What is kept. */
+  readonly bytes: number
+  /** What each edit changes in `unembed.hook_in` at the positions that are read of it [reads, width]; exactly 0 for an edit of nothing. */
+  edited(edits: PassEdits): Tensor2D
+  /** What such changes [rows, width] do to predictions: ln E_p[e^d], E_p[d] and d_next [rows, 3], d being the change of the logits. */
+  predictions(changes: Tensor2D, clean: Pick<LogitChangesOptions, 'probabilities' | 'positions' | 'next'>): Tensor2D
+  dispose(): void
+}
+
 /** A host transformer with unprocessed weights (`weight_processing: none`). */
 export interface Model {
   readonly config: ModelConfig
@@ -93,5 +108,11 @@ export interface Model {
    * [width, columns]. Null where no product gives it, as logits are capped, the head has a bias, or there is no such site. The caller disposes it.
    */
   logitColumns(weights: Tensor2D): Tensor2D | null
+  /**
+   * A document whose residual at a site (`blocks.L.hook_resid_pre` or `_post`) is `value` [1, position, width], for many edits of it
+   * that need no other hook. Null where that is no faster than `run`: at other sites, in families with more in a block, and
+   * where the engine has no op for it.
+   */
+  editedFrom(site: string, value: Tensor3D): DocumentPass | null
   dispose(): void
 }

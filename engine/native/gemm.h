@@ -17,30 +17,33 @@ constexpr int kTileRows = W == 16 ? 8 : 4;
 template <int W>
 constexpr int kPanel = 3 * W;
 
-/** c (+)= a b over `depth`; c is a tile of kTileRows rows, kPanel apart. `first` starts from zero. */
-template <int W>
+/**
+ * c (+)= a b over `depth`; c is a tile of kTileRows rows, kPanel apart. `first` starts from zero. V is how many of the panel's
+ * vectors are needed.
+ */
+template <int W, int V = 3>
 PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth, float* c, bool first) {
   constexpr int R = kTileRows<W>;
-  F<W> sums[R][3];
+  F<W> sums[R][V];
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 3
-    for (int v = 0; v < 3; v++) sums[r][v] = first ? F<W>{} : load<W>(c + r * kPanel<W> + v * W);
+    for (int v = 0; v < V; v++) sums[r][v] = first ? F<W>{} : load<W>(c + r * kPanel<W> + v * W);
   for (int64_t d = 0; d < depth; d++) {
-    F<W> columns[3];
+    F<W> columns[V];
 #pragma GCC unroll 3
-    for (int v = 0; v < 3; v++) columns[v] = load<W>(b + d * kPanel<W> + v * W);
+    for (int v = 0; v < V; v++) columns[v] = load<W>(b + d * kPanel<W> + v * W);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
       const F<W> value = splatFrom<W>(a + d * R + r);
 #pragma GCC unroll 3
-      for (int v = 0; v < 3; v++) sums[r][v] += value * columns[v];
+      for (int v = 0; v < V; v++) sums[r][v] += value * columns[v];
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 3
-    for (int v = 0; v < 3; v++) store<W>(c + r * kPanel<W> + v * W, sums[r][v]);
+    for (int v = 0; v < V; v++) store<W>(c + r * kPanel<W> + v * W, sums[r][v]);
 }
 
 /**

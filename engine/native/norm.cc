@@ -5,7 +5,7 @@
  *   scale = sqrt(mean((sum - centre)²) + epsilon)       centre = mean(sum) for LayerNorm, 0 for RMSNorm
  *   y     = (sum - centre) / scale · gain + bias        (gain and bias may be absent)
  */
-#include "lanes.h"
+#include "norm_row.h"
 #include "op.h"
 #include "threads.h"
 
@@ -25,37 +25,9 @@ struct NormArgs {
 
 template <int W>
 PIPELINE_INLINE void normRows(const NormArgs& args, int64_t begin, int64_t end) {
-  const int64_t width = args.width, whole = width / W * W, left = width - whole;
-  for (int64_t row = begin; row < end; row++) {
-    const float* x = args.x + row * width;
-    float* y = args.y + row * width;
-    float mean = 0;
-    if (args.centre) {
-      F<W> total = F<W>{};
-      for (int64_t i = 0; i < whole; i += W) total += load<W>(x + i);
-      if (left) total += loadPart<W>(x + whole, left);
-      mean = sum<W>(total) / static_cast<float>(width);
-    }
-    F<W> squares = F<W>{};
-    for (int64_t i = 0; i < whole; i += W) {
-      const F<W> d = load<W>(x + i) - mean;
-      squares += d * d;
-    }
-    if (left) {
-      const F<W> d = loadPart<W>(x + whole, left, mean) - mean;
-      squares += d * d;
-    }
-    const float scale = std::sqrt(sum<W>(squares) / static_cast<float>(width) + args.epsilon);
-    args.scale[row] = scale;
-    for (int64_t i = 0; i < width; i += W) {
-      const bool full = i < whole;
-      F<W> value = ((full ? load<W>(x + i) : loadPart<W>(x + i, left)) - mean) / scale;
-      if (args.gain) value *= full ? load<W>(args.gain + i) : loadPart<W>(args.gain + i, left);
-      if (args.bias) value += full ? load<W>(args.bias + i) : loadPart<W>(args.bias + i, left);
-      if (full) store<W>(y + i, value);
-      else storePart<W>(y + i, value, left);
-    }
-  }
+  for (int64_t row = begin; row < end; row++)
+    args.scale[row] = normRow<W>(args.x + row * args.width, {args.gain, args.bias, args.width, args.epsilon, args.centre},
+                                 args.y + row * args.width);
 }
 PIPELINE_KERNEL(norm, normRows, NormArgs)
 

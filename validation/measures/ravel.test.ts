@@ -59,6 +59,7 @@ function knowingModel(): Model {
     },
     unembedding: () => tf.zeros([width, vocabulary]) as Tensor2D,
     logitColumns: () => null,
+    editedFrom: () => null,
     dispose: () => table.dispose(),
   }
 }
