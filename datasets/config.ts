@@ -48,6 +48,14 @@ export const DatasetConfig = z.strictObject({
     .describe(
       'Share of the documents that may be left out because they cannot be used: broken lines, no text, same ids',
     ),
+  tokenizerThreads: z
+    .int()
+    .min(0)
+    .max(256)
+    .optional()
+    .describe(
+      'Threads that tokenise while the next text is read; 0: one, by turns with reading; default: as many as the machine has. The tokens are the same',
+    ),
   documents: z.int().min(1).optional().describe('Use only so many documents, from the first'),
   heldOut: z
     .strictObject({

@@ -89,14 +89,16 @@ export async function openDataset(
         : `Every window of the dataset ${path} is held out, so that none is left to train on.`,
       { fix: windows.length === 0 ? 'Set a smaller dataset.context.' : 'Lower dataset.heldOut.fraction.' },
     )
-  const { path: _, context: __, bos: ___, maxSkipped: ____, ...settings } = config
+  // How fast text is tokenised, and where it lies, is no part of what it is.
+  const { tokenizerThreads: _, ...kept } = config
+  const { path: __, context: ___, bos: ____, maxSkipped: _____, ...settings } = kept
   return {
     name: basename(path),
     documents,
     windows,
     hash: hashValue({ source: store.hash(), tokenizer: tokenizer.hash, context, bos, settings }),
     tokenizerHash: tokenizer.hash,
-    config: { ...config, context },
+    config: { ...kept, context },
     concepts: store.concepts(),
     skipped: skipped.counts,
     specialTokens: specialTokensOf(tokenizer, options),

@@ -40,15 +40,15 @@ export async function* tokenise(
   const { bos, skipped, progress, signal } = options
   progress.start('Tokenising', undefined, 'documents')
   let done = 0
-  for await (const found of inOrder(batchesOf(documents, tokenizer, options), tokenizer.atOnce ?? 1, batch =>
-    tokensOf(batch, tokenizer, signal),
-  )) {
-    for (const problem of found.refused) skipped.add(problem)
-    for (const { document, tokens } of found.tokenised) {
+  const batches = batchesOf(documents, tokenizer, options)
+  const found = inOrder(batches, tokenizer.atOnce ?? 1, batch => tokensOf(batch, tokenizer, signal))
+  for await (const { tokenised, refused } of found) {
+    for (const problem of refused) skipped.add(problem)
+    for (const { document, tokens } of tokenised) {
       if (tokens.length === 0 || (tokens.length === 1 && tokens[0] === bos)) skipped.add(withoutTokens(document.id))
       else yield { document, tokens }
     }
-    done += found.tokenised.length + found.refused.length
+    done += tokenised.length + refused.length
     progress.update(done)
     await breathe()
     if (signal?.aborted)

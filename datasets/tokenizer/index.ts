@@ -21,7 +21,7 @@ export interface Tokenizer {
   readonly bosToken: number | null
   readonly eosToken: number | null
   readonly padToken: number | null
-  /** How many calls of `encodeAll` are worked on at once, further ones waiting for their turn; default 1. */
+  /** How many calls of `encodeAll` may wait for each other, so that the library has the next batch at hand; default 1. */
   readonly atOnce?: number
   /**
    * The ids of each text as it is: no BOS or other special token is added; those written out in the text become their ids.
@@ -67,8 +67,13 @@ const TokenizerConfig = z.looseObject({
   added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).nullish(),
 })
 
+export interface TokenizerOptions {
+  /** Threads that encode a batch; 0: one, and nothing else is done meanwhile; default: as many as the machine has. */
+  readonly threads?: number | undefined
+}
+
 /** Loads the tokenizer of a model directory; a `UserError` says which file is missing or what is wrong with it. */
-export async function loadTokenizer(modelDirectory: string): Promise<Tokenizer> {
+export async function loadTokenizer(modelDirectory: string, { threads }: TokenizerOptions = {}): Promise<Tokenizer> {
   const path = join(modelDirectory, 'tokenizer.json')
   const configPath = join(modelDirectory, 'tokenizer_config.json')
   const json = await readJson(path, 'tokenizer')
@@ -88,7 +93,7 @@ export async function loadTokenizer(modelDirectory: string): Promise<Tokenizer> 
     )
   // Cutting and filling up are no part of what a text's tokens are.
   const whole = { ...(json as object), truncation: null, padding: null }
-  const library = new TokenizerProcess(JSON.stringify(whole))
+  const library = new TokenizerProcess(JSON.stringify(whole), threads)
   const loaded = await ask(library, { kind: 'load', json: JSON.stringify(whole) }).catch(error => {
     throw error instanceof LibraryCrash ? unreadable(path, error.message) : error
   })
@@ -106,6 +111,7 @@ export async function loadTokenizer(modelDirectory: string): Promise<Tokenizer> 
     added: new Set((parsed.data.added_tokens ?? []).map(({ content }) => content)),
     byteLevel: parsed.data.decoder?.type === 'ByteLevel',
     path,
+    atOnce: threads === 0 ? 1 : 2,
   })
 }
 
@@ -115,10 +121,11 @@ interface Facts {
   readonly added: ReadonlySet<string>
   readonly byteLevel: boolean
   readonly path: string
+  readonly atOnce: number
 }
 
 function wrap(library: TokenizerProcess, ids: ReadonlyMap<string, number>, facts: Facts): Tokenizer {
-  const { hash, special, added, byteLevel, path } = facts
+  const { hash, special, added, byteLevel, path, atOnce } = facts
   const tokens: string[] = []
   for (const [token, id] of ids) tokens[id] = token
   const idOf = (token: string | null) => (token === null ? null : (ids.get(token) ?? null))
@@ -158,7 +165,7 @@ function wrap(library: TokenizerProcess, ids: ReadonlyMap<string, number>, facts
     bosToken: idOf(special.bos_token),
     eosToken: idOf(special.eos_token),
     padToken: idOf(special.pad_token),
-    atOnce: 2,
+    atOnce,
     encodeAll,
     encode: async (text, signal) => (await encodeAll([text], signal))[0]!,
     async decode(ids) {

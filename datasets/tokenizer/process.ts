@@ -15,15 +15,17 @@ export class LibraryCrash extends Error {}
 /** One tokenizer; questions are answered one after the other. */
 export class TokenizerProcess {
   private readonly json: string
+  private readonly threads: number | undefined
   private child: ChildProcess | undefined
   private turn: Promise<unknown> = Promise.resolve()
   private idle: NodeJS.Timeout | undefined
   /** The end of what the process wrote to stderr. */
   private complaint = ''
 
-  /** `json` is the content of a `tokenizer.json`. */
-  constructor(json: string) {
+  /** `json` is the content of a `tokenizer.json`; `threads` those of the library, by default as many as the machine has. */
+  constructor(json: string, threads?: number) {
     this.json = json
+    this.threads = threads
   }
 
   /**
@@ -56,7 +58,15 @@ export class TokenizerProcess {
     // What Node needs to run the sources as they are.
     const loader = createRequire(import.meta.url)
     const execArgv = script.endsWith('.ts') ? ['--import', pathToFileURL(loader.resolve('tsx')).href] : []
-    const child = fork(script, [], { execArgv, serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    // What the library's thread pool (rayon) and the library itself read.
+    const pool = { RAYON_NUM_THREADS: String(Math.max(1, this.threads ?? 1)), TOKENIZERS_PARALLELISM: 'true' }
+    const env = { ...process.env, ...(this.threads !== undefined && pool) }
+    const child = fork(script, [], {
+      env,
+      execArgv,
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
     this.complaint = ''
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.complaint = (this.complaint + text).slice(-4000)

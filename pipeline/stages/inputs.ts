@@ -84,7 +84,7 @@ export async function loadModelAndText(
   const { loadModel } = await import('../../model/load.ts')
   const { checkTokenizer } = await import('../../model/tokenizer.ts')
   const { loadTokenizer } = await import('../../datasets/tokenizer/index.ts')
-  const tokenizer = await loadTokenizer(model.directory)
+  const tokenizer = await loadTokenizer(model.directory, { threads: text.config.tokenizerThreads })
   const loaded = await loadModel(model.directory)
   try {
     checkTokenizer(loaded, tokenizer)
