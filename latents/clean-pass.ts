@@ -108,7 +108,7 @@ function makePass(model: Model, site: string, tokens: Int32Array): MadePass {
       return made
     },
     bytes: () =>
-      (edited?.bytes ?? 0) +
+      (edited?.bytes() ?? 0) +
       4 * [...kept.values(), ...(made ? [made.logits, made.probabilities] : [])].reduce((n, { size }) => n + size, 0),
     dispose() {
       edited?.dispose()

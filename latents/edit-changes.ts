@@ -50,51 +50,38 @@ export function lossChanges(
 /** How values [rows, positions, n] are multiplied into targets: one matrix for all rows, or one for each of them. */
 export type Readout = (values: Tensor3D) => Float32Array
 
-/** What targets are read with: columns [width, n] of those that all edits share, a row [edits, width] where each has its own first one. */
-export interface TargetColumns {
-  readonly shared: Tensor2D | undefined
-  readonly own: Tensor2D | undefined
-  /** Targets of an edit. */
-  readonly count: number
+/** The first target of each edit, and whether it is the same for all of them. */
+export function firstTargets({ weights }: DocumentEdits, edits: readonly Edit[]) {
+  const each = edits.map(edit => edit.weights ?? weights)
+  return { each, isShared: each.every(own => own === each[0]) }
 }
 
 /**
  * The product Σ_v w_v · d_v of each target with the change of the logits, or of what they are made of: `columns` turns weights
  * [vocabulary, n] into what values are multiplied by. Edits with weights of their own have them in the first place.
  */
-export function targetColumns(
-  { weights, targets = [] }: DocumentEdits,
-  edits: readonly Edit[],
-  columns: (weights: Tensor2D) => Tensor2D,
-): TargetColumns {
-  const vocabulary = weights.length
-  const each = edits.map(edit => edit.weights ?? weights)
-  const isShared = each.every(own => own === each[0])
-  const shared = isShared ? [each[0]!, ...targets] : targets
-  return {
-    shared: shared.length > 0 ? columns(stacked(shared, vocabulary)) : undefined,
-    own: isShared ? undefined : (columns(stacked(each, vocabulary)).transpose() as Tensor2D),
-    count: 1 + targets.length,
-  }
-}
-
-/** Those products for values [rows, positions, n], a row an edit. */
 export function targetReadout(
   request: DocumentEdits,
   edits: readonly Edit[],
   columns: (weights: Tensor2D) => Tensor2D,
 ): Readout {
-  const { shared, own } = targetColumns(request, edits, columns)
-  const all = (values: Tensor3D, made: Tensor2D) =>
-    values.reshape([-1, values.shape[2]]).matMul(made).reshape([values.shape[0], values.shape[1], made.shape[1]])
+  const { targets = [] } = request
+  const { each, isShared } = firstTargets(request, edits)
+  const shared = isShared ? [each[0]!, ...targets] : targets
+  const made = shared.length > 0 ? columns(stacked(shared)) : undefined
+  const all = (values: Tensor3D) =>
+    values.reshape([-1, values.shape[2]]).matMul(made!).reshape([values.shape[0], values.shape[1], shared.length])
+  if (isShared) return values => host(all(values))
+  const own = columns(stacked(each)).transpose().expandDims(2)
   return values => {
-    const parts = [...(own ? [tf.matMul(values, own.expandDims(2))] : []), ...(shared ? [all(values, shared)] : [])]
-    return host(tf.concat(parts, 2))
+    const first = tf.matMul(values, own)
+    return host(made ? tf.concat([first, all(values)], 2) : first)
   }
 }
 
 /** Weights [vocabulary, n], a list a column. */
-function stacked(lists: readonly Float32Array[], vocabulary: number): Tensor2D {
+export function stacked(lists: readonly Float32Array[]): Tensor2D {
+  const vocabulary = lists[0]!.length
   const all = new Float32Array(lists.length * vocabulary)
   lists.forEach((weights, i) => {
     all.set(weights, i * vocabulary)

@@ -2,19 +2,38 @@
  * Edits of a document that the model takes from its residual in one op a batch (`Model.editedFrom`): the same changes as those of
  * passes with a hook, without logits.
  */
+import { onHost } from '../engine/host.ts'
 import { linear } from '../engine/ops/linear.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { DocumentPass, Model } from '../model/model.ts'
-import type { CleanLogits } from './clean-pass.ts'
-import { askedOf, type Changes, targetColumns } from './edit-changes.ts'
+import { askedOf, type Changes, firstTargets, stacked } from './edit-changes.ts'
 import { type DocumentEdits, type Edit, positionsOf, termsOf } from './edits.ts'
 
 /** What a document's edits are compared with. */
 export interface EditedDocument {
-  readonly model: Model
   readonly pass: DocumentPass
-  /** Asked for where losses are. */
-  logits(): CleanLogits
+  /** What `unembed.hook_in` is multiplied by to give a target [width]. */
+  columnOf(weights: Float32Array): Float32Array
+}
+
+/**
+ * Makes columns of targets and keeps them as long as their weights live: what one is does not depend on when it is made, or with
+ * which others.
+ */
+export function targetColumns(model: Model): EditedDocument['columnOf'] {
+  const known = new WeakMap<Float32Array, Float32Array>()
+  return weights => {
+    const found = known.get(weights)
+    if (found) return found
+    const made = onHost(() =>
+      model
+        .logitColumns(stacked([weights]))!
+        .dataSync<'float32'>()
+        .slice(),
+    ) as Float32Array
+    known.set(weights, made)
+    return made
+  }
 }
 
 /** Positions that are read of an edit: those that are asked for, or all from the first edited one on where losses are. */
@@ -43,7 +62,7 @@ export function editedBatches(request: DocumentEdits, losses: boolean): (readonl
 
 /** Changes of a batch at every position of the window, 0 where nothing was read. Runs in a tidy. */
 export function editedChanges(
-  { model, pass, logits }: EditedDocument,
+  { pass, columnOf }: EditedDocument,
   request: DocumentEdits,
   edits: readonly Edit[],
   losses: boolean,
@@ -55,17 +74,10 @@ export function editedChanges(
   const changes = pass.edited({ bank: request.bank, ...entriesOf(request, edits), reads, readStarts: startsOf(read) })
   // Where each row that was read belongs.
   const place = Int32Array.from(read.flatMap((positions, row) => positions.map(position => row * length + position)))
-  const { shared, own, count } = targetColumns(request, edits, weights => model.logitColumns(weights)!)
-  const rowOf = () => tf.tensor1d(Int32Array.from(place, at => Math.floor(at / length)))
-  const parts = [
-    ...(own ? [own.gather(rowOf()).mul(changes).sum(1, true)] : []),
-    ...(shared ? [linear(changes, shared, { layout: 'in-out' })] : []),
-  ]
-  const targets = spread(tf.concat(parts, 1) as Tensor2D, place, edits.length * length * count)
+  const targets = readTargets(changes, { place, length, columnOf }, request, edits)
   if (!losses) return { from: 0, count: length, targets, losses: undefined }
   const next = Int32Array.from(reads, position => tokens[position + 1] ?? -1)
-  const probabilities = logits().probabilities.reshape([length, -1]) as Tensor2D
-  const found = pass.predictions(changes, { probabilities, positions: reads, next }).dataSync<'float32'>()
+  const found = pass.predictions(changes, { positions: reads, next }).dataSync<'float32'>()
   const [loss, kl] = [new Float32Array(edits.length * length), new Float32Array(edits.length * length)]
   place.forEach((at, i) => {
     // The last position has no next token.
@@ -101,13 +113,41 @@ function startsOf(lists: readonly (readonly unknown[])[]): Int32Array {
   return starts
 }
 
-/** Values [rows, n] at their places among `size`. */
-function spread(values: Tensor2D, place: Int32Array, size: number): Float32Array {
-  const [, each] = values.shape
-  const found = values.dataSync<'float32'>()
-  const all = new Float32Array(size)
-  place.forEach((at, i) => {
-    for (let j = 0; j < each; j++) all[at * each + j] = found[i * each + j]!
-  })
+/** The targets of each edit at every position of the window [edits, position, targets], 0 where nothing was read. */
+function readTargets(
+  changes: Tensor2D,
+  {
+    place,
+    length,
+    columnOf,
+  }: { readonly place: Int32Array; readonly length: number } & Pick<EditedDocument, 'columnOf'>,
+  request: DocumentEdits,
+  edits: readonly Edit[],
+): Float32Array {
+  const { targets = [] } = request
+  const [rows, width] = changes.shape
+  const { each, isShared } = firstTargets(request, edits)
+  const count = 1 + targets.length
+  const all = new Float32Array(edits.length * length * count)
+  const shared = (isShared ? [each[0]!, ...targets] : targets).map(columnOf)
+  if (shared.length > 0) {
+    const columns = new Float32Array(shared.length * width)
+    shared.forEach((column, i) => {
+      columns.set(column, i * width)
+    })
+    const found = linear(changes, tf.tensor2d(columns, [shared.length, width]), { layout: 'out-in' }).dataSync()
+    const first = count - shared.length
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < shared.length; j++) all[place[i]! * count + first + j] = found[i * shared.length + j]!
+  }
+  if (isShared) return all
+  const values = changes.dataSync<'float32'>()
+  const own = each.map(columnOf)
+  for (let i = 0; i < rows; i++) {
+    const column = own[Math.floor(place[i]! / length)]!
+    let sum = 0
+    for (let j = 0; j < width; j++) sum += values[i * width + j]! * column[j]!
+    all[place[i]! * count] = sum
+  }
   return all
 }

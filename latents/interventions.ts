@@ -8,6 +8,7 @@
 import { blockOf, residualOf } from '../core/sites.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { onHost } from '../engine/host.ts'
+import { rowNorms } from '../engine/ops/sae/rows.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import type { Hook, Model, RunOptions } from '../model/model.ts'
 import { type CleanPass, cleanPasses, lastSite, startBefore } from './clean-pass.ts'
@@ -21,7 +22,7 @@ import {
   tailOf,
   targetReadout,
 } from './edit-changes.ts'
-import { editedBatches, editedChanges } from './edited-batches.ts'
+import { editedBatches, editedChanges, targetColumns } from './edited-batches.ts'
 import {
   type DocumentEdits,
   deltaOf,
@@ -58,7 +59,11 @@ const maximumLogits = 2 ** 25
 /** Interventions at a site of a model. The caller disposes it. */
 export function interventionsAt(model: Model, site: string): Interventions {
   const passes = cleanPasses(model, site, keptBytes)
-  const place: Place = { model, site, multiplies: multiplies(model, site), picks: picks(model, site) }
+  const place: Place = {
+    ...{ model, site, multiplies: multiplies(model, site), picks: picks(model, site) },
+    columnOf: targetColumns(model),
+    normsOf: bankNorms(),
+  }
   const shams = new Map<string, number>()
   return {
     measure: request =>
@@ -123,6 +128,20 @@ interface Place {
   readonly multiplies: boolean
   /** Whether the last block can be left to the positions that are read. */
   readonly picks: boolean
+  /** What values that logits are a product of are multiplied by to give a target. */
+  readonly columnOf: (weights: Float32Array) => Float32Array
+  /** Norms of a bank's rows. */
+  readonly normsOf: (bank: Tensor2D) => Float32Array
+}
+
+/** Norms of the rows of banks, each of which many documents are asked about. */
+function bankNorms(): Place['normsOf'] {
+  const known = new WeakMap<Tensor2D, Float32Array>()
+  return bank => {
+    const found = known.get(bank) ?? onHost(() => rowNorms(bank).dataSync<'float32'>().slice())
+    known.set(bank, found)
+    return found
+  }
 }
 
 /** A batch of edits, and the position that its passes start at: 0, or one behind stored keys and values. */
@@ -142,7 +161,7 @@ function measure(place: Place, request: DocumentEdits, clean: CleanPass, losses:
     throw new RangeError(
       `Positions to measure at must lie in the window of ${length} tokens: ${measuredAt.join(', ')}.`,
     )
-  const norms = onHost(() => bank.norm('euclidean', 1).dataSync<'float32'>() as Float32Array)
+  const norms = place.normsOf(bank)
   const directions = edits.some(({ also }) => also)
     ? onHost(() => bank.dataSync<'float32'>() as Float32Array)
     : undefined
@@ -153,7 +172,7 @@ function measure(place: Place, request: DocumentEdits, clean: CleanPass, losses:
     })
   }
   if (clean.edited) {
-    const document = { model: place.model, pass: clean.edited, logits: clean.logits }
+    const document = { pass: clean.edited, columnOf: place.columnOf }
     for (const batch of editedBatches(request, losses))
       keep(
         batch,

@@ -3,6 +3,7 @@ import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Architecture } from './architecture.ts'
 import { editedFrom } from './edits.ts'
 import { architectureOf } from './families/index.ts'
+import { linear } from './layers/linear.ts'
 import type { Model } from './model.ts'
 import { run } from './run.ts'
 import { sitesOf } from './sites.ts'
@@ -37,13 +38,11 @@ export function buildModel(
     unembedding: () => unembedding(architecture, named),
     logitColumns: columns =>
       architecture.logitCap === null && architecture.unembeddingBias === null
-        ? tf.tidy(() =>
-            tf.matMul(
-              named[architecture.unembedding] as Tensor2D,
-              columns.mul(architecture.logitScale) as Tensor2D,
-              true,
-            ),
-          )
+        ? tf.tidy(() => {
+            // As rows, each of which is what it is alone: columns may be kept and used with others.
+            const rows = columns.mul(architecture.logitScale).transpose()
+            return linear(rows, named[architecture.unembedding]!, null, 'in-out').transpose() as Tensor2D
+          })
         : null,
     editedFrom: (site, value) => editedFrom(runnable, site, value),
     dispose: () => tf.dispose(Object.values(weights)),

@@ -19,6 +19,7 @@ import { logitChanges } from '../engine/ops/logit-changes.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import type { BlockArchitecture, LinearNames, NormNames } from './architecture.ts'
 import { type Activation, geluForm } from './layers/activation.ts'
+import { linear } from './layers/linear.ts'
 import { type Rotary, rotaryTable } from './layers/rotary.ts'
 import type { DocumentPass } from './model.ts'
 import type { Runnable } from './run.ts'
@@ -44,12 +45,20 @@ export function editedFrom(model: Runnable, site: string, value: Tensor3D): Docu
     for (const tensor of tensorsOf(kept)) tf.keep(tensor)
     return kept
   })
+  let made: Tensor2D | undefined
+  // Predictions of the document as it is.
+  const probabilities = () => {
+    made ??= tf.tidy(() => tf.keep(linear(held.last, head, null, 'out-in').mul(logitScale).softmax() as Tensor2D))
+    return made
+  }
+  const tensors = () => [...tensorsOf(held), ...(made ? [made] : [])]
   return {
     last: held.last,
-    bytes: tensorsOf(held).reduce((sum, { size }) => sum + 4 * size, 0),
+    bytes: () => tensors().reduce((sum, { size }) => sum + 4 * size, 0),
     edited: edits => editedPass(parts, held, edits),
-    predictions: (changes, clean) => logitChanges(changes, { ...clean, weight: head, scale: logitScale }),
-    dispose: () => tf.dispose(tensorsOf(held)),
+    predictions: (changes, rows) =>
+      logitChanges(changes, { ...rows, probabilities: probabilities(), weight: head, scale: logitScale }),
+    dispose: () => tf.dispose(tensors()),
   }
 }
 

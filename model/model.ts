@@ -71,12 +71,12 @@ export interface RunOptions {
 export interface DocumentPass {
   /** `unembed.hook_in` of the document as it is [position, width]. */
   readonly last: Tensor2D
-  /** What is kept. */
-  readonly bytes: number
+  /** What is kept takes. */
+  bytes(): number
   /** What each edit changes in `unembed.hook_in` at the positions that are read of it [reads, width]; exactly 0 for an edit of nothing. */
   edited(edits: PassEdits): Tensor2D
   /** What such changes [rows, width] do to predictions: ln E_p[e^d], E_p[d] and d_next [rows, 3], d being the change of the logits. */
-  predictions(changes: Tensor2D, clean: Pick<LogitChangesOptions, 'probabilities' | 'positions' | 'next'>): Tensor2D
+  predictions(changes: Tensor2D, rows: Pick<LogitChangesOptions, 'positions' | 'next'>): Tensor2D
   dispose(): void
 }
 

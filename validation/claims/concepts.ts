@@ -91,21 +91,30 @@ export function conceptRows(labels: ConceptLabels, concept: number, deal?: Array
   return deal ? dealRows(labels, own, deal) : own
 }
 
+/** The rows of each document, in order. */
+export function unitRows({ rowStart, units }: ConceptLabels): Uint32Array[] {
+  return units.map(windows => {
+    const rows = new Uint32Array(windows.reduce((sum, w) => sum + rowStart[w + 1]! - rowStart[w]!, 0))
+    let next = 0
+    for (const w of windows) for (let row = rowStart[w]!; row < rowStart[w + 1]!; row++) rows[next++] = row
+    return rows
+  })
+}
+
 /**
  * Gives each document another's labels, in their order and from their start again where it is longer, so that labels keep
- * their places beside each other.
+ * their places beside each other. `rows` are those of each document.
  */
-export function dealRows({ rowStart, units }: ConceptLabels, own: Uint8Array, deal: ArrayLike<number>): Uint8Array {
-  const rowsOf = (unit: number) =>
-    units[unit]!.flatMap(w => Array.from({ length: rowStart[w + 1]! - rowStart[w]! }, (_, i) => rowStart[w]! + i))
-  const rows = units.map((_, unit) => rowsOf(unit))
+export function dealRows(
+  labels: ConceptLabels,
+  own: Uint8Array,
+  deal: ArrayLike<number>,
+  rows: readonly Uint32Array[] = unitRows(labels),
+): Uint8Array {
   const dealt = new Uint8Array(own.length)
   rows.forEach((places, unit) => {
     const from = rows[deal[unit]!]!
-    if (from.length > 0)
-      places.forEach((row, i) => {
-        dealt[row] = own[from[i % from.length]!]!
-      })
+    if (from.length > 0) for (let i = 0; i < places.length; i++) dealt[places[i]!] = own[from[i % from.length]!]!
   })
   return dealt
 }

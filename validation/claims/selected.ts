@@ -8,7 +8,7 @@
  */
 import { Random } from '../../core/random.ts'
 import { onHost } from '../../engine/host.ts'
-import { type Tensor2D, tf } from '../../engine/tf.ts'
+import { tf } from '../../engine/tf.ts'
 import { activationsAbove, project, type SiteValues, thresholdsAt } from '../../latents/projections.ts'
 import { type ConceptLabels, conceptRows } from './concepts.ts'
 import { latentAuroc, rankActivations } from './selectivity.ts'
@@ -69,19 +69,22 @@ function chooseDirections(
   const place = Math.min(screened, Math.max(1, Math.round((rank * screened) / among))) - 1
   const kept = place === 0 ? Math.min(shortlist, screened) : 1
   const candidates = new Float32Array(count * kept * width)
-  const screen = screenOf(discovery, rows)
-  try {
-    for (let control = 0; control < count; control++) {
-      const drawn = drawnFor(source, { screened, width, seed, place: round.start + control })
-      const scores = screen.scores(drawn, screened)
-      const order = Uint32Array.from({ length: screened }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
-      for (let i = 0; i < kept; i++) {
-        const from = order[place + i]! * width
-        candidates.set(drawn.subarray(from, from + width), (control * kept + i) * width)
-      }
+  const difference = differenceOf(discovery, rows)
+  for (let control = 0; control < count; control++) {
+    const { drawn, spread } = drawnFor(source, { screened, width, seed, place: round.start + control })
+    const scores = onHost(() =>
+      tf
+        .tensor2d(drawn, [screened, width])
+        .matMul(tf.tensor2d(difference, [width, 1]))
+        .dataSync<'float32'>()
+        .slice(),
+    )
+    for (let i = 0; i < screened; i++) scores[i]! /= spread[i]!
+    const order = Uint32Array.from({ length: screened }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
+    for (let i = 0; i < kept; i++) {
+      const from = order[place + i]! * width
+      candidates.set(drawn.subarray(from, from + width), (control * kept + i) * width)
     }
-  } finally {
-    screen.dispose()
   }
   if (kept === 1) return candidates
   const projections = project(discovery, candidates)
@@ -100,46 +103,71 @@ function chooseDirections(
   return chosen
 }
 
-/** Directions among which the control of a place is chosen, the same for all latents: kept, the first ones, while there is room. */
-const drawnBefore = new WeakMap<TiedSource, Map<string, Float32Array>>()
-/** Bytes of them that are kept. */
-const keptBytes = 2 ** 26
-
-function drawnFor(
-  source: TiedSource,
-  { screened, width, seed, place }: { screened: number; width: number; seed: number; place: number },
-): Float32Array {
-  const own = drawnBefore.get(source) ?? new Map<string, Float32Array>()
-  drawnBefore.set(source, own)
-  const key = `${screened} ${width} ${seed} ${place}`
-  const found = own.get(key)
-  if (found) return found
-  const drawn = randomUnits(screened, width, new Random(seed, 'selected', place))
-  if (4 * screened * width * (own.size + 1) <= keptBytes) own.set(key, drawn)
-  return drawn
+/** Directions among which the control of a place is chosen, and how far text spreads along each: the same for all latents. */
+interface Drawn {
+  readonly drawn: Float32Array
+  readonly spread: Float32Array
 }
 
-/** d′ of directions for the tokens that carry a concept against all others. */
-function screenOf({ values, tokens, width }: SiteValues, rows: Uint8Array) {
-  const [difference, covariance] = tf.tidy(() => {
+/** Directions drawn before, by the windows that they are for: kept, the first ones, while there is room. */
+const directionsBefore = new WeakMap<SiteValues['windows'], Map<string, Float32Array>>()
+/** Bytes of them that are kept. */
+const keptBytes = 2 ** 26
+/** Spreads along them of each source. */
+const spreadsBefore = new WeakMap<SiteValues, Map<string, Float32Array>>()
+
+function drawnFor(
+  { discovery }: TiedSource,
+  { screened, width, seed, place }: { screened: number; width: number; seed: number; place: number },
+): Drawn {
+  const key = `${screened} ${width} ${seed} ${place}`
+  const directions = directionsBefore.get(discovery.windows) ?? new Map<string, Float32Array>()
+  const spreads = spreadsBefore.get(discovery) ?? new Map<string, Float32Array>()
+  directionsBefore.set(discovery.windows, directions)
+  spreadsBefore.set(discovery, spreads)
+  const drawn = directions.get(key) ?? randomUnits(screened, width, new Random(seed, 'selected', place))
+  if (4 * screened * width * (directions.size + 1) <= keptBytes) directions.set(key, drawn)
+  const spread = spreads.get(key) ?? spreadOf(discovery, drawn)
+  if (4 * screened * (spreads.size + 1) <= keptBytes) spreads.set(key, spread)
+  return { drawn, spread }
+}
+
+/** μ_concept − μ_rest [width], for the tokens that carry a concept against all others. */
+function differenceOf({ values, tokens, width }: SiteValues, rows: Uint8Array): Float32Array {
+  return onHost(() => {
     const x = tf.tensor2d(values, [tokens, width])
     const carries = tf.tensor2d(Float32Array.from(rows), [1, tokens])
     const inside = rows.reduce((sum, row) => sum + row, 0)
-    const sum = x.sum(0, true) as Tensor2D
-    const within = carries.matMul(x) as Tensor2D
-    const centred = x.sub(sum.div(tokens))
-    return [
-      tf.transpose(within.div(inside).sub(sum.sub(within).div(Math.max(1, tokens - inside)))),
-      centred.matMul(centred, true).div(tokens),
-    ] as [Tensor2D, Tensor2D]
+    const within = carries.matMul(x)
+    const rest = x
+      .sum(0, true)
+      .sub(within)
+      .div(Math.max(1, tokens - inside))
+    return within.div(inside).sub(rest).dataSync<'float32'>().slice()
   })
-  return {
-    scores: (directions: Float32Array, count: number) =>
-      onHost(() => {
-        const u = tf.tensor2d(directions, [count, width])
-        const spread = u.matMul(covariance).mul(u).sum(1).sqrt()
-        return u.matMul(difference).reshape([count]).div(spread).dataSync<'float32'>() as Float32Array
-      }),
-    dispose: () => tf.dispose([difference, covariance]),
-  }
+}
+
+/** Σ of the values [width, width], of each of those that directions were drawn for. */
+const covariances = new WeakMap<SiteValues, Float32Array>()
+
+/** √(u Σ u) of each direction. */
+function spreadOf(site: SiteValues, directions: Float32Array): Float32Array {
+  const { values, tokens, width } = site
+  return onHost(() => {
+    let covariance = covariances.get(site)
+    if (!covariance) {
+      const x = tf.tensor2d(values, [tokens, width])
+      const centred = x.sub(x.sum(0, true).div(tokens))
+      covariance = centred.matMul(centred, true).div(tokens).dataSync<'float32'>().slice()
+      covariances.set(site, covariance)
+    }
+    const u = tf.tensor2d(directions, [directions.length / width, width])
+    return u
+      .matMul(tf.tensor2d(covariance, [width, width]))
+      .mul(u)
+      .sum(1)
+      .sqrt()
+      .dataSync<'float32'>()
+      .slice()
+  })
 }

@@ -9,7 +9,7 @@
 import type { Random } from '../../core/random.ts'
 import { type Activations, firstPosition } from '../../latents/activations.ts'
 import { midranks } from '../../statistics/descriptive.ts'
-import { type ConceptLabels, conceptRows, dealRows } from './concepts.ts'
+import { type ConceptLabels, conceptRows, dealRows, unitRows } from './concepts.ts'
 
 /** Ranks of a set of activations: for each entry its row and how far its midrank stands above a silent token's. */
 export interface RankedActivations {
@@ -100,10 +100,11 @@ export function nullMaxima(
   random: Random,
 ): number[] {
   const own = conceptRows(labels, concept)
-  const order = labels.units.map((_, i) => i)
+  const units = unitRows(labels)
+  const order = units.map((_, i) => i)
   const maxima: number[] = []
   for (let shuffle = 0; shuffle < shuffles; shuffle++) {
-    const rows = dealRows(labels, own, random.shuffle(order))
+    const rows = dealRows(labels, own, random.shuffle(order), units)
     let positives = 0
     for (const row of rows) positives += row
     let best = 0
