@@ -1790,6 +1790,41 @@ export interface Api {
     file: never
   }
 
+  /** How well a feature tells its claim’s concept at each threshold, from the raw activations of its validation text: recall and precision with intervals over documents */
+  roc: {
+    method: 'GET'
+    path: '/api/runs/{run}/features/{latent}/roc'
+    parts: { run: string; latent: string }
+    query: Record<never, never>
+    body: undefined
+    answer: {
+      concept: string
+      evidenceRun: string
+      tokens: number
+      positives: number
+      documents: number
+      auroc: number | null
+      points: ({
+        threshold: number
+        truePositives: number
+        falsePositives: number
+        recall: {
+          value: number | null
+          low: number | null
+          high: number | null
+        }
+        precision: {
+          value: number | null
+          low: number | null
+          high: number | null
+        }
+        falseAlarms: number
+      })[]
+    }
+    events: never
+    file: never
+  }
+
   /** The whole evidence of a validate run: claims, statistics, controls, verdicts */
   evidence: {
     method: 'GET'
@@ -2312,6 +2347,7 @@ export const routes: { readonly [Name in keyof Api]: Pick<Api[Name], 'method' | 
   logits: { method: 'GET', path: '/api/runs/{run}/features/{latent}/logits' },
   neighbours: { method: 'GET', path: '/api/runs/{run}/features/{latent}/neighbours' },
   stability: { method: 'GET', path: '/api/runs/{run}/features/{latent}/stability' },
+  roc: { method: 'GET', path: '/api/runs/{run}/features/{latent}/roc' },
   evidence: { method: 'GET', path: '/api/runs/{run}/evidence' },
   tests: { method: 'GET', path: '/api/runs/{run}/tests' },
   effects: { method: 'GET', path: '/api/runs/{run}/effects' },

@@ -9,6 +9,7 @@ import { type HeatData, heat } from './heat.ts'
 import { type HistogramData, histogram } from './histogram.ts'
 import { type LineageData, layersOf, lineage } from './lineage.ts'
 import { type LinesData, lines } from './lines.ts'
+import { type RocData, roc, thresholdText } from './roc.ts'
 import { linearScale, logScale, roundTicks, short } from './scale.ts'
 import { frontierOf, type ScatterData, scatter } from './scatter.ts'
 
@@ -293,4 +294,34 @@ test('what is made from something stands right of it, even in a circle, and what
 test('a figure keeps exact values beside the short ones, for copying', () => {
   const html = figureOf(histogram, { ...histogramData, counts: [1, 1234567, 2] }, { title: 't' })
   expect(html).toContain('<td class="number" data-value="1234567"><span>1.23M</span></td>')
+})
+
+const rocMark = (threshold: number, recall: number | null, falseAlarms: number): RocData['points'][number] => ({
+  ...{ threshold, truePositives: 3, falsePositives: 1, falseAlarms },
+  recall: {
+    value: recall,
+    low: recall === null ? null : recall - 0.1,
+    high: recall === null ? null : Math.min(1, recall + 0.1),
+  },
+  precision: { value: 0.75, low: null, high: null },
+})
+const rocData: RocData = {
+  points: [rocMark(3, 0.25, 0), rocMark(2, 0.75, 0.125), rocMark(1, 1, 0.5)],
+  chosen: 1,
+  auroc: 0.9,
+}
+describeChart<RocData>(roc, {
+  usual: rocData,
+  gaps: { ...rocData, points: [...rocData.points, rocMark(0.5, null, 1)] },
+  hostile: rocData,
+  empty: { ...rocData, points: [] },
+})
+test('a ROC curve rings the threshold that was chosen and says what it gives', () => {
+  const svg = svgOf(roc, rocData)
+  const [, ringX] = /class="chosen" cx="([\d.]+)"/.exec(svg)!
+  const [, d] = /class="line tone-0"[^>]* d="([^"]*)"/.exec(svg)!
+  expect(d!.split('L')[1]!.split(' ')[0]).toBe(ringX)
+  expect(thresholdText(rocData.points[1]!)).toBe(
+    'Called from 2 on: recall 0.75 (0.65 to 0.85), precision 0.75; 3 tokens of the concept and 1 others, 12.5 % of these.',
+  )
 })

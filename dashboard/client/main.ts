@@ -5,6 +5,7 @@ import { followLineage } from './lineage.ts'
 import { watchRuns } from './live.ts'
 import { followMarks } from './marks.ts'
 import { addOrigins, answerOrigins } from './origin.ts'
+import { followThresholds } from './roc.ts'
 
 /** Gives what stands below `root` its buttons and links. */
 export function enliven(root: ParentNode): void {
@@ -12,6 +13,7 @@ export function enliven(root: ParentNode): void {
   addOrigins(root)
   followLineage(root)
   followMarks(root)
+  followThresholds(root)
 }
 
 enliven(document)

@@ -48,7 +48,7 @@ svg .soft{fill:var(--soft)}.drawing{max-width:600px}.drawing svg{overflow:hidden
 .interval.unjudged,.estimate.unjudged{stroke:var(--accent);fill:var(--accent)}.estimate.cross{fill:none;stroke-width:2.4}
 .cell{fill:var(--card);stroke:var(--rule)}.cell.open{stroke:var(--ink);stroke-dasharray:3 2}.hatch{stroke:var(--soft);stroke-opacity:.4;fill:none}
 ${heatRules.join('')}
-.front{fill:none;stroke:var(--soft);stroke-dasharray:4 3}
+.chosen{fill:none;stroke:var(--ink);stroke-width:2}.front{fill:none;stroke:var(--soft);stroke-dasharray:4 3}
 .edge{fill:none;stroke:var(--soft);stroke-width:1.5}.edge.changed{stroke:var(--fail);stroke-dasharray:6 3}.edge.missing{stroke:var(--fail);stroke-dasharray:2 3}.edge.file{stroke:var(--rule)}
 .node{fill:var(--card);stroke:var(--soft)}.node.file{stroke:var(--rule)}.node.stale{stroke:var(--open);stroke-width:2}.node.missing{stroke:var(--fail);stroke-dasharray:4 3}.node.focus{stroke:var(--accent);stroke-width:2.5}
 svg.marking .node-of:not(.near),svg.marking .edge:not(.near){opacity:.25}
@@ -86,6 +86,7 @@ details{margin-top:6px}summary{cursor:pointer;color:var(--soft)}
 code{font:.88em ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
 .sub{margin:18px 0 8px}
 .nothing{color:var(--soft)}
+@media screen and (max-width:520px){.drawing{overflow-x:auto}.drawing:not(.wide) svg{min-width:400px}.claim{padding:10px 8px}.claim figure{padding:8px 6px}}
 @media screen and (max-width:900px){
 table.blocks,.blocks tbody,.blocks tr,.blocks td{display:block;width:auto}
 .blocks thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}

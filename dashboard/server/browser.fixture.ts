@@ -11,6 +11,7 @@ import { RunStore } from '../../runs/store.ts'
 import type { Evidence } from '../../validation/evidence.ts'
 import { writeExamples } from '../report/made-up.fixture.ts'
 import { type Compute, SupersededError, type TaskName, type Tasks } from './compute.ts'
+import { madeUpSelectivity, writeMadeUpSelectivity } from './store.fixture.ts'
 
 /** Texts that must be text wherever they stand, none of them with a character that one cannot see. */
 export const hostileTexts = [
@@ -82,8 +83,10 @@ function evidence(): Evidence {
   }
   const doses = [0, 0.5, 1].map(dose => ({ dose, target: effect(-dose), loss: effect(0), kl: effect(dose / 10) }))
   const [first, ...others] = made.features
+  const selectivity = madeUpSelectivity(hostileTexts[0]!)
   const shown = {
     ...first!,
+    selectivity,
     doseCurve: doses,
     robustness: [
       { ...stratum, value: 'en', mean: -0.75, low: -0.9, high: -0.6 },
@@ -133,7 +136,10 @@ export async function writeStore(folder: string, more = 300): Promise<void> {
   const tested = await make(
     folder,
     { stage: 'validate', name: 'tested', day: 2, inputs: [sae], summary: { passed: 1 } },
-    directory => writeFileSync(join(directory, 'evidence.json'), JSON.stringify(evidence())),
+    async directory => {
+      writeFileSync(join(directory, 'evidence.json'), JSON.stringify(evidence()))
+      await writeMadeUpSelectivity(directory)
+    },
   )
   await make(folder, { stage: 'label', name: 'labelled', day: 3, inputs: [sae, tested] }, async directory => {
     const made = features(more)

@@ -217,7 +217,7 @@ describe('the API', () => {
       if (contract.method === 'POST' || contract.file || ['compare', 'neighbours'].includes(contract.name)) continue
       const run = /features|columns|histogram/.test(contract.path) ? 'labelled' : (place[contract.name] ?? 'curves')
       const query = { diff: 'with=tested', histogram: 'column=density', drift: 'base=labelled&now=labelled' }
-      const path = contract.path.replace('{run}', run).replace('{latent}', '0')
+      const path = contract.path.replace('{run}', run).replace('{latent}', '1')
       contract.answer.parse(await json(`${path}?${query[contract.name as keyof typeof query] ?? ''}`))
     }
   })

@@ -9,7 +9,7 @@ import { writeJsonLines } from '../../labels/files.ts'
 import { writeFeatures } from '../../labels/tables.ts'
 import { contentHash } from '../../runs/seal.ts'
 import { RunStore } from '../../runs/store.ts'
-import { effectsSchema } from '../../validation/evidence.ts'
+import { effectsSchema, type FeatureEvidence } from '../../validation/evidence.ts'
 
 const request = { config: {}, inputs: [], seed: 0, engine: {}, versions: {}, machine: {} }
 const at = (day: number) => () => new Date(Date.UTC(2026, 0, day))
@@ -43,6 +43,24 @@ export async function makeRun(
   return contentHash((await store.find(name)).manifest)
 }
 
+/** What evidence says of how well latent 1 tells a concept: of eight tokens four carry it. */
+export const madeUpSelectivity = (concept: string): NonNullable<FeatureEvidence['selectivity']> => ({
+  ...{ concept, discoveryAuroc: 0.9, auroc: 0.75, low: 0.5, high: 1, tokens: 8, positives: 4, documents: 2 },
+  ...{ deLong: { low: 0.5, high: 1 }, nullMaxima: [0.5, 0.625], p: 0.5, q: 0.5, verdict: 'pass', reason: 'it tells' },
+})
+
+/** The raw values of that, and some of another latent. */
+export const writeMadeUpSelectivity = (directory: string): Promise<unknown> =>
+  writeTable(join(directory, 'selectivity.parquet'), {
+    feature: { type: 'int32', values: [1, 1, 2] },
+    document: { type: 'string', values: ['a', 'b', 'a'] },
+    window: { type: 'string', values: ['a', 'b', 'a'] },
+    tokens: { type: 'int32', values: [4, 4, 4] },
+    positions: { type: 'list<int32>', values: [[1, 2], [1, 2, 3], [1]] },
+    activations: { type: 'list<float32>', values: [[4, 2], [3, 1, 2], [9]] },
+    labelled: { type: 'list<int32>', values: [[1, 3], [1, 2], [1]] },
+  })
+
 /** Features of the made-up label run. */
 export const madeUpFeatures: readonly Feature[] = [
   featureOf(0, { label: 'red apples', density: 0.5 }),
@@ -58,7 +76,10 @@ export async function madeUpStore(folder: string): Promise<void> {
   })
   const inputs = [{ role: 'sae', run: 'curves', sha256: sae }]
   const tested = await makeRun(folder, 'validate', 'tested', { inputs }, async directory => {
-    writeFileSync(join(directory, 'evidence.json'), JSON.stringify(evidenceOf([{ feature: 1 }])))
+    const evidence = evidenceOf([{ feature: 1 }])
+    const features = evidence.features.map(feature => ({ ...feature, selectivity: madeUpSelectivity('red') }))
+    writeFileSync(join(directory, 'evidence.json'), JSON.stringify({ ...evidence, features }))
+    await writeMadeUpSelectivity(directory)
     await writeTable(
       join(directory, 'effects.parquet'),
       {

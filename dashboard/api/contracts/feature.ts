@@ -130,3 +130,32 @@ export const stability = reads({
     command: z.string().nullable(),
   }),
 })
+
+const RocShare = z.strictObject({ value: number, low: number, high: number })
+
+export const roc = reads({
+  name: 'roc',
+  path: '/api/runs/{run}/features/{latent}/roc',
+  summary:
+    'How well a feature tells its claim’s concept at each threshold, from the raw activations of its validation text: recall and precision with intervals over documents',
+  answer: z.strictObject({
+    concept: z.string(),
+    evidenceRun: z.string(),
+    tokens: z.int(),
+    positives: z.int(),
+    documents: z.int(),
+    /** Over all thresholds, from the same values. */
+    auroc: number,
+    /** By falling threshold, at most 120 of them: tokens count as called from it on. */
+    points: z.array(
+      z.strictObject({
+        threshold: z.number(),
+        truePositives: z.int(),
+        falsePositives: z.int(),
+        recall: RocShare,
+        precision: RocShare,
+        falseAlarms: z.number(),
+      }),
+    ),
+  }),
+})

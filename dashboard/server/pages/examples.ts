@@ -12,6 +12,8 @@ export interface ExamplesAsked {
   readonly latent: string
   readonly group: string
   readonly width: string
+  /** Of the curve above, to be kept. */
+  readonly threshold: string
   /** The largest activation: the scale of all shades. */
   readonly largest: number
 }
@@ -25,7 +27,9 @@ export async function examplesHtml(ask: Ask, asked: ExamplesAsked): Promise<stri
   const group = all.groups.some(one => one.group === asked.group) ? asked.group : all.groups[0]!.group
   const width = Object.hasOwn(widths, asked.width) ? asked.width : '16'
   const to = (next: { group?: string; width?: string }) =>
-    escapeHtml(`?${new URLSearchParams({ examples: next.group ?? group, width: next.width ?? width })}#examples`)
+    escapeHtml(
+      `?${new URLSearchParams({ examples: next.group ?? group, width: next.width ?? width, ...(asked.threshold && { threshold: asked.threshold }) })}#examples`,
+    )
   const tab = (href: string, text: string, isOpen: boolean) =>
     `<a href="${href}"${isOpen ? ' aria-current="true"' : ''}>${text}</a>`
   const tabs = all.groups.map(one =>

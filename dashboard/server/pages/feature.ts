@@ -1,14 +1,16 @@
 /** One feature, in the order of evidence: what was tested and came out, then where it fires, what it is called, and what is like it. */
 import { feature as featureContract, logits, neighbours, stability } from '../../api/contracts/feature.ts'
-import { figureOf, histogram, short } from '../../charts/index.ts'
+import { figureOf, forest, histogram, short } from '../../charts/index.ts'
 import { shown } from '../../html.ts'
 import { originOf } from '../../origin.ts'
+import { answersHtml } from '../../report/answers.ts'
 import { claimCard } from '../../report/claim-card.ts'
 import { tokenText } from '../../report/features.ts'
 import { table, tiles } from '../../report/page.ts'
 import { type Ask, askOf, notRun, orWhyNot } from './ask.ts'
 import { examplesHtml } from './examples.ts'
 import { link, type PageRoute } from './page.ts'
+import { selectivityHtml } from './selectivity.ts'
 
 export const featurePage: PageRoute = {
   path: '/runs/{run}/features/{latent}',
@@ -28,16 +30,22 @@ export const featurePage: PageRoute = {
         ? ''
         : link(['runs', run, 'features', String(found.following)], `latent ${found.following} →`, 'rel="next"'),
     ]
-    const asked = { run, latent, group: query.get('examples') ?? '', width: query.get('width') ?? '', largest }
+    const one = (name: string) => query.get(name) ?? ''
+    const kept = { examples: one('examples'), width: one('width') }
+    const threshold = one('threshold')
+    const asked = { run, latent, group: kept.examples, width: kept.width, threshold, largest }
     return {
       title,
       body: `<nav aria-label="Features beside it">${steps.join('')}</nav>
+${answersHtml({ label, evidence, evidenceRun, command: found.command, tokens: textsOf(feature, 'tokens') })}
 <h2 id="evidence">Evidence</h2>
 ${
   evidence && evidenceRun
     ? `<p class="soft">From ${link(['runs', evidenceRun], evidenceRun)}, features[].claim.feature = ${shown(latent)} of its evidence.json.</p>${claimCard({ feature: evidence, name: `Latent ${latent}`, run: evidenceRun })}`
     : notRun('no causal test of this latent.', found.command)
 }
+<h2 id="selectivity">At which threshold</h2>
+${await orWhyNot(selectivityHtml(ask, { run, latent, threshold, kept }))}
 <h2 id="examples">Where it fires</h2>
 <div${originOf({ run, file: source.file })} data-where="${shown(source.where)}">${tiles(factsOf(feature))}</div>
 <div class="charts">${figureOf(
@@ -56,7 +64,7 @@ ${
             },
           },
         },
-      )}</div>
+      )}${strataFigure(run, feature, source)}</div>
 ${await orWhyNot(examplesHtml(ask, asked))}
 <h2 id="label">What it is called</h2>
 ${labelHtml(label, feature)}
@@ -88,6 +96,58 @@ function factsOf(row: Row) {
     path: key,
     definition: `${name} ${note}`,
   }))
+}
+
+const textsOf = (row: Row, name: string) =>
+  Array.isArray(row[name]) ? (row[name] as readonly unknown[]).map(String) : []
+const numbersOf = (row: Row, name: string) =>
+  Array.isArray(row[name]) ? (row[name] as readonly unknown[]).map(Number) : []
+
+/** Strata that are drawn. */
+const mostStrata = 16
+
+/** How often it fires in each stratum, beside how often it does at all. */
+function strataFigure(
+  run: string,
+  row: Row,
+  { file, where }: { readonly file: string; readonly where: string },
+): string {
+  const [tokens, densities] = [numbersOf(row, 'strata_tokens'), numbersOf(row, 'strata_density')]
+  const strata = textsOf(row, 'strata')
+    .map((name, i) => ({ name, i, tokens: tokens[i] ?? 0, density: densities[i] ?? null }))
+    .sort((a, b) => (b.density ?? 0) - (a.density ?? 0) || a.i - b.i)
+  const drawn = strata.slice(0, mostStrata)
+  const estimate = (name: string, value: number | null, n: string) => ({
+    name,
+    value,
+    low: null,
+    high: null,
+    n,
+    state: 'unjudged',
+  })
+  const rows = [
+    estimate('all tokens', numberOf(row, 'density'), 'all'),
+    ...drawn.map(({ name, density, tokens }) => estimate(name, density, `${short(tokens)} tokens`)),
+  ]
+  return figureOf(
+    forest,
+    { x: 'share of tokens', rows: drawn.length > 0 ? rows : [] },
+    {
+      title: 'How often it fires, by stratum',
+      nothing: 'Not run: the text has no strata. pipeline label on documents with strata counts by them.',
+      note: `Without intervals: tokens of one document hang together.${strata.length > drawn.length ? ` ${strata.length - drawn.length} more strata are in ${file}.` : ''}`,
+      origin: {
+        ...{ run, file, where: () => where },
+        n: place => rows[place]?.n,
+        columns: {
+          Value: {
+            definition: 'share of the stratum’s tokens at which it fires',
+            path: place => (place === 0 ? 'density' : `strata_density[${(drawn[place - 1]?.i ?? 0) + 1}]`),
+          },
+        },
+      },
+    },
+  )
 }
 
 type Label = Awaited<ReturnType<typeof labelType>>

@@ -1,10 +1,12 @@
 /** One feature: record and evidence, examples, logit effects, neighbours and stability. */
 import { NotThereError } from '../../../core/errors.ts'
 import { hashValue } from '../../../core/hash.ts'
-import { examples, feature, logits, neighbours, stability } from '../../api/contracts/feature.ts'
+import type { FinishedRun } from '../../../runs/run.ts'
+import { examples, feature, logits, neighbours, roc, stability } from '../../api/contracts/feature.ts'
 import { pageOf } from '../../read/cursor.ts'
 import { labelOf, shownLabelOf } from '../../read/label.ts'
 import { evidenceOfLatent, examplesOf, featuresFile, labelled, latentsOf, rowOfLatent } from '../../read/labelled.ts'
+import { rocOf } from '../../read/roc.ts'
 import type { Table } from '../../read/table.ts'
 import { mustCompute } from '../compute.ts'
 import { defineRoute, type Sources } from '../route.ts'
@@ -28,7 +30,6 @@ export const featureRoute = defineRoute(feature, async (sources, { parts }) => {
     async value() {
       const all = await examplesOf(sources.runs, run, latent)
       const groups = groupsOf(all)
-      const sae = run.manifest.inputs.find(({ role }) => role === 'sae')
       const latents = latentsOf(table)
       return {
         feature: record,
@@ -38,7 +39,7 @@ export const featureRoute = defineRoute(feature, async (sources, { parts }) => {
         groups,
         evidence: tested?.evidence ?? null,
         evidenceRun: tested?.run.manifest.id ?? null,
-        command: tested ? null : `pipeline validate --sae ${sae?.run ?? sae?.path ?? 'SAE'} --latents '[${latent}]'`,
+        command: tested ? null : testCommand(run, latent),
         previous: row > 0 ? latents[row - 1]! : null,
         following: row + 1 < table.rows ? latents[row + 1]! : null,
         source: { run: id, file: featuresFile, sha256, where: `latent=${latent}` },
@@ -46,6 +47,12 @@ export const featureRoute = defineRoute(feature, async (sources, { parts }) => {
     },
   }
 })
+
+/** What would put the latent to the test. */
+function testCommand({ manifest: { inputs } }: FinishedRun, latent: number): string {
+  const sae = inputs.find(({ role }) => role === 'sae')
+  return `pipeline validate --sae ${sae?.run ?? sae?.path ?? 'SAE'} --latents '[${latent}]'`
+}
 
 /** Stored edges where the table has them, else equal parts from 0 to the largest activation. */
 function histogramOf(record: Readonly<Record<string, unknown>>): { edges: number[]; counts: number[] } {
@@ -168,5 +175,38 @@ export const stabilityRoute = defineRoute(stability, async (sources, { parts }) 
           ? null
           : 'pipeline sae compare THIS OTHER --output stability.parquet, then pipeline label --stability stability.parquet',
     }),
+  }
+})
+
+/** Version of selectivity.parquet, and thresholds that are given. */
+const selectivitySchema = 1
+const mostThresholds = 120
+
+export const rocRoute = defineRoute(roc, async (sources, { parts }) => {
+  const { run, latent } = await find(sources, parts)
+  const tested = await evidenceOfLatent(sources.runs, run, latent)
+  const selectivity = tested?.evidence.selectivity
+  if (!tested || !selectivity)
+    throw new NotThereError(
+      tested ? `the claim of latent ${latent} is about no concept.` : `no test of latent ${latent} for a concept.`,
+      { fix: testCommand(run, latent) },
+    )
+  const raw = await sources.runs.table(tested.run, 'selectivity.parquet', selectivitySchema)
+  return {
+    tag: hashValue([run.manifest.sha256, tested.run.manifest.sha256]),
+    value() {
+      const features = raw.vector('feature')
+      const rows = Array.from({ length: raw.rows }, (_, row) => row).filter(row => features.get(row) === latent)
+      const list = (row: number, name: string) => Array.from(raw.vector(name).get(row) as Iterable<number>)
+      const found = rocOf(
+        rows.map(row => ({
+          ...{ document: String(raw.vector('document').get(row)), tokens: Number(raw.vector('tokens').get(row)) },
+          ...{ positions: list(row, 'positions'), activations: list(row, 'activations') },
+          labelled: list(row, 'labelled'),
+        })),
+        mostThresholds,
+      )
+      return { ...found, points: [...found.points], concept: selectivity.concept, evidenceRun: tested.run.manifest.id }
+    },
   }
 })

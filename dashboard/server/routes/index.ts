@@ -4,7 +4,7 @@ import claims from './claims.ts'
 import compare from './compare.ts'
 import drift from './drift.ts'
 import { effectsRoute, evidenceRoute, testsRoute } from './evidence.ts'
-import { examplesRoute, featureRoute, logitsRoute, neighboursRoute, stabilityRoute } from './feature.ts'
+import { examplesRoute, featureRoute, logitsRoute, neighboursRoute, rocRoute, stabilityRoute } from './feature.ts'
 import { columnsRoute, exportedRoute, featuresRoute, histogramRoute } from './features.ts'
 import { graphRoute, lineageRoute } from './lineage.ts'
 import { curvesRoute, metricsRoute } from './metrics.ts'
@@ -25,6 +25,6 @@ export const routes: readonly Route[] = [
     logitsRoute,
     neighboursRoute,
   ],
-  ...[stabilityRoute, evidenceRoute, testsRoute, effectsRoute, claims, drift, compare],
+  ...[stabilityRoute, rocRoute, evidenceRoute, testsRoute, effectsRoute, claims, drift, compare],
   ...[firesRoute, playRoute, continuedRoute],
 ]
