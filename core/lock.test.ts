@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile 
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { takeLock, withLock } from './lock.ts'
 
 let folder = ''
@@ -135,6 +135,20 @@ describe('a lock left behind', () => {
   test('elsewhere is taken over once its signs of life have stopped', async () => {
     await leftBehind({ machine: 'another', host: 'elsewhere' }, 61)
     await (await takeLock(path, brief)).release()
+  })
+
+  test('elsewhere is judged by the clock of the disk, however wrong that of this machine is', async () => {
+    await leftBehind({ machine: 'another', host: 'elsewhere' }, 30)
+    const file = await ownersFile()
+    const real = Date.now()
+    vi.useFakeTimers({ toFake: ['Date'], now: real + 3_600_000 })
+    const asked = takeLock(path, brief)
+    const refused = expect(asked).rejects.toThrow('is being written by process')
+    await sleep(300)
+    // A sign of its owner, whose clock is right.
+    utimesSync(file, new Date(real), new Date(real))
+    await refused
+    vi.useRealTimers()
   })
 
   test('elsewhere not long ago is watched until it is known to be gone', async () => {

@@ -190,7 +190,7 @@ function s3Error(what: string, status: number | undefined, cause: unknown, passi
       },
     )
   return new UserError(`${what} was refused (HTTP ${status}).`, {
-    fix: 'Check the bucket, AWS_ENDPOINT_URL, AWS_REGION and the keys, and what they may do.',
+    fix: 'Check the bucket, AWS_ENDPOINT_URL, AWS_REGION and the keys, and what they may do; a clock that is a quarter of an hour off is refused, too.',
     cause,
   })
 }

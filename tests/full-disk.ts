@@ -3,7 +3,8 @@ import { readlinkSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-const full = new RegExp(process.env.FULL_DISK ?? '^$')
+/** Asked for at every write, so that a test can make room again. */
+const isFull = (path: string) => new RegExp(process.env.FULL_DISK || '^$').test(path)
 
 const handle = await open(fileURLToPath(import.meta.url), 'r')
 const prototype = Object.getPrototypeOf(handle)
@@ -12,7 +13,7 @@ await handle.close()
 for (const name of ['write', 'writev', 'writeFile', 'appendFile']) {
   const original = prototype[name]
   prototype[name] = function (this: FileHandle, ...args: unknown[]) {
-    if (!full.test(readlinkSync(`/proc/self/fd/${this.fd}`))) return original.apply(this, args)
+    if (!isFull(readlinkSync(`/proc/self/fd/${this.fd}`))) return original.apply(this, args)
     return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }))
   }
 }

@@ -18,6 +18,12 @@ function deskOf(config: { readonly 'runs-dir'?: string | undefined }, session: C
   return { book: new Book(store.directory), store, session }
 }
 
+/** The schedule that a command names, and the desk it is done at; a `UserError` where there is none of that name. */
+async function named(config: z.output<typeof Named>, session: CommandSession) {
+  const desk = deskOf(config, session)
+  return { desk, entry: await desk.book.entry(config.name) }
+}
+
 export const add = defineCommand({
   about:
     'Takes a pipeline file with a section schedule into the book of schedules beside the runs. The file is read anew each time, so that what is changed in it holds from then on. `pipeline schedule start` does what is due, or cron, systemd, Kubernetes or Slurm, for which `export` writes what they need.',
@@ -74,7 +80,7 @@ export const list = defineCommand({
       })
     }
     const lines = columns([
-      ['schedule', 'next due', 'last due', 'verdict'],
+      ['schedule', 'next due, UTC', 'last due, UTC', 'verdict'],
       ...rows.map(({ name, next, last, doing, problem }) => [
         name,
         problem ? 'cannot be read' : minute(next),
@@ -106,8 +112,7 @@ export const runNow = defineCommand({
   operands: ['name'],
   config: Named,
   async run(config, session) {
-    const desk = deskOf(config, session)
-    const entry = await desk.book.entry(config.name)
+    const { desk, entry } = await named(config, session)
     const line = await doNow(desk, entry)
     const exitCode = line.verdict === 'skipped' ? 75 : (line.exitCode ?? 70)
     return { text: lineText(line), json: line, exitCode }
@@ -133,9 +138,8 @@ export const journal = defineCommand({
   operands: ['name'],
   config: Named,
   async run(config, session) {
-    const { book } = deskOf(config, session)
-    await book.entry(config.name)
-    const lines = await book.journal(config.name)
+    const { desk, entry } = await named(config, session)
+    const lines = await desk.book.journal(entry.name)
     return { text: lines.map(lineText).join('\n') || 'Nothing was due yet.', json: { lines } }
   },
 })
@@ -162,8 +166,7 @@ export const exported = defineCommand({
     ...StoreConfig,
   }),
   async run(config, session) {
-    const desk = deskOf(config, session)
-    const entry = await desk.book.entry(config.name)
+    const { desk, entry } = await named(config, session)
     const file = await readScheduled(entry.file)
     const kinds = exportKinds.filter(kind => config[kind])
     const [to] = kinds

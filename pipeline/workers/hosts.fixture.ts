@@ -1,6 +1,12 @@
 /** Worker processes of a process, for tests that kill them. Linux alone. */
 import { readdir, readFile } from 'node:fs/promises'
 
+/** Whether a process lives; one that has ended and waits to be collected does not. */
+export async function lives(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z')
+  return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z'
+}
+
 /** Process ids of the living worker processes that `parent` started. */
 export async function hostsOf(parent: number): Promise<number[]> {
   const found: number[] = []

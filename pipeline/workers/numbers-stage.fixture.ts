@@ -1,8 +1,9 @@
 /** A stage that stands in for capture where only the sharing of its work matters: squares the numbers of a file, a part each. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
+import { writeAtomic } from '../../core/files.ts'
 import { hashed } from '../stages/found.ts'
 import { defineStage } from '../stages/stage.ts'
 
@@ -20,13 +21,13 @@ export default defineStage({
     const { input } = await hashed('dataset', path)
     const numbers = () => readFileSync(path, 'utf8').trim().split('\n').map(Number)
     const square = (unit: number, directory: string) =>
-      writeFileSync(join(directory, nameOf(unit)), String(numbers()[unit]! ** 2))
+      writeAtomic(join(directory, nameOf(unit)), String(numbers()[unit]! ** 2))
     return {
       config: { dataset: path },
       inputs: [input],
       async work({ directory }) {
         const missing = numbers().flatMap((_, unit) => (existsSync(join(directory, nameOf(unit))) ? [] : [unit]))
-        for (const unit of missing) square(unit, directory)
+        for (const unit of missing) await square(unit, directory)
         const squares = numbers().map((_, unit) => Number(readFileSync(join(directory, nameOf(unit)), 'utf8')))
         return { units: squares.length, sum: squares.reduce((a, b) => a + b, 0) }
       },
@@ -35,7 +36,7 @@ export default defineStage({
         if (wrong >= 0) throw new UserError(`Line ${wrong + 1} of ${path} is no number.`)
         return {
           names: numbers().map((_, unit) => nameOf(unit)),
-          work: async (unit, directory) => square(unit, directory),
+          work: square,
           close() {},
         }
       },

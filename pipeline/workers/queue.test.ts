@@ -97,6 +97,43 @@ describe.each(kinds)('a queue on %s', (_, serverOf) => {
     await working.stop()
   })
 
+  test.runIf(process.env.PIPELINE_LONG)(
+    'a job that is in work when its server ends is done once when it is back',
+    async () => {
+      let times = 0
+      const id = await queue.add(job(5), 100)
+      const working = queue.work(
+        async () => {
+          times++
+          await sleep(2000)
+          return { kind: 'done', result: times }
+        },
+        { concurrency: 1, lock: 30 },
+      )
+      while (times === 0) await sleep(20)
+      await server.kill()
+      await sleep(500)
+      await server.start()
+      expect(await settled(id)).toMatchObject({ state: 'completed', result: 1 })
+      await working.stop()
+      expect(times).toBe(1)
+    },
+  )
+
+  test.runIf(process.env.PIPELINE_LONG)('a job that takes longer than its lock is done once', async () => {
+    let times = 0
+    const id = await queue.add(job(6), 100)
+    const work: Parameters<typeof queue.work>[0] = async () => {
+      times++
+      await sleep(7000)
+      return { kind: 'done', result: times }
+    }
+    const workers = [queue.work(work, { concurrency: 1, lock: 2 }), queue.work(work, { concurrency: 1, lock: 2 })]
+    expect(await settled(id)).toMatchObject({ state: 'completed', result: 1 })
+    for (const worker of workers) await worker.stop()
+    expect(times).toBe(1)
+  })
+
   test('failed jobs wait again when asked, and waiting ones can be removed', async () => {
     expect(await queue.retry()).toBeGreaterThan(0)
     await queue.add(job(3), 100)

@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { FaultError, UserError } from '../../core/errors.ts'
+import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
 import { startS3Server } from '../../objects/s3-server.fixture.ts'
 import { readRunManifest } from '../../runs/folder.ts'
@@ -212,6 +212,59 @@ test('here too, a unit that ends its processes is named when the others are done
   })
   expect(work).toEqual([1])
   expect(await filesOf(result as StageResult)).toEqual(alone)
+})
+
+test.runIf(process.platform === 'linux')(
+  'a disk that is full where a worker computes is a fault that passes: all else is done, and the rest when there is room',
+  async () => {
+    process.env.FULL_DISK = 'disk/.*shard-0000[47]'
+    await import('../../tests/full-disk.ts')
+    const queue = memoryQueue()
+    const asked = await ask('disk', {}, queue).catch(error => error)
+    expect(asked).toBeInstanceOf(FaultError)
+    expect(asked.message).toMatch(/^shard-00004, shard-00007 of capture failed after 3 attempts: The disk is full: /)
+    const crew = () =>
+      performStage(
+        stage,
+        settings('disk', { workers: 2 }),
+        session,
+        localCrew(2, session, () => hostHere()),
+      )
+    await expect(crew()).rejects.toThrow(/^The disk is full: .*shard-0000[47].* could not be written/)
+    const left = readdirSync(join(folder, 'disk'), { recursive: true }).map(String)
+    expect(left.filter(name => name.endsWith('.partial') || /scratch\/.*shard/.test(name))).toEqual([])
+    process.env.FULL_DISK = ''
+    expect(await filesOf((await crew()) as StageResult)).toEqual(alone)
+  },
+)
+
+test('Ctrl-C stops all processes where the work can go on, and the same command ends with the same bytes', async () => {
+  const controller = new AbortController()
+  const own = { ...session, signal: controller.signal }
+  let begun = 0
+  const hosts: { stopped: boolean; ended: boolean }[] = []
+  const crew = localCrew(2, own, () => {
+    const host = hostHere(({ kind }) => {
+      if (kind === 'work' && ++begun === 4) controller.abort()
+      return undefined
+    })
+    const seen = { stopped: false, ended: false }
+    hosts.push(seen)
+    const stop = () => {
+      seen.stopped = true
+      host.stop()
+    }
+    const end = () => {
+      seen.ended = true
+      host.end()
+    }
+    return { ask: host.ask, stop, end }
+  })
+  await expect(performStage(stage, settings('ctrl-c', { workers: 2 }), own, crew)).rejects.toThrow(InterruptedError)
+  expect(hosts).toEqual(new Array(2).fill({ stopped: true, ended: true }))
+  expect((await new RunStore(join(folder, 'ctrl-c')).list()).runs[0]!.manifest.status).toBe('interrupted')
+  expect(begun).toBeLessThan(units)
+  expect(await filesOf((await performStage(stage, settings('ctrl-c'), session)) as StageResult)).toEqual(alone)
 })
 
 test('machines that share no folder, but a bucket, make the run of one process, and each takes it from there', async () => {

@@ -71,10 +71,21 @@ async function startSlurm(): Promise<string> {
   return path
 }
 
+/** What a program of Slurm prints; undefined where the controller is too busy to answer, which is no end of a job. */
+function asked(program: string, args: readonly string[], env: NodeJS.ProcessEnv): string | undefined {
+  try {
+    return execFileSync(program, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return undefined
+  }
+}
+
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'pipeline-slurm-'))
 })
 afterAll(async () => {
+  // Jobs that a failed test left would outlive the daemons.
+  asked('scancel', ['--user=root'], { ...process.env, SLURM_CONF: join(folder, 'slurm/slurm.conf') })
   for (const pid of daemons.reverse())
     try {
       process.kill(pid, 'SIGTERM')
@@ -111,7 +122,7 @@ test.runIf(isAsked)(
     })
     const runs = join(folder, 'runs')
     expect((await runCli(['schedule', 'add', file, '--folder', folder, '--runs-dir', runs])).code).toBe(0)
-    const asked = [
+    const exporting = [
       'schedule',
       'export',
       'nightly',
@@ -123,12 +134,12 @@ test.runIf(isAsked)(
       '--runs-dir',
       runs,
     ]
-    const script = (await runCli(asked)).stdout
+    const script = (await runCli(exporting)).stdout
     const ids = execFileSync('sh', ['-s'], { input: script, env, encoding: 'utf8' }).trim().split('\n')
     expect(ids).toHaveLength(6)
     const book = new Book(runs)
     while ((await book.journal('nightly')).length === 0) {
-      const left = execFileSync('squeue', ['-h', '-o', '%T %r'], { env, encoding: 'utf8' }).trim()
+      const left = asked('squeue', ['-h', '-o', '%T %r'], env)
       if (left === '' && (await book.journal('nightly')).length === 0) throw new Error('Slurm did not do all jobs.')
       await sleep(1000)
     }
