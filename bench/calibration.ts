@@ -157,12 +157,15 @@ async function tellTruths({ seeds }: Config, tell: Teller): Promise<void> {
 async function tellDirections(world: World, { seeds: runs }: Config, tell: Teller): Promise<void> {
   // Discovery text chooses the latents of the built-in model; those of the hand-made one are known.
   const latents = world.name === 'made' ? Array.from({ length: conceptCount }, (_, i) => i) : 16
-  head(tell, 'decoder row', 'claims', 'supported', 'refuted', 'mean effect, nats')
+  head(tell, 'decoder row', 'claims', 'supported', 'refuted', 'mean effect, nats', 'share of the ceiling, mean')
   for (const name of Object.keys(directions)) {
     const claims = await proveDirection(world, name, { runs, latents })
     const count = (verdict: string) => share(claims.filter(one => one.verdict === verdict).length, claims.length)
     const effect = mean(claims.flatMap(one => one.effect ?? []))
-    row(tell, name, String(claims.length), percent(count('pass')), percent(count('fail')), effect.toFixed(3))
+    // Of so small an effect that no share of it is known, the ratio is null: such claims are counted, not averaged.
+    const shares = claims.flatMap(one => one.share ?? [])
+    const told = shares.length === 0 ? 'not known' : `${rounded(mean(shares))} of ${shares.length}`
+    row(tell, name, String(claims.length), percent(count('pass')), percent(count('fail')), effect.toFixed(3), told)
     tell.result({
       part: 'directions',
       world: world.name,
@@ -170,6 +173,8 @@ async function tellDirections(world: World, { seeds: runs }: Config, tell: Telle
       supported: count('pass'),
       refuted: count('fail'),
       effect,
+      share: shares.length === 0 ? null : mean(shares),
+      shares: shares.length,
     })
   }
   head(tell, 'one true claim among', 'supported')

@@ -6,7 +6,7 @@ import { Random } from '../../core/random.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { randomUnits } from '../claims/tied.ts'
 import { withDecoder, withLatents } from './changed-sae.ts'
-import { type ProvedClaim, runCase } from './run-case.ts'
+import { judgeFamilies, type ProvedClaim, planCase, proved, runCase, studyFamilies } from './run-case.ts'
 import { type Subject, subjectsOf, unit, without } from './subjects.ts'
 import type { World } from './world.ts'
 
@@ -33,20 +33,32 @@ export function mixed(direction: Float32Array, cosine: number, random: Random): 
   return direction.map((value, i) => cosine * value + Math.sqrt(1 - cosine ** 2) * noise[i]!)
 }
 
+/** A claim of a direction that was written into a latent. */
+export interface ProvedDirection extends ProvedClaim {
+  /** Mean effect as a share of what the farthest direction that was told the concept does (study `ceiling`). */
+  readonly share: number | null
+}
+
 /** The claims of the world's subjects with these directions for decoder rows, one family a run. */
 export async function proveDirection(
   world: World,
   name: string,
   { runs, latents }: { readonly runs: number; readonly latents: number | readonly number[] },
-): Promise<ProvedClaim[]> {
-  const claims: ProvedClaim[] = []
+): Promise<ProvedDirection[]> {
+  const claims: ProvedDirection[] = []
   for (let seed = 0; seed < runs; seed++) {
     const subjects = await subjectsOf(world, seed, latents)
     const random = new Random(seed, 'directions', name)
     const rows = new Map(subjects.map(subject => [subject.latent, directions[name]!(subject, random)]))
     const sae = withDecoder(world.sae, rows, `${name}-${seed}`)
-    const run = { seed, latents: [...rows.keys()], family: rows.size }
-    for (const family of await runCase(world, { sae, dispose() {} }, run)) claims.push(...family)
+    const run = { seed, latents: [...rows.keys()], family: rows.size, settings: { studies: ['ceiling'] } }
+    const planned = await planCase(world, { sae, dispose() {} }, run)
+    const families = await judgeFamilies(planned, run)
+    const found = await studyFamilies(planned, families, run)
+    for (const evidence of families.flat()) {
+      const share = found.get(evidence.claim.feature)?.ceiling?.share?.ratio ?? null
+      claims.push({ ...proved(evidence), share })
+    }
   }
   return claims
 }

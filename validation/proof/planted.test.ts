@@ -61,13 +61,17 @@ describe.runIf(long)('in long runs', () => {
     expect(claims.every(({ verdict }) => verdict === 'fail')).toBe(true)
   }, 3_600_000)
 
-  test('mixed with noise, effects fall with the cosine', async () => {
-    const effects: number[] = []
-    for (const cosine of cosines)
-      effects.push(
-        mean((await proveDirection(world, `mixed-${cosine}`, { runs: 5, latents })).map(({ effect }) => effect!)),
-      )
+  test('mixed with noise, effects and their share of the ceiling fall with the cosine', async () => {
+    const [effects, shares]: [number[], number[]] = [[], []]
+    for (const cosine of cosines) {
+      const claims = await proveDirection(world, `mixed-${cosine}`, { runs: 5, latents })
+      effects.push(mean(claims.map(({ effect }) => effect!)))
+      shares.push(mean(claims.flatMap(({ share }) => share ?? [])))
+    }
     expect([...effects].sort((a, b) => b - a)).toEqual(effects)
+    expect([...shares].sort((a, b) => b - a)).toEqual(shares)
+    expect(shares[0]).toBeGreaterThan(0.7)
+    expect(shares.at(-1)).toBeLessThan(0.2)
   }, 3_600_000)
 
   test.each([8, 20])(

@@ -8,11 +8,13 @@ import { memoryMetrics, type StageContext } from '../../core/stage.ts'
 import { Working } from '../../core/working.ts'
 import type { LatentPlan } from '../claims/plan.ts'
 import { controlCount, tiedControlCount, ValidateConfig } from '../config.ts'
+import type { LatentFindings } from '../contracts/index.ts'
 import type { FeatureEvidence } from '../evidence.ts'
-import { checkInputs } from '../inputs.ts'
+import { checkInputs, type ValidateInputs } from '../inputs.ts'
 import { assemble } from '../judging/assemble.ts'
 import { readText } from '../read-text.ts'
 import { splitText } from '../splits.ts'
+import { judgeStudies, measureLatentStudies } from '../studies/run.ts'
 import { type Planned, planLatents, testLatents } from '../test-latents.ts'
 import type { Planted } from './case.ts'
 import type { World } from './world.ts'
@@ -38,10 +40,14 @@ export interface ProvedClaim {
   readonly effect: number | null
 }
 
+/** A case whose claims are chosen, with what they were chosen from. */
+export type PlannedCase = Planned & { readonly inputs: ValidateInputs }
+
 /** The claims of a run, family by family. */
 export type ProvedRun = readonly (readonly ProvedClaim[])[]
 
-function proved({ claim, verdict, ablate, steer, selectivity }: FeatureEvidence): ProvedClaim {
+/** What is kept of a claim's evidence. */
+export function proved({ claim, verdict, ablate, steer, selectivity }: FeatureEvidence): ProvedClaim {
   const evidence = claim.primary === 'ablate' ? ablate : steer
   const causal = evidence?.test.p ?? null
   const selective = selectivity ? selectivity.p : 0
@@ -73,7 +79,7 @@ export async function planCase(
   world: World,
   planted: Planted,
   { seed, latents, family, settings = {} }: RunSettings,
-): Promise<Planned> {
+): Promise<PlannedCase> {
   const { model, sae, dataset } = { ...world, ...defined(planted) }
   const controls = controlCount('auto', family, 0.05)
   const config = ValidateConfig.parse({
@@ -87,7 +93,24 @@ export async function planCase(
   const text = await splitText({ dataset, config }, seed, async () => {})
   const inputs = { model, sae, dataset: text.dataset, config }
   checkInputs(inputs)
-  return planLatents(contextOf(seed), inputs, await readText(contextOf(seed), inputs, text.windows))
+  return {
+    inputs,
+    ...(await planLatents(contextOf(seed), inputs, await readText(contextOf(seed), inputs, text.windows))),
+  }
+}
+
+/** What the studies that the case's settings ask for say of each feature. */
+export async function studyFamilies(
+  { inputs, material, plans }: PlannedCase,
+  families: readonly (readonly FeatureEvidence[])[],
+  { seed }: Pick<RunSettings, 'seed'>,
+): Promise<Map<number, LatentFindings>> {
+  const context = contextOf(seed)
+  const bench = { context, inputs, material, plans, working: new Unkept(''), pause: async () => {} }
+  const judged = families.flat().map(evidence => ({ evidence, effects: [] }))
+  const settings = { ...material.config, fields: [], strata: {}, seed: material.seed }
+  const { latents } = judgeStudies(await measureLatentStudies(bench), judged, settings)
+  return new Map(judged.map(({ evidence }, i) => [evidence.claim.feature, latents[i]!]))
 }
 
 /** Measures the claims and judges them, so many at a time. */
