@@ -9,7 +9,7 @@
 #include <sys/auxv.h>
 #endif
 
-#include "screen_groups.h"
+#include "screen_settle.h"
 #include "threads.h"
 
 namespace pipeline {
@@ -18,7 +18,7 @@ namespace {
 using namespace screening;
 
 /** What multiplies whole numbers (screen_products.h). */
-enum class Kind { none, words, dots8, dots16, tiles, quads };
+enum class Kind { none, halves8, halves16, dots8, dots16, tiles, quads };
 
 /** What does at the instruction set in use. */
 Kind kindInUse() {
@@ -26,7 +26,8 @@ Kind kindInUse() {
   if (isa() >= Isa::amx) return Kind::tiles;
   if (isa() >= Isa::avx512vnni) return Kind::dots16;
   if (isa() == Isa::avxvnni) return Kind::dots8;
-  return isa() >= Isa::avx2 ? Kind::words : Kind::none;
+  if (isa() == Isa::avx512) return Kind::halves16;
+  return isa() == Isa::avx2 ? Kind::halves8 : Kind::none;
 #elif defined(__aarch64__) && defined(__linux__)
   constexpr unsigned long kDotProducts = 1ul << 20;  // HWCAP_ASIMDDP
   static const bool has = getauxval(AT_HWCAP) & kDotProducts;
@@ -38,10 +39,13 @@ Kind kindInUse() {
 #endif
 }
 
-Form formOf(Kind kind, int64_t inputs) {
-  const double most = std::sqrt(2147480000.0 / static_cast<double>(inputs));
-  if (kind == Kind::words) return {2, std::min<int64_t>(4095, static_cast<int64_t>(most)), false};
-  return {4, 127, kind == Kind::dots8 || kind == Kind::dots16};
+/**
+ * Sums of 16 bits hold two products of a byte up to 255 and one up to 64, and those of half steps, whose norms are at most 224 and 146:
+ * their product is below 2¹⁵. Norms would allow numbers in proportion, but rows have larger ones among them than weights do.
+ */
+Form formOf(Kind kind) {
+  if (kind == Kind::halves8 || kind == Kind::halves16) return {{127, 224}, {64, 146}, true, true};
+  return {{127, 0}, {127, 0}, kind == Kind::dots8 || kind == Kind::dots16, false};
 }
 
 struct LatentArgs {
@@ -54,14 +58,15 @@ struct LatentArgs {
 
 template <int W>
 PIPELINE_INLINE void readBlocks(const LatentArgs& args, int64_t begin, int64_t end) {
-  int32_t* const memory = reinterpret_cast<int32_t*>(scratch(args.form.steps(args.task.inputs) * kCells + 64));
+  int32_t* const memory = reinterpret_cast<int32_t*>(scratch(stepsOf(args.task.inputs) * kCells + 64));
   for (int64_t block = begin; block < end; block++)
     if (!readLatents<W>(args.task, args.form, args.latents, args.mean, block, memory)) *args.usable = false;
 }
 PIPELINE_KERNEL(readAll, readBlocks, LatentArgs)
 
 #if PIPELINE_X86
-PIPELINE_AVX2 void screenWords(const Pass& pass, int64_t begin, int64_t end) { screenGroups(Words{}, pass, begin, end); }
+PIPELINE_AVX2 void screenHalves8(const Pass& pass, int64_t begin, int64_t end) { screenGroups(Halves8{}, pass, begin, end); }
+PIPELINE_AVX512 void screenHalves16(const Pass& pass, int64_t begin, int64_t end) { screenGroups(Halves16{}, pass, begin, end); }
 PIPELINE_AVX2 void screenDots8(const Pass& pass, int64_t begin, int64_t end) { screenGroups(Dots8{}, pass, begin, end); }
 PIPELINE_AVX512 void screenDots16(const Pass& pass, int64_t begin, int64_t end) { screenGroups(Dots16{}, pass, begin, end); }
 PIPELINE_AVX512 void screenTiles(const Pass& pass, int64_t begin, int64_t end) {
@@ -75,7 +80,8 @@ void screenBy(Kind kind, const Pass& pass, int64_t begin, int64_t end) {
   if (kind == Kind::tiles) return screenTiles(pass, begin, end);
   if (kind == Kind::dots16) return screenDots16(pass, begin, end);
   if (kind == Kind::dots8) return screenDots8(pass, begin, end);
-  if (kind == Kind::words) return screenWords(pass, begin, end);
+  if (kind == Kind::halves8) return screenHalves8(pass, begin, end);
+  if (kind == Kind::halves16) return screenHalves16(pass, begin, end);
 #elif defined(__aarch64__)
   if (kind == Kind::quads) screenGroups(Quads{}, pass, begin, end);
 #endif
@@ -106,11 +112,8 @@ std::vector<float> meanOf(const ScreenTask& task) {
   return std::vector<float>(sums.begin(), sums.end());
 }
 
-/** Whether the instructions and the sizes speak for screening. AVX-512 multiplies floats as fast as words of whole numbers. */
+/** Whether the sizes speak for screening. */
 bool mayPay(const ScreenTask& task) {
-#if PIPELINE_X86
-  if (isa() == Isa::avx512) return false;
-#endif
   return task.rows >= 64 && task.inputs >= 32 && task.latents >= 1024 && task.k * 48 <= task.latents;
 }
 
@@ -137,7 +140,7 @@ ScreenReport screen(const ScreenTask& task, Screening screening, const ScreenSin
     leaveAll(report, task.rows);
     return report;
   }
-  const Form form = formOf(kind, task.inputs);
+  const Form form = formOf(kind);
   const Latents latents(sharedScratch(Latents::memory(form, task.inputs, task.latents)), form, task.inputs, task.latents);
   const std::vector<float> mean = meanOf(task);
   double meanSquare = 0;
@@ -170,7 +173,7 @@ ScreenReport screen(const ScreenTask& task, Screening screening, const ScreenSin
   screenTo(trial, 2 * kSide);
   const int64_t leaving = std::count(fates.begin(), fates.begin() + trial, kLeft);
   if (trial < task.rows && (forced || leaving * 4 <= trial)) {
-    const int64_t rowBytes = form.steps(task.inputs) * kCells * 4;
+    const int64_t rowBytes = stepsOf(task.inputs) * kDepthOfStep;
     const int64_t most = std::max(kSide, std::min<int64_t>(512, (400 << 10) / rowBytes) / kSide * kSide);
     // One row in 32 may have to be screened again.
     std::nth_element(reached.begin(), reached.begin() + trial / 32, reached.end());

@@ -1,22 +1,15 @@
-/** The screening of groups of rows, from their rounding to the values of what is left in question. */
+/** A group of rows: their rounding, and the product with all latents, of which lists keep what is in question. */
 #pragma once
 #include <atomic>
 
-#include "packed.h"
-#include "sae_rows.h"
 #include "screen_latents.h"
 #include "screen_lists.h"
-#include "screen_products.h"
-#include "screen_sums.h"
 
 namespace pipeline {
 namespace screening {
 
 /** Steps of the depth in which a block's operands stay in the first cache. */
 constexpr int64_t kInner = 12;
-/** Bytes of latents that are read in float32 for all rows of a group before the next. */
-constexpr int64_t kTileBytes = 384 << 10;
-
 /** What becomes of a row: it is done, left to the dense kernel, or to be screened again since it did not keep its guess. */
 enum Fate : uint8_t { kDone = 0, kLeft = 1, kAgain = 2 };
 
@@ -49,16 +42,23 @@ struct Group {
   float *scale, *whole, *error;  // [rows] as the bounds take them
   float* narrow;                 // [rows] the float32 sums' own error, times a latent's `whole`
   int32_t* cursors;              // [rows]
-  float* values;                 // as many as a row has in question, or as it has cells, and 64 more
+  int64_t knownRoom;
+  int32_t *knownCounts, *known;  // [rows], [rows][knownRoom]: latents whose values are exact
+  float* knownValues;            // [rows][knownRoom]
+  int32_t* merged;               // room for all that a row has, known and in question, and so has `values`
+  float* values;                 // and for as many as it has cells, and 64 more each
 
   static int64_t blocks(int64_t rows) { return (rows + kSide - 1) / kSide; }
   /** 4-byte cells of memory. */
-  static int64_t memory(const Form& form, int64_t rows, int64_t inputs, int64_t room) {
-    const int64_t sums = form.steps(inputs) > kInner ? blocks(rows) : 1;
-    return blocks(rows) * form.steps(inputs) * kStep + sums * kSide * kSide + rows * 5 + std::max(room, form.steps(inputs) * kCells) + 64;
+  /** Exact values of a few more than k latents show what else can be among the k. */
+  static int64_t knownRoomFor(int64_t k) { return k > 0 ? k + 16 : 0; }
+  static int64_t memory(int64_t rows, int64_t inputs, int64_t k, int64_t room) {
+    const int64_t sums = stepsOf(inputs) > kInner ? blocks(rows) : 1;
+    return blocks(rows) * stepsOf(inputs) * kStep + sums * kSide * kSide + rows * (6 + 2 * knownRoomFor(k)) +
+           2 * (room + knownRoomFor(k)) + stepsOf(inputs) * kCells + 3 * 64;
   }
-  Group(float* memory, const Form& form, int64_t rows, int64_t inputs) : rows(rows) {
-    const int64_t steps = form.steps(inputs);
+  Group(float* memory, int64_t rows, int64_t inputs, int64_t k, int64_t room) : rows(rows), knownRoom(knownRoomFor(k)) {
+    const int64_t steps = stepsOf(inputs);
     cells = reinterpret_cast<int32_t*>(memory);
     sums = cells + blocks(rows) * steps * kStep;
     scale = reinterpret_cast<float*>(sums + (steps > kInner ? blocks(rows) : 1) * kSide * kSide);
@@ -66,14 +66,18 @@ struct Group {
     error = whole + rows;
     narrow = error + rows;
     cursors = reinterpret_cast<int32_t*>(narrow + rows);
-    values = reinterpret_cast<float*>(cursors + rows);
+    knownCounts = cursors + rows;
+    known = knownCounts + rows;
+    knownValues = reinterpret_cast<float*>(known + rows * knownRoom);
+    merged = reinterpret_cast<int32_t*>(knownValues + rows * knownRoom + 64);
+    values = reinterpret_cast<float*>(merged + room + knownRoom + 64);
   }
 };
 
 /** Rounds a group's rows, and begins their lists. */
 template <int W>
 PIPELINE_INLINE void readRows(const Pass& pass, const Group& group, const Lists& lists, int64_t first) {
-  const int64_t inputs = pass.task.inputs, steps = pass.form.steps(inputs);
+  const int64_t inputs = pass.task.inputs, steps = stepsOf(inputs);
   // What float32 adds: the dense sum's roundings, those of its bias and factor, and those of the bounds themselves.
   const double n = static_cast<double>(inputs), one = (n + 64) * kUnit / (1 - (n + 64) * kUnit);
   int32_t* const row = reinterpret_cast<int32_t*>(group.values);
@@ -83,7 +87,7 @@ PIPELINE_INLINE void readRows(const Pass& pass, const Group& group, const Lists&
       for (int64_t step = 0; step < steps; step++) std::memset(to + step * kStep, 0, kCells * 4);
       continue;
     }
-    const Norms norms = roundRow<W>(pass.form, pass.rowOf(first + r), pass.mean, inputs, row);
+    const Norms norms = roundRow<W>(pass.form.rows, pass.rowOf(first + r), pass.mean, inputs, reinterpret_cast<int8_t*>(row));
     for (int64_t step = 0; step < steps; step++)
       for (int64_t cell = 0; cell < kCells; cell++)
         to[step * kStep + cell] = row[step * kCells + cell] ^ (pass.form.offset ? static_cast<int32_t>(0x80808080) : 0);
@@ -100,27 +104,61 @@ PIPELINE_INLINE void readRows(const Pass& pass, const Group& group, const Lists&
   }
 }
 
+/** A sum of a row with any latent of a block at or below it says that the latent is out. */
+inline int32_t limitOf(float threshold, float scale, float whole, float error, const Tops& tops) {
+  if (threshold == HUGE_VALF) return INT32_MAX;
+  const double rest = tops.high + static_cast<double>(whole) * tops.error + static_cast<double>(error) * tops.whole;
+  const double room = threshold - rest - 1e-5 * (std::abs(static_cast<double>(threshold)) + std::abs(rest));
+  if (!(room > 0)) return INT32_MIN;
+  const double most = room / (static_cast<double>(scale) * tops.scale);
+  return most < 2147483000.0 ? static_cast<int32_t>(most) : INT32_MAX;
+}
+
+/** Whether any of a vector of sums is larger. By name where compilers compare number by number. */
+template <int W>
+PIPELINE_INLINE bool anyAbove(const int32_t* sums, int32_t limit) {
+  I<W> columns;
+  std::memcpy(&columns, sums, sizeof columns);
+  const I<W> limits = I<W>{} + limit;
+#if PIPELINE_X86
+  if constexpr (W == 16) {
+    uint32_t mask;
+    asm("vpcmpgtd %2, %1, %%k1\n\tkmovw %%k1, %0" : "=r"(mask) : "v"(columns), "v"(limits) : "k1");
+    return mask != 0;
+  }
+  if constexpr (W == 8) {
+    uint32_t mask;
+    I<8> above;
+    asm("vpcmpgtd %3, %2, %1\n\tvmovmskps %1, %0" : "=r"(mask), "=&x"(above) : "x"(columns), "x"(limits));
+    return mask != 0;
+  }
+#endif
+  const I<W> above = columns > limits;
+  uint64_t parts[W / 2], any = 0;
+  std::memcpy(parts, &above, sizeof parts);
+  for (int i = 0; i < W / 2; i++) any |= parts[i];
+  return any != 0;
+}
+
 /** Puts what a block of sums leaves in question into the rows' lists. */
 template <int W>
 PIPELINE_INLINE void scan(const Pass& pass, const Group& group, const Lists& lists, const int32_t* sums, int64_t block,
                           int64_t panel) {
   const int64_t row0 = block * kSide, rows = std::min(kSide, group.rows - row0);
-#pragma GCC unroll 4
-  for (int64_t v = 0; v < kSide / W; v++) {
-    const int64_t column = panel * kSide + v * W;
-    const Latents& latents = pass.latents;
-    const F<W> scale = load<W>(latents.scale + column), high = load<W>(latents.high + column);
-    const F<W> errors = load<W>(latents.error + column), whole = load<W>(latents.whole + column);
-    for (int64_t r = 0; r < rows; r++) {
-      const int64_t row = row0 + r;
+  const Latents& latents = pass.latents;
+  for (int64_t row = row0; row < row0 + rows; row++, sums += kSide) {
+    const int32_t limit = limitOf(lists.thresholds[row], group.scale[row], group.whole[row], group.error[row], latents.tops[panel]);
+    for (int64_t v = 0; v < kSide / W; v++) {
+      if (__builtin_expect(!anyAbove<W>(sums + v * W, limit), 1)) continue;
+      const int64_t column = panel * kSide + v * W;
       I<W> sum;
-      std::memcpy(&sum, sums + r * kSide + v * W, sizeof sum);
-      const F<W> middle = __builtin_convertvector(sum, F<W>) * splatFrom<W>(group.scale + row) * scale;
-      const F<W> error = splatFrom<W>(group.whole + row) * errors + splatFrom<W>(group.error + row) * whole;
-      const F<W> upper = middle + (high + error);
+      std::memcpy(&sum, sums + v * W, sizeof sum);
+      const F<W> middle = __builtin_convertvector(sum, F<W>) * splatFrom<W>(group.scale + row) * load<W>(latents.scale + column);
+      const F<W> error = splatFrom<W>(group.whole + row) * load<W>(latents.error + column) +
+                         splatFrom<W>(group.error + row) * load<W>(latents.whole + column);
+      const F<W> upper = middle + (load<W>(latents.high + column) + error);
       const uint32_t mask = maskAbove<W>(upper, splatFrom<W>(lists.thresholds + row));
-      if (__builtin_expect(mask != 0, 0))
-        lists.add<W>(row, upper, middle + (load<W>(latents.low + column) - error), column, mask);
+      if (mask) lists.add<W>(row, upper, middle + (load<W>(latents.low + column) - error), column, mask);
     }
   }
 }
@@ -129,140 +167,19 @@ PIPELINE_INLINE void scan(const Pass& pass, const Group& group, const Lists& lis
 template <class Product>
 PIPELINE_INLINE void multiplyGroup(const Product& product, const Pass& pass, const Group& group, const Lists& lists) {
   constexpr int W = Product::kLanes;
-  const int64_t steps = pass.form.steps(pass.task.inputs), blocks = Group::blocks(group.rows);
+  const int64_t steps = stepsOf(pass.task.inputs), blocks = Group::blocks(group.rows);
   const int64_t panels = Latents::padded(pass.task.latents) / kSide;
   for (int64_t panel = 0; panel < panels; panel++)
     for (int64_t from = 0; from < steps; from += kInner) {
       const int64_t some = std::min(kInner, steps - from);
       const int32_t* const b = pass.latents.cells + (panel * steps + from) * kStep;
-      const int32_t* const start = from == 0 ? pass.latents.start + panel * kSide : nullptr;
+      const int32_t* const start = pass.latents.start + panel * pass.latents.starts + (pass.form.halves ? from * kSide : 0);
       for (int64_t block = 0; block < blocks; block++) {
         int32_t* const sums = group.sums + (steps > kInner ? block * kSide * kSide : 0);
-        product.multiply(group.cells + (block * steps + from) * kStep, b, some, sums, start);
+        product.multiply(group.cells + (block * steps + from) * kStep, b, some, sums, start, from == 0);
         if (from + some == steps) scan<W>(pass, group, lists, sums, block, panel);
       }
     }
-}
-
-/** Whether a row has so many more in question than can be wanted that narrower bounds pay. */
-template <int W>
-PIPELINE_INLINE bool needsNarrowing(const Pass& pass, const Lists& lists, int64_t row) {
-  const int64_t count = lists.counts[row];
-  if (!pass.task.bounds) return count > pass.task.k + pass.task.k / 2 + 16;
-  int64_t sure = 0;
-  for (int64_t i = 0; i < count; i++) sure += lists.lowers[row * lists.room + i] > lists.slacks[row];
-  return count > sure + sure / 2 + 16;
-}
-
-/** Bounds of up to four columns in question by float32 products with the row. */
-template <int W>
-PIPELINE_INLINE void narrowFour(const Pass& pass, const Group& group, const Lists& lists, const float* x, int64_t row,
-                                int64_t at, int64_t count) {
-  const ScreenTask& task = pass.task;
-  const float* rows[4];
-  float products[4];
-  for (int64_t i = 0; i < 4; i++) rows[i] = task.weight + lists.columns[at + (i < count ? i : 0)] * task.inputs;
-  if (count > 1) productFour<W>(x, rows, products, task.inputs);
-  else products[0] = productApart<W>(x, rows[0], task.inputs);
-  for (int64_t i = 0; i < count; i++) {
-    const int32_t column = lists.columns[at + i];
-    const float factor = task.scale ? task.scale[column] : 1.f, bound = task.bounds ? task.bounds[column] : 0.f;
-    const float value = (products[i] + pass.latents.plain[column]) * factor - bound;
-    const float error = group.narrow[row] * pass.latents.whole[column] + pass.latents.slack[column] +
-                        static_cast<float>(16 * kUnit) * (std::fabs(value) + std::fabs(bound));
-    lists.uppers[at + i] = value + error;
-    lists.lowers[at + i] = std::max(0.f, value - error);
-  }
-}
-
-/** Narrows the bounds of the rows that need it, a tile of latents at a time. */
-template <int W>
-PIPELINE_INLINE void narrowGroup(const Pass& pass, const Group& group, const Lists& lists, int64_t first) {
-  const ScreenTask& task = pass.task;
-  const int64_t tile = std::max<int64_t>(16, kTileBytes / (4 * std::max<int64_t>(1, task.inputs)));
-  bool any = false;
-  for (int64_t row = 0; row < group.rows; row++) {
-    const bool needs = needsNarrowing<W>(pass, lists, row);
-    group.cursors[row] = needs ? 0 : -1;
-    any = any || needs;
-  }
-  for (int64_t stop = tile; any && stop < task.latents + tile; stop += tile)
-    for (int64_t row = 0; row < group.rows; row++) {
-      if (group.cursors[row] < 0) continue;
-      const float* const x = pass.rowOf(first + row);
-      const int64_t begin = row * lists.room, end = begin + lists.counts[row];
-      int64_t at = begin + group.cursors[row];
-      while (at < end && lists.columns[at] < stop) {
-        int64_t count = 1;
-        while (count < 4 && at + count < end && lists.columns[at + count] < stop) count++;
-        narrowFour<W>(pass, group, lists, x, row, at, count);
-        at += count;
-      }
-      group.cursors[row] = static_cast<int32_t>(at - begin);
-    }
-  for (int64_t row = 0; row < group.rows; row++) {
-    if (group.cursors[row] < 0) continue;
-    lists.thin<W>(row);
-    if (!pass.task.bounds) continue;
-    int32_t kept = 0;
-    for (int64_t i = row * lists.room, end = i + lists.counts[row]; i < end; i++)
-      if (lists.uppers[i] > lists.thresholds[row]) lists.columns[row * lists.room + kept++] = lists.columns[i];
-    lists.counts[row] = kept;
-  }
-}
-
-/** The values that the dense kernel would give, of all that is still in question. */
-template <int W>
-PIPELINE_INLINE void finishRow(const Pass& pass, const Group& group, const Lists& lists, int64_t row, int64_t first) {
-  const ScreenTask& task = pass.task;
-  const int32_t* const columns = lists.columns + row * lists.room;
-  const int64_t count = lists.counts[row];
-  productsInOrder<W>(pass.rowOf(first + row), task.weight, task.inputs, columns, count, group.values);
-  for (int64_t i = 0; i < count; i++) {
-    const float shifted = group.values[i] + pass.latents.plain[columns[i]];
-    group.values[i] = task.scale ? shifted * task.scale[columns[i]] : shifted;
-  }
-  pass.sink(pass.row(first + row), columns, group.values, count);
-}
-
-/** Asks early for what `finishRow` will read. */
-inline void foreseeRow(const Pass& pass, const Lists& lists, int64_t row) {
-  const int32_t* const columns = lists.columns + row * lists.room;
-  for (int64_t i = 0; i < lists.counts[row]; i++)
-    for (int64_t d = 0; d < pass.task.inputs; d += 16) __builtin_prefetch(pass.task.weight + columns[i] * pass.task.inputs + d, 0, 2);
-}
-
-/** Screens the groups [begin, end). */
-template <class Product>
-PIPELINE_INLINE void screenGroups(const Product& product, const Pass& pass, int64_t begin, int64_t end) {
-  constexpr int W = Product::kLanes;
-  const int64_t own = Group::memory(pass.form, pass.groupRows, pass.task.inputs, pass.room);
-  float* const memory = scratch(own + Lists::cells(pass.groupRows, pass.room));
-  for (int64_t number = begin; number < end; number++) {
-    const int64_t first = pass.first + number * pass.groupRows, rows = std::min(pass.groupRows, pass.stop - first);
-    const Group group(memory, pass.form, rows, pass.task.inputs);
-    const Lists lists(memory + own, rows, pass.task.bounds ? 0 : pass.task.k, pass.room);
-    readRows<W>(pass, group, lists, first);
-    multiplyGroup(product, pass, group, lists);
-    int64_t candidates = 0, summed = 0;
-    for (int64_t row = 0; row < rows; row++) {
-      lists.thin<W>(row);
-      const int64_t place = pass.row(first + row);
-      pass.fates[place] = lists.left(row) ? kLeft : lists.keeps(row) ? kDone : kAgain;
-      if (pass.reached) pass.reached[place] = group.whole[row] > 0 ? lists.thresholds[row] / group.whole[row] : 0;
-      if (pass.fates[place] == kDone) candidates += lists.counts[row];
-      else lists.counts[row] = 0;
-    }
-    narrowGroup<W>(pass, group, lists, first);
-    for (int64_t row = 0; row < rows; row++) {
-      if (row + 1 < rows) foreseeRow(pass, lists, row + 1);
-      if (pass.fates[pass.row(first + row)] != kDone) continue;
-      summed += lists.counts[row];
-      finishRow<W>(pass, group, lists, row, first);
-    }
-    *pass.candidates += candidates;
-    *pass.summed += summed;
-  }
 }
 
 }  // namespace screening

@@ -6,6 +6,11 @@
 namespace pipeline {
 namespace screening {
 
+/** The largest of each bound's part among a block's latents. */
+struct Tops {
+  float scale, high, error, whole;
+};
+
 /**
  * Arrays [latents], padded to whole blocks by latents that are never in question. A pre-activation is bounded by
  *
@@ -13,36 +18,49 @@ namespace screening {
  */
 struct Latents {
   int32_t* cells;  // as columns of B
-  int32_t* start;  // what their sums begin with
+  int32_t* start;  // what their sums begin with: [blocks][1, or steps where each has sums of its own][kSide]
+  int64_t starts;  // cells of it in a block
   float *scale, *high, *low, *error, *whole;
+  Tops* tops;            // [blocks]
   float *plain, *slack;  // bias as the dense kernel adds it or 0, and what bias and factor may add to an error
 
   static int64_t padded(int64_t latents) { return (latents + kSide - 1) / kSide * kSide; }
   /** 4-byte cells of memory. */
   static int64_t memory(const Form& form, int64_t inputs, int64_t latents) {
-    return padded(latents) * (form.steps(inputs) * kCells + 8);
+    return padded(latents) * (stepsOf(inputs) * (kCells + (form.halves ? 1 : 0)) + 8) + padded(latents) / kSide * 4;
   }
-  Latents(float* memory, const Form& form, int64_t inputs, int64_t latents) {
+  Latents(float* memory, const Form& form, int64_t inputs, int64_t latents) : starts((form.halves ? stepsOf(inputs) : 1) * kSide) {
     const int64_t count = padded(latents);
     cells = reinterpret_cast<int32_t*>(memory);
-    start = cells + count * form.steps(inputs) * kCells;
+    start = cells + count * stepsOf(inputs) * kCells;
     float** const arrays[] = {&scale, &high, &low, &error, &whole, &plain, &slack};
-    float* next = reinterpret_cast<float*>(start + count);
+    float* next = reinterpret_cast<float*>(start + count / kSide * starts);
     for (float** array : arrays) {
       *array = next;
       next += count;
     }
+    tops = reinterpret_cast<Tops*>(next);
   }
 };
 
 inline float upwards(double value) { return std::nextafter(static_cast<float>(value), HUGE_VALF); }
 inline float downwards(double value) { return std::nextafter(static_cast<float>(value), -HUGE_VALF); }
 
+/**
+ * What the sums of 16 bits of a step's two halves begin with, as one cell: with 128 added to each number of a row they end, whatever
+ * overflows on the way, in what they would be without.
+ */
+inline int32_t startOfHalves(const int8_t* step) {
+  int32_t sums[2] = {0, 0};
+  for (int64_t i = 0; i < kDepthOfStep; i++) sums[i >> 1 & 1] += step[i];
+  return static_cast<int32_t>((static_cast<uint32_t>(-128 * sums[0]) & 0xffff) | static_cast<uint32_t>(-128 * sums[1]) << 16);
+}
+
 /** Fills in a block of 32 latents; `mean` is what rows have been taken off, null for nothing. Returns whether all are usable. */
 template <int W>
 PIPELINE_INLINE bool readLatents(const ScreenTask& task, const Form& form, const Latents& latents, const float* mean, int64_t block,
                                  int32_t* memory) {
-  const int64_t inputs = task.inputs, steps = form.steps(inputs);
+  const int64_t inputs = task.inputs, steps = stepsOf(inputs);
   int32_t* const cells = latents.cells + block * steps * kStep;
   bool usable = true;
   for (int64_t i = 0; i < kSide; i++) {
@@ -50,7 +68,7 @@ PIPELINE_INLINE bool readLatents(const ScreenTask& task, const Form& form, const
     Norms norms;
     if (at < task.latents) {
       const float* const row = task.weight + at * inputs;
-      norms = roundRow<W>(form, row, nullptr, inputs, memory);
+      norms = roundRow<W>(form.latents, row, nullptr, inputs, reinterpret_cast<int8_t*>(memory));
       const double factor = task.scale ? task.scale[at] : 1, bias = task.bias ? task.bias[at] : 0;
       const double bound = task.bounds ? task.bounds[at] : 0;
       usable = usable && norms.usable && factor >= 0 && factor < 1e15 && std::abs(bias) < 1e15;
@@ -74,10 +92,18 @@ PIPELINE_INLINE bool readLatents(const ScreenTask& task, const Form& form, const
       latents.scale[at] = latents.error[at] = latents.whole[at] = latents.plain[at] = latents.slack[at] = 0;
       latents.high[at] = latents.low[at] = -HUGE_VALF;
     }
-    latents.start[at] = form.offset ? -128 * norms.sum : 0;
+    int32_t* const start = latents.start + block * latents.starts + i;
+    if (form.halves)
+      for (int64_t step = 0; step < steps; step++) start[step * kSide] = startOfHalves(reinterpret_cast<int8_t*>(memory + step * kCells));
+    else *start = form.offset ? -128 * norms.sum : 0;
     int32_t* const to = cells + i / 16 * (kStep / 2) + i % 16;
     for (int64_t cell = 0; cell < steps * kCells; cell++) to[cell / kCells * kStep + cell % kCells * 16] = memory[cell];
   }
+  Tops& tops = latents.tops[block];
+  tops = {0, -HUGE_VALF, 0, 0};
+  for (int64_t at = block * kSide; at < (block + 1) * kSide; at++)
+    tops = {std::max(tops.scale, latents.scale[at]), std::max(tops.high, latents.high[at]), std::max(tops.error, latents.error[at]),
+            std::max(tops.whole, latents.whole[at])};
   return usable;
 }
 

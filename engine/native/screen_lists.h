@@ -12,6 +12,28 @@ namespace screening {
 /** The largest number below a finite one. */
 inline float below(float value) { return std::nextafter(value, -HUGE_VALF); }
 
+/** How many lanes are at least the limit. By name where compilers compare number by number. */
+template <int W>
+PIPELINE_INLINE int64_t reaching(I<W> numbers, I<W> limit) {
+#if PIPELINE_X86
+  if constexpr (W == 16) {
+    uint32_t mask;
+    asm("vpcmpd $5, %2, %1, %%k1\n\tkmovw %%k1, %0" : "=r"(mask) : "v"(numbers), "v"(limit) : "k1");
+    return __builtin_popcount(mask);
+  }
+  if constexpr (W == 8) {
+    uint32_t mask;
+    I<8> less;
+    asm("vpcmpgtd %2, %3, %1\n\tvmovmskps %1, %0" : "=r"(mask), "=&x"(less) : "x"(numbers), "x"(limit));
+    return 8 - __builtin_popcount(mask);
+  }
+#endif
+  const I<W> least = numbers >= limit;
+  int64_t count = 0;
+  for (int lane = 0; lane < W; lane++) count -= least[lane];
+  return count;
+}
+
 /**
  * A number that at least k of the first `count` reach, and nearly the largest such: numbers of no sign order as their bits do,
  * so bits are decided from the highest down, a dozen of them. Room for W more must follow the numbers.
@@ -36,10 +58,8 @@ PIPELINE_INLINE float reachedBy(float* numbers, int64_t count, int64_t k) {
   for (int bit = top; bit >= 0 && bit > top - 12; bit--) {
     const uint32_t tried = found | 1u << bit;
     const I<W> limit = I<W>{} + static_cast<int32_t>(tried);
-    I<W> reaching = I<W>{};
-    for (int64_t i = 0; i < count; i += W) reaching -= reinterpret_cast<I<W>>(load<W>(numbers + i)) >= limit;
     int64_t total = 0;
-    for (int lane = 0; lane < W; lane++) total += reaching[lane];
+    for (int64_t i = 0; i < count; i += W) total += reaching<W>(reinterpret_cast<I<W>>(load<W>(numbers + i)), limit);
     if (total >= k) found = tried;
     if (total == k) break;
   }
@@ -75,7 +95,7 @@ struct Lists {
   float *uppers, *lowers;  // [rows][room]
   int32_t* columns;        // [rows][room]
 
-  static int64_t roomFor(int64_t latents, int64_t k) { return (std::max(latents / 16, 4 * k + 128) + 47) / 16 * 16; }
+  static int64_t roomFor(int64_t latents, int64_t k) { return (std::max(latents / 8, 4 * k + 128) + 47) / 16 * 16; }
   /** 4-byte cells for a group. */
   static int64_t cells(int64_t rows, int64_t room) { return rows * (5 + 3 * room); }
 
@@ -103,13 +123,8 @@ struct Lists {
     limits[row] = static_cast<int32_t>(k ? std::min(room, 4 * k + 64) : room);
   }
 
-  /** Whether at least k lower bounds reach what was guessed. */
-  bool keeps(int64_t row) const {
-    if (!(guesses[row] > 0)) return true;
-    int64_t reaching = 0;
-    for (int64_t i = row * room; i < row * room + counts[row]; i++) reaching += lowers[i] >= guesses[row];
-    return reaching >= k;
-  }
+  /** Whether the k-th largest value, as far as known, reaches what was guessed. */
+  bool keeps(int64_t row, float kth) const { return !(guesses[row] > 0) || kth >= guesses[row]; }
 
   bool left(int64_t row) const { return thresholds[row] == HUGE_VALF; }
   void leave(int64_t row) const {
@@ -139,20 +154,31 @@ struct Lists {
   PIPELINE_INLINE void thin(int64_t row) const {
     const int32_t count = counts[row];
     if (k == 0 || count <= k) return;
-    float *const high = uppers + row * room, *const low = lowers + row * room;
-    int32_t* const at = columns + row * room;
-    const float reached = reachedBy<W>(low, count, k);
+    const float reached = reachedBy<W>(lowers + row * room, count, k);
     if (!(reached > 0)) return;
+    raise(row, reached);
+  }
+
+  /** Raises a row's threshold to what k values or lower bounds reach, and leaves out what lies below it. */
+  void raise(int64_t row, float reached) const {
     const float threshold = below(reached - 2 * slacks[row]);
     if (threshold > thresholds[row]) thresholds[row] = threshold;
+    drop(row);
+  }
+
+  /** Leaves out what lies below the threshold. */
+  void drop(int64_t row) const {
+    const float threshold = thresholds[row];
+    float *const high = uppers + row * room, *const low = lowers + row * room;
+    int32_t* const at = columns + row * room;
     int32_t kept = 0;
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < counts[row]; i++) {
       const float upper = high[i], lower = low[i];
       const int32_t column = at[i];
       high[kept] = upper;
       low[kept] = lower;
       at[kept] = column;
-      kept += upper > thresholds[row];
+      kept += upper > threshold;
     }
     counts[row] = kept;
   }

@@ -147,6 +147,26 @@ const hard: Readonly<Record<string, () => Case>> = {
     weight: matrix([1300, 70], 2, z => 0.01 * z),
     bias: vector(1300, 3, z => 100 + 1e-4 * z),
   }),
+  'signs alone, of which some rows are latents too': () => ({
+    x: matrix([40, 200], 1, Math.sign),
+    weight: tf.tidy(
+      () => tf.concat([matrix([1300, 200], 1, Math.sign), matrix([40, 200], 1, z => -Math.sign(z))]) as Tensor2D,
+    ),
+  }),
+  'two of the largest numbers in every sum of 16 bits, and next to none else': () => ({
+    x: matrix([40, 256], 1, (z, _, column) => (column % 64 < 4 ? Math.sign(z) : 1e-3 * z)),
+    weight: matrix([1500, 256], 2, (z, row, column) =>
+      column % 64 < 4 ? (row % 3 ? Math.sign(z) : (row % 2) - 0.5) : 1e-3 * z,
+    ),
+  }),
+  'rows and latents along one half step alone': () => ({
+    x: matrix([40, 192], 1, (z, row, column) =>
+      column >> 6 === row % 3 && (column >> 1) % 2 ? 3 + 0.1 * z : 1e-4 * z,
+    ),
+    weight: matrix([1500, 192], 2, (z, row, column) =>
+      column >> 6 === row % 3 && (column >> 1) % 2 ? (row % 2 ? 2 : -2) + 0.1 * z : 1e-4 * z,
+    ),
+  }),
   'a width that cuts the depth': () => ({ x: matrix([37, 900], 1), weight: matrix([1050, 900], 2) }),
   'a width of one, and few latents': () => ({ x: matrix([33, 1], 1), weight: matrix([45, 1], 2) }),
 }
@@ -172,8 +192,8 @@ describe.skipIf(!opsTestable)('screening', () => {
     const [x, weight] = [matrix([128, 256], 1), matrix([4096, 256], 2)]
     const moved = x.add<Tensor2D>(vector(256, 3, (z, i) => (i === 9 ? 30 : 0.5 * z)))
     const share = (rows: Tensor2D) => expectDense({ x: rows, weight }, [32]).map(each => each.candidates / 128 / 4096)
-    for (const [i, found] of share(x).entries()) expect(found, String(i)).toBeLessThan(0.03)
-    for (const [i, found] of share(moved).entries()) expect(found, String(i)).toBeLessThan(0.03)
+    for (const [i, found] of share(x).entries()) expect(found, String(i)).toBeLessThan(0.08)
+    for (const [i, found] of share(moved).entries()) expect(found, String(i)).toBeLessThan(0.08)
     tf.dispose([x, weight, moved])
   })
 
@@ -198,8 +218,6 @@ describe.skipIf(!opsTestable)('screening', () => {
         tf.dispose([weight, ...Object.values(screened), ...Object.values(dense)])
         return shareInQuestion(told!, 500, 2048)
       })
-      // AVX-512 alone multiplies floats as fast, and is never screened unless that is forced.
-      if (name.startsWith('avx512,')) return expect(shares.every(share => share === undefined)).toBe(true)
       expect(shares[0], name).toBeLessThan(0.1)
       // All rows after the first, which show that it does not pay, are the dense kernel's.
       for (const share of shares.slice(2)) expect(share, name).toBeGreaterThan(0.75)
@@ -215,8 +233,7 @@ describe.skipIf(!opsTestable)('screening', () => {
       for (const screening of ['off', 'auto', 'always'] as const) {
         let told: Screened | undefined
         const made = topKEncode(x, weight, { k: 3, layout: 'out-in', screening, screened: report => (told = report) })
-        const used =
-          screening === 'always' ? set !== 'plain' : screening === 'auto' && !['plain', 'avx512'].includes(set)
+        const used = screening !== 'off' && set !== 'plain'
         if (process.arch === 'x64') expect([set, screening, told!.used]).toEqual([set, screening, used])
         tf.dispose(Object.values(made))
       }
