@@ -1,9 +1,7 @@
 /** Content hashes: sha256 in hex, of bytes, files and plain values. */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readdir, readlink, realpath, stat } from 'node:fs/promises'
+import { open, readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { UserError } from './errors.ts'
 
 /** sha256 of bytes or of a string's UTF-8. */
@@ -11,11 +9,20 @@ export function sha256(data: Uint8Array | string): string {
   return createHash('sha256').update(data).digest('hex')
 }
 
-/** sha256 of a file, read as a stream. */
+/** sha256 of a file, of which one piece is in memory at a time. */
 export async function sha256File(path: string): Promise<string> {
   const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
-  return hash.digest('hex')
+  const file = await open(path)
+  try {
+    const piece = Buffer.allocUnsafe(1 << 20)
+    for (;;) {
+      const { bytesRead } = await file.read(piece, 0, piece.length, null)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(piece.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 /** JSON with sorted keys and without undefined values: equal values give equal text. */

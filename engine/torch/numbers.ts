@@ -130,7 +130,7 @@ export function gather({ type, offset, shape, stride }: Strided, storage: Uint8A
 }
 
 /** Whether numbers follow one another row by row. */
-function isStraight(shape: readonly number[], stride: readonly number[]): boolean {
+export function isStraight(shape: readonly number[], stride: readonly number[]): boolean {
   let step = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     if (shape[axis] !== 1 && stride[axis] !== step) return false

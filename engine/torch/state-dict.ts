@@ -8,7 +8,7 @@ import { readError } from '../../core/files.ts'
 import { quote } from '../../core/quote.ts'
 import { dataStart, isStored, readMember, type ZipSource, zipEntries } from '../../core/zip.ts'
 import { isLegacy, legacyParts } from './legacy.ts'
-import { gather, numberTypes } from './numbers.ts'
+import { gather, isStraight, numberTypes, toFloat32 } from './numbers.ts'
 import { TensorRecord, unpickle } from './unpickle.ts'
 
 /** An open state dict. Every `name` that it does not hold is a `UserError`. */
@@ -27,10 +27,19 @@ export interface StateDictFile {
 interface Storage {
   readonly bytes: number
   read(start: number, length: number): Uint8Array
+  /** Fills `out` with the bytes from `start` on; absent where the storage is packed, so that every range unpacks all of it. */
+  readonly readInto?: (start: number, out: Uint8Array) => void
+}
+
+/** A file whose bytes can be read to where they are wanted. */
+interface FileSource extends ZipSource {
+  readInto(start: number, out: Uint8Array): void
 }
 
 const floatTypes: readonly (keyof typeof numberTypes)[] = ['float32', 'float64', 'float16', 'bfloat16']
 const largestRead = 2 ** 30
+/** Numbers that are converted at a time, so that a tensor is in memory once. */
+const pieceNumbers = 2 ** 18
 
 /** Opens a file and reads what its pickle says; a `UserError` says what is wrong with it. No code of the file runs. */
 export async function openStateDict(path: string): Promise<StateDictFile> {
@@ -44,7 +53,11 @@ export async function openStateDict(path: string): Promise<StateDictFile> {
     const info = fstatSync(file)
     if (info.isDirectory()) throw readError(path, 'PyTorch file', Object.assign(new Error(), { code: 'EISDIR' }))
     if (!info.isFile()) throw new UserError(`${path} is a device or a pipe, but a PyTorch file is a file.`)
-    const source: ZipSource = { path, size: info.size, read: (start, length) => bytesOf(file, path, start, length) }
+    const source: FileSource = {
+      ...{ path, size: info.size },
+      read: (start, length) => readInto(file, path, start, new Uint8Array(length)),
+      readInto: (start, out) => void readInto(file, path, start, out),
+    }
     const { value, storages } = isLegacy(source.read(0, Math.min(64, source.size))) ? old(source) : zipped(source)
     return new OpenFile(path, file, source.size, value, storages)
   } catch (error) {
@@ -103,6 +116,21 @@ class OpenFile implements StateDictFile {
       throw new UserError(`Tensor ${name} of ${this.path} reaches beyond its numbers.`, {
         fix: 'Fetch the file again.',
       })
+    if (isStraight(shape, stride) && storage.readInto) {
+      const data = new Float32Array(count)
+      if (type === 'float32') {
+        storage.readInto(offset * bytes, new Uint8Array(data.buffer))
+        return data
+      }
+      const piece = new Uint8Array(Math.min(count, pieceNumbers) * bytes)
+      for (let at = 0; at < count; at += pieceNumbers) {
+        const some = Math.min(pieceNumbers, count - at)
+        const own = piece.subarray(0, some * bytes)
+        storage.readInto((offset + at) * bytes, own)
+        data.set(toFloat32(own, type, some), at)
+      }
+      return data
+    }
     const own = storage.read(offset * bytes, count * bytes)
     return gather({ type, offset: 0, shape, stride }, own, `${quote(name)} in ${this.path}`).data
   }
@@ -131,7 +159,7 @@ function old(source: ZipSource): { value: unknown; storages: Map<string, Storage
   }
 }
 
-function zipped(source: ZipSource): { value: unknown; storages: Map<string, Storage> } {
+function zipped(source: FileSource): { value: unknown; storages: Map<string, Storage> } {
   const entries = zipEntries(source)
   const pickle = entries.find(({ name }) => /^[^/]+\/data\.pkl$/.test(name))
   if (!pickle) throw new UserError(`${source.path} holds no data.pkl.`, { fix: 'Save it with torch.save.' })
@@ -146,16 +174,19 @@ function zipped(source: ZipSource): { value: unknown; storages: Map<string, Stor
     const read = isStored(entry)
       ? (start: number, length: number) => source.read(dataStart(source, entry) + start, length)
       : (start: number, length: number) => readMember(source, entry).subarray(start, start + length)
-    storages.set(entry.name.slice(prefix.length), { bytes: entry.size, read })
+    const readInto = (start: number, out: Uint8Array) => source.readInto(dataStart(source, entry) + start, out)
+    storages.set(entry.name.slice(prefix.length), {
+      ...{ bytes: entry.size, read },
+      ...(isStored(entry) && { readInto }),
+    })
   }
   return { value: unpickle(readMember(source, pickle), source.path), storages }
 }
 
-/** Bytes of a file, which Node reads no more than 2 GiB of at once. */
-function bytesOf(file: number, path: string, start: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length)
-  for (let at = 0; at < length; ) {
-    const count = readSync(file, bytes, at, Math.min(length - at, largestRead), start + at)
+/** Fills `bytes` from a file, which Node reads no more than 2 GiB of at once. */
+function readInto(file: number, path: string, start: number, bytes: Uint8Array): Uint8Array {
+  for (let at = 0; at < bytes.length; ) {
+    const count = readSync(file, bytes, at, Math.min(bytes.length - at, largestRead), start + at)
     if (count === 0) throw new UserError(`The PyTorch file ${path} ended while it was read.`)
     at += count
   }
