@@ -8,12 +8,6 @@ import { blockOf, inBlock, residualOf } from '../core/sites.ts'
 import { type Tensor, type Tensor3D, type Tensor4D, tf } from '../engine/tf.ts'
 import type { DocumentPass, Hook, Model, Prefix, RunOptions } from '../model/model.ts'
 
-/** Logits of a document as it is, and their softmax [1, position, vocabulary]. */
-export interface CleanLogits {
-  readonly logits: Tensor3D
-  readonly probabilities: Tensor3D
-}
-
 /** A document as it is. Its tensors are the keeper's. */
 export interface CleanPass {
   /** Residual [1, position, width] before the site, where it can be reached from one. */
@@ -24,8 +18,10 @@ export interface CleanPass {
   readonly last: Tensor3D | undefined
   /** Keys and values of the positions before this one, the caller's to dispose; absent where the model does not show them. */
   readonly before: ((position: number) => Prefix) | undefined
-  /** Made when they are first asked for. */
-  logits(): CleanLogits
+  /** Logits [1, position, vocabulary], made when they are first asked for. */
+  logits(): Tensor3D
+  /** Their softmax, likewise. */
+  probabilities(): Tensor3D
 }
 
 /** Clean passes by their tokens. */
@@ -94,25 +90,23 @@ function makePass(model: Model, site: string, tokens: Int32Array): MadePass {
     if (!known.has(lastSite)) return
     run({ ...from(), until: lastSite, hooks: Object.fromEntries(watched.map(name => [name, keeping])) })
   })
-  let made: CleanLogits | undefined
+  const keep = (name: string, make: () => Tensor) => {
+    const found = kept.get(name) ?? tf.keep(tf.tidy(make))
+    kept.set(name, found)
+    return found as Tensor3D
+  }
+  const logits = () => keep('logits', () => run(from()))
   return {
     start: before ? { site: before, value: kept.get(before) as Tensor3D } : undefined,
     edited: edited ?? undefined,
     last: kept.get(lastSite) as Tensor3D | undefined,
     before: blocks && (positions => prefixOf(blocks, kept, positions)),
-    logits() {
-      made ??= tf.tidy(() => {
-        const logits = run(from()) as Tensor3D
-        return { logits: tf.keep(logits), probabilities: tf.keep(logits.softmax(-1)) }
-      })
-      return made
-    },
-    bytes: () =>
-      (edited?.bytes() ?? 0) +
-      4 * [...kept.values(), ...(made ? [made.logits, made.probabilities] : [])].reduce((n, { size }) => n + size, 0),
+    logits,
+    probabilities: () => keep('probabilities', () => logits().softmax(-1)),
+    bytes: () => (edited?.bytes() ?? 0) + 4 * [...kept.values()].reduce((sum, { size }) => sum + size, 0),
     dispose() {
       edited?.dispose()
-      tf.dispose([...kept.values(), ...(made ? [made.logits, made.probabilities] : [])])
+      tf.dispose([...kept.values()])
     },
   }
 }

@@ -1,7 +1,6 @@
 /** From the values of edited passes to what each edit changed: target, loss and KL at every position, and their means. */
 import type { TokenWindow } from '../datasets/document.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import type { CleanLogits } from './clean-pass.ts'
 import { type DocumentEdits, type Edit, positionsOf } from './edits.ts'
 
 /** Changes at each position from `from` on, row by row. */
@@ -32,7 +31,7 @@ export function tailOf(value: Tensor3D, from: number): Tensor3D {
  */
 export function lossChanges(
   { tokens }: TokenWindow,
-  probabilities: CleanLogits['probabilities'],
+  probabilities: Tensor3D,
   d: Tensor3D,
 ): NonNullable<Changes['losses']> {
   const [batch, count, vocabulary] = d.shape

@@ -68,6 +68,23 @@ describe('batched edits', () => {
     expect(tf.memory().numTensors).toBe(before)
   })
 
+  test('share what is kept with others that are open, until the last is disposed', () => {
+    const site = 'blocks.0.hook_resid_post'
+    const request = { window, positions, edits, bank, weights, batchTokens: 8192 }
+    const before = tf.memory().numTensors
+    const [first, second] = [interventionsAt(model, site), interventionsAt(model, site)]
+    const found = first.measure(request)
+    const kept = tf.memory().numTensors
+    expect(kept).toBeGreaterThan(before)
+    expect(second.measure(request)).toEqual(found)
+    expect(tf.memory().numTensors).toBe(kept)
+    first.dispose()
+    first.dispose()
+    expect(second.measure(request)).toEqual(found)
+    second.dispose()
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
   test('that change nothing are exact no-ops', () => {
     for (const site of ['blocks.0.hook_resid_pre', 'blocks.0.hook_mlp_out', 'blocks.0.hook_resid_post'])
       expect(shamDifference(model, site, window, modelWidth)).toBe(0)

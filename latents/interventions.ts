@@ -56,8 +56,33 @@ const keptBytes = 2 ** 28
 /** Logits that a pass may hold (float32), so that a large vocabulary does not exhaust memory. */
 const maximumLogits = 2 ** 25
 
-/** Interventions at a site of a model. The caller disposes it. */
+/** What is open at each site of a model, and how many hold it. */
+const open = new WeakMap<Model, Map<string, { readonly interventions: Interventions; holders: number }>>()
+
+/**
+ * Interventions at a site of a model. The caller disposes it. Those that are open at one time share what is kept of documents, until
+ * the last of them is disposed.
+ */
 export function interventionsAt(model: Model, site: string): Interventions {
+  const sites = open.get(model) ?? new Map()
+  open.set(model, sites)
+  const shared = sites.get(site) ?? { interventions: openAt(model, site), holders: 0 }
+  sites.set(site, shared)
+  shared.holders++
+  let isHeld = true
+  return {
+    ...shared.interventions,
+    dispose() {
+      if (isHeld && --shared.holders === 0) {
+        sites.delete(site)
+        shared.interventions.dispose()
+      }
+      isHeld = false
+    },
+  }
+}
+
+function openAt(model: Model, site: string): Interventions {
   const passes = cleanPasses(model, site, keptBytes)
   const place: Place = {
     ...{ model, site, multiplies: multiplies(model, site), picks: picks(model, site) },
@@ -116,7 +141,7 @@ function shamOf({ model, site }: Place, { tokens }: TokenWindow, width: number, 
       hooks: { [site]: adding(nothing) },
       ...(clean.start && { from: clean.start }),
     })
-    return hooked.sub(clean.logits().logits).abs().max().dataSync()[0]!
+    return hooked.sub(clean.logits()).abs().max().dataSync()[0]!
   })
 }
 
@@ -234,16 +259,15 @@ function measureBatch(
       const read = targetReadout(request, edits, weights => (multiplies ? model.logitColumns(weights)! : weights))
       const found = multiplies
         ? read(changed(run({ until: lastSite }), clean.last!))
-        : read(changed(run({}), clean.logits().logits))
+        : read(changed(run({}), clean.logits()))
       return { from, count, targets: readAt ? spreadOut(found, readAt, count) : found, losses: undefined }
     }
-    const { logits, probabilities } = clean.logits()
-    const d = (model.run(tokens, options) as Tensor3D).sub(tailOf(logits, from)) as Tensor3D
+    const d = (model.run(tokens, options) as Tensor3D).sub(tailOf(clean.logits(), from)) as Tensor3D
     return {
       from,
       count,
       targets: targetReadout(request, edits, weights => weights)(d),
-      losses: lossChanges(window, tailOf(probabilities, from), d),
+      losses: lossChanges(window, tailOf(clean.probabilities(), from), d),
     }
   })
 }

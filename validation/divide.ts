@@ -30,16 +30,17 @@ export async function divideValidation(context: StageContext, given: ValidateInp
       work: directory =>
         new Working(directory).part('reconstruction', () => reconstruct(context, inputs, windows.discovery)),
     },
+    // Longest first, so that processes end together: a study of the SAE may take as long as many latents.
+    ...askedSaeStudies(inputs.config).map(name => ({
+      name: `study-${name}`,
+      work: (directory: string) => measureSaeStudies(benchOf(directory), [name]),
+    })),
     ...plans.map(plan => ({
       name: `latent-${plan.claim.feature}`,
       async work(directory: string) {
         await testLatents(context, { material, plans: [plan] }, new Working(directory))
         await measureLatentStudies({ ...benchOf(directory), plans: [plan] })
       },
-    })),
-    ...askedSaeStudies(inputs.config).map(name => ({
-      name: `study-${name}`,
-      work: (directory: string) => measureSaeStudies(benchOf(directory), [name]),
     })),
   ]
   return {

@@ -11,6 +11,7 @@ import { sha256File } from '../core/hash.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { Working } from '../core/working.ts'
 import { throwIfInterrupted } from '../latents/activations.ts'
+import { interventionsAt } from '../latents/interventions.ts'
 import { reconstructionDefinitions } from '../latents/reconstruction-rows.ts'
 import { writeBundle } from './bundle.ts'
 import type { StatedClaims } from './claims/claim-file.ts'
@@ -78,8 +79,12 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
     { schema: 2, seed, claims: plans.map(({ claim }) => claim) },
     given.stated,
   )
-  const measured = await testLatents(context, planned, working)
-  const studied = await measureStudies({ context, inputs, material, plans, working, pause })
+  // Held over all of them, so that they share what is kept of documents.
+  const interventions = interventionsAt(model, sae.metadata.hook_name)
+  const { measured, studied } = await (async () => ({
+    measured: await testLatents(context, planned, working),
+    studied: await measureStudies({ context, inputs, material, plans, working, pause }),
+  }))().finally(() => interventions.dispose())
 
   const fields = config.robustness ?? fewValued(dataset)
   const used = plans.flatMap(({ documents }) => [...documents.ablate, ...documents.steer])
