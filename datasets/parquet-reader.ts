@@ -37,7 +37,7 @@ export interface OpenedParquet {
 }
 
 /** The decoder's memory beyond which its thread ends after a file. */
-const mostMemory = 96 * 2 ** 20
+const mostMemory = 48 * 2 ** 20
 
 /** The thread's program, as text, since sources and build have different file endings. */
 const program = `

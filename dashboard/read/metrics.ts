@@ -8,9 +8,12 @@ import type { FinishedRun } from '../../runs/run.ts'
 /** Bytes that one answer reads at most. */
 const mostBytes = 2 ** 20
 
+/** A line of metrics. */
+export type MetricsRecord = Readonly<Record<string, unknown>>
+
 /** Records from a cursor on, and the cursor to go on from. */
 export interface MetricsPart {
-  readonly records: readonly Readonly<Record<string, unknown>>[]
+  readonly records: readonly MetricsRecord[]
   readonly cursor: number
   /** Whether there is more at the moment. */
   readonly more: boolean
@@ -64,15 +67,4 @@ function parse(line: string, run: string): Record<string, unknown> {
   } catch {
     throw new UserError(`A line of the metrics of ${run} is no JSON.`)
   }
-}
-
-/** All records that are whole at the moment. */
-export async function readAllMetrics(run: FinishedRun): Promise<Readonly<Record<string, unknown>>[]> {
-  const records: Readonly<Record<string, unknown>>[] = []
-  for (let cursor = 0, more = true; more; ) {
-    const part = await readMetrics(run, cursor)
-    for (const record of part.records) records.push(record)
-    ;({ cursor, more } = part)
-  }
-  return records
 }

@@ -11,6 +11,7 @@ import type { FinishedRun, RunManifest } from '../../runs/run.ts'
 import { RunId } from '../../runs/run.ts'
 import { contentHash } from '../../runs/seal.ts'
 import { RunStore } from '../../runs/store.ts'
+import { FollowedMetrics } from './followed.ts'
 import { Table } from './table.ts'
 
 /** What a store holds at the moment. */
@@ -47,6 +48,7 @@ const keptBytes = 256 * 2 ** 20
 /** A store, and what was read of it lately. */
 export class Runs {
   readonly store: RunStore
+  readonly metrics = new FollowedMetrics()
   readonly #manifests = new Map<string, KnownManifest>()
   readonly #sound = new WeakSet<RunManifest>()
   readonly #hashes = new WeakMap<RunManifest, string>()

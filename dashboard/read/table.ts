@@ -10,7 +10,8 @@ import type { Selectable } from './select.ts'
 /** What a column holds. */
 export type ColumnKind = 'number' | 'boolean' | 'text' | 'list'
 
-const columnsAtOnce = 8
+/** Columns that are read at once: the decoder holds as many, and its memory never shrinks. */
+const columnsAtOnce = 4
 
 export class Table implements Selectable {
   readonly path: string

@@ -2,7 +2,7 @@
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { streamSSE } from 'hono/streaming'
-import { messageOf, NotThereError, UserError } from '../../core/errors.ts'
+import { FaultError, messageOf, NotThereError, UserError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
 import { contracts } from '../api/contracts/index.ts'
 import { live as liveContract } from '../api/contracts/metrics.ts'
@@ -31,6 +31,8 @@ export interface AppOptions {
   readonly onBug: (error: unknown) => void
   /** Ends streams when the server stops. */
   readonly signal?: AbortSignal
+  /** Milliseconds that an answer may take to be made; default: five minutes, more than the longest task may. */
+  readonly longestAnswer?: number | undefined
 }
 
 /** Bytes of a body, and streams that are open at once. */
@@ -38,7 +40,8 @@ const longestBody = 64 * 1024
 const mostStreams = 64
 
 /** The application, without a port. */
-export function createApp({ directory, guard, version, compute, onBug, signal }: AppOptions): Hono {
+export function createApp(options: AppOptions): Hono {
+  const { directory, guard, version, compute, onBug, signal, longestAnswer = 300_000 } = options
   const app = new Hono()
   const sources: Sources = { runs: new Runs(directory), compute, version, session: sessionOf(guard) }
   const answers = new Answers()
@@ -58,8 +61,10 @@ export function createApp({ directory, guard, version, compute, onBug, signal }:
     app.on(contract.method, routeOf(contract.path), async context => {
       const parts = context.req.param() as Record<string, string>
       const body = contract.method === 'POST' ? await bodyOf(context) : undefined
-      const question = { parts, query: queryOf(context), body, signal: context.req.raw.signal }
-      return answers.send(context, contract, await route.answer(sources, question))
+      const query = queryOf(context)
+      return within(longestAnswer, context.req.raw.signal, async signal =>
+        answers.send(context, contract, await route.answer(sources, { parts, query, body, signal })),
+      )
     })
   }
   let streams = 0
@@ -116,12 +121,38 @@ export function createApp({ directory, guard, version, compute, onBug, signal }:
   return app
 }
 
+/** What `work` gives, or a `FaultError` where it takes longer; what it waits for is told by the signal that nobody does any more. */
+async function within<T>(
+  milliseconds: number,
+  asker: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => {
+      late.abort()
+      fail(
+        new FaultError(`It took more than ${milliseconds / 1000} seconds and was given up.`, {
+          fix: 'Ask again when the machine has less to do, or for less.',
+        }),
+      )
+    }, milliseconds)
+  })
+  try {
+    return await Promise.race([work(AbortSignal.any([asker, late.signal])), limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** A path with `{name}` as the router writes it. */
 const routeOf = (path: string) => path.replace(/\{(\w+)\}/g, ':$1')
 
-/** A thing that is not there is 404; a question that waited for too long 409; what was asked wrongly is 400. */
-function statusOf(error: UserError): 400 | 404 | 409 {
+/** A thing that is not there is 404; a question that a newer one replaced 409; what may pass 503; what was asked wrongly is 400. */
+function statusOf(error: UserError): 400 | 404 | 409 | 503 {
   if (error instanceof NotThereError) return 404
+  if (error instanceof FaultError) return 503
   return error instanceof SupersededError ? 409 : 400
 }
 

@@ -22,6 +22,10 @@ export interface ServeOptions {
   readonly compute?: Compute | undefined
   /** Milliseconds that a request's headers and body may take; default: ten seconds. */
   readonly patience?: number
+  /** Milliseconds for which nothing may go either way on a connection, such as one whose reader stopped; default: ten minutes. */
+  readonly quiet?: number
+  /** Milliseconds that an answer may take to be made; default: five minutes. */
+  readonly longestAnswer?: number
   readonly signal: AbortSignal
   readonly onBug: (error: unknown) => void
 }
@@ -37,6 +41,7 @@ export interface Serving {
 }
 
 const usualPatience = 10_000
+const usualQuiet = 600_000
 
 /** Starts to listen; a `UserError` where the port cannot be had. */
 export async function listen(options: ServeOptions): Promise<Serving> {
@@ -55,14 +60,15 @@ export async function listen(options: ServeOptions): Promise<Serving> {
 }
 
 function start(options: ServeOptions, port: number, token: string): Promise<Serving> {
-  const { directory, version, host, compute, signal, onBug, patience = usualPatience } = options
+  const { directory, version, host, compute, signal, onBug, patience = usualPatience, quiet = usualQuiet } = options
   return new Promise((resolve, reject) => {
     let answer: (request: Request) => Response | Promise<Response> = () => new Response(null, { status: 503 })
     // Timeouts are looked after as often as they may be overstepped.
     const limits = { headersTimeout: patience, requestTimeout: patience, connectionsCheckingInterval: patience / 4 }
     const server = serve({ fetch: request => answer(request), hostname: host, port, serverOptions: limits }, info => {
       const guard = { hosts: hostsOf(host, info.port), token, cookie: `pipeline-${info.port}` }
-      const app = createApp({ directory, version, guard, compute, onBug, signal })
+      const { longestAnswer } = options
+      const app = createApp({ directory, version, guard, compute, onBug, signal, longestAnswer })
       answer = request => app.fetch(request)
       const closed = new Promise<void>(done => server.once('close', done))
       const stop = () => {
@@ -73,6 +79,7 @@ function start(options: ServeOptions, port: number, token: string): Promise<Serv
       signal.addEventListener('abort', stop, { once: true })
       resolve({ port: info.port, token, address: `http://${shownHost(host)}:${info.port}/?token=${token}`, closed })
     })
+    server.setTimeout(quiet)
     server.once('error', reject)
   })
 }

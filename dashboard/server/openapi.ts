@@ -41,7 +41,7 @@ export function openApi(contracts: readonly Contract[], version: string): Record
         },
         ...(method === 'GET' && !events && { 304: { description: 'It is what the ETag says' } }),
         ...Object.fromEntries(
-          [400, 401, 403, 404, ...(method === 'POST' ? [409, 413, 415, 503] : [])].map(status => [status, problem]),
+          [400, 401, 403, 404, ...(method === 'POST' ? [409, 413, 415] : []), 503].map(status => [status, problem]),
         ),
       },
     }

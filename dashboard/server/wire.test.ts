@@ -10,7 +10,7 @@ import type { z } from 'zod'
 import { type ApiError, createClient } from '../api/client.ts'
 import type { continued, fires, play } from '../api/contracts/play.ts'
 import { type Compute, SupersededError, type Tasks } from './compute.ts'
-import { listen, type Serving } from './listen.ts'
+import { listen, type ServeOptions, type Serving } from './listen.ts'
 import { madeUpStore, makeRun } from './store.fixture.ts'
 
 const token = 'a token of the tests'
@@ -40,11 +40,19 @@ const matched: Tasks['compare']['given'] = {
   ...{ match: [1, -1, 0], cosine: [0.9, 0, 0.6], nearest: { latent: [0, 0, 2], cosine: [0.9, 0.8, 0.1] } },
 }
 const asked: unknown[] = []
+/** What becomes of tasks without an end. */
+const endless: Promise<unknown>[] = []
 /** Answers as the engine would, without one. */
 const compute: Compute = {
-  async do(task, question) {
+  async do(task, question, signal) {
     asked.push({ task, question })
-    if ((question as { text?: string }).text === 'older') throw new SupersededError('A newer one is answered.')
+    const { text } = question as { text?: string }
+    if (text === 'endless') {
+      const isOver = new Promise<never>((_, fail) => signal.addEventListener('abort', () => fail(new Error('over'))))
+      endless.push(isOver.catch(() => 'told'))
+      return isOver
+    }
+    if (text === 'older') throw new SupersededError('A newer one is answered.')
     const given = {
       fires: firing,
       play: played,
@@ -57,10 +65,11 @@ const compute: Compute = {
   close: async () => {},
 }
 
-const start = (port: number, signal: AbortSignal) =>
+const start = (port: number, signal: AbortSignal, limits: Pick<ServeOptions, 'quiet' | 'longestAnswer'> = {}) =>
   listen({
     ...{ directory: folder, version: '1', host: '127.0.0.1', port, exactly: port !== 0, token, compute, signal },
     patience: 1000,
+    ...limits,
     onBug: error => bugs.push(error),
   })
 
@@ -166,6 +175,22 @@ describe('what computes', () => {
     const answer = await post(`/api/${path}`, body, headers)
     expect(answer.status).toBe(status)
     if (status !== 200) expect(await answer.json()).toMatchObject({ error: expect.any(String) })
+  })
+
+  test('an answer that does not come is given up, and what it waits for is told', async () => {
+    const control = new AbortController()
+    const impatient = await start(0, control.signal, { longestAnswer: 2000 })
+    const answer = await fetch(`http://127.0.0.1:${impatient.port}/api/play/features`, {
+      ...{ method: 'POST', headers: { ...bearer, 'content-type': 'application/json' } },
+      body: '{"sae":"curves","text":"endless"}',
+    })
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { error: expect.stringMatching(/more than 2 seconds/), fix: expect.any(String) },
+    ])
+    expect(await endless.at(-1)).toBe('told')
+    control.abort()
+    await impatient.closed
   })
 
   test('a cookie alone is not enough for it: a page sends what only it can read', async () => {
@@ -286,6 +311,33 @@ describe('clients that mean no good', () => {
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status}`))
     expect(answer).not.toMatch(/root:|"dependencies"/)
   })
+
+  test('one that reads no further is cut off', async () => {
+    const control = new AbortController()
+    const impatient = await start(0, control.signal, { quiet: 500 })
+    const path = join(folder, 'growing', 'metrics.jsonl')
+    const before = readFileSync(path)
+    // More than the system's buffers take.
+    writeFileSync(path, `${JSON.stringify({ step: 0, text: 'x'.repeat(990) })}\n`.repeat(20_000))
+    const socket = connect(impatient.port, '127.0.0.1', () =>
+      socket.write(head('/api/live?run=growing', `127.0.0.1:${impatient.port}`)),
+    )
+    socket.on('error', () => {})
+    const closed = new Promise(done => socket.on('close', done))
+    let bytes = 0
+    await new Promise<void>(done => socket.once('data', () => done(void socket.pause())))
+    // Who does not read does not see the end either: it is behind what the buffers still hold.
+    await new Promise(done => setTimeout(done, 1500))
+    socket.on('data', chunk => {
+      bytes += chunk.length
+    })
+    socket.resume()
+    await closed
+    writeFileSync(path, before)
+    expect(bytes).toBeLessThan(20_000_000)
+    control.abort()
+    await impatient.closed
+  }, 20_000)
 
   test('one that sends its headers byte by byte is cut off', async () => {
     const answer = await raw(`GET /api/runs HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nX-Slow: `)

@@ -74,3 +74,11 @@ test('a process that crashes is an error of this task alone, and refusals keep t
   await own.close()
   await expect(ask(own, 'a')).rejects.toThrow(/stopping/)
 })
+
+test('a process that cannot be told anything fails its task, and the next task has another', async () => {
+  const own = made()
+  // A task that no process can be sent: functions do not travel.
+  const unsendable = own.do('neighbours', { sae: 'a', latent: (() => 0) as unknown as number, count: 1 }, never)
+  await expect(unsendable).rejects.toThrow(/cannot be asked/)
+  expect((await ask(own, 'a', 2))[0]!.cosine).toBe(2)
+})

@@ -78,6 +78,7 @@ export function playgroundCompute(options: ComputeOptions): Compute {
         clearTimeout(last)
         own.off('message', onMessage)
         own.off('exit', onExit)
+        own.off('error', onError)
         work.signal.removeEventListener('abort', stop)
         settle()
         resolve()
@@ -97,6 +98,15 @@ export function playgroundCompute(options: ComputeOptions): Compute {
           ),
         )
       }
+      // It cannot be started, or not be told anything.
+      const onError = (error: Error) => {
+        end()
+        finish(() =>
+          work.fail(
+            new FaultError(`What computes for this server cannot be asked: ${error.message}.`, { cause: error }),
+          ),
+        )
+      }
       const stop = () => {
         own.send({ cancel: id } satisfies ToProcess)
         last ??= setTimeout(() => {
@@ -105,6 +115,7 @@ export function playgroundCompute(options: ComputeOptions): Compute {
       }
       own.on('message', onMessage)
       own.on('exit', onExit)
+      own.on('error', onError)
       work.signal.addEventListener('abort', stop)
       const limit = warm.has(saesOf(work.asked)) ? patience : firstPatience
       timer = setTimeout(() => {
@@ -117,7 +128,11 @@ export function playgroundCompute(options: ComputeOptions): Compute {
           ),
         )
       }, limit)
-      own.send({ id, task: work.task, asked: work.asked } satisfies ToProcess)
+      try {
+        own.send({ id, task: work.task, asked: work.asked } satisfies ToProcess)
+      } catch (error) {
+        return onError(error as Error)
+      }
       if (work.signal.aborted) stop()
     })
 

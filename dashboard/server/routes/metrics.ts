@@ -1,7 +1,7 @@
 /** Metrics: records from a byte on, and curves in buckets. */
 import { curves, metrics } from '../../api/contracts/metrics.ts'
 import { curvesOf } from '../../read/curves.ts'
-import { readAllMetrics, readMetrics } from '../../read/metrics.ts'
+import { readMetrics } from '../../read/metrics.ts'
 import { defineRoute } from '../route.ts'
 
 export const metricsRoute = defineRoute(metrics, async ({ runs }, { parts, query }) => {
@@ -22,10 +22,8 @@ export const curvesRoute = defineRoute(curves, async ({ runs }, { parts, query }
   return {
     tag: sha256,
     async value() {
-      const records =
-        status === 'finished'
-          ? await runs.kept(found, 'metrics.jsonl', () => readAllMetrics(found))
-          : await readAllMetrics(found)
+      const read = () => runs.metrics.records(found)
+      const records = status === 'finished' ? await runs.kept(found, 'metrics.jsonl', read) : await read()
       const { curves, ...rest } = curvesOf(records, { ...query, keys: query.key })
       return { x: query.x, ...rest, resumed: [...rest.resumed], curves: [...curves], status }
     },
