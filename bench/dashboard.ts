@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { z } from 'zod'
 import { writeStore } from '../dashboard/server/browser.fixture.ts'
+import { chromiumPath } from '../dashboard/server/chromium.fixture.ts'
 import { listen } from '../dashboard/server/listen.ts'
 import { median } from './noise.ts'
 import { defineBench, flags, type Teller } from './options.ts'
@@ -45,8 +46,7 @@ async function measure({ rounds, features }: z.output<typeof Config>, tell: Tell
     await writeStore(directory, features)
     const options = { directory, version: '', host: '127.0.0.1', port: 0, exactly: false, signal: stop.signal }
     const serving = await listen({ ...options, onBug: error => tell.line(String(error)) })
-    const executablePath = process.env.PIPELINE_BROWSER ?? '/usr/bin/chromium'
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+    browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] })
     const found = { firstPaint: [] as number[], usable: [] as number[], sort: [] as number[], filter: [] as number[] }
     for (let round = 0; round < rounds; round++) {
       const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage()

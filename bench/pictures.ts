@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { chromiumPath } from '../dashboard/server/chromium.fixture.ts'
 import { listen } from '../dashboard/server/listen.ts'
 import { RunStore } from '../runs/store.ts'
 
@@ -29,7 +30,7 @@ const { run, latent } = await subject()
 const options = { directory, version: '', host: '127.0.0.1', port: 0, exactly: false, signal: stop.signal }
 const serving = await listen({ ...options, onBug: error => console.error(error) })
 const browser = await chromium.launch({
-  executablePath: process.env.PIPELINE_BROWSER ?? '/usr/bin/chromium',
+  executablePath: chromiumPath,
   args: ['--no-sandbox'],
 })
 try {

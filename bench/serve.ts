@@ -36,9 +36,9 @@ export default defineBench({
         tell.result({ case: 'start', listeningMs: listening })
         tell.line(`listening after ${listening.toFixed(0)} ms (the process and its modules loaded before)`)
         const ask = asker(`http://127.0.0.1:${port}`, token)
-        await tables(ask, tell)
+        await tables(ask, features, tell)
         await liveDelay(folder, ask, tell)
-        await steady(ask, { seconds, rate }, async () => Number((await server.facts()).rss), tell)
+        await steady(ask, { seconds, rate, features }, async () => Number((await server.facts()).rss), tell)
       } finally {
         server.stop()
       }
@@ -70,13 +70,13 @@ async function timed(ask: Ask, path: string): Promise<number> {
 const label = '/api/runs/label/features'
 
 /** The first page, then every order and condition for the first time, and again. */
-async function tables(ask: Ask, tell: Teller): Promise<void> {
+async function tables(ask: Ask, features: number, tell: Teller): Promise<void> {
   const cold = await timed(ask, `${label}?limit=100`)
   const sorts = ['density', '-density', 'max_activation', '-effect', 'label', '-q', 'verdict']
   const first = []
   const again = []
   for (const sort of sorts) first.push(await timed(ask, `${label}?limit=100&sort=${sort}`))
-  for (const sort of sorts) again.push(await timed(ask, `${label}?limit=100&sort=${sort}&offset=5000`))
+  for (const sort of sorts) again.push(await timed(ask, `${label}?limit=100&sort=${sort}&offset=${features >> 1}`))
   const conditions = [
     'density>=0.01',
     'verdict=pass and density<0.1',
@@ -89,7 +89,7 @@ async function tables(ask: Ask, tell: Teller): Promise<void> {
   for (const text of conditions)
     filters.push(await timed(ask, `${label}?limit=100&where=${encodeURIComponent(text)}&sort=-density`))
   const histogram = await timed(ask, '/api/runs/label/histogram?column=density&scale=log&where=verdict%3Dpass')
-  const one = await timed(ask, `${label}/4711`)
+  const one = await timed(ask, `${label}/${4711 % features}`)
   tell.result({
     case: 'tables',
     coldMs: cold,
@@ -151,16 +151,16 @@ async function liveDelay(folder: string, ask: Ask, tell: Teller): Promise<void> 
 /** Requests at a steady rate, each sent at its time whether or not earlier ones are answered. */
 async function steady(
   ask: Ask,
-  { seconds, rate }: { seconds: number; rate: number },
+  { seconds, rate, features }: { seconds: number; rate: number; features: number },
   rss: () => Promise<number>,
   tell: Teller,
 ): Promise<void> {
   const path = (i: number) =>
     [
       '/api/runs',
-      `${label}?limit=50&offset=${(i * 37) % 90_000}&sort=-density`,
+      `${label}?limit=50&offset=${(i * 37) % features}&sort=-density`,
       `${label}?limit=50&where=${encodeURIComponent(`density>${(i % 100) / 2000}`)}`,
-      `/api/runs/label/features/${(i * 7919) % 90_000}`,
+      `/api/runs/label/features/${(i * 7919) % features}`,
       '/api/runs/train/curves?key=loss&buckets=400',
       '/api/runs/train/lineage',
       `/api/runs/label/histogram?column=density&where=${encodeURIComponent(`max_activation>${i % 20}`)}`,

@@ -163,7 +163,16 @@ export const ValidateConfig = z.strictObject({
         .string()
         .optional()
         .describe('Folder of RAVEL whose entities the model is asked about (default: those of toyworld)'),
-      entities: z.string().default('city').describe('Which kind of entities of that folder'),
+      entities: z
+        .string()
+        .optional()
+        .describe('Which kind of entities of that folder (default: city); only with ravel'),
+    })
+    .refine(({ ravel, entities }) => entities === undefined || ravel !== undefined, {
+      ...{
+        path: ['entities'],
+        error: 'is a kind of entities of the folder that measures.ravel names, which is left out',
+      },
     })
     .prefault({})
     .describe('Measures of the SAE as a whole: the studies probing, absorption and ravel'),

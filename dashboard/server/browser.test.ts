@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Evidence, readEvidence } from '../../validation/evidence.ts'
 import { short } from '../charts/index.ts'
 import { madeUpCompute, writeStore } from './browser.fixture.ts'
+import { chromiumPath } from './chromium.fixture.ts'
 import { listen, type Serving } from './listen.ts'
 
-const program = process.env.PIPELINE_BROWSER ?? '/usr/bin/chromium'
 const isLong = process.env.PIPELINE_LONG !== undefined
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -26,9 +26,10 @@ const paths = [
   ...['/play', '/help', '/runs/gone'],
 ]
 
-if (!existsSync(program)) test.skip(`there is no browser at ${program}: pages are not tried in one`, () => undefined)
+if (!existsSync(chromiumPath))
+  test.skip(`there is no browser at ${chromiumPath}: pages are not tried in one`, () => undefined)
 
-describe.runIf(existsSync(program))('pages in a browser', () => {
+describe.runIf(existsSync(chromiumPath))('pages in a browser', () => {
   const folder = mkdtempSync(join(tmpdir(), 'browser-'))
   const bugs: unknown[] = []
   const stop = new AbortController()
@@ -46,7 +47,7 @@ describe.runIf(existsSync(program))('pages in a browser', () => {
       signal: stop.signal,
       onBug: bug => bugs.push(bug),
     })
-    browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox'] })
+    browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] })
   })
   afterAll(async () => {
     await browser?.close()

@@ -18,21 +18,34 @@ export const template = defineCommand({
   about:
     'Writes a file of claims for an SAE: which latents, what each should cause and how strongly, as discovery text suggests. Nothing is measured. Change what you expect, add strata and falsifiers, then test it with `pipeline validate --claimsFile`.',
   examples: [
-    'pipeline claims template --sae run42 --to claims.yaml',
+    'pipeline claims template --sae run42 --output claims.yaml',
     'pipeline validate --sae run42 --claimsFile claims.yaml',
   ],
-  config: z.strictObject({ to: z.string().min(1).describe('File to write; - is standard output'), ...shared.shape }),
+  config: z.strictObject({
+    output: z.string().min(1).describe('File to write; - is standard output'),
+    ...shared.shape,
+  }),
   groups: [
-    { title: 'What it works on', keys: ['to', 'sae', 'model', 'dataset', 'latents', 'claims', 'concepts'] },
+    { title: 'What it works on', keys: ['output', 'sae', 'model', 'dataset', 'latents', 'claims', 'concepts'] },
     { title: 'Settings of validate', keys: Object.keys(shared.shape) },
   ],
   hides: key =>
-    !['to', 'sae', 'model', 'dataset', 'latents', 'claims', 'concepts', 'seed', 'runs-dir', 'engine', 'threads'].some(
-      own => key === own,
-    ),
+    ![
+      'output',
+      'sae',
+      'model',
+      'dataset',
+      'latents',
+      'claims',
+      'concepts',
+      'seed',
+      'runs-dir',
+      'engine',
+      'threads',
+    ].some(own => key === own),
   footer: 'All settings of `pipeline validate` hold here too; `pipeline validate --help` lists them.',
   async run(given, session) {
-    const config = given as unknown as StageConfig & { readonly to: string }
+    const config = given as unknown as StageConfig & { readonly output: string }
     const found = await findValidated(config, openStore(config), session)
     await startProcessEngine(config)
     const { proposeClaims } = await import('../../validation/propose.ts')
@@ -45,11 +58,12 @@ export const template = defineCommand({
     }))
     const data = claimsText(claims, { written: session.now().toISOString(), sae })
     const told = `${claims.length} claims are in`
-    if (isStdout(config.to)) return { text: `${told} the output.`, json: { claims: claims.length, path: '-' }, data }
-    const to = resolve(config.to)
+    if (isStdout(config.output))
+      return { text: `${told} the output.`, json: { claims: claims.length, path: '-' }, data }
+    const to = resolve(config.output)
     await writeTo(to, data)
     return {
-      text: `${told} ${to}. Change them, then: pipeline validate --sae ${String(config.sae)} --claimsFile ${config.to}`,
+      text: `${told} ${to}. Change them, then: pipeline validate --sae ${String(config.sae)} --claimsFile ${config.output}`,
       json: { claims: claims.length, path: to },
     }
   },

@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseConfig } from '../../core/config.ts'
 import { sha256File } from '../../core/hash.ts'
+import { ValidateConfig } from '../../validation/config.ts'
 import { ravelPaths } from '../../validation/ravel-files.ts'
 import { findRavel } from './validated.ts'
 
@@ -29,4 +31,11 @@ test('the two files of RAVEL are inputs by their hashes, and another word in one
   const [changed, same] = (await findRavel(folder, 'tool')).files
   expect(changed!.input.sha256).not.toBe(first.files[0]!.input.sha256)
   expect(same!.input.sha256).toBe(first.files[1]!.input.sha256)
+})
+
+test('a kind of entities without the folder that it is of is refused', () => {
+  const measures = (keys: object) => () => parseConfig(ValidateConfig, { sae: 'x', measures: keys }, 'validate')
+  expect(measures({ entities: 'verb' })).toThrow(/measures\.entities.*measures\.ravel/)
+  expect(measures({ ravel: folder, entities: 'verb' })).not.toThrow()
+  expect(measures({ ravel: folder })().measures.entities).toBeUndefined()
 })

@@ -38,10 +38,8 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
     Promise.all(settings.siblings.map(async name => asSibling(await findSae(store, name)))),
   )
   const stated = settings.claimsFile === undefined ? undefined : await readStated(settings.claimsFile)
-  const ravel =
-    settings.measures.ravel === undefined
-      ? undefined
-      : await findRavel(settings.measures.ravel, settings.measures.entities)
+  const { ravel: ravelFolder, entities = 'city' } = settings.measures
+  const ravel = ravelFolder === undefined ? undefined : await findRavel(ravelFolder, entities)
   const capture = await captureOf(store, sae)
   const found = [
     sae,
