@@ -4,22 +4,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { InterruptedError } from '../../core/errors.ts'
 import { sha256File } from '../../core/hash.ts'
 import { silent } from '../../core/progress.ts'
 import { startS3Server } from '../../objects/s3-server.fixture.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import { RunStore } from '../../runs/store.ts'
+import { compiledModule } from '../../tests/compiled.ts'
 import { writeTinyModel } from '../../tests/tiny-model.ts'
-import capture from '../stages/capture.ts'
-import { performStage, type StageResult } from '../stages/perform.ts'
-import { performShare } from '../stages/share.ts'
-import { type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
+import type { StageResult } from '../stages/perform.ts'
+import type { StageConfig } from '../stages/stage.ts'
 import { session } from '../stages/store.fixture.ts'
-import { localCrew } from './crew.ts'
 import { hostsOf } from './hosts.fixture.ts'
 
-const stage = capture as unknown as Stage
+const { performStage } = await compiledModule<typeof import('../stages/perform.ts')>('pipeline/stages/perform.ts')
+const { performShare } = await compiledModule<typeof import('../stages/share.ts')>('pipeline/stages/share.ts')
+const { stageSchema } = await compiledModule<typeof import('../stages/stage.ts')>('pipeline/stages/stage.ts')
+const { stageNamed } = await compiledModule<typeof import('../stages/index.ts')>('pipeline/stages/index.ts')
+const { localCrew } = await compiledModule<typeof import('./crew.ts')>('pipeline/workers/crew.ts')
+
+const stage = stageNamed('capture')
 let folder: string
 let alone: Record<string, string>
 
@@ -141,7 +144,7 @@ test.runIf(process.env.PIPELINE_LONG)('an interrupt stops all processes and leav
   const running = shared('stopped', 2, { signal: controller.signal })
   while ((await hostsOf(process.pid)).length < 2) await sleep(20)
   controller.abort()
-  await expect(running).rejects.toThrow(InterruptedError)
+  await expect(running).rejects.toThrow('Stopped between two parts.')
   expect(await hostsOf(process.pid)).toEqual([])
   expect((await new RunStore(join(folder, 'stopped')).list()).runs[0]!.manifest.status).toBe('interrupted')
   expect(await filesOf(await shared('stopped', 1))).toEqual(alone)
