@@ -7,12 +7,12 @@ import { z } from 'zod'
 import { Random } from '../core/random.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { startEngine } from '../engine/engine.ts'
-import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
+import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import { type DocumentEdits, type Interventions, interventionsAt } from '../latents/interventions.ts'
 import { naiveEffect } from '../latents/naive.fixture.ts'
 import { buildModel } from '../model/build.ts'
 import { architectureOf } from '../model/families/index.ts'
-import type { Model, RunOptions } from '../model/model.ts'
+import type { Model } from '../model/model.ts'
 import { expectedShapes } from '../model/shapes.ts'
 import { defineBench, flags, type Teller } from './options.ts'
 import { machine } from './workers.ts'
@@ -134,7 +134,6 @@ async function measure({ rounds }: z.output<typeof Config>, tell: Teller): Promi
       })
       tell.line(`${name.padEnd(23)}  ${rate.toFixed(0).padStart(9)}  ${(rate / loop).toFixed(1).padStart(14)}`)
     })
-    parts(model, early, seconds[1]! / windows, seconds[2]! / windows, rounds, tell)
   } finally {
     interventions.dispose()
     bank.dispose()
@@ -156,34 +155,4 @@ function best(cases: readonly Pick<Case, 'step'>[], rounds: number): number[] {
       if (round > 0) seconds[i] = Math.min(seconds[i]!, (performance.now() - start) / 1000)
     })
   return seconds
-}
-
-/** Where the time of a window's edits goes, on the first window. */
-function parts(
-  model: Model,
-  [request]: readonly DocumentEdits[],
-  whole: number,
-  targets: number,
-  rounds: number,
-  tell: Teller,
-): void {
-  const { positions, window } = request!
-  const ids = tf.tile(tf.tensor2d(window.tokens, [1, length], 'int32'), [directions, 1])
-  const value = tf.randomNormal([directions, length, width], 0, 1, 'float32', 1) as Tensor3D
-  const readAt = Array.from({ length: directions }, () => positions)
-  const pass = (more: RunOptions) => ({ step: () => model.run(ids, { from: { site, value }, ...more }).dispose() })
-  const until = 'unembed.hook_in'
-  const passes = [pass({ until }), pass({}), pass({ until, readAt })]
-  const [blocks, logits, read] = best(passes, rounds) as [number, number, number]
-  tf.dispose([ids, value])
-  tell.line(`milliseconds of ${directions} edits of a window: blocks after the site, logits, the rest`)
-  const rows = [
-    { part: 'target, loss, KL', blocks, logits: Math.max(0, logits - blocks), rest: Math.max(0, whole - logits) },
-    { part: `target, ${positions.length} positions`, blocks: read, logits: 0, rest: Math.max(0, targets - read) },
-  ]
-  for (const { part, ...spent } of rows) {
-    tell.result({ benchmark: 'validate', timeOf: part, ...spent })
-    const cells = Object.values(spent).map(seconds => (1000 * seconds).toFixed(1).padStart(8))
-    tell.line(`${part.padEnd(23)} ${cells.join(' ')}`)
-  }
 }
