@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
 import { writeAtomic } from '../core/files.ts'
-import { sha256, sha256File } from '../core/hash.ts'
+import { sha256Aside, sha256File } from '../core/hash.ts'
 import {
   encodeParquetShard,
   encodeShard,
@@ -80,14 +80,15 @@ export async function writeShard(
     moments.push(halves ? { ...own, rounding: roundingOf(computed, stored) } : own)
   }
   const encode = config.format === 'arrow' ? encodeShard : encodeParquetShard
-  const bytes = encode({ ...rows, sites: columns }, config.batchRows)
+  const bytes = encode({ ...rows, sites: columns }, config.batchRows) as Uint8Array<ArrayBuffer>
   const file = `${stemOf(plan.number)}.${config.format}`
-  await writeAtomic(join(directory, file), bytes)
+  // The model goes on while the bytes are hashed and written.
+  const [hash] = await Promise.all([sha256Aside(bytes), writeAtomic(join(directory, file), bytes)])
   const shard: ShardRecord = {
     file,
     rows: plan.rows,
     bytes: bytes.length,
-    sha256: sha256(bytes),
+    sha256: hash,
     windows: [plan.windows[0], plan.windows[1]],
   }
   const note: z.infer<typeof Note> = { schema: 2, key, shard, moments, population: population && [...population] }

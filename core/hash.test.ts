@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { canonicalJson, hashPath, hashValue, sha256 } from './hash.ts'
+import { canonicalJson, hashPath, hashValue, sha256, sha256Aside } from './hash.ts'
 import { footprintOf } from './steady.ts'
 
 let folder: string
@@ -11,9 +11,10 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-test('sha256 is the published one of its known answers', () => {
+test('sha256 is the published one of its known answers', async () => {
   expect(sha256('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
   expect(sha256(new Uint8Array())).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
+  expect(await sha256Aside(new TextEncoder().encode('abc'))).toBe(sha256('abc'))
 })
 
 test('a value hashes alike whatever the order of its keys, and without those that are undefined', () => {
