@@ -21,12 +21,12 @@ const Config = z.strictObject({
 /** Milliseconds from a press of the button with this text until other rows stand there. */
 const pressed = (name: string) => `new Promise(done => {
   const button = [...document.querySelectorAll('#browser button')].find(one => one.textContent.trim().startsWith('${name}'))
-  const shown = () => document.querySelector('#browser [role=status]').textContent + document.querySelector('#browser tbody').textContent
+  const shown = () => document.querySelector('#browser [role=status]').textContent + document.querySelector('.browser tbody').textContent
   const before = shown()
   const start = performance.now()
   button.click()
   const look = () =>
-    shown() !== before && !document.querySelector('#browser tr.coming') ? done(performance.now() - start) : requestAnimationFrame(look)
+    shown() !== before && !document.querySelector('.browser tr.coming') ? done(performance.now() - start) : requestAnimationFrame(look)
   look()
 })`
 

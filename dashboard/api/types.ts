@@ -1212,6 +1212,7 @@ export interface RunLine {
   model: string | null
   architecture: string | null
   latents: number | null
+  settings: string
 }
 
 export interface RunManifest {

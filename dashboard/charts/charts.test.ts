@@ -203,6 +203,24 @@ describeChart<ScatterData>(scatter, {
   hostile: { ...scatterData, points: [{ name: hostileText, x: 1, y: 1, group: hostileText }] },
   empty: { ...scatterData, points: [{ name: 'e', x: null, y: 1, group: 'relu' }] },
 })
+test('a mark that stands for several has bars as long as its intervals, a ring where it is chosen, and ends in the table', () => {
+  const ends = { xEnds: { low: 8, high: 32 }, yEnds: { low: 0.2, high: 0.3 } }
+  const data: ScatterData = {
+    ...scatterData,
+    points: [{ name: 'a', x: 16, y: 0.25, group: 'topk', ...ends, isChosen: true }, ...scatterData.points.slice(1)],
+  }
+  const svg = svgOf(scatter, data)
+  const [, x1, y1, x2, y2] = /class="bar-of tone-0" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"/.exec(svg)!.map(Number)
+  expect(y1).toBe(y2)
+  // On the logarithmic axis 16 is in the middle of 8 and 32, and the mark is there.
+  const [, cx] = /class="chosen" cx="([\d.]+)"/.exec(svg)!.map(Number)
+  expect((x1! + x2!) / 2).toBeCloseTo(cx!, 0)
+  expect(scatter.table(data).columns).toEqual([
+    ...['Name', 'Group', '#L0', '#L0: low', '#L0: high', '#FVU', '#FVU: low', '#FVU: high'],
+  ])
+  expect(scatter.table(data).rows[0]).toEqual(['a', 'topk', 16, 8, 32, 0.25, 0.2, 0.3])
+  expect(scatter.table(data).rows[1]).toEqual(['b', 'topk', 16, null, null, 0.2, null, null])
+})
 test('the frontier holds those that no other one beats', () => {
   expect(frontierOf(scatterData.points as never[]).map(({ name }) => name)).toEqual(['a', 'b'])
   expect(scatter.summary(scatterData)).toBe('FVU by L0 of 4; a, b are beaten by none.')

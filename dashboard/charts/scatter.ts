@@ -2,14 +2,24 @@
 
 import { shown } from '../html.ts'
 import { axisHeight, xAxis, yAxis } from './axes.ts'
-import { at, type Chart, extent, isNumber } from './chart.ts'
-import { linearScale, logScale, short } from './scale.ts'
+import { at, type Chart, extent, isNumber, withEnds } from './chart.ts'
+import { linearScale, logScale, type Scale } from './scale.ts'
 
 export interface ScatterPoint {
   readonly name: string
   readonly x: number | null
   readonly y: number | null
   readonly group: string
+  /** Ends of its intervals, where it stands for several. */
+  readonly xEnds?: Ends | undefined
+  readonly yEnds?: Ends | undefined
+  /** Whether it is among those that the page shows more of. */
+  readonly isChosen?: boolean
+}
+
+interface Ends {
+  readonly low: number | null
+  readonly high: number | null
 }
 
 export interface ScatterData {
@@ -56,8 +66,8 @@ export const scatter: Chart<ScatterData> = {
   draw(data, { width, height }) {
     const frame = { left: 54, right: width - 10, top: 10, bottom: height - axisHeight }
     const known = placed(data)
-    const [x0, x1] = extent(known.map(({ x }) => x))!
-    const [y0, y1] = extent(known.map(({ y }) => y))!
+    const [x0, x1] = extent(known.flatMap(({ x, xEnds }) => [x, xEnds?.low, xEnds?.high]))!
+    const [y0, y1] = extent(known.flatMap(({ y, yEnds }) => [y, yEnds?.low, yEnds?.high]))!
     const room = 6
     const x = (data.logX && x0 > 0 ? logScale : linearScale)(x0, x1, frame.left + room, frame.right - room)
     const y = (data.logY && y0 > 0 ? logScale : linearScale)(y0, y1, frame.bottom - room, frame.top + room)
@@ -70,19 +80,29 @@ export const scatter: Chart<ScatterData> = {
     const rows = new Map(data.points.map((point, row) => [point, row]))
     const marks = known.map(point => {
       const group = groups.indexOf(point.group)
-      return `<path class="dot tone-${group % 4}" data-row="${rows.get(point)}" d="${shapeOf(group, x.place(point.x), y.place(point.y))}"><title>${shown(point.name)}: ${short(point.x)}, ${short(point.y)}</title></path>`
+      const [px, py] = [x.place(point.x), y.place(point.y)]
+      const bar = (ends: Ends | undefined, scale: Scale, line: (low: number, high: number) => string) =>
+        isNumber(ends?.low) && isNumber(ends.high)
+          ? `<path class="bar-of tone-${group % 4}" d="${line(at(scale.place(ends.low)), at(scale.place(ends.high)))}"/>`
+          : ''
+      const bars = `${bar(point.xEnds, x, (low, high) => `M${low} ${at(py)}L${high} ${at(py)}`)}${bar(point.yEnds, y, (low, high) => `M${at(px)} ${low}L${at(px)} ${high}`)}`
+      const ring = point.isChosen ? `<circle class="chosen" cx="${at(px)}" cy="${at(py)}" r="8"/>` : ''
+      return `${bars}${ring}<path class="dot tone-${group % 4}" data-row="${rows.get(point)}" d="${shapeOf(group, px, py)}"><title>${shown(point.name)}: ${withEnds(point.x, point.xEnds?.low ?? null, point.xEnds?.high ?? null)}, ${withEnds(point.y, point.yEnds?.low ?? null, point.yEnds?.high ?? null)}</title></path>`
     })
     return `${yAxis(y, frame, data.y)}${line}${marks.join('')}${xAxis(x, frame, data.x)}`
   },
-  table: ({ points, x, y }) => ({
-    columns: ['Name', 'Group', `#${x}`, `#${y}`],
-    rows: points.map(point => [
-      point.name,
-      point.group,
-      isNumber(point.x) ? point.x : null,
-      isNumber(point.y) ? point.y : null,
-    ]),
-  }),
+  table({ points, x, y }) {
+    const isBanded = points.some(({ xEnds, yEnds }) => xEnds || yEnds)
+    const known = (value: number | null | undefined) => (isNumber(value) ? value : null)
+    const ends = (given: Ends | undefined) => (isBanded ? [known(given?.low), known(given?.high)] : [])
+    const heads = (name: string) => [`#${name}`, ...(isBanded ? [`#${name}: low`, `#${name}: high`] : [])]
+    return {
+      columns: ['Name', 'Group', ...heads(x), ...heads(y)],
+      rows: points.map(point => [
+        ...[point.name, point.group, known(point.x), ...ends(point.xEnds), known(point.y), ...ends(point.yEnds)],
+      ]),
+    }
+  },
 }
 
 /** Disc, square, triangle, diamond, and again. */

@@ -4,6 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { clip, visible } from '../../core/visible.ts'
 import { type Columns, columnsOf } from '../charts/columns.ts'
 import { short } from '../charts/scale.ts'
+import { Panel } from './features-panel.tsx'
+import { isRange, type State, searchOf, selectionOf, stateOf } from './features-state.ts'
 import { useRows } from './rows.ts'
 
 /** Pixels of a row, and rows made beyond those in sight. */
@@ -20,33 +22,22 @@ const chips: readonly (readonly [string, string])[] = [
   ['density=0', 'dead'],
 ]
 
-/** What the address says. */
-interface State {
-  readonly where: readonly string[]
-  readonly sort: string
-  readonly label: string
-  readonly token: string
-  readonly text: string
-}
-
-function stateOf(search: string): State {
-  const query = new URLSearchParams(search)
-  const one = (name: string) => query.get(name) ?? ''
-  return {
-    where: query.getAll('where').filter(text => text.trim() !== ''),
-    ...{ sort: one('sort'), label: one('label'), token: one('token'), text: one('text') },
-  }
-}
-
-function searchOf({ where, sort, label, token, text }: State): string {
-  const query = new URLSearchParams(where.map((text): [string, string] => ['where', text]))
-  for (const [name, value] of Object.entries({ sort, label, token, text })) if (value) query.set(name, value)
-  return query.toString()
+/** The columns that are shown: the usual ones, or those named, of which others than the usual are known by name alone. */
+function shownColumns(names: readonly string[]): readonly Columns[] {
+  if (names.length === 0) return columnsOf
+  return names.map(
+    name =>
+      columnsOf.find(one => one.name === name) ?? {
+        ...{ name, title: name, definition: `The column ${name} of features.parquet`, isNumber: false, least: false },
+        className: '',
+      },
+  )
 }
 
 function Browser({ run, count }: { run: string; count: number }) {
   const [state, setState] = useState(() => stateOf(location.search))
-  const search = searchOf(state)
+  const search = selectionOf(state).toString()
+  const columns = shownColumns(state.columns)
   const rows = useRows(run, search, count)
   const change = (more: Partial<State>) => {
     const next = { ...state, ...more }
@@ -61,13 +52,16 @@ function Browser({ run, count }: { run: string; count: number }) {
   return (
     <>
       <Filters state={state} change={change} />
+      <Panel run={run} state={state} shown={columns} change={change} />
       <p class="soft" role="status">
         {rows.problem ??
           (rows.total === undefined
             ? 'Looking …'
             : `${rows.total.toLocaleString('en-US')} of ${count.toLocaleString('en-US')} features`)}
       </p>
-      {rows.problem === undefined && <Rows run={run} rows={rows} sort={state.sort} sortBy={sort => change({ sort })} />}
+      {rows.problem === undefined && (
+        <Rows run={run} rows={rows} columns={columns} sort={state.sort} sortBy={sort => change({ sort })} />
+      )}
     </>
   )
 }
@@ -79,7 +73,8 @@ function Filters({ state, change }: { state: State; change: (more: Partial<State
         ? state.where.filter(one => one !== condition)
         : [...state.where, condition],
     })
-  const own = state.where.filter(condition => !chips.some(([known]) => known === condition))
+  const ranges = state.where.filter(isRange)
+  const own = state.where.filter(condition => !isRange(condition) && !chips.some(([known]) => known === condition))
   return (
     <search>
       <form
@@ -129,6 +124,11 @@ function Filters({ state, change }: { state: State; change: (more: Partial<State
               {name}
             </button>
           ))}
+          {ranges.map(condition => (
+            <button type="button" key={condition} aria-pressed={true} onClick={() => toggle(condition)}>
+              {condition.replace(/-?[\d.]+(e[+-]?\d+)?$|-?[\d.]+(e[+-]?\d+)?(?= and)/gi, text => short(Number(text)))}
+            </button>
+          ))}
         </fieldset>
       </form>
     </search>
@@ -138,11 +138,12 @@ function Filters({ state, change }: { state: State; change: (more: Partial<State
 interface RowsProps {
   readonly run: string
   readonly rows: ReturnType<typeof useRows>
+  readonly columns: readonly Columns[]
   readonly sort: string
   readonly sortBy: (sort: string) => void
 }
 
-function Rows({ run, rows, sort, sortBy }: RowsProps) {
+function Rows({ run, rows, columns, sort, sortBy }: RowsProps) {
   const box = useRef<HTMLDivElement>(null)
   const [view, setView] = useState({ top: 0, height: 600 })
   const total = rows.total ?? 0
@@ -173,7 +174,7 @@ function Rows({ run, rows, sort, sortBy }: RowsProps) {
       <table aria-rowcount={total + 1}>
         <thead>
           <tr>
-            {columnsOf.map(column => (
+            {columns.map(column => (
               <Head key={column.name} column={column} sort={sort} sortBy={sortBy} />
             ))}
           </tr>
@@ -181,7 +182,7 @@ function Rows({ run, rows, sort, sortBy }: RowsProps) {
         <tbody>
           <Space rows={first} />
           {Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i).map(place => (
-            <Row key={place} run={run} place={place} row={rows.at(place)} />
+            <Row key={place} run={run} place={place} row={rows.at(place)} columns={columns} />
           ))}
           <Space rows={total - last} />
         </tbody>
@@ -216,11 +217,18 @@ function Head({ column, sort, sortBy }: { column: Columns; sort: string; sortBy:
   )
 }
 
-function Row({ run, place, row }: { run: string; place: number; row: Readonly<Record<string, unknown>> | undefined }) {
+interface RowProps {
+  readonly run: string
+  readonly place: number
+  readonly row: Readonly<Record<string, unknown>> | undefined
+  readonly columns: readonly Columns[]
+}
+
+function Row({ run, place, row, columns }: RowProps) {
   const address = `/runs/${encodeURIComponent(run)}/features/${row?.latent}`
   return (
     <tr aria-rowindex={place + 2} class={row ? '' : 'coming'}>
-      {columnsOf.map(({ name, className, isNumber, cell }) => (
+      {columns.map(({ name, className, isNumber, cell }) => (
         <td key={name} class={`${className} ${isNumber ? 'number' : ''}`}>
           {row &&
             (name === 'latent' ? (

@@ -3,6 +3,7 @@ import uPlot from 'uplot'
 import { createClient } from '../api/client.ts'
 import type { Api } from '../api/types.ts'
 import { short } from '../charts/scale.ts'
+import { chooseByBox } from './brush.ts'
 import { announce, element } from './dom.ts'
 import { commandOf, tell } from './origin.ts'
 
@@ -304,5 +305,6 @@ async function follow(place: HTMLElement): Promise<void> {
   new ResizeObserver(soon).observe(place)
 }
 
+chooseByBox()
 const place = document.getElementById('curves')
 if (place) follow(place).catch(error => announce(error instanceof Error ? error.message : String(error)))

@@ -1,5 +1,6 @@
 /** Runs as lines of a list: what their manifests say first, and as columns that conditions can ask about. */
 import type { z } from 'zod'
+import { hashValue } from '../../core/hash.ts'
 import type { RunManifest } from '../../runs/run.ts'
 import type { RunLine } from '../api/contracts/runs.ts'
 import type { FilterColumn } from './filter.ts'
@@ -14,12 +15,15 @@ export function runLine(manifest: RunManifest): Line {
   const sites = Array.isArray(config.sites) ? config.sites : [config.site ?? config.hook]
   const model = inputs.find(({ role }) => role === 'model')?.path ?? config.model
   const latents = summary.latents ?? config.latents
+  const { seed: _, ...settings } = config
+  const made = inputs.map(({ role, sha256 }) => [role, sha256])
   return redacted({
     ...{ id, stage, status, started, finished, seed, summary },
     site: sites.every(site => typeof site === 'string') ? sites.join(', ') : null,
     model: typeof model === 'string' ? model : null,
     architecture: typeof config.architecture === 'string' ? config.architecture : null,
     latents: typeof latents === 'number' && Number.isInteger(latents) ? latents : null,
+    settings: hashValue([stage, settings, made]).slice(0, 16),
   })
 }
 

@@ -48,7 +48,7 @@ svg .soft{fill:var(--soft)}.drawing{max-width:600px}.drawing svg{overflow:hidden
 .interval.unjudged,.estimate.unjudged{stroke:var(--accent);fill:var(--accent)}.estimate.cross{fill:none;stroke-width:2.4}
 .cell{fill:var(--card);stroke:var(--rule)}.cell.open{stroke:var(--ink);stroke-dasharray:3 2}.hatch{stroke:var(--soft);stroke-opacity:.4;fill:none}
 ${heatRules.join('')}
-.chosen{fill:none;stroke:var(--ink);stroke-width:2}.front{fill:none;stroke:var(--soft);stroke-dasharray:4 3}
+.chosen{fill:none;stroke:var(--ink);stroke-width:2}.bar-of{fill:none;stroke-width:1.6;stroke-opacity:.75}.front{fill:none;stroke:var(--soft);stroke-dasharray:4 3}
 .edge{fill:none;stroke:var(--soft);stroke-width:1.5}.edge.changed{stroke:var(--fail);stroke-dasharray:6 3}.edge.missing{stroke:var(--fail);stroke-dasharray:2 3}.edge.file{stroke:var(--rule)}
 .node{fill:var(--card);stroke:var(--soft)}.node.file{stroke:var(--rule)}.node.stale{stroke:var(--open);stroke-width:2}.node.missing{stroke:var(--fail);stroke-dasharray:4 3}.node.focus{stroke:var(--accent);stroke-width:2.5}
 svg.marking .node-of:not(.near),svg.marking .edge:not(.near){opacity:.25}

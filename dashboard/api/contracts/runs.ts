@@ -20,6 +20,8 @@ export const RunLine = RunManifest.pick({
   /** Architecture of the SAE that it trained or imported. */
   architecture: z.string().nullable(),
   latents: z.int().nullable(),
+  /** Hash of stage, settings and inputs without the seed: runs with the same differ by the seed alone. */
+  settings: z.string(),
 })
 export type RunLine = z.infer<typeof RunLine>
 
