@@ -53,7 +53,6 @@ export function editedFrom(model: Runnable, site: string, value: Tensor3D): Docu
   }
   const tensors = () => [...tensorsOf(held), ...(made ? [made] : [])]
   return {
-    last: held.last,
     bytes: () => tensors().reduce((sum, { size }) => sum + 4 * size, 0),
     edited: edits => editedPass(parts, held, edits),
     predictions: (changes, rows) =>

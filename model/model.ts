@@ -69,8 +69,6 @@ export interface RunOptions {
 
 /** One document from a residual on, kept for edits of that residual. The caller disposes it. */
 export interface DocumentPass {
-  /** `unembed.hook_in` of the document as it is [position, width]. */
-  readonly last: Tensor2D
   /** What is kept takes. */
   bytes(): number
   /** What each edit changes in `unembed.hook_in` at the positions that are read of it [reads, width]; exactly 0 for an edit of nothing. */
