@@ -16,6 +16,8 @@ const Config = Common.extend({
   n_layer: z.int().min(1),
   layer_norm_epsilon: z.number().default(1e-5),
   apply_residual_connection_post_layernorm: z.boolean().default(false),
+  slow_but_exact: z.boolean().default(false),
+  pretraining_tp: z.number().default(1),
   seq_length: z.int().min(1).default(2048),
   tie_word_embeddings: z.boolean().default(true),
 })
@@ -25,7 +27,6 @@ const own: Harmless = {
   num_hidden_layers: sameAs('n_layer'),
   n_inner: only(null),
   hidden_act: only('gelu', 'gelu_new'),
-  slow_but_exact: any,
   offset_alibi: any,
   attention_softmax_in_fp32: any,
   bias_dropout_fusion: any,
@@ -40,6 +41,11 @@ export function bloom(config: unknown): Outline {
   if (c.apply_residual_connection_post_layernorm)
     throw new UserError(
       'config.json has apply_residual_connection_post_layernorm true: a residual stream that goes through the norms is not handled.',
+    )
+  if (c.slow_but_exact && c.pretraining_tp > 1)
+    throw new UserError(
+      `config.json has slow_but_exact true and pretraining_tp ${c.pretraining_tp}: outputs that are summed by slices, without their biases, are not handled.`,
+      { fix: 'Set slow_but_exact to false, as it is wherever the model is not compared with its training.' },
     )
   const width = c.n_embed ?? c.hidden_size
   if (!width) throw new UserError('config.json has neither n_embed nor hidden_size.')

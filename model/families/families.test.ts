@@ -216,6 +216,7 @@ describe('what a family has that is not computed here is refused', () => {
     ['opt', { do_layer_norm_before: false }, 'do_layer_norm_before false'],
     ['opt', { word_embed_proj_dim: 4 }, 'a word_embed_proj_dim of 4'],
     ['opt', { _remove_final_layer_norm: true }, 'the key _remove_final_layer_norm (true)'],
+    ['bloom', { slow_but_exact: true, pretraining_tp: 2 }, 'slow_but_exact true and pretraining_tp 2'],
     ['bloom', { apply_residual_connection_post_layernorm: true }, 'apply_residual_connection_post_layernorm true'],
     ['falcon', { parallel_attn: false }, 'new_decoder_architecture without parallel_attn'],
     ['falcon', { new_decoder_architecture: false, num_ln_in_parallel_attn: 2 }, 'num_ln_in_parallel_attn 2'],
