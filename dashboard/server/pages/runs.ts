@@ -57,8 +57,16 @@ ${unreadableHtml(found.unreadable)}`,
 }
 
 function runsTable(lines: readonly RunLine[]): string {
-  const columns = ['Run', 'Stage', 'Status', 'Started', '#Took', 'About', 'Figures']
-  const origin = { run: (row: number) => lines[row]!.id, file: 'run.json', where: () => 'summary' }
+  const columns = [
+    'Run',
+    'Stage',
+    'Status',
+    'Started',
+    { name: '#Took', definition: 'from started to finished', path: 'finished' },
+    'About',
+    'Figures',
+  ]
+  const origin = { run: (row: number) => lines[row]!.id, file: 'run.json' }
   return table(columns, lines.map(rowOf), origin)
 }
 
@@ -67,7 +75,7 @@ function rowOf({ id, stage, status, started, finished, summary, site, model, arc
   const figures = Object.entries(summary)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
     .slice(0, 5)
-    .map(([name, value]) => `${shown(name)} ${valued(short(value), name, figureOrigin(name))}`)
+    .map(([name, value]) => `${shown(name)} ${valued(short(value), name, figureOrigin(name, `summary.${name}`))}`)
   const about = [model, site, architecture, latents === null ? null : `${short(latents)} latents`]
   return [
     link(['runs', id], id),

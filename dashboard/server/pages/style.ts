@@ -41,5 +41,5 @@ kbd{border:1px solid var(--soft);border-radius:4px;padding:0 6px}
 @media (max-width:700px){.browser table{min-width:0}.browser .less{display:none}.browser .label{width:46%}.browser .first{width:66px}.browser .effect{display:none}.fields label,.fields input{width:100%}}
 .frontier svg.scatter{touch-action:pan-y;user-select:none}.panel{margin:10px 0}.ranges{display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:10px}.range{padding:8px 10px;min-width:0}.range svg{cursor:crosshair;touch-action:none}.range .ends{display:flex;flex-wrap:wrap;gap:6px;font-size:.82rem;margin-top:4px}.range .ends input{width:6.4em;padding:2px 6px}.brush{fill:var(--accent);fill-opacity:.2;stroke:var(--accent);pointer-events:none}.file{margin-right:10px;display:inline-block;min-height:24px}
 @media (prefers-reduced-motion:no-preference){#announcement{transition:opacity .2s}}
-@media print{.browser{height:auto;overflow:visible}.filters,.skip,.tabs,#announcement,button{display:none}}
+@media print{.browser{height:auto;overflow:visible}.roc form,.panel,.filters,.skip,.tabs,#announcement,button{display:none}}
 `
