@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startS3Server } from '../../objects/s3-server.fixture.ts'
 import { RunStore } from '../../runs/store.ts'
 import { runCli, startCli } from '../../tests/cli.ts'
@@ -14,7 +14,10 @@ import { hostsOf } from './hosts.fixture.ts'
 import { hasProgram, redisServer } from './servers.fixture.ts'
 
 const isAsked = process.env.PIPELINE_LONG && hasProgram('redis-server')
-const folder = mkdtempSync(join(tmpdir(), 'pipeline-apart-'))
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-apart-'))
+})
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Hashes of the files of every finished run of a folder, by stage. */

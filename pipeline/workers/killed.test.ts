@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import { startCli } from '../../tests/cli.ts'
@@ -26,7 +26,10 @@ const kills = 50
 const restarts = 2
 const isAsked = process.env.PIPELINE_LONG && hasProgram('redis-server')
 
-const folder = mkdtempSync(join(tmpdir(), 'pipeline-killed-'))
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-killed-'))
+})
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 test.runIf(isAsked)(

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { FaultError, UserError } from '../../core/errors.ts'
 import type { StageConfig } from '../stages/stage.ts'
 import { session } from '../stages/store.fixture.ts'
@@ -52,6 +52,17 @@ describe.each(kinds)('a queue on %s', (_, serverOf) => {
     await server.kill()
   })
 
+  /** A worker that takes no job of the next test, however this one ends. */
+  const doing = (...asked: Parameters<JobQueue['work']>) => {
+    const worker = queue.work(...asked)
+    running.push(worker)
+    return worker
+  }
+  const running: ReturnType<JobQueue['work']>[] = []
+  afterEach(async () => {
+    for (const worker of running.splice(0)) await worker.stop()
+  })
+
   const settled = async (id: string) => {
     for (;;) {
       const found = await queue.find(id)
@@ -68,7 +79,7 @@ describe.each(kinds)('a queue on %s', (_, serverOf) => {
     }
     const ids = [await queue.add(job(0), 100), await queue.add(job(1), 100)]
     expect(await queue.live()).toHaveLength(2)
-    const working = queue.work(
+    const working = doing(
       async data => {
         done.push(data)
         return endings[(data as { units: { from: number } }).units.from]!
@@ -89,7 +100,7 @@ describe.each(kinds)('a queue on %s', (_, serverOf) => {
   test('a job that was stopped waits again, and no attempt is spent', async () => {
     let times = 0
     const id = await queue.add(job(2), 100)
-    const working = queue.work(async () => (++times < 3 ? { kind: 'stopped' } : { kind: 'done', result: times }), {
+    const working = doing(async () => (++times < 3 ? { kind: 'stopped' } : { kind: 'done', result: times }), {
       concurrency: 1,
       lock: 5,
     })
@@ -102,7 +113,7 @@ describe.each(kinds)('a queue on %s', (_, serverOf) => {
     async () => {
       let times = 0
       const id = await queue.add(job(5), 100)
-      const working = queue.work(
+      const working = doing(
         async () => {
           times++
           await sleep(2000)
@@ -128,7 +139,7 @@ describe.each(kinds)('a queue on %s', (_, serverOf) => {
       await sleep(7000)
       return { kind: 'done', result: times }
     }
-    const workers = [queue.work(work, { concurrency: 1, lock: 2 }), queue.work(work, { concurrency: 1, lock: 2 })]
+    const workers = [doing(work, { concurrency: 1, lock: 2 }), doing(work, { concurrency: 1, lock: 2 })]
     expect(await settled(id)).toMatchObject({ state: 'completed', result: 1 })
     for (const worker of workers) await worker.stop()
     expect(times).toBe(1)

@@ -172,7 +172,10 @@ function facade(place: string, bullmq: Bullmq, queue: Queue, backend: Backend): 
     },
     async find(id) {
       const job: Job | undefined = await queue.getJob(id)
-      return job && { ...told(job), state: await job.getState() }
+      const state = await job?.getState()
+      // What was read before the job was done has no result yet.
+      const since = state === 'completed' || state === 'failed' ? await queue.getJob(id) : job
+      return since && state && { ...told(since), state }
     },
     live: async () => (await queue.getJobs([...waiting, 'active'])).filter(Boolean).map(told),
     failed: async () => (await queue.getFailed()).filter(Boolean).map(told),
