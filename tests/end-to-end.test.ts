@@ -216,6 +216,42 @@ report: {}
       expect(bytesOf(join(store('again'), id))).toEqual(bytesOf(join(store('small'), id)))
   })
 
+  test.skipIf(!process.env.PIPELINE_LONG)(
+    'labels that went out in the form of another tool come back as claims, which are put to the causal test',
+    async () => {
+      const runs = readdirSync(store('small'))
+      const [train, labelled] = ['-train-', '-label-'].map(stage => runs.find(id => id.includes(stage))!)
+      const [out, claims] = [join(folder, 'for-neuronpedia'), join(folder, 'imported.yaml')]
+      await ok(pipeline('small', `export labels --run ${labelled} --to neuronpedia --output ${out}`.split(' ')))
+      // A concept may be one that this little text cannot tell; what follows where a latent is active can always be claimed.
+      const lines = readFileSync(join(store('small'), labelled!, 'features.jsonl'), 'utf8')
+        .trimEnd()
+        .split('\n')
+      const told = lines
+        .map(line => JSON.parse(line))
+        .filter(({ labelKind }) => ['token', 'previous-token'].includes(labelKind))
+      const latents = told.slice(0, 2).map(({ latent }) => latent)
+      const imported = await ok(
+        pipeline('small', [
+          ...`import labels --from neuronpedia --path ${out} --sae ${train} --output ${claims}`.split(' '),
+          ...['--latents', JSON.stringify(latents), '--json'],
+        ]),
+      )
+      expect(JSON.parse(imported.stdout)).toMatchObject({ claims: 2, proof: 'hash' })
+      const settings =
+        '--documents 6 --controls.tied 19 --controls.random 19 --controls.foreign 19 --shuffles 99 --bootstrap 200 --tokens 3000 --maxTokens 3000 --studies []'
+      const { code } = await pipeline(
+        'small',
+        `validate --sae ${train} --claimsFile ${claims} --name imported ${settings}`.split(' '),
+      )
+      expect([0, 2, 3]).toContain(code)
+      const { features } = JSON.parse(readFileSync(join(store('small'), 'imported', 'evidence.json'), 'utf8'))
+      expect(features.map(({ claim }: { claim: { feature: number } }) => claim.feature)).toEqual(latents)
+      for (const { claim } of features)
+        expect(claim.hypothesis).toMatch(new RegExp(`^Latent ${claim.feature} is about: `))
+    },
+  )
+
   test('and all of it verifies', async () => {
     const report = readdirSync(store('small')).find(id => id.includes('-report-'))!
     await ok(pipeline('small', ['runs', 'verify', report]))
