@@ -2,13 +2,14 @@
  * Compiling the custom ops: every `*.cc` beside this file, in parallel, to one addon in a TensorFlow root.
  *
  * The addon's name holds a hash of the sources and of how they are compiled, so a changed source is another file and an
- * unchanged one is never compiled again. It is renamed into place whole: processes that build at the same time do the work
- * twice and end with the same file. Of addons of other sources the latest used stay. Nothing is compiled for this machine's processor alone (no `-march=native`).
+ * unchanged one is never compiled again. One process compiles it, under a lock, and others wait for it; it is renamed into
+ * place whole. Of addons of other sources the latest used stay. Nothing is compiled for this machine's processor alone (no
+ * `-march=native`).
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { mkdtemp, rename, rm, utimes } from 'node:fs/promises'
+import { constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { access, mkdir, rename, rm, utimes } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -16,6 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pLimit from 'p-limit'
 import { codeOf, UserError } from '../../core/errors.ts'
+import { withLock } from '../../core/lock.ts'
 
 const run = promisify(execFile)
 const sources = dirname(fileURLToPath(import.meta.url))
@@ -57,12 +59,30 @@ export async function buildOps(tensorflowRoot: string): Promise<string> {
     return path
   }
   const library = join(tensorflowRoot, 'lib')
-  const work = await mkdtemp(join(library, '.ops-')).catch(error => {
+  await access(library, constants.W_OK).catch(error => {
     throw new UserError(`The custom ops could not be built in ${library}: ${codeOf(error) ?? error}.`, {
       fix: 'Check that TensorFlow is installed there and that the folder may be written.',
       cause: error,
     })
   })
+  const what = `The addon of custom ops, ${path},`
+  await withLock(`${path}.lock`, { what, patience: longestBuild }, async () => {
+    if (!existsSync(path)) await build(tensorflowRoot, path)
+  })
+  await removeOldAddons(library, path)
+  return path
+}
+
+/** Seconds that one process waits for another's build: it takes one minute, and ten on a machine with much else to do. */
+const longestBuild = 3600
+
+/** Compiles all sources to the addon at `path`, whose lock is held. */
+async function build(tensorflowRoot: string, path: string): Promise<void> {
+  const library = join(tensorflowRoot, 'lib')
+  // A folder of this name is from a build that was killed.
+  const work = `${path}.build`
+  await rm(work, { recursive: true, force: true })
+  await mkdir(work)
   try {
     const limit = pLimit(availableParallelism())
     const headers = createRequire(import.meta.url)('node-api-headers').include_dir as string
@@ -82,8 +102,6 @@ export async function buildOps(tensorflowRoot: string): Promise<string> {
   } finally {
     await rm(work, { recursive: true, force: true })
   }
-  await removeOldAddons(library, path)
-  return path
 }
 
 /** Addons that stay beside a new one: those of other checkouts, and of sources that are gone back to. */
