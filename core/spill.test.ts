@@ -41,7 +41,8 @@ test('numbers are read at their places', () => {
 test('hashes are numbered by their first coming, also those that begin alike', () => {
   const index = new DigestIndex(0)
   const known = new Map<string, number>()
-  for (let i = 0; i < 20_000; i++) {
+  const [told, expected]: [unknown[], unknown[]] = [[], []]
+  for (let i = 0; i < 4000; i++) {
     const hash = createHash('sha256')
       .update(String(i % 7 === 0 ? i % 1000 : i))
       .digest()
@@ -49,9 +50,11 @@ test('hashes are numbered by their first coming, also those that begin alike', (
     if (i % 3 === 0) hash.writeUInt32LE(7, 0)
     const key = hash.toString('hex', 0, 16)
     const number = known.get(key) ?? known.size
-    expect(index.add(hash)).toEqual({ number, isNew: !known.has(key) })
+    told.push(index.add(hash))
+    expected.push({ number, isNew: !known.has(key) })
     known.set(key, number)
   }
+  expect(JSON.stringify(told)).toBe(JSON.stringify(expected))
   expect(index.size).toBe(known.size)
 })
 

@@ -275,7 +275,7 @@ describe.runIf(existsSync(chromiumPath))('pages in a browser', () => {
     await page.waitForSelector('.known:visible')
     await page.locator('.known:visible').first().focus()
     await page.keyboard.press('Enter')
-    expect(await page.locator('#origin').innerText()).toMatch(/features\.parquet/)
+    expect(await page.locator('#origin').innerText()).toMatch(/File\n(evidence\.json|features\.parquet)/)
     await page.keyboard.press('Escape')
     await expect.poll(() => page.locator('#origin').count(), eventually).toBe(0)
     await go('/runs/labelled/features/1')
