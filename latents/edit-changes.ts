@@ -1,5 +1,6 @@
 /** From the values of edited passes to what each edit changed: target, loss and KL at every position, and their means. */
 import type { TokenWindow } from '../datasets/document.ts'
+import { logMeanExp } from '../engine/ops/logit-changes.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
 import { type DocumentEdits, type Edit, positionsOf } from './edits.ts'
 
@@ -36,7 +37,7 @@ export function lossChanges(
 ): NonNullable<Changes['losses']> {
   const [batch, count, vocabulary] = d.shape
   const from = tokens.length - count
-  const normaliser = d.expm1().mul(probabilities).sum(-1).log1p()
+  const normaliser = logMeanExp(d, probabilities)
   const kl = host(normaliser.sub(d.mul(probabilities).sum(-1)))
   const loss = host(normaliser).slice()
   const places = new Int32Array(batch * count)

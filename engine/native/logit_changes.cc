@@ -5,7 +5,8 @@
  *   y = (ln Σ_v p_v e^{d_v},  Σ_v p_v d_v,  d_next)
  *
  * with p the prediction at the row's position. The first is log1p Σ p expm1(d), so that nothing large is taken from something large,
- * and x = 0 gives exactly 0.
+ * and x = 0 gives exactly 0. Where that sum is near -1, or overflows, since an edit has changed the prediction beyond what rounding
+ * leaves of it, the row is done again as ln Σ e^{ln p + d} in float64.
  */
 #include <algorithm>
 #include <cmath>
@@ -19,6 +20,8 @@ namespace pipeline {
 namespace {
 
 constexpr int64_t kRowsOfPiece = 64;
+/** Between these the sum of p expm1(d) has the digits that its logarithm needs. */
+constexpr float kLeast = -0.5f, kMost = 1e30f;
 
 struct ChangeArgs {
   const float *x, *weight, *probabilities;
@@ -82,6 +85,26 @@ struct RowSums {
   }
 };
 
+/** ln Σ_v p_v e^{d_v} of one row, whatever its size. */
+double logMean(const ChangeArgs& args, int64_t row) {
+  const float* const x = args.x + row * args.width;
+  const float* const p = args.probabilities + args.positions[row] * args.vocabulary;
+  double top = -INFINITY, total = 0;
+  for (int64_t v = 0; v < args.vocabulary; v++) {
+    if (!(p[v] > 0)) continue;
+    const float* const w = args.weight + v * args.width;
+    double d = 0;
+    for (int64_t j = 0; j < args.width; j++) d += static_cast<double>(x[j]) * w[j];
+    const double term = std::log(static_cast<double>(p[v])) + d * args.scale;
+    if (term > top) {
+      total *= std::exp(top - term);
+      top = term;
+    }
+    total += std::exp(term - top);
+  }
+  return top + std::log(total);
+}
+
 template <int W>
 PIPELINE_INLINE void changePieces(const ChangeArgs& args, int64_t begin, int64_t end) {
   const int64_t product = groupScratch<W>(kRowsOfPiece, args.width);
@@ -97,7 +120,8 @@ PIPELINE_INLINE void changePieces(const ChangeArgs& args, int64_t begin, int64_t
                      RowSums<W>{args, first, normaliser, mean, next});
     for (int64_t row = 0; row < rows; row++) {
       float* const y = args.y + (first + row) * 3;
-      y[0] = std::log1p(sum<W>(load<W>(normaliser + row * W)));
+      const float less = sum<W>(load<W>(normaliser + row * W));
+      y[0] = less > kLeast && less < kMost ? std::log1p(less) : static_cast<float>(logMean(args, first + row));
       y[1] = sum<W>(load<W>(mean + row * W));
       y[2] = next[row];
     }

@@ -261,6 +261,34 @@ describe.skipIf(!opsTestable)('changes of predictions in one op', () => {
     tf.dispose([x, weight, probabilities, expected])
   })
 
+  test('changes of any size have the normaliser of float64: all that was likely falls, or one rises beyond e⁸⁸', () => {
+    const p = [0.6, 0.4 - 1e-6, 1e-6, 0]
+    const rows = [
+      [-40, -35, -20, 0],
+      [-9, -8, 30, 5],
+      [0, 0, 200, 300],
+      [-0.4, 0.3, 0, 0],
+    ]
+    const expected = rows.map(d => {
+      const terms = d.flatMap((one, v) => (p[v]! > 0 ? [Math.log(Math.fround(p[v]!)) + one] : []))
+      const top = Math.max(...terms)
+      return top + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - top), 0))
+    })
+    tf.tidy(() => {
+      const options = {
+        ...{ weight: tf.eye(4) as Tensor2D, scale: 1, probabilities: tf.tensor2d([p]) },
+        ...{ positions: new Int32Array(4), next: new Int32Array(4) },
+      }
+      const x = tf.tensor2d(rows)
+      const hold = (found: number[][], name: string) =>
+        found.forEach(([normaliser], i) => {
+          expect(Math.abs(normaliser! - expected[i]!) / Math.abs(expected[i]!), `${name}, row ${i}`).toBeLessThan(1e-5)
+        })
+      hold(plainLogitChanges(x, options).arraySync(), 'plain')
+      everyWay(name => hold(logitChanges(x, options).arraySync(), name))
+    })
+  })
+
   test('small changes have the KL of a second-order expansion, and none has none', () => {
     const [p, d] = [
       [0.5, 0.3, 0.2],

@@ -3,9 +3,10 @@
  *
  *   d = scale · x W,   normaliser = ln Σ_v p_v e^{d_v},   mean = Σ_v p_v d_v,   next = d_next
  *
- * KL(before ‖ after) is normaliser − mean, the change of a loss normaliser − next. x = 0 gives exactly 0.
+ * KL(before ‖ after) is normaliser − mean, the change of a loss normaliser − next. x = 0 gives exactly 0, and no change is so large
+ * that the normaliser would not be a number.
  */
-import { type Tensor2D, tf } from '../tf.ts'
+import { type Tensor, type Tensor2D, tf } from '../tf.ts'
 import { callOp, canCall } from './native.ts'
 
 export interface LogitChangesOptions {
@@ -20,6 +21,21 @@ export interface LogitChangesOptions {
   readonly next: Int32Array
 }
 
+/**
+ * ln Σ_v p_v e^{d_v} over the last axis of d and p [..., vocabulary].
+ *
+ * It is log1p Σ p expm1(d), which takes nothing large from something large. Where that sum is near −1, or overflows, an edit has
+ * changed the prediction beyond what rounding leaves of it, and it is ln Σ e^{ln p + d}.
+ */
+export function logMeanExp(d: Tensor, p: Tensor): Tensor {
+  return tf.tidy(() => {
+    const less = d.expm1().mul(p).sum(-1)
+    const isKept = less.greater(-0.5).logicalAnd(less.less(1e30))
+    if (isKept.all().dataSync()[0]) return less.log1p()
+    return tf.where(isKept, less.log1p(), p.log().add(d).logSumExp(-1))
+  })
+}
+
 /** The meaning of `logitChanges`. */
 export function plainLogitChanges(x: Tensor2D, options: LogitChangesOptions): Tensor2D {
   return tf.tidy(() => {
@@ -27,7 +43,7 @@ export function plainLogitChanges(x: Tensor2D, options: LogitChangesOptions): Te
     const d = tf.matMul(x, weight, false, true).mul(scale)
     const shares = probabilities.gather(tf.tensor1d(positions))
     const wanted = tf.oneHot(tf.tensor1d(next), weight.shape[0])
-    const columns = [d.expm1().mul(shares).sum(-1).log1p(), d.mul(shares).sum(-1), d.mul(wanted).sum(-1)]
+    const columns = [logMeanExp(d, shares), d.mul(shares).sum(-1), d.mul(wanted).sum(-1)]
     return tf.stack(columns, 1) as Tensor2D
   })
 }
