@@ -227,8 +227,6 @@ describe('answers', () => {
     const random = new Random('delays')
     const slow: Behaviour = (request, n) => {
       const answer = model(knowing)(request, n) as string
-      const { key } = partsOf(request)
-      void key
       return response =>
         void setTimeout(
           () => response.writeHead(200).end(JSON.stringify({ choices: [{ message: { content: answer } }] })),
