@@ -1,7 +1,11 @@
-/** What `pipeline runs drift` finds, and the file it is kept in: whether two runs are of one distribution. */
+/** What a drift run holds: whether two runs are of one distribution. `pipeline runs drift` makes it, the pages of runs show it. */
 import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
 import { readJson } from '../core/files.ts'
+import { Gate } from '../core/gate.ts'
+
+/** Name of the file in its run. */
+export const driftFile = 'drift.json'
 
 const probability = z.number().min(0).max(1).nullable()
 
@@ -17,7 +21,7 @@ const Measure = z.strictObject({
   adjusted: probability,
 })
 
-const Cell = z.strictObject({
+export const DriftCell = z.strictObject({
   site: z.string(),
   /** Values of the stratum's fields; null for all tokens. */
   stratum: z.record(z.string(), z.string()).nullable(),
@@ -31,10 +35,11 @@ const Cell = z.strictObject({
   drifted: z.boolean(),
 })
 
-const RunName = z.strictObject({ id: z.string(), directory: z.string(), stage: z.string() })
+/** A run that was compared, by its content. */
+const RunName = z.strictObject({ id: z.string(), stage: z.string(), sha256: z.string() })
 
 export const Drift = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal(2),
   kind: z.enum(['capture', 'sae', 'evidence']),
   a: RunName,
   b: RunName,
@@ -48,14 +53,16 @@ export const Drift = z.strictObject({
   notes: z.array(z.string()),
   /** Stability index of the populations over the strata that both have; null where there are none. */
   composition: z.number().nullable(),
-  cells: z.array(Cell),
+  cells: z.array(DriftCell),
   /** Cells that drifted, and those that could be tested. */
   drifted: z.int(),
   tested: z.int(),
+  /** Thresholds that it was held to. */
+  gates: z.array(Gate),
 })
 
 export type Drift = z.infer<typeof Drift>
-export type DriftCell = z.infer<typeof Cell>
+export type DriftCell = z.infer<typeof DriftCell>
 
 /** Reads a results file; a `UserError` where it is missing, of another version or malformed. */
 export async function readDrift(path: string): Promise<Drift> {
@@ -77,8 +84,19 @@ export function cellName({ site, stratum, latent }: Pick<DriftCell, 'site' | 'st
   return [site, ...values, ...(pair ? [pair] : [])].join(', ')
 }
 
+/** The least p of the family that a cell came to; null where it was not tested. */
+export function leastAdjusted({ measures }: Pick<DriftCell, 'measures'>): number | null {
+  const known = measures.flatMap(({ adjusted }) => adjusted ?? [])
+  return known.length > 0 ? Math.min(...known) : null
+}
+
+/** The cells, the least likely by chance first and those that were not tested last. */
+export function unlikelyFirst(cells: readonly DriftCell[]): DriftCell[] {
+  const least = (cell: DriftCell) => leastAdjusted(cell) ?? 2
+  return [...cells].sort((x, y) => least(x) - least(y))
+}
+
 /** The cells that drifted, the least likely first. */
 export function driftedCells({ cells }: Pick<Drift, 'cells'>): DriftCell[] {
-  const least = ({ measures }: DriftCell) => Math.min(...measures.map(({ adjusted }) => adjusted ?? 1))
-  return cells.filter(({ drifted }) => drifted).sort((x, y) => least(x) - least(y))
+  return unlikelyFirst(cells).filter(({ drifted }) => drifted)
 }

@@ -1,10 +1,11 @@
 /** The contracts' types as JSON Schema: those that have a name once, under it, and all others where they are used. */
 import { z } from 'zod'
+import { DriftCell } from '../../runs/drift.ts'
 import { RunManifest } from '../../runs/run.ts'
 import { FeatureEvidence } from '../../validation/evidence.ts'
 import type { Contract } from './contract.ts'
 import { Source } from './contract.ts'
-import { ClaimLine, ComparedSae, Family, Shift, Test } from './contracts/evidence.ts'
+import { ClaimLine, ComparedSae, Family, Test } from './contracts/evidence.ts'
 import { Label } from './contracts/feature.ts'
 import { Next, PlayEdit, PlayRow, PlayToken, ShownLabel } from './contracts/play.ts'
 import { LineageEdge, LineageNode, RunLine } from './contracts/runs.ts'
@@ -35,7 +36,7 @@ class Names extends z.core.$ZodRegistry<z.core.GlobalMeta> {
 
 const names = new Names()
 for (const [id, type] of Object.entries({
-  ...{ RunManifest, RunLine, LineageNode, LineageEdge, FeatureEvidence, Source, Test, ClaimLine, Family, Shift },
+  ...{ RunManifest, RunLine, LineageNode, LineageEdge, FeatureEvidence, Source, Test, ClaimLine, Family, DriftCell },
   ...{ ComparedSae, Label, ShownLabel, PlayEdit, PlayRow, PlayToken, Next },
 }))
   names.add(type, { id })

@@ -39,6 +39,25 @@ export interface ComparedSae {
   labels: string | null
 }
 
+export interface DriftCell {
+  site: string
+  stratum: Record<string, string> | null
+  latent: {
+    a: number
+    b: number
+  } | null
+  documents: [number, number]
+  means: [number | null, number | null]
+  measures: ({
+    name: string
+    value: number | null
+    expected: number | null
+    p: number | null
+    adjusted: number | null
+  })[]
+  drifted: boolean
+}
+
 export interface Family {
   run: string
   family: string
@@ -1241,22 +1260,6 @@ export interface RunManifest {
   sha256: string | null
 }
 
-export interface Shift {
-  what: string
-  measure: string
-  value: number | null
-  low: number | null
-  high: number | null
-  p: number | null
-  q: number | null
-  base: number | null
-  now: number | null
-  n: {
-    base: number | null
-    now: number | null
-  }
-}
-
 export interface ShownLabel {
   text: string
   scoreName: string
@@ -2089,16 +2092,18 @@ export interface Api {
     file: never
   }
 
-  /** How far two captures, label runs or validate runs differ: values, strata, firing and effects */
+  /** Whether two runs are of one distribution, as `pipeline runs drift` found: cells by site and stratum or by latent, the least likely by chance first */
   drift: {
     method: 'GET'
     path: '/api/drift'
     parts: Record<never, never>
     query: {
-      /** The earlier run */
+      /** The run that was compared with */
       base: string
-      /** The later run, of the same stage */
+      /** The other run, of the same kind */
       now: string
+      /** The drift run, where several compare these two (default: the newest) */
+      run?: string | undefined
       /** `next` of the last answer, to go on behind it */
       cursor?: string | undefined
       /** Entries to give at most */
@@ -2106,16 +2111,30 @@ export interface Api {
     }
     body: undefined
     answer: {
+      run: string
+      runs: string[]
       base: string
       now: string
-      stage: string
-      changed: ({
-        what: string
-        base: string | null
-        now: string | null
-      })[]
+      kind: 'capture' | 'sae' | 'evidence'
+      alpha: number
+      seed: number
+      draws: number
+      family: {
+        method: string
+        size: number
+      }
       definitions: Record<string, string>
-      shifts: Shift[]
+      notes: string[]
+      composition: number | null
+      cells: DriftCell[]
+      drifted: number
+      tested: number
+      gates: ({
+        name: string
+        status: 'pass' | 'fail' | 'inconclusive'
+        value: number | null
+        threshold: number
+      })[]
       total: number
       next: string | null
     }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { type ChancesData, chances } from './chances.ts'
 import { describeChart, hostileText } from './chart.contract.ts'
 import { svgOf } from './chart.ts'
 import { type DoseData, dose } from './dose.ts'
@@ -175,6 +176,30 @@ test('a heat map prints every value, outlines what may be 0, hatches what is of 
 })
 
 const histogramData: HistogramData = { x: 'activation', y: 'tokens', edges: [0, 1, 2, 3], counts: [1, 4, 2], mark: 1.5 }
+const chancesData: ChancesData = {
+  alpha: 0.01,
+  rows: [
+    { name: 'hook_embed, language fi', p: 0.001, found: true },
+    { name: 'hook_embed, language en', p: 0.1, found: false },
+  ],
+}
+describeChart<ChancesData>(chances, {
+  usual: chancesData,
+  gaps: { ...chancesData, rows: [...chancesData.rows, { name: 'few documents', p: null, found: false }] },
+  hostile: { alpha: 0.01, rows: [{ name: hostileText, p: 0, found: true }] },
+  empty: { alpha: 0.01, rows: [] },
+})
+test('bars of chances are as long as −log₁₀ p, and only what was found crosses the line at α', () => {
+  const svg = svgOf(chances, chancesData)
+  const [found, calm] = [...svg.matchAll(/class="bar[^"]*" x="10" y="\d+" width="([\d.]+)"/g)].map(([, width]) =>
+    Number(width),
+  )
+  expect(found! / calm!).toBeCloseTo(3, 2)
+  const line = Number(/<line class="zero" x1="([\d.]+)"/.exec(svg)![1]) - 10
+  expect([found! > line, calm! > line]).toEqual([true, false])
+  expect(svg).toContain('p 0.001 · drifted')
+})
+
 describeChart<HistogramData>(histogram, {
   usual: histogramData,
   gaps: { ...histogramData, counts: [0, 4, 0] },

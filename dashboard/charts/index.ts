@@ -1,4 +1,5 @@
 /** The charts. */
+export { type ChancesData, chances } from './chances.ts'
 export { svgOf } from './chart.ts'
 export { type DoseData, dose } from './dose.ts'
 export { figureOf } from './figure.ts'

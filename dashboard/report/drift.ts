@@ -1,76 +1,107 @@
-/** A page of one comparison of two runs: which cells drifted, and how far each is from what chance gives. */
-import { cellName, type Drift, type DriftCell } from '../../runs/drift.ts'
-import { short } from '../charts/scale.ts'
+/** One comparison of two runs: its verdict, its gates, which cells drifted, and how far each is from what chance gives. */
+import { cellName, type Drift, type DriftCell, leastAdjusted, unlikelyFirst } from '../../runs/drift.ts'
+import { chances, figureOf, short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
-import { page, table } from './page.ts'
+import type { FigureOrigin } from '../origin.ts'
+import { leftOut, page, pill, table } from './page.ts'
 
-/** Cells shown; the rest are counted. */
-const mostCells = 200
+/** Rows of the table and bars of the drawing at most; the rest are counted. */
+const mostRows = 400
+const mostBars = 40
+
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 const known = (value: number | null) => (value === null ? '–' : short(value))
-/** The least p of the family that a cell came to; 1 where it was not tested. */
-const least = ({ measures }: DriftCell) => Math.min(...measures.map(({ adjusted }) => adjusted ?? 1))
+const definitionOfP =
+  'probability that a relabelling of the documents reaches as far anywhere in the family (max-T); – where it is not tested'
 
-/** The page, whole in itself; cells that are least likely by chance first. */
-export function driftPage(drift: Drift): string {
-  const { a, b, cells, drifted, tested, alpha, notes, composition, family, definitions } = drift
-  const sorted = [...cells].sort((x, y) => least(x) - least(y)).slice(0, mostCells)
-  const verdict = drifted === 0 ? 'no drift' : `drift in ${drifted} of ${tested} cells`
-  const rows = sorted.flatMap(cell =>
-    cell.measures.map(({ name, value, expected, p, adjusted }) => [
-      shown(cellName(cell)),
-      escapeHtml(name),
-      known(value),
-      known(expected),
-      known(p),
-      known(adjusted),
-      cell.documents.map(String).join(' / '),
-      cell.means.map(known).join(' / '),
-    ]),
+/** What of a comparison is shown; `cells` may be the first of `total`. */
+export type ShownDrift = Omit<Drift, 'schema' | 'a' | 'b'> & { readonly total: number }
+
+/** The comparison as HTML. `run` is the drift run whose file the numbers are from; without one they lead nowhere. */
+export function driftHtml(drift: ShownDrift, run?: string): string {
+  const { cells, tested, alpha, composition, definitions, gates } = drift
+  const rows = cells
+    .flatMap(cell => cell.measures.map((measure, place) => ({ cell, measure, place })))
+    .slice(0, mostRows)
+  const of = (cellOf: (row: number) => DriftCell): FigureOrigin => ({
+    ...{ run: run ?? '', file: 'drift.json' },
+    n: row => `${cellOf(row).documents.join(' and ')} documents`,
+    where: row => placeOf(cellOf(row)),
+  })
+  const origin = of(row => rows[row]!.cell)
+  const path = (key: string) => (row: number) => `measures[${rows[row]!.place}].${key}`
+  const about = Object.entries(definitions)
+    .map(([name, text]) => `${name}: ${text}`)
+    .join('; ')
+  const bars = cells.slice(0, mostBars)
+  const plot = figureOf(
+    chances,
+    { alpha, rows: bars.map(cell => ({ name: cellName(cell), p: leastAdjusted(cell), found: cell.drifted })) },
+    {
+      title: 'How unlikely by chance',
+      note: 'Of the measures of a cell the least likely one.',
+      ...(run === undefined
+        ? {}
+        : { origin: { ...of(row => bars[row]!), columns: { 'p of the family': { definition: definitionOfP } } } }),
+    },
   )
-  const told = [
-    ...notes,
-    ...(composition === null ? [] : [`Stability index of the populations over strata: ${short(composition)}.`]),
-    ...(cells.length > mostCells ? [`${cells.length - mostCells} more cells are in the results file.`] : []),
+  const lines = rows.map(({ cell, measure }) => [
+    `${shown(cellName(cell))}${cell.drifted ? ' <b>drifted</b>' : ''}`,
+    escapeHtml(measure.name),
+    known(measure.value),
+    known(measure.expected),
+    known(measure.p),
+    known(measure.adjusted),
+    cell.documents.map(String).join(' / '),
+    cell.means.map(known).join(' / '),
+  ])
+  const columns = [
+    'Cell',
+    'Measure',
+    { name: '#Value', definition: about, path: path('value') },
+    { name: '#By chance', definition: 'mean of the value where nothing differs', path: path('expected') },
+    { name: '#p', definition: 'share of relabellings of the documents that reach as far', path: path('p') },
+    { name: '#p of the family', definition: definitionOfP, path: path('adjusted') },
+    { name: '#Documents', definition: 'documents of each run in the cell', path: 'documents' },
+    { name: '#Means', definition: 'mean in each run', path: 'means' },
   ]
-  return page(
-    `${a.id} and ${b.id}: ${verdict}`,
-    `<p>${tested} cells, ${family.size} tests; ${escapeHtml(family.method)}, α ${short(alpha)}, ${drift.draws} labellings.</p>`,
-    [
-      { id: 'plot', title: 'How unlikely by chance', html: plot(sorted, alpha) },
-      {
-        id: 'cells',
-        title: 'Cells',
-        html: table(
-          ['Cell', 'Measure', '#Value', '#By chance', '#p', '#p of the family', '#Documents', '#Means'],
-          rows,
-        ),
-      },
-      {
-        id: 'notes',
-        title: 'Notes',
-        html: `<ul>${told.map(note => `<li>${escapeHtml(note)}</li>`).join('')}</ul>${table(
-          ['Measure', 'Definition'],
-          Object.entries(definitions).map(([name, text]) => [escapeHtml(name), escapeHtml(text)]),
-        )}`,
-      },
-    ],
-  )
+  const notes = [
+    ...drift.notes,
+    ...(composition === null ? [] : [`Stability index of the populations over strata: ${short(composition)}.`]),
+    ...(drift.total > tested
+      ? [`${plural(drift.total - tested, 'cell')} could not be tested: too few documents, or nothing varies.`]
+      : []),
+  ]
+  const definitionRows = Object.entries(definitions).map(([name, text]) => [escapeHtml(name), shown(text, 500)])
+  return `<p class="lead">${verdictOf(drift)} ${plural(drift.family.size, 'test')}; ${escapeHtml(drift.family.method)}, α ${short(alpha)}, ${drift.draws} labellings.</p>
+${
+  gates.length > 0
+    ? table(
+        ['Gate', 'State', '#Value', '#At most'],
+        gates.map(gate => [escapeHtml(gate.name), pill(gate.status), known(gate.value), short(gate.threshold)]),
+      )
+    : '<p class="soft">No gate was set.</p>'
+}
+<div class="charts">${plot}</div>${leftOut(drift.total - bars.length, 'cells are in the table or the file')}
+<h2>Cells</h2>${table(columns, lines, run === undefined ? undefined : origin)}${drift.total > cells.length ? leftOut(drift.total - cells.length, 'cells are in the file') : ''}
+<h2>Notes</h2>${notes.length > 0 ? `<ul>${notes.map(note => `<li>${escapeHtml(note)}</li>`).join('')}</ul>` : ''}
+${table(['Measure', 'Definition'], definitionRows)}`
 }
 
-const rowHeight = 20
-const [labelWidth, width] = [330, 720]
+/** What came of it, in a sentence. */
+export function verdictOf({ drifted, tested }: Pick<Drift, 'drifted' | 'tested'>): string {
+  if (tested === 0) return 'Nothing could be tested: too few documents.'
+  return drifted === 0 ? `No drift in ${plural(tested, 'cell')}.` : `Drift in ${drifted} of ${plural(tested, 'cell')}.`
+}
 
-/** A bar a cell: −log₁₀ of its p of the family, with a line at α. */
-function plot(cells: readonly DriftCell[], alpha: number): string {
-  const logs = cells.map(cell => -Math.log10(least(cell)))
-  const most = Math.max(3, -Math.log10(alpha), ...logs)
-  const x = (log: number) => labelWidth + ((width - labelWidth - 10) * log) / most
-  const height = cells.length * rowHeight + 24
-  const bars = cells.map((cell, i) => {
-    const y = 20 + i * rowHeight
-    const title = `${cellName(cell)}: p ${short(least(cell))}`
-    return `<g><title>${escapeHtml(title)}</title><text x="${labelWidth - 8}" y="${y + 12}" text-anchor="end" font-size="11" fill="currentColor">${shown(cellName(cell), 52)}</text><rect x="${labelWidth}" y="${y + 2}" width="${Math.max(1, x(logs[i]!) - labelWidth).toFixed(1)}" height="13" rx="2" fill="currentColor" fill-opacity="${cell.drifted ? 0.85 : 0.3}"/></g>`
-  })
-  const line = x(-Math.log10(alpha)).toFixed(1)
-  return `<div class="scroll"><svg viewBox="0 0 ${width} ${height}" width="${width}" role="img" aria-label="p-values of the cells, smallest first">${bars.join('')}<line x1="${line}" x2="${line}" y1="16" y2="${height}" stroke="currentColor" stroke-dasharray="4 3"/><text x="${line}" y="12" text-anchor="middle" font-size="11" fill="currentColor">α ${short(alpha)}</text></svg></div>`
+/** Where a cell stands in the file, as jq finds it. */
+const placeOf = ({ site, stratum, latent }: DriftCell): string =>
+  `cells[] | select(.site==${JSON.stringify(site)} and .stratum==${JSON.stringify(stratum)} and .latent==${JSON.stringify(latent)})`
+
+/** A page of one comparison, whole in itself; cells that are least likely by chance first. */
+export function driftPage(drift: Drift): string {
+  const shownDrift = { ...drift, cells: unlikelyFirst(drift.cells), total: drift.cells.length }
+  return page(`${drift.a.id} and ${drift.b.id}`, '', [
+    { id: 'comparison', title: verdictOf(drift).replace(/\.$/, ''), html: driftHtml(shownDrift) },
+  ])
 }

@@ -36,7 +36,7 @@ figcaption{font-weight:600;font-size:.9rem;margin-bottom:4px;overflow-wrap:anywh
 svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif;overflow:visible}
 svg text{fill:var(--soft)}svg .label{fill:var(--ink)}
 .grid{stroke:var(--rule)}.zero{stroke:var(--soft);stroke-dasharray:3 3}
-.line{fill:none;stroke-width:1.8}.bar{fill:var(--accent)}.band{stroke:none;fill-opacity:.18}
+.line{fill:none;stroke-width:1.8}.bar{fill:var(--accent)}.chances .bar{fill:var(--soft);fill-opacity:.55}.chances .bar.found{fill:var(--fail);fill-opacity:1}.band{stroke:none;fill-opacity:.18}
 .tone-0{stroke:var(--accent);fill:var(--accent)}.tone-1{stroke:var(--tone1);fill:var(--tone1)}.tone-2{stroke:var(--tone2);fill:var(--tone2)}.tone-3{stroke:var(--tone3);fill:var(--tone3)}
 path.line{fill:none}path.band{stroke:none}
 .legend{font-size:.85rem}.key{margin-right:12px;color:var(--soft)}

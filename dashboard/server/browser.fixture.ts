@@ -6,12 +6,13 @@ import { evidenceOf, featureOf, testedAs } from '../../labels/evidence.fixture.t
 import type { Feature } from '../../labels/feature.ts'
 import { writeJsonLines } from '../../labels/files.ts'
 import { writeFeatures } from '../../labels/tables.ts'
+import { driftFile } from '../../runs/drift.ts'
 import { contentHash } from '../../runs/seal.ts'
 import { RunStore } from '../../runs/store.ts'
 import type { Evidence } from '../../validation/evidence.ts'
 import { writeExamples } from '../report/made-up.fixture.ts'
 import { type Compute, SupersededError, type TaskName, type Tasks } from './compute.ts'
-import { madeUpSelectivity, writeMadeUpSelectivity } from './store.fixture.ts'
+import { madeUpDrift, madeUpSelectivity, writeMadeUpSelectivity } from './store.fixture.ts'
 
 /** Texts that must be text wherever they stand, none of them with a character that one cannot see. */
 export const hostileTexts = [
@@ -118,7 +119,7 @@ function features(more: number): Feature[] {
   return [...bad, ...plain]
 }
 
-/** Writes the store: runs `trained`, `tested`, `labelled` (with `more` plain latents), `running`, and a folder that is none. */
+/** Writes the store: runs `trained`, `tested`, `moved` (that compared with itself), `labelled` (with `more` plain latents), `running`, and a folder that is none. */
 export async function writeStore(folder: string, more = 300): Promise<void> {
   const sae = await make(
     folder,
@@ -141,6 +142,11 @@ export async function writeStore(folder: string, more = 300): Promise<void> {
       await writeMadeUpSelectivity(directory)
     },
   )
+  const compared = ['a', 'b'].map(role => ({ ...tested, role }))
+  await make(folder, { stage: 'drift', name: 'moved', day: 2, inputs: compared }, directory => {
+    const drift = madeUpDrift({ id: 'tested', stage: 'validate', sha256: tested.sha256 })
+    writeFileSync(join(directory, driftFile), JSON.stringify({ ...drift, notes: hostileTexts.slice(0, 4) }))
+  })
   await make(folder, { stage: 'label', name: 'labelled', day: 3, inputs: [sae, tested] }, async directory => {
     const made = features(more)
     await writeFeatures(directory, made)

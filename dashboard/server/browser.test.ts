@@ -23,7 +23,7 @@ const paths = [
     '/train?run=trained&run=running',
     '/compare',
     '/claims',
-    '/drift?base=labelled&now=labelled',
+    '/drift?base=tested&now=tested',
   ],
   ...['/play', '/help', '/runs/gone'],
 ]

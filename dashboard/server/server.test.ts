@@ -5,11 +5,14 @@ import * as arrow from 'apache-arrow'
 import type { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { evidenceOf } from '../../labels/evidence.fixture.ts'
+import { driftFile } from '../../runs/drift.ts'
 import { RunStore } from '../../runs/store.ts'
 import { contracts } from '../api/contracts/index.ts'
+import { keptDrift } from '../read/drift.ts'
+import { Runs } from '../read/runs.ts'
 import { createApp } from './app.ts'
 import { hostsOf } from './guard.ts'
-import { madeUpStore } from './store.fixture.ts'
+import { madeUpDrift, madeUpStore, makeRun } from './store.fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'serve-'))
 const token = 'a token of the tests'
@@ -90,8 +93,8 @@ describe('who may ask', () => {
 describe('the API', () => {
   test('lists runs newest first, a page at a time, and what cannot be read', async () => {
     const all = await json('/api/runs')
-    expect((all.runs as { id: string }[]).map(({ id }) => id)).toEqual(['labelled', 'tested', 'curves'])
-    expect(all.total).toBe(3)
+    expect((all.runs as { id: string }[]).map(({ id }) => id)).toEqual(['labelled', 'tested', 'curves', 'moved'])
+    expect(all.total).toBe(4)
     expect((all.unreadable as unknown[]).length).toBe(1)
     const page = await json('/api/runs?limit=1&offset=1')
     expect((page.runs as { id: string }[]).map(({ id }) => id)).toEqual(['tested'])
@@ -199,6 +202,28 @@ describe('the API', () => {
     },
   )
 
+  test('gives a kept comparison, the least likely cell first, and the command where there is none', async () => {
+    const found = await json('/api/drift?base=tested&now=tested')
+    expect(found).toMatchObject({ run: 'moved', runs: ['moved'], drifted: 1, tested: 2, composition: 0.25, total: 3 })
+    expect((found.cells as { site: string; drifted: boolean }[]).map(({ site, drifted }) => [site, drifted])).toEqual([
+      ['hook_embed', true],
+      ['hook_embed', false],
+      ['last', false],
+    ])
+    expect((await json('/api/drift?base=tested&now=tested&limit=1')).cells).toHaveLength(1)
+    const none = await ask('/api/drift?base=curves&now=curves')
+    expect([none.status, await none.json()]).toEqual([
+      404,
+      { error: 'Nobody has compared curves and curves.', fix: 'pipeline runs drift curves curves' },
+    ])
+    expect((await ask('/api/drift?base=tested&now=tested&run=other')).status).toBe(404)
+    expect((await ask('/api/drift?base=labelled&now=labelled')).status).toBe(400)
+    const page = await (await ask('/drift?base=tested&now=tested')).text()
+    expect(page).toContain('Drift in 1 of 2 cells.')
+    expect(page).toContain('language &#60;b&#62;en')
+    expect(await (await ask('/drift?base=curves&now=curves')).text()).toContain('>pipeline runs drift curves curves<')
+  })
+
   test('says that an answer is what the asker has, and another where it is not', async () => {
     const first = await ask('/api/runs/labelled/features?sort=density')
     const etag = first.headers.get('etag')!
@@ -216,7 +241,7 @@ describe('the API', () => {
     for (const { contract } of routes) {
       if (contract.method === 'POST' || contract.file || ['compare', 'neighbours'].includes(contract.name)) continue
       const run = /features|columns|histogram/.test(contract.path) ? 'labelled' : (place[contract.name] ?? 'curves')
-      const query = { diff: 'with=tested', histogram: 'column=density', drift: 'base=labelled&now=labelled' }
+      const query = { diff: 'with=tested', histogram: 'column=density', drift: 'base=tested&now=tested' }
       const path = contract.path.replace('{run}', run).replace('{latent}', '1')
       contract.answer.parse(await json(`${path}?${query[contract.name as keyof typeof query] ?? ''}`))
     }
@@ -228,6 +253,8 @@ describe('pages', () => {
     '/',
     '/runs/tested',
     '/runs/curves',
+    '/runs/moved',
+    '/drift',
     '/runs/labelled',
     '/runs/labelled/features',
     '/runs/labelled/features/2',
@@ -250,6 +277,29 @@ describe('pages', () => {
     expect(html).toContain('1 to 2 of 2 features')
     expect(html).toContain('where=density%3E0.2&#38;sort=density')
   })
+})
+
+test('a comparison of a run that was made anew since does not count, nor one of other runs than its manifest says', async () => {
+  const own = mkdtempSync(join(tmpdir(), 'serve-drift-'))
+  try {
+    const tested = await makeRun(own, 'validate', 'tested', {}, () => {})
+    const inputs = (sha256: string) => (['a', 'b'] as const).map(role => ({ role, run: 'tested', sha256 }))
+    const write = (sha256: string) => (directory: string) =>
+      writeFileSync(
+        join(directory, driftFile),
+        JSON.stringify(madeUpDrift({ id: 'tested', stage: 'validate', sha256 })),
+      )
+    await makeRun(own, 'drift', 'stale', { inputs: inputs('another') }, write('another'))
+    const runs = new Runs(own)
+    const run = await runs.find('tested')
+    await expect(keptDrift(runs, run, run)).rejects.toThrow('stale compared tested and tested as they were')
+    await makeRun(own, 'drift', 'wrong', { inputs: inputs(tested) }, write('another'))
+    await expect(keptDrift(runs, run, run)).rejects.toThrow('is of other runs than its manifest says')
+    await makeRun(own, 'drift', 'newer-one', { inputs: inputs(tested) }, write(tested))
+    expect(await keptDrift(runs, run, run)).toMatchObject({ runs: ['newer-one', 'wrong'], drift: { drifted: 1 } })
+  } finally {
+    rmSync(own, { recursive: true, force: true })
+  }
 })
 
 test('a file that is not as its manifest says is refused, and read again once it is put back', async () => {

@@ -1,4 +1,4 @@
-/** A made-up store for tests of the server: a train run, a validate run and a label run of three features. */
+/** A made-up store for tests of the server: a train run, a validate run, a drift run and a label run of three features. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Metrics } from '../../core/stage.ts'
@@ -7,6 +7,7 @@ import { evidenceOf, featureOf } from '../../labels/evidence.fixture.ts'
 import { type Feature, labelsSchema } from '../../labels/feature.ts'
 import { writeJsonLines } from '../../labels/files.ts'
 import { writeFeatures } from '../../labels/tables.ts'
+import { type Drift, type DriftCell, driftFile } from '../../runs/drift.ts'
 import { contentHash } from '../../runs/seal.ts'
 import { RunStore } from '../../runs/store.ts'
 import { effectsSchema, type FeatureEvidence } from '../../validation/evidence.ts'
@@ -61,6 +62,20 @@ export const writeMadeUpSelectivity = (directory: string): Promise<unknown> =>
     labelled: { type: 'list<int32>', values: [[1, 3], [1, 2], [1]] },
   })
 
+/** What a comparison of a run with itself might hold: two sites by language, of which one cell drifted and one has too little. */
+export function madeUpDrift(run: { readonly id: string; readonly stage: string; readonly sha256: string }): Drift {
+  const cell = (site: string, language: string, adjusted: number | null): DriftCell => ({
+    ...{ site, stratum: { language }, latent: null, documents: [40, 40], means: [1, 1.5], drifted: adjusted === 0.002 },
+    measures: [{ name: 'ks', value: 0.5, expected: 0.2, p: adjusted, adjusted }],
+  })
+  const cells = [cell('hook_embed', 'fi', 0.5), cell('hook_embed', '<b>en</b>', 0.002), cell('last', 'fi', null)]
+  return {
+    ...{ schema: 2, kind: 'capture', a: run, b: run, alpha: 0.01, seed: 0, draws: 499, cells, drifted: 1, tested: 2 },
+    ...{ family: { method: 'max-T', size: 2 }, definitions: { ks: 'largest distance' }, notes: ['Seeds differ.'] },
+    ...{ composition: 0.25, gates: [{ name: 'maximumDrifted', status: 'fail', value: 1, threshold: 0 }] },
+  }
+}
+
 /** Features of the made-up label run. */
 export const madeUpFeatures: readonly Feature[] = [
   featureOf(0, { label: 'red apples', density: 0.5 }),
@@ -68,7 +83,7 @@ export const madeUpFeatures: readonly Feature[] = [
   featureOf(2, { label: '<script>alert(1)</script>', density: 0.25 }),
 ]
 
-/** Writes `curves`, `tested` and `labelled` into a folder. */
+/** Writes `curves`, `tested`, a comparison of that with itself, `moved`, and `labelled` into a folder. */
 export async function madeUpStore(folder: string): Promise<void> {
   const sae = await makeRun(folder, 'train', 'curves', { config: { architecture: 'topk' } }, (_, metrics) => {
     metrics.append({ kind: 'step', step: 0, loss: 3 })
@@ -90,6 +105,11 @@ export async function madeUpStore(folder: string): Promise<void> {
       },
       { schema: effectsSchema },
     )
+  })
+  const again = (['a', 'b'] as const).map(role => ({ role, run: 'tested', sha256: tested }))
+  await makeRun(folder, 'drift', 'moved', { inputs: again }, directory => {
+    const drift = madeUpDrift({ id: 'tested', stage: 'validate', sha256: tested })
+    writeFileSync(join(directory, driftFile), JSON.stringify(drift))
   })
   const evidence = { role: 'evidence', run: 'tested', sha256: tested }
   await makeRun(folder, 'label', 'labelled', { inputs: [...inputs, evidence] }, async directory => {

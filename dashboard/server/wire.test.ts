@@ -110,7 +110,7 @@ describe('docs/api.md', () => {
     'every line of it is answered',
     async () => {
       const script = lines.map(line => `echo "LINE $?"; ${line}\necho "END $?"`).join('\n')
-      const names = `TOKEN='${token}' SERVER=${address()} SAE=curves LABELS=labelled VALIDATE=tested LATENT=1`
+      const names = `TOKEN='${token}' SERVER=${address()} SAE=curves LABELS=labelled VALIDATE=tested BEFORE=tested LATENT=1`
       const output = await new Promise<string>(done =>
         execFile('bash', ['-c', `${names}\n${shell}\n${script}`], { cwd: folder }, (_, stdout) => done(stdout)),
       )

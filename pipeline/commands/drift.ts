@@ -1,83 +1,65 @@
-/** `pipeline runs drift`: whether two runs are of one distribution. */
+/** `pipeline runs drift`: the stage drift, told as text, and its result as files for other places. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { writeTo } from '../../core/destination.ts'
-import { atMost } from '../../core/gate.ts'
 import { columns, figure, shortPath } from '../../core/text.ts'
 import { cellName, type Drift, driftedCells } from '../../runs/drift.ts'
 import { defineCommand } from '../command.ts'
-import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
-import { exitCodeOf } from '../stages/perform.ts'
+import { openStore } from '../stages/common.ts'
+import stage, { driftOfRun } from '../stages/drift.ts'
+import { performStage } from '../stages/perform.ts'
+import { type StageConfig, stageSchema } from '../stages/stage.ts'
 import { gateLines } from './stage-command.ts'
 
 /** Cells that the text shows. */
 const mostCells = 12
 
+const schema = stageSchema(stage)
+const inputs = Object.keys(stage.inputs)
+const settings = Object.keys(stage.config.shape)
+
 export default defineCommand({
-  about:
-    'Tells whether two captures, two SAEs or two validate runs of one SAE are of one distribution, by site and stratum or by latent, over documents, with p-values of the whole family.',
+  about: stage.about,
   examples: [
     'pipeline runs drift monday tuesday',
     'pipeline runs drift monday tuesday --sae run42',
     'pipeline runs drift monday tuesday --output drift.json --html drift.html --gates.maximumDrifted 0',
   ],
   operands: ['a', 'b'],
-  config: z.strictObject({
-    a: z.string().describe('The run to compare with: its id, or its directory'),
-    b: z.string().describe('The other run'),
-    sae: z.string().optional().describe('Compare how often the latents of this SAE fire in two captures'),
-    documents: z.int().min(5).max(2000).default(100).describe('Documents of each run in a cell, at most'),
-    draws: z.int().min(99).default(999).describe('Labellings of the documents that p-values are made of'),
-    alpha: z.number().gt(0).lt(1).default(0.01).describe('Probability of any false alarm, over the whole family'),
-    seed: z.int().min(0).default(0).describe('Seed of the labellings'),
-    output: z.string().min(1).optional().describe('JSON file of the results'),
+  config: schema.extend({
+    output: z.string().min(1).optional().describe('JSON file that the results are written to as well'),
     html: z.string().min(1).optional().describe('HTML file with a plot'),
-    gates: z
-      .strictObject({
-        maximumDrifted: z.int().min(0).optional().describe('Most cells that may have drifted'),
-        maximumComposition: z
-          .number()
-          .min(0)
-          .optional()
-          .describe('Largest stability index of the populations over the strata'),
-      })
-      .prefault({})
-      .describe('Thresholds that set the exit code: 2 where one fails, 3 where nothing could be tested'),
-    ...ProcessConfig,
-    ...StoreConfig,
   }),
-  async run(config, session) {
-    const { driftBetween } = await import('../stages/drift.ts')
-    const store = openStore(config)
-    const stages = ['capture', 'train', 'import', 'validate']
-    const a = await store.finished(config.a, stages)
-    const b = await store.finished(config.b, stages)
-    if (config.sae !== undefined || a.manifest.stage === 'train' || a.manifest.stage === 'import')
-      await startProcessEngine(config)
-    const drift = await driftBetween(store, a, b, config, session)
-    const { gates: set } = config
-    const gates = [
-      ...atMost('maximumDrifted', set.maximumDrifted, drift.tested > 0 ? drift.drifted : null),
-      ...atMost('maximumComposition', set.maximumComposition, drift.composition),
-    ]
+  groups: [
+    { title: 'What it works on', keys: inputs },
+    { title: 'Settings', keys: settings },
+    { title: 'Files', keys: ['output', 'html'] },
+    { title: 'The run', keys: Object.keys(schema.shape).filter(key => ![...inputs, ...settings].includes(key)) },
+  ],
+  async run({ output, html, ...config }, session) {
+    const own = config as StageConfig
+    const result = await performStage(stage, own, session)
+    if ('runs' in result) throw new Error('A comparison is one run.')
+    const drift = await driftOfRun(await openStore(own).find(result.directory))
     const written: string[] = []
-    if (config.output !== undefined) {
-      await writeTo(resolve(config.output), `${JSON.stringify(drift, null, 2)}\n`)
-      written.push(config.output)
+    if (typeof output === 'string') {
+      await writeTo(resolve(output), `${JSON.stringify(drift, null, 2)}\n`)
+      written.push(output)
     }
-    if (config.html !== undefined) {
+    if (typeof html === 'string') {
       const { driftPage } = await import('../../dashboard/report/drift.ts')
-      await writeTo(resolve(config.html), driftPage(drift))
-      written.push(config.html)
+      await writeTo(resolve(html), driftPage(drift))
+      written.push(html)
     }
     return {
       text: [
         ...driftLines(drift),
-        ...gateLines(gates),
+        ...gateLines(drift.gates),
+        `kept in ${shortPath(result.directory)}${result.state === 'unchanged' ? ', as it was before' : ''}`,
         ...written.map(path => `written to ${shortPath(resolve(path))}`),
       ].join('\n'),
-      json: { ...drift, gates },
-      exitCode: exitCodeOf(gates),
+      json: { ...drift, run: result.run, state: result.state },
+      exitCode: result.exitCode,
     }
   },
 })

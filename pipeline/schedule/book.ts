@@ -58,6 +58,8 @@ export const Line = z.strictObject({
           drifted: z.int().min(0).nullable(),
           tested: z.int().min(0).nullable(),
           problem: z.string().nullable(),
+          /** The run that the comparison is kept in; null where there is none, as before comparisons were kept. */
+          run: RunId.nullable().default(null),
         }),
       ),
       figures: z.array(z.strictObject({ stage: z.string(), figure: z.string(), before: z.number(), now: z.number() })),

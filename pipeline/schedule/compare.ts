@@ -4,8 +4,10 @@ import type { RunStore } from '../../runs/store.ts'
 import { figuresOf } from '../stages/stage.ts'
 import type { Line } from './book.ts'
 
-/** Cells that drifted of those that could be tested, or why nothing could be compared. */
-export type Drifted = { readonly drifted: number; readonly tested: number } | { readonly problem: string }
+/** Cells that drifted of those that could be tested, and the run that says which; or why nothing could be compared. */
+export type Drifted =
+  | { readonly drifted: number; readonly tested: number; readonly run: string }
+  | { readonly problem: string }
 
 /** Tells whether two runs are of one distribution. */
 export type FindDrift = (before: string, now: string) => Promise<Drifted>
@@ -35,7 +37,8 @@ export async function compare(
       figures.push(...changesOf(stage, was, is))
       if (!canDrift(stage, was, is)) continue
       const found = await findDrift(old, id)
-      const told = 'problem' in found ? { drifted: null, tested: null, ...found } : { ...found, problem: null }
+      const told =
+        'problem' in found ? { drifted: null, tested: null, run: null, ...found } : { ...found, problem: null }
       drifts.push({ stage, before: old, now: id, ...told })
     }
   const drift = drifts.some(({ drifted }) => (drifted ?? 0) > 0)

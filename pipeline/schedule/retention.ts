@@ -8,23 +8,35 @@ import type { FinishedRun } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import type { Line } from './book.ts'
 
+/** Runs that a line's comparison with the last accepted time is kept in. */
+const comparisonsOf = ({ comparison }: Pick<Line, 'comparison'>): string[] =>
+  (comparison?.drifts ?? []).flatMap(({ run }) => run ?? [])
+
 /** Runs of a line, whatever its stages. */
-export const runsOf = ({ runs }: Pick<Line, 'runs'>): string[] => Object.values(runs).flat()
+const runsOf = (line: Pick<Line, 'runs' | 'comparison'>): string[] => [
+  ...Object.values(line.runs).flat(),
+  ...comparisonsOf(line),
+]
 
 /**
  * Ids of runs that may go: those of the journal's times before its last `keep`, unless one of the last accepted time, or one
- * that a run was made from which stays, directly or further back. Runs that no time made always stay.
+ * that a run was made from which stays, directly or further back; a comparison with an older time keeps that one from going no
+ * longer than `keep` does. Runs that no time made always stay.
  */
 export function removable(journal: readonly Line[], keep: number, all: readonly FinishedRun[]): string[] {
   const done = journal.filter(line => runsOf(line).length > 0)
   const recent = new Set(done.slice(-keep).flatMap(runsOf))
-  const accepted = new Set(runsOf(done.findLast(({ verdict }) => verdict === 'accepted') ?? { runs: {} }))
+  const accepted = new Set(
+    runsOf(done.findLast(({ verdict }) => verdict === 'accepted') ?? { runs: {}, comparison: null }),
+  )
   const old = new Set(done.flatMap(runsOf).filter(id => !recent.has(id) && !accepted.has(id)))
+  const comparisons = new Set(journal.flatMap(comparisonsOf))
   const byId = new Map(all.map(run => [run.manifest.id, run]))
   const needed = new Set<string>()
   const need = (id: string) => {
     if (needed.has(id)) return
     needed.add(id)
+    if (comparisons.has(id)) return
     for (const { run } of byId.get(id)?.manifest.inputs ?? []) if (run !== undefined) need(run)
   }
   for (const { manifest } of all) if (!old.has(manifest.id)) need(manifest.id)

@@ -109,7 +109,9 @@ function desk(own: object, ...outcomes: (Partial<ChildOutcome<RunOutcome>> & { t
   const found: Desk = {
     ...{ book: new Book(store.directory), store, session, runFile },
     findDrift: async (before, now) =>
-      now === 'odd' ? { drifted: 2, tested: 9 } : { drifted: 0, tested: before === 'a' ? 9 : 0 },
+      now === 'odd'
+        ? { drifted: 2, tested: 9, run: 'drift-odd' }
+        : { drifted: 0, tested: before === 'a' ? 9 : 0, run: `drift-${now}` },
   }
   return { desk: found, entry, calls, file }
 }
@@ -181,7 +183,10 @@ describe('a time', () => {
     ])
     const third = await doTick(mine, entry, tick)
     expect(third.comparison!.figures).toEqual([{ stage: 'capture', figure: 'rows', before: 100, now: 120 }])
-    expect(third.comparison).toMatchObject({ drift: false, drifts: [{ before: 'a', now: 'c', tested: 9 }] })
+    expect(third.comparison).toMatchObject({
+      drift: false,
+      drifts: [{ before: 'a', now: 'c', tested: 9, run: 'drift-c' }],
+    })
     expect(third.told).toEqual([])
     // Runs that pass and differ from the last accepted ones are told of, too.
     const fourth = await doTick(mine, entry, tick)
@@ -356,6 +361,26 @@ describe('runs that may go', () => {
     const more = [...journal, line('accepted', { capture: ['capture3'], train: ['train4'] })]
     expect(removable(more, 1, without)).toEqual(['capture1', 'train1', 'train2', 'train3'])
     expect(removable(more, 4, without)).toEqual([])
+  })
+
+  test('a kept comparison keeps the older of its runs no longer, and goes with its time', async () => {
+    const older = await made(store, 'older', 'capture')
+    const newer = await made(store, 'newer', 'capture', { config: { tokens: 1 } })
+    const inputs = [from(older, 'a'), from(newer, 'b')]
+    await made(store, 'compared', 'drift', { inputs })
+    await made(store, 'newest', 'capture', { config: { tokens: 2 } })
+    const { runs } = await store.list()
+    const drifts = [{ stage: 'capture', before: 'older', now: 'newer', run: 'compared' }]
+    const journal = [
+      line('accepted', { capture: ['older'] }),
+      { ...line('accepted', { capture: ['newer'] }), comparison: { drifts } } as unknown as Line,
+    ]
+    expect(removable(journal, 1, runs)).toEqual(['older'])
+    const later = [...journal, line('accepted', { capture: ['newest'] })]
+    expect(removable(later, 1, runs)).toEqual(['compared', 'newer', 'older'])
+    // One that nobody scheduled keeps both.
+    await made(store, 'by-hand', 'drift', { inputs, config: { alpha: 0.1 } })
+    expect(removable(later, 1, (await store.list()).runs)).toEqual(['compared'])
   })
 
   test('are removed when the time is done, and the line names them', async () => {

@@ -41,8 +41,8 @@ const runByChild: RunFile = (config, folder, signal) => runChild<RunOutcome>('ru
 function driftByChild(runs: string): NonNullable<Desk['findDrift']> {
   return async (a, b, signal) => {
     const config = { a, b, 'runs-dir': runs }
-    const { exitCode, result } = await runChild<{ drifted: number; tested: number }>('runs drift', config, signal)
-    if (result && 'drifted' in result) return { drifted: result.drifted, tested: result.tested }
+    const { exitCode, result } = await runChild<Exclude<Drifted, { problem: string }>>('runs drift', config, signal)
+    if (result && 'drifted' in result) return { drifted: result.drifted, tested: result.tested, run: result.run }
     return { problem: result?.error.message ?? `its process ended with code ${exitCode}` }
   }
 }

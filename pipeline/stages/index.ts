@@ -3,6 +3,7 @@
  * workers lean on.
  */
 import capture from './capture.ts'
+import drift from './drift.ts'
 import importStage from './import.ts'
 import label from './label.ts'
 import report from './report.ts'
@@ -33,6 +34,7 @@ export const stages: readonly StageEntry[] = [
   entry(validate, { sae: 'train' }),
   entry(label, { sae: 'train', evidence: 'validate' }),
   entry(report, { sae: 'train', evidence: 'validate', labels: 'label' }),
+  entry(drift),
 ]
 
 /** Names of all stages. */

@@ -53,8 +53,10 @@ export async function performStage(
   const elapsed = () => (performance.now() - began) / 1000
   const store = openStore(config)
   const several = await stage.prepareMany?.(config, store, session)
-  const together = several ?? alone(await stage.prepare(config, store, session), config)
-  const engine = await decideEngine(stage, config, together.members, store)
+  const single = several ? undefined : await stage.prepare(config, store, session)
+  const together = several ?? alone(single!, config)
+  const needsEngine = single?.needsEngine ?? stage.needsEngine ?? true
+  const engine = await decideEngine({ ...stage, needsEngine }, config, together.members, store)
   const runs: (Slot | FinishedSlot)[] = []
   try {
     for (const member of together.members) runs.push(await open(stage, config, member, engine, store, session))

@@ -30,6 +30,8 @@ export interface Prepared {
   /** The config as the manifest keeps it: parsed, defaults and inherited inputs filled in. */
   readonly config: Record<string, unknown>
   readonly inputs: readonly RunInput[]
+  /** Whether this work needs tensors, where that depends on what it works on; default: what the stage says. */
+  readonly needsEngine?: boolean
   /** Does the work; called only when the store has no finished run of this key. The engine is started. */
   work(context: StageContext): Promise<object>
   /** Opens what units of the work need; the directory of `context` is a folder for the time being. The engine is started. */

@@ -1,4 +1,4 @@
-/** Evidence of validate runs: whole, every test of it, raw values; claims over all runs; drift; and two SAEs compared. */
+/** Evidence of validate runs: whole, every test of it, raw values; claims over all runs; and two SAEs compared. */
 import { z } from 'zod'
 import { Evidence } from '../../../validation/evidence.ts'
 import { number, pageEnd, pageOf, Row, reads, Source, several, whole } from '../contract.ts'
@@ -135,42 +135,6 @@ export const claims = reads({
     counts: z.record(z.string(), z.int()),
     /** Runs that are not counted, and why. */
     unreadable: z.array(z.strictObject({ run: z.string(), reason: z.string() })),
-    ...pageEnd,
-  }),
-})
-
-export const Shift = z.strictObject({
-  /** What is compared: a site, a stratum field, a latent. */
-  what: z.string(),
-  measure: z.string(),
-  value: number,
-  low: number,
-  high: number,
-  p: number,
-  q: number,
-  base: number,
-  now: number,
-  n: z.strictObject({ base: number, now: number }),
-})
-
-export const drift = reads({
-  name: 'drift',
-  path: '/api/drift',
-  summary: 'How far two captures, label runs or validate runs differ: values, strata, firing and effects',
-  query: z.strictObject({
-    base: z.string().describe('The earlier run'),
-    now: z.string().describe('The later run, of the same stage'),
-    ...pageOf(5000, 200),
-  }),
-  answer: z.strictObject({
-    base: z.string(),
-    now: z.string(),
-    stage: z.string(),
-    /** Hashes of model, text and SAE that differ. */
-    changed: z.array(z.strictObject({ what: z.string(), base: z.string().nullable(), now: z.string().nullable() })),
-    /** What each measure is, with the values from which it is called small and large where there are such. */
-    definitions: z.record(z.string(), z.string()),
-    shifts: z.array(Shift),
     ...pageEnd,
   }),
 })

@@ -1,6 +1,7 @@
 /** The contracts of the API. */
 import type { Contract } from '../contract.ts'
-import { claims, compare, drift, effects, evidence, tests } from './evidence.ts'
+import { drift } from './drift.ts'
+import { claims, compare, effects, evidence, tests } from './evidence.ts'
 import { examples, feature, logits, neighbours, roc, stability } from './feature.ts'
 import { columns, exported, features, histogram } from './features.ts'
 import { curves, live, metrics } from './metrics.ts'

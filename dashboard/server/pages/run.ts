@@ -1,14 +1,17 @@
 /** A run: what it is, what it was made from and with, what its stage shows of itself, and how it differs from another. */
 import { readCaptureManifest } from '../../../datasets/shards/index.ts'
+import { unlikelyFirst } from '../../../runs/drift.ts'
 import type { FinishedRun, RunManifest } from '../../../runs/run.ts'
 import { readEvidence } from '../../../validation/evidence.ts'
 import { diff, lineage as lineageContract, runs as runsContract, verify } from '../../api/contracts/runs.ts'
 import { figureOf, lineage, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
 import { originOf } from '../../origin.ts'
+import { driftIn } from '../../read/drift.ts'
 import { readMetrics } from '../../read/metrics.ts'
 import { captureHtml } from '../../report/capture.ts'
 import { figureOrigin } from '../../report/definitions.ts'
+import { driftHtml } from '../../report/drift.ts'
 import { table, tiles } from '../../report/page.ts'
 import { type MetricsRecord, trainingCharts } from '../../report/training.ts'
 import { validationHtml } from '../../report/validation.ts'
@@ -104,6 +107,11 @@ async function shownOf({ runs }: Sources, run: FinishedRun): Promise<string> {
   if (status !== 'finished') return ''
   if (stage === 'label') return `<p>${link(['runs', id, 'features'], 'All features')}</p>`
   if (stage === 'capture') return `<h2>Data</h2>${captureHtml(await readCaptureManifest(run.directory))}`
+  if (stage === 'drift') {
+    const drift = await driftIn(runs, run)
+    const cells = unlikelyFirst(drift.cells).slice(0, 200)
+    return `<h2>${shown(drift.a.id)} and ${shown(drift.b.id)}</h2>${driftHtml({ ...drift, cells, total: drift.cells.length }, id)}`
+  }
   if (stage !== 'validate') return ''
   const evidence = await runs.kept(run, 'evidence.json', readEvidence)
   return `<h2>Evidence</h2>${validationHtml(evidence, { names: new Map(), cards: new Set(), run: id })}`

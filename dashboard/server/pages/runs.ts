@@ -16,7 +16,7 @@ import { link, type PageRoute } from './page.ts'
 const perPage = 200
 const mostDrawn = 40
 
-const stages = ['', 'capture', 'train', 'import', 'validate', 'label', 'report', 'circuit', 'edit']
+const stages = ['', 'capture', 'train', 'import', 'validate', 'label', 'report', 'drift', 'circuit', 'edit']
 
 export const runsPage: PageRoute = {
   path: '/',

@@ -1,24 +1,23 @@
 import { hashValue } from '../../../core/hash.ts'
-import { drift } from '../../api/contracts/evidence.ts'
+import { unlikelyFirst } from '../../../runs/drift.ts'
+import { drift } from '../../api/contracts/drift.ts'
 import { pageOf } from '../../read/cursor.ts'
-import { driftOf } from '../../read/drift.ts'
+import { comparedStages, keptDrift } from '../../read/drift.ts'
 import { defineRoute } from '../route.ts'
 
-/** Stages whose runs can be compared; another one is refused by `driftOf`, with what would be. */
 export default defineRoute(drift, async ({ runs }, { query }) => {
-  const [base, now] = await Promise.all(
-    [query.base, query.now].map(async id => runs.finished(id, (await runs.find(id)).manifest.stage)),
-  )
-  const tag = hashValue([base!.manifest.sha256, now!.manifest.sha256])
+  const base = await runs.finished(query.base, ...comparedStages)
+  const now = await runs.finished(query.now, ...comparedStages)
+  const kept = await keptDrift(runs, base, now, query.run)
+  const { schema: _, a, b, cells, ...found } = kept.drift
+  const tag = hashValue([kept.run.manifest.sha256, kept.runs])
   return {
     tag,
-    async value() {
-      const found = await driftOf(runs, base!, now!)
-      const page = pageOf(found.shifts, query, tag)
+    value() {
+      const page = pageOf(unlikelyFirst(cells), query, tag)
       return {
-        ...{ base: base!.manifest.id, now: now!.manifest.id, stage: base!.manifest.stage },
-        ...{ changed: found.changed, definitions: { ...found.definitions } },
-        ...{ shifts: page.entries, total: page.total, next: page.next },
+        ...{ run: kept.run.manifest.id, runs: [...kept.runs], base: a.id, now: b.id },
+        ...{ ...found, cells: page.entries, total: page.total, next: page.next },
       }
     },
   }
