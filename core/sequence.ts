@@ -78,3 +78,16 @@ export function pick<T>(values: Sequence<T>, test: (value: T) => boolean): Seque
   for (const [place, value] of values.entries()) if (test(value)) places[count++] = place
   return new ReadSequence(count, i => values.at(places[i]!)!)
 }
+
+/** What `of` makes of each value: an array of an array; of another sequence each is made when it is asked for. */
+export function mapped<T, U>(values: Sequence<T>, of: (value: T) => U): Sequence<U> {
+  return Array.isArray(values) ? values.map(of) : new ReadSequence(values.length, place => of(values.at(place)!))
+}
+
+/** The values of one sequence, and behind them those of another; they stay where they are. */
+export function joined<T>(first: Sequence<T>, second: Sequence<T>): Sequence<T> {
+  const { length } = first
+  return new ReadSequence(length + second.length, place =>
+    place < length ? first.at(place)! : second.at(place - length)!,
+  )
+}

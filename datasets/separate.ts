@@ -31,16 +31,23 @@ export async function separateSplits(
   options: NearDuplicateOptions,
 ): Promise<Separated> {
   const rankOf = (split: Split) => splits.indexOf(split)
-  const { places, texts } = heldTexts(dataset, split => rankOf(split) >= 0)
-  const families = await nearDuplicateFamilies(texts, options)
-  const familyOf = new Map(places.map((place, i) => [place, families[i]!]))
-  const held = membersByRank(dataset, familyOf, rankOf)
+  const held = heldDocuments(dataset, rankOf)
+  const families = await nearDuplicateFamilies(held.texts, options)
+  // The family of each document (the number behind the last for one that no split holds), and how often a split holds one of it.
+  const familyOf = new Uint32Array(dataset.documents.length).fill(families.length)
+  const sizes = new Uint32Array(families.length)
+  for (const [i, place] of held.places.entries()) {
+    familyOf[place] = families[i]!
+    sizes[families[i]!]! += countBits(held.ranks[place]!)
+  }
+  // Most documents are a family by themselves in one split, of which nothing is to be said.
+  const shared = membersByRank(dataset, familyOf, rankOf, family => sizes[family]! > 1)
   const copyOf = Uint32Array.from({ length: dataset.documents.length }, (_, place) => place)
   const dropped: DroppedDocument[] = []
   const merged: { document: string; copyOf: string; split: Split }[] = []
   const idOf = (place: number) => dataset.documents.at(place)!.id
   const firstRank = new Map<number, number>()
-  for (const [family, byRank] of held) {
+  for (const [family, byRank] of shared) {
     const [kept, ...later] = [...byRank].sort(([a], [b]) => a - b)
     const [rank, members] = kept!
     const [first, ...copies] = [...members].sort((a, b) => a - b)
@@ -55,52 +62,65 @@ export async function separateSplits(
   }
   const windows = pick(dataset.windows, ({ split, documents }) => {
     const rank = rankOf(split)
-    return rank < 0 || !documents.some(place => firstRank.get(familyOf.get(place)!)! < rank)
+    return rank < 0 || !documents.some(place => (firstRank.get(familyOf[place]!) ?? rank) < rank)
   })
   return { dataset: { ...dataset, windows, copyOf }, dropped, merged }
 }
 
-/** The documents in windows of these splits, ascending, and their tokens there in the windows' order, read when they are asked for. */
-function heldTexts({ windows }: TokenDataset, isHeld: (split: Split) => boolean) {
-  // The first and the last of the windows that hold each.
-  const found = new Map<number, [number, number]>()
+/**
+ * The documents in windows of splits that have a rank, ascending, and their tokens there in the windows' order, read when
+ * they are asked for. `ranks` has a bit for each rank that a document is in. 13 bytes a document of the dataset.
+ */
+function heldDocuments({ windows, documents: all }: TokenDataset, rankOf: (split: Split) => number) {
+  const first = new Uint32Array(all.length)
+  const last = new Uint32Array(all.length)
+  const ranks = new Uint8Array(all.length)
   for (const [at, { split, documents, offsets }] of windows.entries()) {
-    if (!isHeld(split)) continue
+    const rank = rankOf(split)
+    if (rank < 0) continue
     for (const [i, place] of documents.entries()) {
       if (offsets[i]! < 0) continue
-      const own = found.get(place)
-      if (own) own[1] = at
-      else found.set(place, [at, at])
+      if (ranks[place] === 0) first[place] = at
+      last[place] = at
+      ranks[place]! |= 1 << rank
     }
   }
-  const places = [...found.keys()].sort((a, b) => a - b)
+  const places = new Uint32Array(ranks.reduce((count, bits) => count + (bits === 0 ? 0 : 1), 0))
+  let next = 0
+  for (const [place, bits] of ranks.entries()) if (bits !== 0) places[next++] = place
   const texts = new ReadSequence(places.length, number => {
     const place = places[number]!
-    const [first, last] = found.get(place)!
     const text: number[] = []
-    for (let at = first; at <= last; at++) {
+    for (let at = first[place]!; at <= last[place]!; at++) {
       const { split, tokens, documents, offsets } = windows.at(at)!
-      if (!isHeld(split)) continue
+      if (rankOf(split) < 0) continue
       for (const [i, document] of documents.entries()) if (document === place && offsets[i]! >= 0) text.push(tokens[i]!)
     }
     return text
   })
-  return { places, texts }
+  return { places, texts, ranks }
 }
 
-/** For each family its documents by the rank of the splits that hold them. */
+function countBits(bits: number): number {
+  let count = 0
+  for (let left = bits; left !== 0; left &= left - 1) count++
+  return count
+}
+
+/** For each family that is asked for its documents by the rank of the splits that hold them, in the windows' order. */
 function membersByRank(
   { windows }: TokenDataset,
-  familyOf: ReadonlyMap<number, number>,
+  familyOf: Uint32Array,
   rankOf: (split: Split) => number,
+  isAsked: (family: number) => boolean,
 ): Map<number, Map<number, Set<number>>> {
   const held = new Map<number, Map<number, Set<number>>>()
   for (const { split, documents, offsets } of windows) {
     const rank = rankOf(split)
     if (rank < 0) continue
     documents.forEach((place, i) => {
-      if (offsets[i]! < 0) return
-      const family = familyOf.get(place)!
+      const family = familyOf[place]!
+      if (offsets[i]! < 0 || !isAsked(family)) return
       const byRank = held.get(family) ?? new Map<number, Set<number>>()
       held.set(family, byRank.set(rank, (byRank.get(rank) ?? new Set()).add(place)))
     })

@@ -1,4 +1,5 @@
 /** The text of a validation: discovery, validation and out-of-distribution windows that share no document. */
+import { joined, mapped, pick } from '../core/sequence.ts'
 import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
 import { type Separated, separateSplits } from '../datasets/separate.ts'
@@ -59,14 +60,15 @@ function holdOut(
   if (rules.length === 0) return dataset
   const isOut = (place: number) =>
     rules.some(([field, values]) => values.includes(dataset.documents.at(place)!.strata[field] ?? ''))
-  const windows = dataset.windows.flatMap((window): TokenWindow[] => {
-    if (window.split !== 'discovery' && window.split !== 'validation') return [window]
-    const places = [...window.documents].filter((_, i) => window.offsets[i]! >= 0)
-    if (!places.some(isOut)) return [window]
-    // A packed window of both kinds is of neither split.
-    return places.every(isOut) ? [{ ...window, split: 'outOfDistribution' }] : []
-  })
-  return { ...dataset, windows }
+  /** Its split; a packed window of both kinds is of none. */
+  const splitOf = ({ split, documents, offsets }: TokenWindow): Split | undefined => {
+    if (split !== 'discovery' && split !== 'validation') return split
+    const places = [...new Set(documents.filter((_, i) => offsets[i]! >= 0))]
+    if (!places.some(isOut)) return split
+    return places.every(isOut) ? 'outOfDistribution' : undefined
+  }
+  const kept = pick(dataset.windows, window => splitOf(window) !== undefined)
+  return { ...dataset, windows: mapped(kept, window => ({ ...window, split: splitOf(window)! })) }
 }
 
 /** The dataset with all windows of another one behind it, out of distribution; the other's documents are named after it. */
@@ -74,21 +76,21 @@ function withOther(dataset: TokenDataset, other: TokenDataset): TokenDataset {
   const first = dataset.documents.length
   const behind = dataset.windows.reduce((most, { index }) => Math.max(most, index + 1), 0)
   const named = (id: string) => `${other.name}:${id}`
+  const documents = mapped(other.documents, document => ({ ...document, id: named(document.id) }))
+  const windows = mapped(
+    other.windows,
+    (window): TokenWindow => ({
+      ...window,
+      id: named(window.id),
+      index: behind + window.index,
+      documents: window.documents.map(place => first + place),
+      split: 'outOfDistribution',
+    }),
+  )
   return {
     ...dataset,
-    documents: [...dataset.documents, ...other.documents.map(document => ({ ...document, id: named(document.id) }))],
-    windows: [
-      ...dataset.windows,
-      ...other.windows.map(
-        (window): TokenWindow => ({
-          ...window,
-          id: named(window.id),
-          index: behind + window.index,
-          documents: window.documents.map(place => first + place),
-          split: 'outOfDistribution',
-        }),
-      ),
-    ],
+    documents: joined(dataset.documents, documents),
+    windows: joined(dataset.windows, windows),
   }
 }
 

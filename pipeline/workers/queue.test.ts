@@ -39,7 +39,7 @@ const kinds: [string, () => Promise<TestServer>][] = [
     : []),
 ]
 
-describe.each(kinds)('a queue on %s', (kind, serverOf) => {
+describe.each(kinds)('a queue on %s', (_, serverOf) => {
   let server: TestServer
   let queue: JobQueue
   beforeAll(async () => {
@@ -108,8 +108,7 @@ describe.each(kinds)('a queue on %s', (kind, serverOf) => {
     await working.stop()
   })
 
-  // On Redis killed.test.ts has it.
-  test.runIf(process.env.PIPELINE_LONG && kind === 'PostgreSQL')(
+  test.runIf(process.env.PIPELINE_LONG)(
     'a job that is in work when its server ends is done once when it is back',
     async () => {
       let times = 0
