@@ -2,6 +2,7 @@
  * The queue through which workers on many machines are given jobs: BullMQ on Redis or PostgreSQL, both optional. It holds
  * nothing that matters. What is done is in the store of parts and runs; a queue that is emptied or lost costs no result.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackoffOptions, Job, JobType, Queue, Worker } from 'bullmq'
 import { FaultError, messageOf, UserError } from '../../core/errors.ts'
 import { load } from '../../core/optional.ts'
@@ -195,8 +196,10 @@ function facade(place: string, bullmq: Bullmq, queue: Queue, backend: Backend): 
       return before.length
     },
     work(doJob, { concurrency, lock }) {
-      const processor: Processor = async (job, token, signal) => {
-        const ending = await doJob(job.data, signal ?? new AbortController().signal)
+      const stopping = new AbortController()
+      const processor: Processor = async (job, token, signal = stopping.signal) => {
+        const ending = await doJob(job.data, signal)
+        await untilHeard(job, AbortSignal.any([signal, stopping.signal]))
         if (ending.kind === 'done') return ending.result
         if (ending.kind === 'stopped') {
           // Not delayed until a time of this machine's clock, which may differ from that of others.
@@ -218,12 +221,32 @@ function facade(place: string, bullmq: Bullmq, queue: Queue, backend: Backend): 
       worker.on('lockRenewalFailed', ids => {
         for (const id of ids) worker.cancelJob(id)
       })
-      return { stop: () => worker.close() }
+      return {
+        stop() {
+          stopping.abort()
+          return worker.close()
+        },
+      }
     },
     async close() {
       await queue.close()
       await backend.close()
     },
+  }
+}
+
+/**
+ * Waits until the job's server answers, or the signal is aborted: the end of a job that is told to a server which is away is
+ * not always told again by the library, and the job would be done a second time when its lock has run out.
+ */
+async function untilHeard(job: Job, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<boolean>(done => signal.addEventListener('abort', () => done(true), { once: true }))
+  while (!signal.aborted) {
+    const heard = job.getState().then(
+      () => true,
+      () => sleep(500, false),
+    )
+    if (await Promise.race([heard, aborted])) return
   }
 }
 

@@ -68,10 +68,11 @@ function serverOf(url: string, begin: () => ChildProcess, isUp: () => boolean): 
 export async function redisServer(folder: string, settings: readonly string[] = []): Promise<TestServer> {
   const port = await freePort()
   mkdirSync(folder, { recursive: true })
-  const always = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--dir', folder]
+  const always = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
+  const kept = ['--appendonly', 'yes', '--appendfsync', 'always']
   return serverOf(
     `redis://127.0.0.1:${port}`,
-    () => spawn('redis-server', [...always, ...settings], { stdio: 'ignore' }),
+    () => spawn('redis-server', [...always, ...kept, ...settings], { stdio: 'ignore' }),
     () => quietly('redis-cli', ['-p', String(port), 'ping']),
   )
 }
