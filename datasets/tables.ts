@@ -15,7 +15,7 @@ import { canonicalJson } from '../core/hash.ts'
 import { quote } from '../core/quote.ts'
 import { type Column, fromArrow, toArrow } from './columns.ts'
 import { openParquet } from './parquet-file.ts'
-import { type OpenedParquet, type ParquetFooter, withParquet } from './parquet-reader.ts'
+import { type OpenedParquet, type ParquetFooter, type ParquetReadOptions, withParquet } from './parquet-reader.ts'
 
 export { type Column, plainValue } from './columns.ts'
 
@@ -138,10 +138,31 @@ export async function readTable(path: string, options: ReadTableOptions = {}): P
 
 /** Reads a table as Arrow columns; errors as of `readTable`. */
 export async function readArrow(path: string, options: ReadTableOptions = {}): Promise<arrow.Table> {
-  return openTable(path, async (info, read) => {
-    const known = options.schema ?? 1
-    if (info.schema !== known)
-      throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${known}.`, {
+  return openKnown(path, options, (read, { read: whole }) => whole(read))
+}
+
+/** Reads a table at most 65,536 rows at a time, in order, so that one larger than memory can be; errors as of `readTable`. */
+export async function scanTable(
+  path: string,
+  options: Pick<ReadTableOptions, 'columns' | 'schema'>,
+  take: (batch: arrow.Table) => void,
+): Promise<void> {
+  await openKnown(path, options, async (read, { batches }, { rowGroups }) => {
+    // The decoder holds the packed columns of what it is asked for.
+    for (const group of rowGroups.keys())
+      for await (const batch of batches({ ...read, rowGroups: [group] })) take(batch)
+  })
+}
+
+/** Opens a table whose version and columns are those that the caller knows. */
+function openKnown<T>(
+  path: string,
+  { schema = 1, ...options }: ReadTableOptions,
+  use: (read: ParquetReadOptions, file: OpenedParquet, info: TableInfo) => Promise<T>,
+): Promise<T> {
+  return openTable(path, async (info, file) => {
+    if (info.schema !== schema)
+      throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${schema}.`, {
         fix: 'Read it with the version that wrote it, or make it again with this one.',
       })
     for (const name of options.columns ?? []) {
@@ -150,14 +171,19 @@ export async function readArrow(path: string, options: ReadTableOptions = {}): P
     }
     const { columns, rowGroups, offset, limit } = options
     try {
-      return await read({
-        batchSize: 65_536,
-        ...(columns && { columns }),
-        ...(rowGroups && { rowGroups }),
-        ...(offset !== undefined && { offset }),
-        ...(limit !== undefined && { limit }),
-      })
+      return await use(
+        {
+          batchSize: 65_536,
+          ...(columns && { columns }),
+          ...(rowGroups && { rowGroups }),
+          ...(offset !== undefined && { offset }),
+          ...(limit !== undefined && { limit }),
+        },
+        file,
+        info,
+      )
     } catch (error) {
+      if (error instanceof UserError) throw error
       throw new UserError(`The table ${path} cannot be read: ${oneLine(error)}.`, {
         fix: 'Make it again.',
         cause: error,
@@ -174,16 +200,13 @@ export async function readTableInfo(path: string): Promise<TableInfo> {
 /** What our tables hold under the key `pipeline`. */
 const OwnMetadata = z.object({ schema: z.int() }).catchall(z.string())
 
-async function openTable<T>(
-  path: string,
-  use: (info: TableInfo, read: OpenedParquet['read']) => Promise<T>,
-): Promise<T> {
+async function openTable<T>(path: string, use: (info: TableInfo, file: OpenedParquet) => Promise<T>): Promise<T> {
   const fail = (why: string, cause?: unknown) =>
     new UserError(`The table ${path} is not a whole Parquet file: ${why}.`, { fix: 'Make it again.', cause })
   const opened = await openParquet(path, 'table')
   try {
     if (!opened.whole) throw fail('its marks are missing')
-    return await withParquet(opened.handle, opened.size, ({ footer, read }) => use(infoOf(path, footer), read))
+    return await withParquet(opened.handle, opened.size, file => use(infoOf(path, file.footer), file))
   } catch (error) {
     throw error instanceof UserError ? error : fail(oneLine(error), error)
   } finally {

@@ -59,7 +59,7 @@ const rooms: Readonly<Record<string, Room>> = {
         'measure.ts',
         'measure-tied.ts',
         'measure-all.ts',
-        'tables.ts',
+        ...['tables.ts', 'effects-table.ts'],
         'effect-drift.ts',
       ],
       ...['ravel-files.ts', 'inputs.ts', 'splits.ts'],

@@ -11,7 +11,7 @@ import type { EffectRow, Intervention } from './rows.ts'
 /** Evidence with its raw effects. */
 export interface EffectSide {
   readonly evidence: Pick<Evidence, 'hashes' | 'site'>
-  readonly rows: readonly EffectRow[]
+  readonly rows: Iterable<EffectRow>
 }
 
 export interface EffectDrift extends RateDrift {
@@ -56,7 +56,7 @@ interface Effects extends Pick<EffectRow, 'feature' | 'intervention' | 'dose'> {
 }
 
 /** The latents' own effects, by latent, intervention and dose. */
-function own(rows: readonly EffectRow[]): Map<string, Effects> {
+function own(rows: Iterable<EffectRow>): Map<string, Effects> {
   const sums = new Map<string, { effects: Omit<Effects, 'means'>; values: Map<string, number[]> }>()
   for (const { feature, intervention, dose, control, document, target } of rows) {
     if (control !== 'feature') continue
@@ -74,4 +74,8 @@ function own(rows: readonly EffectRow[]): Map<string, Effects> {
   )
 }
 
-const documents = (rows: readonly EffectRow[]) => [...new Set(rows.map(({ document }) => document))]
+function documents(rows: Iterable<EffectRow>): string[] {
+  const found = new Set<string>()
+  for (const { document } of rows) found.add(document)
+  return [...found]
+}

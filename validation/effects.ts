@@ -87,3 +87,31 @@ export function unpackEffects(feature: number, packed: PackedEffects): EffectRow
     }
   })
 }
+
+/** Effects of latents in columns; rows are made when they are asked for. */
+export class Effects implements Iterable<EffectRow> {
+  private readonly parts = new Map<number, PackedEffects[]>()
+
+  /** Adds rows of a latent, behind those that it has. */
+  add(feature: number, packed: PackedEffects): void {
+    const own = this.parts.get(feature)
+    if (own) own.push(packed)
+    else this.parts.set(feature, [packed])
+  }
+
+  /** Rows of a latent; none where it has none. */
+  of(feature: number): EffectRow[] {
+    const rows: EffectRow[] = []
+    for (const part of this.parts.get(feature) ?? []) for (const row of unpackEffects(feature, part)) rows.push(row)
+    return rows
+  }
+
+  /** Where effects were measured: documents and windows, a place as often as there are parts with it. */
+  *places(): Generator<Place> {
+    for (const parts of this.parts.values()) for (const { places } of parts) yield* places
+  }
+
+  *[Symbol.iterator](): Generator<EffectRow> {
+    for (const feature of this.parts.keys()) yield* this.of(feature)
+  }
+}

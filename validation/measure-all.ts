@@ -7,11 +7,11 @@ import { type Interventions, interventionsAt } from '../latents/interventions.ts
 import type { LatentPlan, Material, TiedLike } from './claims/plan.ts'
 import { selectedDirections } from './claims/selected.ts'
 import { randomUnits, tiedLatents } from './claims/tied.ts'
-import { compactEffects, type PackedEffects, packEffects, unpackEffects } from './effects.ts'
+import { compactEffects, Effects, type PackedEffects, packEffects, unpackEffects } from './effects.ts'
 import { type MeasureHooks, measurePlan } from './measure.ts'
 import { measureTied } from './measure-tied.ts'
 import type { Round } from './rounds.ts'
-import type { EffectRow, Measured } from './rows.ts'
+import type { Measured } from './rows.ts'
 
 /** What all latents are measured with. */
 interface Bench {
@@ -74,15 +74,14 @@ async function measureOne(bench: Bench, plan: LatentPlan, hooks: MeasureHooks): 
     })
     return { effects: packEffects(rows), ...rest }
   })
-  const packed = [compactEffects(effects)]
-  for (const round of tied) packed.push(await tiedRound(bench, plan, round))
+  const measured = new Effects()
+  measured.add(feature, compactEffects(effects))
+  for (const round of tied) measured.add(feature, await tiedRound(bench, plan, round))
   return {
     claim,
     ...found,
     get rows() {
-      const all: EffectRow[] = []
-      for (const part of packed) for (const row of unpackEffects(feature, part)) all.push(row)
-      return all
+      return measured.of(feature)
     },
   }
 }

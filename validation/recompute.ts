@@ -5,27 +5,31 @@ import { canonicalJson } from '../core/hash.ts'
 import { quote } from '../core/quote.ts'
 import { reconstructionDefinitions } from '../latents/reconstruction-rows.ts'
 import { ValidateConfig } from './config.ts'
+import type { Effects } from './effects.ts'
+import { readEffects } from './effects-table.ts'
 import { definitions, type Evidence, readEvidence } from './evidence.ts'
 import { type Judgement, judge } from './judge.ts'
 import { judgeReconstruction, reconstructionPartDefinitions } from './judging/reconstruction.ts'
 import { readReconstruction } from './reconstruct.ts'
-import type { EffectRow, SelectivityRow } from './rows.ts'
+import type { SelectivityRow } from './rows.ts'
 import { definitionsOf, readStudies, type StudyRows } from './studies/run.ts'
-import { readEffects, readSelectivity } from './tables.ts'
+import { readSelectivity } from './tables.ts'
 
 /** The findings as the raw rows give them. */
 export function recompute(
   evidence: Evidence,
-  effects: readonly EffectRow[],
+  effects: Effects,
   selectivity: readonly SelectivityRow[],
   studied: StudyRows,
 ): Judgement {
   const config = ValidateConfig.parse(evidence.config)
-  const [rows, selectivityRows] = [byFeature(effects), byFeature(selectivity)]
+  const selectivityRows = byFeature(selectivity)
   return judge(
     evidence.features.map(({ claim, selectivity: found }) => ({
       claim,
-      rows: rows.get(claim.feature) ?? [],
+      get rows() {
+        return effects.of(claim.feature)
+      },
       selectivity: selectivityRows.get(claim.feature) ?? [],
       nullMaxima: found?.nullMaxima ?? [],
     })),
@@ -58,7 +62,7 @@ export async function recomputeFrom(directory: string, evidence: Evidence): Prom
       ...definitionsOf(studied),
     },
     strangers: [
-      ...strangersOf('effects.parquet', effects, validation),
+      ...strangersOf('effects.parquet', effects.places(), validation),
       ...strangersOf('selectivity.parquet', selectivity, validation),
       ...strangersOf('study-transfer.parquet', studied.transfer ?? [], outOfDistribution),
     ],
@@ -75,13 +79,10 @@ async function reconstructionOf(directory: string, { reconstruction, seed }: Evi
 const Stated = z.looseObject({ density: z.array(z.number()), width: z.int().min(1), meanFrom: z.string() })
 
 /** The first windows of a table that are not of these. */
-function strangersOf(
-  table: string,
-  rows: readonly { readonly window?: unknown }[],
-  split: readonly string[],
-): string[] {
+function strangersOf(table: string, rows: Iterable<{ readonly window?: unknown }>, split: readonly string[]): string[] {
   const known = new Set<unknown>(split)
-  const found = new Set(rows.flatMap(({ window }) => (known.has(window) ? [] : [String(window)])))
+  const found = new Set<string>()
+  for (const { window } of rows) if (!known.has(window)) found.add(String(window))
   return [...found].slice(0, 10).map(window => `${table}: window ${quote(window)}`)
 }
 

@@ -1,9 +1,8 @@
-/** The tables beside evidence.json: effects.parquet and selectivity.parquet. */
+/** Tables of rows beside evidence.json, and selectivity.parquet among them; `effects-table.ts` has the large one. */
 import { join } from 'node:path'
 import type { ColumnValues } from '../datasets/columns.ts'
 import { type Column, readTable, writeTable } from '../datasets/tables.ts'
-import { effectsSchema } from './evidence.ts'
-import type { EffectRow, SelectivityRow } from './rows.ts'
+import type { SelectivityRow } from './rows.ts'
 
 /** What is measured of a latent on a document under one direction. */
 export const measuredColumns = {
@@ -20,13 +19,11 @@ export const measuredColumns = {
   kl: 'float64?',
 } as const
 
-const effectColumns = { feature: 'int32', ...measuredColumns } as const
-
 /** Columns of a table of rows, by the row's keys: a type, with `?` where the value may be missing. */
 export type RowColumns = Readonly<Record<string, ColumnValues['type'] | `${ColumnValues['type']}?`>>
 
 /** Parquet names: words joined by underscores, as in other tables. */
-const nameOf = (key: string) => key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+export const nameOf = (key: string) => key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
 const isNullable = (type: string) => type.endsWith('?')
 
@@ -37,11 +34,23 @@ export async function writeRows(
   rows: readonly Readonly<Record<string, unknown>>[],
   schema = 1,
 ): Promise<void> {
-  const made = Object.entries(columns).map(([key, type]) => [
-    nameOf(key),
-    { type: type.replace('?', ''), values: rows.map(row => row[key]), nullable: isNullable(type) },
-  ])
-  await writeTable(path, Object.fromEntries(made) as Record<string, Column>, { schema })
+  await writeTable(path, columnsOf(columns, rows), { schema })
+}
+
+/** Rows as columns of a table. */
+export function columnsOf<Row>(
+  columns: Readonly<Record<keyof Row & string, RowColumns[string]>>,
+  rows: readonly Row[],
+): Readonly<Record<string, Column>> {
+  const keys = Object.keys(columns) as (keyof Row & string)[]
+  const made = keys.map(key => {
+    const type = columns[key]
+    return [
+      nameOf(key),
+      { type: type.replace('?', ''), values: rows.map(row => row[key]), nullable: isNullable(type) },
+    ] as const
+  })
+  return Object.fromEntries(made) as Record<string, Column>
 }
 
 /** Reads rows back that `writeRows` wrote with these columns; throws a `UserError` for a table that has others. */
@@ -54,27 +63,6 @@ export async function readRows<Row>(path: string, columns: RowColumns, schema = 
     { length },
     (_, i) => Object.fromEntries(keys.map(key => [key, plain(table[nameOf(key)]![i])])) as Row,
   )
-}
-
-/**
- * Writes effects.parquet: a row per feature, intervention, dose, control and window, with the document it is of. The rows come
- * latent by latent, since all of them as rows are too many to hold.
- */
-export async function writeEffects(directory: string, latents: Iterable<readonly EffectRow[]>): Promise<void> {
-  const keys = Object.keys(effectColumns) as (keyof typeof effectColumns)[]
-  const values = new Map(keys.map(key => [key, [] as unknown[]]))
-  for (const rows of latents) for (const key of keys) for (const row of rows) values.get(key)!.push(row[key])
-  const columns = keys.map(key => {
-    const type = effectColumns[key]
-    return [nameOf(key), { type: type.replace('?', ''), values: values.get(key)!, nullable: isNullable(type) }]
-  })
-  const table = Object.fromEntries(columns) as Record<string, Column>
-  await writeTable(join(directory, 'effects.parquet'), table, { schema: effectsSchema })
-}
-
-/** Reads effects.parquet back. */
-export async function readEffects(directory: string): Promise<EffectRow[]> {
-  return readRows<EffectRow>(join(directory, 'effects.parquet'), effectColumns, effectsSchema)
 }
 
 /** Writes selectivity.parquet: a row per feature and validation window, with active positions and labelled positions. */

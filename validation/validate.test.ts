@@ -12,10 +12,10 @@ import { conceptCount, fakeDataset, fakeModel, fakeSae } from '../latents/fake.f
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { ValidateConfig } from './config.ts'
+import { readEffects } from './effects-table.ts'
 import { Claims, evidenceByLatent, readEvidence } from './evidence.ts'
 import { type GatesConfig, judgeGates } from './judging/gates.ts'
 import { verifyEvidence } from './recompute.ts'
-import { readEffects } from './tables.ts'
 import { validate } from './validate.ts'
 
 const folders: string[] = []
@@ -196,7 +196,7 @@ describe('the files', () => {
       for (const id of [...claim.documents.ablate, ...claim.documents.steer])
         expect(evidence.splits.validation).toContain(id)
     // 10 documents: sham, feature and 198 controls ablated; 5 doses and 198 controls steered. Tied ones have their own.
-    const effects = await readEffects(directory)
+    const effects = [...(await readEffects(directory))]
     expect(effects.filter(({ control }) => control !== 'tied')).toHaveLength(2 * 10 * (1 + 1 + 198 + 5 + 198))
     const tied = new Set(effects.filter(({ control }) => control === 'tied').map(({ controlId }) => controlId))
     expect(tied.size).toBeGreaterThan(80)

@@ -7,10 +7,9 @@ import { memoryMetrics } from '../../core/stage.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { fakeDataset, fakeModel, fakeSae } from '../../latents/fake.fixture.ts'
 import { ValidateConfig } from '../config.ts'
+import { readEffects } from '../effects-table.ts'
 import { type Evidence, readEvidence } from '../evidence.ts'
 import { verifyEvidence } from '../recompute.ts'
-import type { EffectRow } from '../rows.ts'
-import { readEffects } from '../tables.ts'
 import { validate } from '../validate.ts'
 import { readStudies } from './run.ts'
 import { keepsTheContract } from './study.contract.ts'
@@ -46,11 +45,11 @@ beforeAll(async () => {
   sae.dispose()
   evidence = await readEvidence(join(directory, 'evidence.json'))
   const rows = (await readStudies(directory, evidence)).transfer as unknown as readonly (Row & { feature: number })[]
-  const effects: readonly EffectRow[] = await readEffects(directory)
+  const effects = await readEffects(directory)
   tested = evidence.features.map(one => ({
     claim: one.claim,
     rows: rows.flatMap(({ feature, ...row }) => (feature === one.claim.feature ? [row as unknown as Row] : [])),
-    effects: effects.filter(({ feature }) => feature === one.claim.feature),
+    effects: effects.of(one.claim.feature),
     evidence: one,
   }))
 })
