@@ -3,11 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { writeAtomic, writeJson } from '../core/files.ts'
-import { sha256 } from '../core/hash.ts'
 import { Random } from '../core/random.ts'
 import { columns } from '../core/text.ts'
-import { type CaptureManifest, encodeShard, floatsToHalves, openCapture } from '../datasets/shards/index.ts'
+import { openCapture } from '../datasets/shards/index.ts'
+import { columnsOfSite, type Dtype, writeMadeCapture } from '../datasets/shards/made.fixture.ts'
 import { RowStream } from '../sae/training/rows.ts'
 import { defineBench } from './options.ts'
 
@@ -49,7 +48,7 @@ export default defineBench({
 interface Case {
   readonly rows: number
   readonly width: number
-  readonly dtype: 'float32' | 'float16'
+  readonly dtype: Dtype
   readonly bytes: number
 }
 
@@ -97,41 +96,11 @@ async function measure(folder: string, { rows, width, dtype, bytes }: Case) {
 }
 
 /** Writes a capture of normal numbers; every shard holds the same ones, which no reader notices. */
-async function write(folder: string, rows: number, width: number, dtype: 'float32' | 'float16'): Promise<void> {
-  const floats = new Random('bench shards').normals(shardRows * width)
-  const values = Float32Array.from(floats)
-  const shards = []
-  for (let from = 0; from < rows; from += shardRows) {
-    const count = Math.min(shardRows, rows - from)
-    const own = values.subarray(0, count * width)
-    const file = `shard-${from / shardRows}.arrow`
-    const bytes = encodeShard(
-      {
-        document: new Uint32Array(count),
-        position: new Uint16Array(count),
-        token: new Int32Array(count),
-        stratum: new Uint16Array(count),
-        weight: new Float32Array(count).fill(1),
-        sites: [{ name: site, width, values: dtype === 'float16' ? floatsToHalves(own) : own }],
-      },
-      batchRows,
-    )
-    await writeAtomic(join(folder, file), bytes)
-    shards.push({ file, rows: count, bytes: bytes.length, sha256: sha256(bytes), windows: [0, 1] as [number, number] })
+async function write(folder: string, rows: number, width: number, dtype: Dtype): Promise<void> {
+  const values = Float32Array.from(new Random('bench shards').normals(shardRows * width))
+  function* shards() {
+    for (let from = 0; from < rows; from += shardRows)
+      yield columnsOfSite(site, width, values.subarray(0, Math.min(shardRows, rows - from) * width), dtype)
   }
-  const manifest: CaptureManifest = {
-    schema: 3,
-    model: { name: 'none', hash: '', family: 'none' },
-    weight_processing: 'none',
-    tokenizer: { hash: '' },
-    dataset: { name: 'none', hash: '', context: 1, bos: false, documents: 0, skipped: [], windows: {} },
-    ...{ seed: 0, format: 'arrow', dtype, rows, batchRows },
-    sites: [{ name: site, width, statistics: { mean: [], variance: [], populationMean: [], norm: 0, rounding: null } }],
-    sampling: {
-      ...{ fields: [], allocation: 'proportional', tokens: null, pilot: null, excludePositions: [], excludeTokens: [] },
-      ...{ positionBands: [], frequencyBands: [], population: rows, strata: [] },
-    },
-    ...{ audit: null, shards, windows: null },
-  }
-  await writeJson(join(folder, 'capture.json'), manifest)
+  await writeMadeCapture(folder, shards(), { batchRows, dtype })
 }

@@ -102,6 +102,7 @@ describe('the estimates of two hundred draws', () => {
   const size = [600, 300, 100]
   const spreads = [4, 1, 9]
   const windows = size.map((count, h) => ({
+    place: h,
     window: {
       ...{ id: `w${h}`, index: h, split: 'train' as const },
       ...{ tokens: new Int32Array(count), documents: new Uint32Array(count), offsets: new Int32Array(count) },

@@ -190,7 +190,7 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
   return manifest
 }
 
-/** Computes shards in order; each is written while the next one is computed. */
+/** Computes shards in order; each is written while the next one is computed. Their rows lie in arrays that are used again. */
 export async function computeShards(
   { directory, signal, progress }: Pick<StageContext, 'directory' | 'signal' | 'progress'>,
   { model, sites, config, sampling, key }: CapturePlan,
@@ -201,6 +201,8 @@ export async function computeShards(
   const writes = new Set<Promise<void>>()
   let failed: { error: unknown } | undefined
   let tokens = 0
+  const most = plans.reduce((rows, plan) => Math.max(rows, plan.rows), 0)
+  const free: Float32Array[][] = []
   progress.start(
     'Capturing',
     plans.reduce((sum, { passed }) => sum + passed, 0),
@@ -213,14 +215,18 @@ export async function computeShards(
   }
   try {
     for (const plan of plans) {
-      const values = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens })
+      const into = free.pop() ?? sites.map(({ width }) => new Float32Array(most * width))
+      const values = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens, into })
       // At most so many shards wait in memory to be written.
       while (writes.size >= config.concurrency && !failed) await Promise.race(writes)
       if (failed) break
       const write = limit(() =>
         writeShard(directory, plan, sites, values, { config, probabilities: sampling.probabilities, key }),
       ).then(
-        finished => onShard({ number: plan.number, finished }),
+        finished => {
+          free.push(into)
+          onShard({ number: plan.number, finished })
+        },
         error => {
           failed ??= { error }
         },

@@ -1,10 +1,11 @@
 /** The forward passes of one shard: windows of similar length together, the taken rows of every site out of each pass. */
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
-import { type WindowBatch, windowBatches } from '../datasets/batches.ts'
+import { batchOf, groupByLength, type WindowBatch } from '../datasets/batches.ts'
+import type { TokenWindow } from '../datasets/document.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import type { Hook, Model } from '../model/model.ts'
-import type { SelectedTokens, ShardPlan } from './sampling.ts'
+import type { ShardPlan } from './sampling.ts'
 import { type Moments, mergeMoments, momentsOf } from './statistics.ts'
 
 /** A site to capture and the length of its rows. */
@@ -42,30 +43,49 @@ export interface ComputedShard {
   readonly population: readonly Moments[] | null
 }
 
-/** Runs the shard's windows. */
+export interface ForwardOptions {
+  /** Tokens of a pass at most. */
+  readonly batchTokens: number
+  /** Called after each pass with the number of its tokens; may throw to stop. */
+  onTokens(count: number): void
+  /** Takes each site's rows: arrays of this length or longer; default: new ones. */
+  readonly into?: readonly Float32Array[] | undefined
+}
+
+/** Runs the shard's windows, which are read when their pass comes: what is held of them is 24 bytes each. */
 export async function captureShard(
   model: Model,
   sites: readonly CapturedSite[],
   plan: ShardPlan,
-  { batchTokens, onTokens }: { batchTokens: number; onTokens(count: number): void },
+  { batchTokens, onTokens, into }: ForwardOptions,
 ): Promise<ComputedShard> {
-  const out = sites.map(({ width }) => new Float32Array(plan.rows * width))
+  const room = into ?? sites.map(({ width }) => new Float32Array(plan.rows * width))
+  const out = sites.map(({ width }, i) => room[i]!.subarray(0, plan.rows * width))
   const population: Moments[] = []
-  const placed = new Map<number, { selected: SelectedTokens; row: number }>()
+  // By the window's place: the positions taken, and the row of the first.
+  const placed = new Map<number, { positions: Uint16Array; row: number }>()
   let row = 0
-  for (const selected of plan.selected) {
-    placed.set(selected.window.index, { selected, row })
-    row += selected.positions.length
+  for (const { place, positions } of plan.selected) {
+    placed.set(place, { positions, row })
+    row += positions.length
   }
-  const passed = [...(plan.population ?? plan.selected)]
-  const positionsOf = new Map(passed.map(({ window, positions }) => [window.index, positions]))
-  // Attention is causal: what follows the last token needed need not be computed.
-  const windows = passed.map(({ window, positions }) => ({
-    ...window,
-    tokens: window.tokens.subarray(0, positions[positions.length - 1]! + 1),
-  }))
-  for (const batch of windowBatches(windows, batchTokens)) {
-    const read = batch.windows.map(({ index }) => positionsOf.get(index)!)
+  const places: number[] = []
+  const lengths: number[] = []
+  for (const { place, positions } of plan.population ?? plan.selected) {
+    places.push(place)
+    // Attention is causal: what follows the last token needed need not be computed.
+    lengths.push(positions[positions.length - 1]! + 1)
+  }
+  for (const group of groupByLength(lengths, batchTokens)) {
+    const windows: TokenWindow[] = []
+    const read: Uint16Array[] = []
+    const takenOf = Array.from(group, i => placed.get(places[i]!))
+    for (const [at, i] of group.entries()) {
+      const { window, positions } = plan.windowAt(places[i]!)
+      windows.push({ ...window, tokens: window.tokens.subarray(0, lengths[i]!) })
+      read.push(plan.population ? positions : takenOf[at]!.positions)
+    }
+    const batch = batchOf(windows)
     const indices = Int32Array.from(
       read.flatMap((positions, i) => Array.from(positions, position => i * batch.length + position)),
     )
@@ -74,10 +94,9 @@ export async function captureShard(
       for (const [site, { name, width }] of sites.entries()) {
         const data = (await values[name]!.data()) as Float32Array
         let at = 0
-        for (const [i, window] of batch.windows.entries()) {
-          const taken = placed.get(window.index)
+        for (const [i, taken] of takenOf.entries()) {
           const rows = data.subarray(at, at + read[i]!.length * width)
-          if (taken) copyRows(rows, read[i]!, taken.selected.positions, out[site]!, taken.row, width)
+          if (taken) copyRows(rows, read[i]!, taken.positions, out[site]!, taken.row, width)
           at += rows.length
         }
         if (plan.population) {

@@ -31,9 +31,9 @@ export function selectTokens(
       return probability >= 1 || uniformOf(seed, purpose, window.id, positions[i]!) < probability
     })
     if (taken.length === 0) return undefined
-    if (taken.length === positions.length) return { window, positions, strata }
+    if (taken.length === positions.length) return { place, window, positions, strata }
     return {
-      window,
+      ...{ place, window },
       positions: Uint16Array.from(taken, i => positions[i]!),
       strata: Uint16Array.from(taken, i => strata[i]!),
     }
@@ -61,6 +61,8 @@ export interface ShardPlan {
   readonly selected: Iterable<SelectedTokens>
   /** For a full pass: all tokens that could have been taken, of these windows and of those before them without any. */
   readonly population?: Iterable<EligibleTokens>
+  /** The window at a place of the dataset, with all its tokens that could have been taken. */
+  windowAt(place: number): EligibleTokens
   /** Tokens that the model reads. */
   readonly passed: number
 }
@@ -101,6 +103,7 @@ export function planShards(
     return {
       ...{ number, rows, passed, windows: [before.to, to] as const, selected: selection.between(...range) },
       ...(everything && { population: eligibleBetween(windows, ...range) }),
+      windowAt: place => windows.at(place)!,
     }
   })
 }

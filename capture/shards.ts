@@ -1,15 +1,17 @@
 /** The shards of a capture on disk: written whole, each with a note beside it from which an interrupted capture goes on. */
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
 import { writeAtomic } from '../core/files.ts'
-import { sha256Aside, sha256File } from '../core/hash.ts'
+import { sha256File } from '../core/hash.ts'
+import { sha256FileAside } from '../core/hash-aside.ts'
 import {
   encodeParquetShard,
   encodeShard,
   floatsToHalves,
   halvesToFloats,
+  type ShardColumns,
   ShardRecord,
   type SiteColumn,
 } from '../datasets/shards/index.ts'
@@ -79,21 +81,33 @@ export async function writeShard(
     })
     moments.push(halves ? { ...own, rounding: roundingOf(computed, stored) } : own)
   }
-  const encode = config.format === 'arrow' ? encodeShard : encodeParquetShard
-  const bytes = encode({ ...rows, sites: columns }, config.batchRows) as Uint8Array<ArrayBuffer>
-  const file = `${stemOf(plan.number)}.${config.format}`
-  // The model goes on while the bytes are hashed and written.
-  const [hash] = await Promise.all([sha256Aside(bytes), writeAtomic(join(directory, file), bytes)])
+  const path = join(directory, `${stemOf(plan.number)}.${config.format}`)
+  const bytes = await writePieces(path, { ...rows, sites: columns }, config)
   const shard: ShardRecord = {
-    file,
+    file: basename(path),
     rows: plan.rows,
-    bytes: bytes.length,
-    sha256: hash,
+    bytes,
+    // The model goes on while the file is hashed.
+    sha256: await sha256FileAside(path),
     windows: [plan.windows[0], plan.windows[1]],
   }
   const note: z.infer<typeof Note> = { schema: 2, key, shard, moments, population: population && [...population] }
   await writeAtomic(join(directory, noteOf(plan.number)), JSON.stringify(note))
   return { shard, moments, population }
+}
+
+/** Writes a shard's file, which is never in memory beside its columns where it is Arrow; how many bytes it has. */
+async function writePieces(path: string, columns: ShardColumns, { format, batchRows }: CaptureConfig): Promise<number> {
+  let bytes = 0
+  async function* counted() {
+    const pieces = format === 'arrow' ? encodeShard(columns, batchRows) : [encodeParquetShard(columns, batchRows)]
+    for await (const piece of pieces) {
+      bytes += piece.length
+      yield piece
+    }
+  }
+  await writeAtomic(path, counted())
+  return bytes
 }
 
 /** A shard that an earlier attempt finished with the same key; its content is checked. */

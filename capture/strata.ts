@@ -7,6 +7,8 @@ import type { CaptureConfig } from './config.ts'
 
 /** Strata of a window's tokens: `strata[i]` is that of position `positions[i]`. */
 export interface EligibleTokens {
+  /** The window's place in the dataset. */
+  readonly place: number
   readonly window: TokenWindow
   readonly positions: Uint16Array
   readonly strata: Uint16Array
@@ -100,7 +102,12 @@ export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
     windows: new ReadSequence(dataset.windows.length, place => {
       const window = dataset.windows.at(place)!
       const positions = positionsOf(window)
-      return { window, positions, strata: Uint16Array.from(codesOf(window, positions), code => indexOf.get(code)!) }
+      return {
+        place,
+        window,
+        positions,
+        strata: Uint16Array.from(codesOf(window, positions), code => indexOf.get(code)!),
+      }
     }),
   }
 }

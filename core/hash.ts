@@ -1,5 +1,5 @@
 /** Content hashes: sha256 in hex, of bytes, files and plain values. */
-import { createHash, webcrypto } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { open, readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from './errors.ts'
@@ -7,11 +7,6 @@ import { UserError } from './errors.ts'
 /** sha256 of bytes or of a string's UTF-8. */
 export function sha256(data: Uint8Array | string): string {
   return createHash('sha256').update(data).digest('hex')
-}
-
-/** sha256 of bytes, worked out beside this thread, which goes on meanwhile; they must not change before it is done. */
-export async function sha256Aside(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex')
 }
 
 /** sha256 of a file, of which one piece is in memory at a time. */

@@ -15,23 +15,32 @@ export interface WindowBatch {
  * length, ties by index, so the batches depend on the set of windows alone and little is padded.
  */
 export function windowBatches(windows: readonly TokenWindow[], maxTokens: number): WindowBatch[] {
-  const sorted = [...windows].sort((a, b) => a.tokens.length - b.tokens.length || a.index - b.index)
-  const batches: WindowBatch[] = []
-  let group: TokenWindow[] = []
-  const close = () => {
-    if (group.length === 0) return
-    const length = group[group.length - 1]!.tokens.length
-    const tokens = new Int32Array(group.length * length)
-    group.forEach((window, row) => {
-      tokens.set(window.tokens, row * length)
-    })
-    batches.push({ windows: group, length, tokens })
-    group = []
+  const ordered = [...windows].sort((a, b) => a.index - b.index)
+  const groups = groupByLength(
+    ordered.map(({ tokens }) => tokens.length),
+    maxTokens,
+  )
+  return groups.map(group => batchOf(Array.from(group, place => ordered[place]!)))
+}
+
+/** The places of lengths in groups: ascending by length, then by place, of at most `maxTokens` padded tokens (at least one each). */
+export function groupByLength(lengths: ArrayLike<number>, maxTokens: number): Uint32Array[] {
+  const sorted = Uint32Array.from(lengths, (_, place) => place).sort((a, b) => lengths[a]! - lengths[b]! || a - b)
+  const groups: Uint32Array[] = []
+  let start = 0
+  for (let end = 0; end < sorted.length; end++) {
+    if (end === start || (end - start + 1) * lengths[sorted[end]!]! <= maxTokens) continue
+    groups.push(sorted.subarray(start, end))
+    start = end
   }
-  for (const window of sorted) {
-    if (group.length > 0 && (group.length + 1) * window.tokens.length > maxTokens) close()
-    group.push(window)
-  }
-  close()
-  return batches
+  if (start < sorted.length) groups.push(sorted.subarray(start))
+  return groups
+}
+
+/** One batch of all these windows, the longest of them last. */
+export function batchOf(windows: readonly TokenWindow[]): WindowBatch {
+  const length = windows[windows.length - 1]!.tokens.length
+  const tokens = new Int32Array(windows.length * length)
+  for (const [row, window] of windows.entries()) tokens.set(window.tokens, row * length)
+  return { windows, length, tokens }
 }

@@ -97,9 +97,11 @@ async function auditSites(
       fences: new NormFences(),
     }
   })
+  const most = shards.reduce((rows, shard) => Math.max(rows, shard.rows), 0)
+  const into = sites.map(({ width }) => new Float32Array(most * width))
   progress.start('Auditing', shards.length, 'shards')
   for (const [done, shard] of shards.entries()) {
-    const stored = await storedRows(directory, shard, sites)
+    const stored = await storedRows(directory, shard, sites, into)
     for (const [s, { width }] of sites.entries()) {
       const { estimates, sizes, fences } = audits[s]!
       for (let row = 0; row < shard.rows; row++) {

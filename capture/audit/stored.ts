@@ -15,11 +15,12 @@ export interface StoredRows {
   readonly sites: readonly Float32Array[]
 }
 
-/** The rows of a shard, as they lie on disk. */
+/** The rows of a shard, as they lie on disk; those of sites in `into`, arrays of this length or longer. */
 export async function storedRows(
   directory: string,
   { file, rows }: Pick<ShardRecord, 'file' | 'rows'>,
   sites: readonly CapturedSite[],
+  into: readonly Float32Array[],
 ): Promise<StoredRows> {
   const path = join(directory, file)
   if (file.endsWith('.parquet')) {
@@ -33,7 +34,7 @@ export async function storedRows(
   }
   const shard = new Shard(path)
   try {
-    const values = sites.map(({ width }) => new Float32Array(rows * width))
+    const values = sites.map(({ width }, i) => into[i]!.subarray(0, rows * width))
     for (const [i, { name }] of sites.entries()) await shard.readRange(shard.column(name), 0, rows, values[i]!)
     return {
       ...{ document: shard.values('document'), position: shard.values('position'), token: shard.values('token') },

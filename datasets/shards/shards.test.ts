@@ -7,18 +7,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeAtomic, writeJson } from '../../core/files.ts'
 import { sha256 } from '../../core/hash.ts'
 import { Random } from '../../core/random.ts'
-import { DatasetConfig } from '../config.ts'
 import { readTable } from '../tables.ts'
 import { floatsToHalves, fromHalf, toHalf } from './float16.ts'
-import { type CaptureManifest, encodeParquetShard, encodeShard, openCapture, type ShardColumns } from './index.ts'
+import { encodeParquetShard, openCapture, type ShardColumns } from './index.ts'
+import { type Dtype, shardBytes, writeMadeCapture } from './made.fixture.ts'
 
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shards-'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
-
-type Dtype = 'float32' | 'float16'
 
 function columnsOf(rows: number, widths: readonly number[], dtype: Dtype, seed: number): ShardColumns {
   const random = new Random(seed)
@@ -41,59 +39,9 @@ async function writeCapture(
   shards: readonly ShardColumns[],
   batchRows: number,
   dtype: Dtype = 'float32',
-) {
+): Promise<string> {
   const directory = join(folder, name)
-  const records = []
-  for (const [i, columns] of shards.entries()) {
-    const bytes = encodeShard(columns, batchRows)
-    const file = `shard-${i}.arrow`
-    await writeAtomic(join(directory, file), bytes)
-    const rows = columns.document.length
-    records.push({ file, rows, bytes: bytes.length, sha256: sha256(bytes), windows: [i, i + 1] as [number, number] })
-  }
-  const rows = records.reduce((sum, record) => sum + record.rows, 0)
-  const manifest: CaptureManifest = {
-    schema: 3,
-    model: { name: 'model', hash: '', family: 'gpt2' },
-    weight_processing: 'none',
-    tokenizer: { hash: '' },
-    dataset: {
-      name: '',
-      hash: '',
-      context: 8,
-      bos: true,
-      config: DatasetConfig.parse({ path: 'x' }),
-      documents: 1,
-      skipped: [],
-      windows: { train: 1 },
-    },
-    seed: 0,
-    format: 'arrow',
-    dtype,
-    rows,
-    batchRows,
-    sites: shards[0]!.sites.map(({ name, width }) => ({
-      name,
-      width,
-      statistics: { mean: [], variance: [], populationMean: [], norm: 0, rounding: null },
-    })),
-    audit: null,
-    sampling: {
-      fields: [],
-      allocation: 'proportional',
-      tokens: null,
-      pilot: null,
-      excludePositions: [0],
-      excludeTokens: [],
-      positionBands: [],
-      frequencyBands: [],
-      population: rows,
-      strata: [],
-    },
-    shards: records,
-    windows: null,
-  }
-  await writeJson(join(directory, 'capture.json'), manifest)
+  await writeMadeCapture(directory, shards, { batchRows, dtype })
   return directory
 }
 
@@ -121,9 +69,9 @@ describe('half precision', () => {
 })
 
 describe('a shard', () => {
-  test.each(['float32', 'float16'] as const)('of %s opens in the Arrow library with the same columns', dtype => {
+  test.each(['float32', 'float16'] as const)('of %s opens in the Arrow library with the same columns', async dtype => {
     const columns = columnsOf(11, [3, 2], dtype, 1)
-    const table = tableFromIPC(encodeShard(columns, 4))
+    const table = tableFromIPC(await shardBytes(columns, 4))
     expect(table.batches.map(batch => batch.numRows)).toEqual([4, 4, 3])
     expect(table.schema.fields.map(({ name, type }) => `${name}: ${type}`)).toEqual([
       'document: Uint32',
@@ -375,7 +323,7 @@ describe('a capture that is not as it should be is refused', () => {
     ['fewer rows', [columnsOf(5, [4], 'float32', 5)], /has 5 rows, but capture\.json says 6/],
   ] as const)('a shard with %s than the manifest says, its checksum aside', async (what, shards, message) => {
     const directory = await broken(`match-${what}`, async directory => {
-      const bytes = encodeShard(shards[0], 4)
+      const bytes = await shardBytes(shards[0], 4)
       await writeFile(join(directory, 'shard-0.arrow'), bytes)
       await edit(manifest => {
         const [first] = manifest.shards as { bytes: number; sha256: string }[]
@@ -390,7 +338,7 @@ describe('a capture that is not as it should be is refused', () => {
 
   test('a shard whose batches are cut elsewhere', async () => {
     const directory = await broken('batches', async directory => {
-      const bytes = encodeShard(columnsOf(6, [4], 'float32', 5), 3)
+      const bytes = await shardBytes(columnsOf(6, [4], 'float32', 5), 3)
       await writeFile(join(directory, 'shard-0.arrow'), bytes)
       await edit(manifest => {
         const [first] = manifest.shards as { bytes: number; sha256: string }[]

@@ -31,9 +31,10 @@ export const rowColumns = [
 
 /**
  * The bytes of an uncompressed Arrow IPC file with record batches of `batchRows` rows (the last may be shorter): every
- * batch but the last has the same layout, so a row's place can be computed.
+ * batch but the last has the same layout, so a row's place can be computed. They come in pieces, of which the large ones are
+ * the columns' own memory.
  */
-export function encodeShard(columns: ShardColumns, batchRows: number): Uint8Array {
+export async function* encodeShard(columns: ShardColumns, batchRows: number): AsyncGenerator<Uint8Array> {
   const fields = fieldsOf(columns)
   const schema = new arrow.Schema(fields, new Map([['schema', '1']]))
   const batches: arrow.RecordBatch[] = []
@@ -47,7 +48,7 @@ export function encodeShard(columns: ShardColumns, batchRows: number): Uint8Arra
   const writer = new arrow.RecordBatchFileWriter()
   writer.reset(undefined, schema)
   for (const batch of batches) writer.write(batch)
-  return writer.finish().toUint8Array(true)
+  yield* writer.finish()
 }
 
 /** The bytes of a Parquet file with the same columns, a row group a batch. */

@@ -3,11 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { writeAtomic, writeJson } from '../../core/files.ts'
-import { sha256 } from '../../core/hash.ts'
 import { silent } from '../../core/progress.ts'
 import { memoryMetrics } from '../../core/stage.ts'
-import { type CaptureManifest, encodeShard, floatsToHalves, openCapture } from '../../datasets/shards/index.ts'
+import { openCapture } from '../../datasets/shards/index.ts'
+import { columnsOfSite, type Dtype, writeMadeCapture } from '../../datasets/shards/made.fixture.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { TrainConfig } from './config.ts'
 import { plantedCapture } from './planted.fixture.ts'
@@ -24,52 +23,13 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 const planted = plantedCapture({ rows: 3000, width: 8, features: 16, active: 2, seed: 1 })
 
 /** The planted rows in two shards of record batches that no block of the trainer fits. */
-async function stored(dtype: 'float32' | 'float16') {
+async function stored(dtype: Dtype) {
   const { rows, width } = planted
-  const shards = []
-  for (const [i, [from, to]] of [[0, 1700] as const, [1700, rows] as const].entries()) {
-    const count = to - from
-    const values = await planted.readRange('site', from, count)
-    const bytes = encodeShard(
-      {
-        document: new Uint32Array(count),
-        position: new Uint16Array(count),
-        token: new Int32Array(count),
-        stratum: new Uint16Array(count),
-        weight: new Float32Array(count).fill(1),
-        sites: [{ name: 'site', width, values: dtype === 'float16' ? floatsToHalves(values) : values }],
-      },
-      300,
-    )
-    const file = `shard-${i}.arrow`
-    await writeAtomic(join(folder, dtype, file), bytes)
-    shards.push({
-      file,
-      rows: count,
-      bytes: bytes.length,
-      sha256: sha256(bytes),
-      windows: [i, i + 1] as [number, number],
-    })
+  async function* shards() {
+    for (const [from, to] of [[0, 1700] as const, [1700, rows] as const])
+      yield columnsOfSite('site', width, await planted.readRange('site', from, to - from), dtype)
   }
-  const manifest: CaptureManifest = {
-    ...{
-      schema: 3,
-      model: { name: 'none', hash: '', family: 'none' },
-      weight_processing: 'none',
-      tokenizer: { hash: '' },
-    },
-    dataset: { name: '', hash: '', context: 1, bos: false, documents: 0, skipped: [], windows: {} },
-    ...{ seed: 0, format: 'arrow', dtype, rows, batchRows: 300 },
-    sites: [
-      { name: 'site', width, statistics: { mean: [], variance: [], populationMean: [], norm: 0, rounding: null } },
-    ],
-    sampling: {
-      ...{ fields: [], allocation: 'proportional', tokens: null, pilot: null, excludePositions: [], excludeTokens: [] },
-      ...{ positionBands: [], frequencyBands: [], population: rows, strata: [] },
-    },
-    ...{ audit: null, shards, windows: null },
-  }
-  await writeJson(join(folder, dtype, 'capture.json'), manifest)
+  await writeMadeCapture(join(folder, dtype), shards(), { batchRows: 300, dtype })
   return openCapture(join(folder, dtype))
 }
 
