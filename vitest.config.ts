@@ -1,13 +1,14 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Rooms whose tests choose an engine, set the environment or start processes: each of their files is a process of its own. */
+/** Tests that choose an engine, set the environment, start processes or replace modules: each of their files is a process of its own. */
 const ownProcess = [
   'engine/**/*.test.ts',
   'tests/*.test.ts',
   'tests/*/*.test.ts',
   'pipeline/**/*.test.ts',
-  'dashboard/**/*.test.ts',
+  'dashboard/server/*.test.ts',
+  'dashboard/read/examples.test.ts',
 ]
 
 /** Files that take longest begin first, so that no processor waits for the last; files that share a process follow each other. */

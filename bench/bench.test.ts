@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { isInstalled, tensorflowRoot } from '../engine/install/places.ts'
+import { printedBy } from '../tests/cli.ts'
+import { main } from './main.ts'
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+const program = fileURLToPath(new URL('./main.ts', import.meta.url))
 
 interface Ended {
   readonly code: number
@@ -19,7 +21,7 @@ function bench(args: readonly string[], environment: Record<string, string> = {}
   return new Promise(resolve => {
     const child = execFile(
       process.execPath,
-      ['--import', 'tsx', main, ...args],
+      ['--import', 'tsx', program, ...args],
       { env: { ...process.env, ...environment }, maxBuffer: 2 ** 24 },
       (_, stdout, stderr) => resolve({ code: child.exitCode!, stdout, stderr }),
     )
@@ -28,9 +30,9 @@ function bench(args: readonly string[], environment: Record<string, string> = {}
 
 describe('the command line of benchmarks', () => {
   test('lists the benchmarks, and the flags of each', async () => {
-    const [all, one] = await Promise.all([bench(['--help']), bench(['train', '--help'])])
+    const [all, one] = [await bench(['--help']), await printedBy(() => main(['train', '--help']))]
     expect(all).toMatchObject({ code: 0, stderr: '' })
-    const names = await readFile(main, 'utf8').then(text => [
+    const names = await readFile(program, 'utf8').then(text => [
       ...text.matchAll(/load: \(\) => import\('\.\/(.*)\.ts'\)/g),
     ])
     expect(names.length).toBeGreaterThan(10)
@@ -51,7 +53,7 @@ describe('the command line of benchmarks', () => {
     [['ops', '--isa', 'avx3'], 'avx3', 'avx512'],
     [['sae-quality', '--precision', 'half'], 'key precision is "half"', 'float32'],
   ])('%j is answered in a sentence', async (args, problem, repair) => {
-    const { code, stdout, stderr } = await bench(args)
+    const { code, stdout, stderr } = await printedBy(() => main(args))
     expect(code).toBe(1)
     expect(stdout).toBe('')
     expect(stderr).toMatch(/^bench: /)

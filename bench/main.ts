@@ -1,4 +1,5 @@
 /** `npm run bench -- NAME [--flag …]`: benchmarks that give ratios measured in one run, and the machine they ran on. */
+import { fileURLToPath } from 'node:url'
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
 import { silent } from '../core/progress.ts'
@@ -36,7 +37,7 @@ const benches: Readonly<Record<string, { readonly summary: string; load(): Promi
 }
 
 /** Runs the benchmark that the arguments name, and gives the exit code. */
-async function main(args: readonly string[]): Promise<number> {
+export async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json')
   const [name, ...rest] = args
   const width = process.stdout.columns ?? Number(process.env.COLUMNS || 80)
@@ -100,4 +101,4 @@ function overview(width: number): string {
   )
 }
 
-process.exitCode = await main(process.argv.slice(2))
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2))

@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type CliOptions, type CliResult, root, runCli, runHere } from './cli.ts'
+import { type CliOptions, type CliResult, runCli, runHere } from './cli.ts'
+import { compiledPath } from './compiled.ts'
 import { writeTinyModel } from './tiny-model.ts'
 
 let folder: string
@@ -210,7 +211,7 @@ test('a shard whose checksum is wrong', async () => {
 test.skipIf(process.platform !== 'linux')('a full disk is a fault that may pass: the run goes on later', async () => {
   const args = ['capture', ...captureFlags(good), '--seed', '5', '--name', 'full']
   const { code, stderr } = await pipeline(args, {
-    imports: [join(root, 'tests/full-disk.ts')],
+    imports: [compiledPath('tests/full-disk.ts')],
     env: { FULL_DISK: 'full/.*arrow' },
   })
   expect({ code, stderr }).toEqual({
@@ -233,7 +234,7 @@ test.skipIf(!onLinux)(
         ...['--batchTokens', '64', '--tokens', '640', '--checkpointEvery', '2'],
       ] as const
     const { code, stderr } = await pipeline([...train('cut')], {
-      imports: [join(root, 'tests/full-disk.ts')],
+      imports: [compiledPath('tests/full-disk.ts')],
       env: { FULL_DISK: 'step-000000004' },
     })
     expect({ code, stderr }).toEqual({

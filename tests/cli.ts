@@ -1,6 +1,5 @@
 /** Runs this project's command line as a person would, and keeps what it prints. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { compiledCli } from './compiled.ts'
@@ -21,11 +20,8 @@ export interface CliResult {
 
 /** Starts the command line; `ended` gives what it came to. */
 export function startCli(args: readonly string[], options: CliOptions = {}) {
-  // What stands in for parts of the system may be TypeScript, and then all of it is run from source.
-  const imports = options.imports?.length ? ['tsx', ...options.imports] : []
-  const program = imports.length ? join(root, 'pipeline/cli.ts') : compiledCli()
-  const flags = imports.flatMap(module => ['--import', module])
-  const child: ChildProcess = spawn(process.execPath, [...flags, program, ...args], {
+  const flags = (options.imports ?? []).flatMap(module => ['--import', module])
+  const child: ChildProcess = spawn(process.execPath, [...flags, compiledCli(), ...args], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -48,6 +44,14 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
  */
 export async function runHere(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
   const { main } = await import('../pipeline/main.ts')
+  return printedBy(() => main(args, { signal: new AbortController().signal, tell() {} }), env)
+}
+
+/** What a function prints on both streams while it runs in this process, under more of an environment. */
+export async function printedBy(
+  run: () => Promise<number>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
   const printed = { stdout: '', stderr: '' }
   const before = { ...process.env }
   const write = { stdout: process.stdout.write, stderr: process.stderr.write }
@@ -60,7 +64,7 @@ export async function runHere(args: readonly string[], env: Readonly<Record<stri
       return true
     }) as typeof process.stdout.write
   try {
-    const code = await main(args, { signal: new AbortController().signal, tell() {} })
+    const code = await run()
     return { code, ...printed }
   } finally {
     Object.assign(process.stdout, { write: write.stdout })

@@ -21,13 +21,20 @@ import { transformSync } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const kept = join(root, 'node_modules/.cache/compiled')
+/** Modules that tests load before the program, in place of parts of the system. */
+const standIns = ['tests/full-disk.ts']
 const anHour = 3_600_000
 let made: string | undefined
 
 /** Path of the compiled command line. */
 export function compiledCli(): string {
+  return compiledPath('pipeline/cli.ts')
+}
+
+/** Path of what a source is compiled to. */
+export function compiledPath(source: string): string {
   made ??= compile()
-  return join(made, 'pipeline/cli.js')
+  return join(made, source.replace(/ts$/, 'js'))
 }
 
 /**
@@ -35,8 +42,7 @@ export function compiledCli(): string {
  * instances of compiled classes, so that a test takes all it needs from here or nothing.
  */
 export async function compiledModule<Module>(source: string): Promise<Module> {
-  const path = join(dirname(compiledCli()), '..', source.replace(/ts$/, 'js'))
-  return (await import(pathToFileURL(path).href)) as Module
+  return (await import(pathToFileURL(compiledPath(source)).href)) as Module
 }
 
 function compile(): string {
@@ -82,11 +88,12 @@ function sources(): string[] {
     .filter(entry => entry.isDirectory() && !/^(\.|node_modules$|dist$|docs$|tests$)/.test(entry.name))
     .map(({ name }) => name)
   // Below runs/ lie the runs that somebody made, and no sources.
-  return rooms
+  const program = rooms
     .flatMap(room =>
       readdirSync(join(root, room), { withFileTypes: true, recursive: room !== 'runs' })
         .filter(entry => entry.isFile() && !/\.(test\.ts|contract\.ts|fixture\.ts)$/.test(entry.name))
         .map(entry => join(entry.parentPath, entry.name).slice(root.length)),
     )
     .sort()
+  return [...program, ...standIns]
 }

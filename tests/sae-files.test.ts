@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { root, runCli } from './cli.ts'
+import { runCli, runHere } from './cli.ts'
+import { compiledPath } from './compiled.ts'
 import { sharedData } from './shared-data.ts'
 
 let folder: string
@@ -12,10 +13,11 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+/** In this process, but for an engine that is named. */
 const pipeline = async (args: string[]) => {
-  const { code, stdout, stderr } = await runCli([...args, '--json'], {
-    env: { PIPELINE_RUNS: join(folder, 'runs'), PIPELINE_OPS: 'off' },
-  })
+  const env = { PIPELINE_RUNS: join(folder, 'runs'), PIPELINE_OPS: 'off' }
+  const all = [...args, '--json']
+  const { code, stdout, stderr } = await (args.includes('--engine') ? runCli(all, { env }) : runHere(all, env))
   return { code, stderr, json: stdout === '' ? undefined : JSON.parse(stdout) }
 }
 
@@ -89,7 +91,7 @@ describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
     const to = join(folder, 'full')
     const { code, stderr } = await runCli(
       ['export', 'sae', '--run', source(), '--to', 'dictionary_learning', '--output', to],
-      { imports: [join(root, 'tests/full-disk.ts')], env: { FULL_DISK: 'config.json', PIPELINE_OPS: 'off' } },
+      { imports: [compiledPath('tests/full-disk.ts')], env: { FULL_DISK: 'config.json', PIPELINE_OPS: 'off' } },
     )
     expect(code).toBe(75)
     expect(stderr).toContain('The disk is full')
