@@ -10,6 +10,7 @@ import { writeTinyModel } from './tiny-model.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 
+const isLong = process.env.PIPELINE_LONG !== undefined
 let folder: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pipeline-end-to-end-'))
@@ -120,8 +121,13 @@ function argumentsOf({ stage, flags }: Stage): string[] {
 }
 
 describe('kill -9', () => {
-  /** What comes after validate is made in seconds, and cut in test:long. */
-  const cut = process.env.PIPELINE_LONG ? stages : stages.slice(0, 3)
+  /** Trainings that are cut are in train-grid.test.ts, too; what comes after validate is made in seconds. All in test:long. */
+  const cut = isLong ? stages : stages.filter(({ stage }) => ['capture', 'validate'].includes(stage))
+  beforeAll(async () => {
+    for (const made of ['capture', 'train'])
+      await ok(pipeline('whole', argumentsOf(stages.find(({ stage }) => stage === made)!)))
+  })
+
   test.each(cut)('at any of several moments of $stage, and the same command ends in the same bytes', async part => {
     const args = argumentsOf(part)
     await ok(pipeline('whole', args))
@@ -129,7 +135,7 @@ describe('kill -9', () => {
     let kills = 0
     // The last moment is of what only this stage writes; test:long takes them all.
     const moments = Object.entries(part.moments)
-    for (const [moment, reached] of process.env.PIPELINE_LONG ? moments : moments.slice(-1)) {
+    for (const [moment, reached] of isLong ? moments : moments.slice(-1)) {
       const killed = await killWhen('cut', args, () => {
         try {
           return existsSync(directory) && reached(namesIn(directory), directory)
@@ -177,7 +183,7 @@ describe('a pipeline file', () => {
 model: toyworld
 dataset: { path: toyworld, documents: 120 }
 capture: { sites: [blocks.1.hook_resid_post], strata: [language] }
-train: { latents: 64, k: 4, epochs: 3, batchTokens: 512 }
+train: { latents: 64, k: 4, epochs: ${isLong ? 3 : 1}, batchTokens: 512 }
 validate: { latents: 2, documents: 6, controls: { tied: 19, random: 19, foreign: 19 }, shuffles: 99, bootstrap: 200, tokens: 3000, maxTokens: 3000, studies: [halves] }
 label: { tokens: 3000 }
 report: {}
@@ -194,7 +200,7 @@ report: {}
     expect(readFileSync(report, 'utf8')).toMatch(/^<!doctype html>/i)
   })
 
-  test('is not done again', async () => {
+  test.skipIf(!isLong)('is not done again', async () => {
     const { stdout } = await ok(pipeline('small', ['run', file(), '--json']))
     const { stages } = JSON.parse(stdout)
     expect(stages.map(({ stage, state }: { stage: string; state: string }) => [stage, state])).toEqual(
@@ -203,12 +209,16 @@ report: {}
   })
 
   test('does again what depends on a changed setting, and nothing else', async () => {
-    const { stdout } = await ok(pipeline('small', ['run', file(), '--label.topExamples', '3', '--json']))
+    // Each stage is a process, the unchanged ones as well: the report only in test:long.
+    const until = isLong ? 'report' : 'label'
+    const { stdout } = await ok(
+      pipeline('small', ['run', file(), '--label.topExamples', '3', '--until', until, '--json']),
+    )
     const states = JSON.parse(stdout).stages.map(({ state }: { state: string }) => state)
-    expect(states).toEqual(['unchanged', 'unchanged', 'unchanged', 'new', 'new'])
+    expect(states).toEqual(['unchanged', 'unchanged', 'unchanged', 'new', ...(isLong ? ['new'] : [])])
   })
 
-  test.skipIf(!process.env.PIPELINE_LONG)('killed as a whole goes on to the same bytes', async () => {
+  test.skipIf(!isLong)('killed as a whole goes on to the same bytes', async () => {
     const trained = () => existsSync(store('again')) && readdirSync(store('again')).some(id => id.includes('-train-'))
     expect(await killWhen('again', ['run', file()], trained)).toBe(true)
     await ok(pipeline('again', ['run', file()]))
@@ -216,7 +226,7 @@ report: {}
       expect(bytesOf(join(store('again'), id))).toEqual(bytesOf(join(store('small'), id)))
   })
 
-  test.skipIf(!process.env.PIPELINE_LONG)(
+  test.skipIf(!isLong)(
     'labels that went out in the form of another tool come back as claims, which are put to the causal test',
     async () => {
       const runs = readdirSync(store('small'))

@@ -27,6 +27,9 @@ import { verifyEvidence } from './recompute.ts'
 import { validate } from './validate.ts'
 
 const site = 'blocks.2.hook_resid_post'
+const isLong = process.env.PIPELINE_LONG !== undefined
+/** Three claims can be told from as many of each kind; the six of test:long are few enough for 99. */
+const controls = isLong ? 99 : 59
 let root: string
 let model: Model
 let dataset: TokenDataset
@@ -46,17 +49,17 @@ beforeAll(async () => {
   const path = toyworldModelDirectory()
   model = await loadModel(path)
   const { context, bosToken } = model.config
-  const config = DatasetConfig.parse({ path: 'toyworld', documents: 2000, heldOut: { fraction: 0.4 } })
+  const config = DatasetConfig.parse({ path: 'toyworld', documents: isLong ? 2000 : 1200, heldOut: { fraction: 0.4 } })
   dataset = await openDataset(config, await loadTokenizer(path), { context, bosToken })
   await capture(contextOf(join(root, 'capture')), {
     model,
     dataset,
-    config: CaptureConfig.parse({ sites: [site], tokens: 30_000 }),
+    config: CaptureConfig.parse({ sites: [site], tokens: isLong ? 30_000 : 20_000 }),
   })
   const rows = await openCapture(join(root, 'capture'))
   await trainSae(contextOf(join(root, 'sae')), {
     capture: rows,
-    config: TrainConfig.parse({ latents: 512, k: 12, tokens: 400_000, batchTokens: 2048 }),
+    config: TrainConfig.parse({ latents: 512, k: 12, tokens: isLong ? 400_000 : 250_000, batchTokens: 2048 }),
   })
   await rows.close()
   sae = await loadSae(join(root, 'sae'))
@@ -71,12 +74,12 @@ afterAll(async () => {
 async function run(name: string, parts: { sae?: Sae; dataset?: TokenDataset }, settings: object = {}) {
   const directory = join(root, name)
   const config = ValidateConfig.parse({
-    latents: 6,
+    latents: isLong ? 6 : 3,
     documents: 8,
     positions: 24,
     doses: [1],
     // Few claims, so that so few controls can show what there is.
-    controls: { tied: 99, random: 99, foreign: 99 },
+    controls: { tied: controls, random: controls, foreign: controls },
     shuffles: 99,
     tokens: 12_000,
     maxTokens: 3000,
@@ -115,7 +118,7 @@ test('concepts of the language are found in a trained SAE: they are told apart, 
   expect(summary.fvu).toBeLessThan(0.4)
   expect(summary.ceRecoveredMean).toBeGreaterThan(0.9)
   const found = features.filter(({ verdict, claim }) => verdict === 'pass' && claim.concept !== null)
-  expect(found.length).toBeGreaterThanOrEqual(2)
+  expect(found.length).toBeGreaterThanOrEqual(isLong ? 2 : 1)
   expect(features.every(({ sham }) => sham === 0)).toBe(true)
   for (const { ablate, steer, selectivity } of found) {
     expect(ablate!.metrics.target.effect.high).toBeLessThan(0)

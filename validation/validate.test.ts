@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -39,10 +39,19 @@ const folder = async () => {
   folders.push(directory)
   return directory
 }
+const isLong = process.env.PIPELINE_LONG !== undefined
 /** How often nulls are drawn. */
-const seeds = process.env.PIPELINE_LONG ? 2 : 1
-const planted = Array.from({ length: conceptCount }, (_, i) => i)
-const settings = { latents: planted, documents: 10, bootstrap: 200, tokens: 4000, maxTokens: 1000, studies: [] }
+const seeds = isLong ? 2 : 1
+const concepts = Array.from({ length: conceptCount }, (_, i) => i)
+/** The planted latents that are put to the test: three can be told from 59 controls each, six from 119. */
+const planted = isLong ? concepts : concepts.slice(0, 3)
+const count = planted.length / 0.05 - 1
+const own = { documents: 10, bootstrap: 200, tokens: 4000, maxTokens: 1000, studies: [] }
+const settings = { ...own, latents: planted, controls: { tied: count, random: count, foreign: count } }
+const two = ValidateConfig.parse({ ...settings, latents: [0, 1] })
+let ofTwo: ReturnType<typeof run> | undefined
+/** One run of two latents, for the tests that only read it. */
+const runOfTwo = () => (ofTwo ??= run({ config: two }))
 
 async function run(
   inputs: Partial<Parameters<typeof validate>[1]> & { config?: ValidateConfig } = {},
@@ -75,18 +84,20 @@ describe('a model whose concepts are known', () => {
     const before = tf.memory().numTensors
     const baselines = { claims: 2, kinds: ['random', 'pca'] }
     const { directory, summary, evidence } = await run({
-      config: ValidateConfig.parse({ ...settings, studies: ['baselines', 'interventions'], baselines }),
+      config: ValidateConfig.parse({ ...own, latents: planted, studies: ['baselines', 'interventions'], baselines }),
     })
     expect(tf.memory().numTensors).toBe(before)
-    expect(summary).toMatchObject({ latents: conceptCount, passed: conceptCount, failed: 0 })
+    expect(summary).toMatchObject({ latents: planted.length, passed: planted.length, failed: 0 })
     for (const feature of evidence.features) {
       expect(feature.claim.concept).toBe(`cue=${feature.claim.feature}`)
       expect(feature.ablate!.metrics.target.effect.high).toBeLessThan(0)
       expect(feature.steer!.metrics.target.effect.low).toBeGreaterThan(0)
       const counts = feature.ablate!.metrics.target.controls.map(({ control, count }) => [control, count] as const)
       expect(counts.map(([control]) => control)).toEqual(['random', 'foreign', 'tied'])
-      // Six claims: 6 / .05 − 1 of each kind; of the tied ones a few fire in too few documents.
-      for (const [control, count] of counts) expect(count).toBeGreaterThanOrEqual(control === 'tied' ? 100 : 119)
+      // At least 99 of each kind, and claims / .05 − 1; of the tied ones a few fire in too few documents.
+      const least = Math.max(99, count)
+      for (const [control, made] of counts)
+        expect(made).toBeGreaterThanOrEqual(control === 'tied' ? 0.8 * least : least)
       expect(feature.selectivity!.auroc).toBeGreaterThan(0.99)
       expect(feature.doseTrend).toBeGreaterThan(0.9)
       expect(feature.sham).toBe(0)
@@ -108,8 +119,9 @@ describe('a model whose concepts are known', () => {
       ['random', 0],
       ['pca', 0],
     ])
-    expect(summary.baselines).toMatch(
-      /^ahead: 6 of 6 claims pass, and 0 of 4 of baselines: random directions \(0 of 2\)/,
+    const all = `${planted.length} of ${planted.length}`
+    expect(summary.baselines).toContain(
+      `ahead: ${all} claims pass, and 0 of 4 of baselines: random directions (0 of 2)`,
     )
   })
 
@@ -125,7 +137,7 @@ describe('a model whose concepts are known', () => {
       // The encoder is the true one, so the latents still tell the concepts.
       for (const { selectivity } of evidence.features) expect(selectivity!.verdict).toBe('pass')
     }
-    expect(tested).toBe(seeds * conceptCount)
+    expect(tested).toBe(seeds * planted.length)
     expect(passed).toBe(0)
   })
 
@@ -135,7 +147,7 @@ describe('a model whose concepts are known', () => {
     const p: Record<string, number[]> = { tied: [], random: [] }
     for (const claims of ['auto', 'firing'] as const) {
       const untrained = fakeSae({ decoder: 'untrained' })
-      const config = ValidateConfig.parse({ ...settings, latents: 6, claims })
+      const config = ValidateConfig.parse({ ...settings, latents: planted.length, claims })
       const { summary, evidence } = await run({ sae: untrained, config })
       untrained.dispose()
       passed += summary.passed
@@ -144,10 +156,10 @@ describe('a model whose concepts are known', () => {
           p[control.control]?.push(control.method === 'bound' ? 1 - control.percentile! : control.p!)
     }
     const small = (values: readonly number[]) => values.filter(value => value <= 0.05).length
-    expect(p.tied).toHaveLength(12)
+    expect(p.tied).toHaveLength(2 * planted.length)
     // Ranked among directions of equal norm alone, most would move their targets farther than chance has it.
-    expect(small(p.random!)).toBeGreaterThanOrEqual(7)
-    expect(small(p.tied!)).toBeLessThanOrEqual(2)
+    expect(small(p.random!)).toBeGreaterThan(planted.length)
+    expect(small(p.tied!)).toBeLessThanOrEqual(planted.length / 3)
     expect(passed).toBeLessThanOrEqual(1)
   })
 
@@ -156,13 +168,13 @@ describe('a model whose concepts are known', () => {
       const shuffled = fakeDataset(240, { shuffle: true, seed })
       const config = { ...settings, claims: 'concept' as const }
       const strict = await run({ dataset: shuffled, config: ValidateConfig.parse(config) })
-      expect(strict.summary).toMatchObject({ passed: 0, notRun: conceptCount })
+      expect(strict.summary).toMatchObject({ passed: 0, notRun: planted.length })
       const claimed = await run({
         dataset: shuffled,
         config: ValidateConfig.parse({ ...config, minimumSeparation: 0 }),
       })
       expect(claimed.summary.passed).toBe(0)
-      expect(claimed.summary.notRun).toBeLessThan(conceptCount)
+      expect(claimed.summary.notRun).toBeLessThan(planted.length)
       for (const { selectivity } of claimed.evidence.features) expect(selectivity?.verdict).not.toBe('pass')
     }
   })
@@ -170,7 +182,7 @@ describe('a model whose concepts are known', () => {
   test('without labels the text that follows a latent is its target, and the planted ones pass', async () => {
     const config = ValidateConfig.parse({ ...settings, claims: 'firing' })
     const { summary, evidence } = await run({ config })
-    expect(summary.passed).toBe(conceptCount)
+    expect(summary.passed).toBe(planted.length)
     expect(evidence.features.every(({ claim, selectivity }) => claim.concept === null && selectivity === null)).toBe(
       true,
     )
@@ -179,15 +191,13 @@ describe('a model whose concepts are known', () => {
   test('auto chooses the planted latents first, by discovery text alone', async () => {
     const few = { controls: { tied: 19, random: 19, foreign: 19 }, shuffles: 99, documents: 3, doses: [1] }
     const { evidence } = await run({ config: ValidateConfig.parse({ ...settings, ...few, latents: 8 }) })
-    expect(evidence.features.map(({ claim }) => claim.feature).slice(0, conceptCount)).toEqual(planted)
+    expect(evidence.features.map(({ claim }) => claim.feature).slice(0, conceptCount)).toEqual(concepts)
   })
 })
 
 describe('the files', () => {
   test('splits share no document, claims hold what evidence holds, and effects have a row per edit', async () => {
-    const { directory, evidence, metrics } = await run({
-      config: ValidateConfig.parse({ ...settings, latents: [0, 1] }),
-    })
+    const { directory, evidence, metrics } = await runOfTwo()
     const discovery = new Set(evidence.splits.discovery)
     expect(evidence.splits.validation.some(id => discovery.has(id))).toBe(false)
     const claims = Claims.parse(JSON.parse(await readFile(join(directory, 'claims.json'), 'utf8')))
@@ -195,18 +205,21 @@ describe('the files', () => {
     for (const { claim } of evidence.features)
       for (const id of [...claim.documents.ablate, ...claim.documents.steer])
         expect(evidence.splits.validation).toContain(id)
-    // 10 documents: sham, feature and 198 controls ablated; 5 doses and 198 controls steered. Tied ones have their own.
+    // 10 documents: sham, feature and controls of two kinds ablated; 5 doses and the controls steered. Tied ones have their own.
     const effects = [...(await readEffects(directory))]
-    expect(effects.filter(({ control }) => control !== 'tied')).toHaveLength(2 * 10 * (1 + 1 + 198 + 5 + 198))
+    expect(effects.filter(({ control }) => control !== 'tied')).toHaveLength(
+      2 * 10 * (1 + 1 + 2 * count + 5 + 2 * count),
+    )
     const tied = new Set(effects.filter(({ control }) => control === 'tied').map(({ controlId }) => controlId))
-    expect(tied.size).toBeGreaterThan(80)
+    expect(tied.size).toBeGreaterThan(0.8 * count)
     expect(metrics.records.map(({ kind }) => kind)).toEqual(['reconstruction', 'latent', 'latent'])
     expect([...evidenceByLatent(evidence).keys()]).toEqual([0, 1])
     expect(evidence.features[0]!.robustness.map(({ field, value }) => `${field}=${value}`)).toContain('half=even')
   })
 
   test('a changed raw value is noticed', async () => {
-    const { directory } = await run({ config: ValidateConfig.parse({ ...settings, latents: [0] }) })
+    const directory = await folder()
+    await cp((await runOfTwo()).directory, directory, { recursive: true })
     const text = await readFile(join(directory, 'evidence.json'), 'utf8')
     const evidence = JSON.parse(text)
     evidence.features[0].ablate.metrics.target.effect.mean *= 1.01
@@ -215,10 +228,10 @@ describe('the files', () => {
   })
 
   test('an interrupted run goes on and ends with the same bytes', async () => {
-    const config = ValidateConfig.parse({ ...settings, latents: [0, 1, 2] })
-    const whole = await bytesOf((await run({ config })).directory)
+    const config = two
+    const whole = await bytesOf((await runOfTwo()).directory)
     const directory = await folder()
-    for (const stopAfter of [3, 25, 30]) {
+    for (const stopAfter of [3, 25, 15]) {
       const controller = new AbortController()
       let updates = 0
       const progress = { ...silent, update: () => ++updates === stopAfter && controller.abort() }
@@ -234,7 +247,7 @@ describe('the files', () => {
 
 describe('gates and errors', () => {
   test('gates hold what is finished to thresholds', async () => {
-    const { evidence } = await run({ config: ValidateConfig.parse({ ...settings, latents: [0, 1] }) })
+    const { evidence } = await runOfTwo()
     const judged = (gates: GatesConfig) => judgeGates(gates, evidence)
     expect(judged({})).toEqual([])
     expect(judged({ minimumPassed: 2 })).toEqual([{ name: 'minimumPassed', status: 'pass', value: 2, threshold: 2 }])

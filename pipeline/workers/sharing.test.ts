@@ -98,7 +98,7 @@ test('labels of which others made a part are gone on with, and a language model 
   }
   const explainer = {
     ...{ endpoint: server.endpoint, model: 'm', scores: ['detection'], perPrompt: 40, concurrency: 2 },
-    latents: Array.from({ length: 60 }, (_, latent) => latent),
+    latents: Array.from({ length: 12 }, (_, latent) => latent),
   }
   const asked = async (runs: string, crew?: Crew) => {
     // Answers that were kept would not be asked for.

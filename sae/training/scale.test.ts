@@ -24,7 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const capture = plantedCapture({ rows: 2048, width: 8, features: 16, active: 2, seed: 1, sites: ['a', 'b'] })
+const capture = plantedCapture({ rows: 1024, width: 8, features: 16, active: 2, seed: 1, sites: ['a', 'b'] })
 
 /** The capture with each site in another unit. */
 const inUnits = (units: Readonly<Record<string, number>>): ActivationSource => ({
@@ -46,7 +46,7 @@ let count = 0
 async function train(architecture: string, source: ActivationSource, input: TrainInput = {}) {
   const directory = join(folder, String(count++))
   const config = TrainConfig.parse({
-    ...{ architecture, latents: 32, batchTokens: 256, epochs: 6 },
+    ...{ architecture, latents: 32, batchTokens: 128, epochs: 6 },
     ...(sparsity[architecture] ?? { k: 2 }),
     ...sitesOf[architectureOf(architecture).reads],
     ...input,
@@ -72,7 +72,10 @@ async function weightsOf(directory: string) {
 describe.each(architectureNames)('%s', architecture => {
   // A power of two changes no digit, so that all of training is the same to the last bit.
   test('learns the same from activations that are 16,384 times smaller, biases and thresholds in their unit', async () => {
-    const [usual, small] = [await train(architecture, capture), await train(architecture, times(2 ** -14))]
+    // Digits part in the first steps or never.
+    const few = { epochs: process.env.PIPELINE_LONG ? 6 : 1 }
+    const usual = await train(architecture, capture, few)
+    const small = await train(architecture, times(2 ** -14), few)
     expect(small.summary.l0).toBe(usual.summary.l0)
     expect(small.summary.dead).toBe(usual.summary.dead)
     expect(small.summary.fvu).toBeCloseTo(usual.summary.fvu!, 6)
@@ -88,7 +91,8 @@ describe.each(['topk', 'jumprelu', 'standard'])('%s', architecture => {
   test('explains as much in every unit', async () => {
     const { summary } = await train(architecture, capture)
     expect(summary.fvu).toBeLessThan(0.6)
-    for (const unit of process.env.PIPELINE_LONG ? [100, 1e-2, 1e-3, 1e-4, 1e-12] : [100, 1e-4]) {
+    const units = process.env.PIPELINE_LONG ? [100, 1e-2, 1e-3, 1e-4, 1e-12] : architecture === 'topk' ? [100] : [1e-4]
+    for (const unit of units) {
       const other = await train(architecture, times(unit))
       expect(Math.abs(other.summary.fvu! / summary.fvu! - 1), `times ${unit}`).toBeLessThan(0.03)
       expect(Math.abs(other.summary.dead - summary.dead), `times ${unit}`).toBeLessThanOrEqual(1)
