@@ -1,16 +1,13 @@
 /** Gates: thresholds that a finished result is held to. They change nothing in it. */
 
-import { z } from 'zod'
-
 /** A gate and what came of it. */
-export const Gate = z.strictObject({
-  name: z.string(),
-  status: z.enum(['pass', 'fail', 'inconclusive']),
+export interface Gate {
+  readonly name: string
+  readonly status: 'pass' | 'fail' | 'inconclusive'
   /** Null where there is no value, which leaves the gate undecided. */
-  value: z.number().nullable(),
-  threshold: z.number(),
-})
-export type Gate = Readonly<z.infer<typeof Gate>>
+  readonly value: number | null
+  readonly threshold: number
+}
 
 /** The gate, if it is set: the value must be at least the threshold. What is no number leaves it undecided. */
 export function atLeast(name: string, threshold: number | undefined, value: unknown): Gate[] {

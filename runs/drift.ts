@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
 import { readJson } from '../core/files.ts'
-import { Gate } from '../core/gate.ts'
 
 /** Name of the file in its run. */
 export const driftFile = 'drift.json'
@@ -57,8 +56,6 @@ export const Drift = z.strictObject({
   /** Cells that drifted, and those that could be tested. */
   drifted: z.int(),
   tested: z.int(),
-  /** Thresholds that it was held to. */
-  gates: z.array(Gate),
 })
 
 export type Drift = z.infer<typeof Drift>

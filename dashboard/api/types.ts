@@ -2129,12 +2129,6 @@ export interface Api {
       cells: DriftCell[]
       drifted: number
       tested: number
-      gates: ({
-        name: string
-        status: 'pass' | 'fail' | 'inconclusive'
-        value: number | null
-        threshold: number
-      })[]
       total: number
       next: string | null
     }

@@ -1,4 +1,5 @@
-/** One comparison of two runs: its verdict, its gates, which cells drifted, and how far each is from what chance gives. */
+/** One comparison of two runs: its verdict, which cells drifted, and how far each is from what chance gives. */
+import type { Gate } from '../../core/gate.ts'
 import { cellName, type Drift, type DriftCell, leastAdjusted, unlikelyFirst } from '../../runs/drift.ts'
 import { chances, figureOf, short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
@@ -19,7 +20,7 @@ export type ShownDrift = Omit<Drift, 'schema' | 'a' | 'b'> & { readonly total: n
 
 /** The comparison as HTML. `run` is the drift run whose file the numbers are from; without one they lead nowhere. */
 export function driftHtml(drift: ShownDrift, run?: string): string {
-  const { cells, tested, alpha, composition, definitions, gates } = drift
+  const { cells, tested, alpha, composition, definitions } = drift
   const rows = cells
     .flatMap(cell => cell.measures.map((measure, place) => ({ cell, measure, place })))
     .slice(0, mostRows)
@@ -74,14 +75,6 @@ export function driftHtml(drift: ShownDrift, run?: string): string {
   ]
   const definitionRows = Object.entries(definitions).map(([name, text]) => [escapeHtml(name), shown(text, 500)])
   return `<p class="lead">${verdictOf(drift)} ${plural(drift.family.size, 'test')}; ${escapeHtml(drift.family.method)}, α ${short(alpha)}, ${drift.draws} labellings.</p>
-${
-  gates.length > 0
-    ? table(
-        ['Gate', 'State', '#Value', '#At most'],
-        gates.map(gate => [escapeHtml(gate.name), pill(gate.status), known(gate.value), short(gate.threshold)]),
-      )
-    : '<p class="soft">No gate was set.</p>'
-}
 <div class="charts">${plot}</div>${leftOut(drift.total - bars.length, 'cells are in the table or the file')}
 <h2>Cells</h2>${table(columns, lines, run === undefined ? undefined : origin)}${drift.total > cells.length ? leftOut(drift.total - cells.length, 'cells are in the file') : ''}
 <h2>Notes</h2>${notes.length > 0 ? `<ul>${notes.map(note => `<li>${escapeHtml(note)}</li>`).join('')}</ul>` : ''}
@@ -98,10 +91,22 @@ export function verdictOf({ drifted, tested }: Pick<Drift, 'drifted' | 'tested'>
 const placeOf = ({ site, stratum, latent }: DriftCell): string =>
   `cells[] | select(.site==${JSON.stringify(site)} and .stratum==${JSON.stringify(stratum)} and .latent==${JSON.stringify(latent)})`
 
-/** A page of one comparison, whole in itself; cells that are least likely by chance first. */
-export function driftPage(drift: Drift): string {
+/** A page of one comparison and the gates that it was held to, whole in itself; cells that are least likely by chance first. */
+export function driftPage(drift: Drift, gates: readonly Gate[] = []): string {
   const shownDrift = { ...drift, cells: unlikelyFirst(drift.cells), total: drift.cells.length }
   return page(`${drift.a.id} and ${drift.b.id}`, '', [
-    { id: 'comparison', title: verdictOf(drift).replace(/\.$/, ''), html: driftHtml(shownDrift) },
+    {
+      id: 'comparison',
+      title: verdictOf(drift).replace(/\.$/, ''),
+      html: `${gatesHtml(gates)}${driftHtml(shownDrift)}`,
+    },
   ])
+}
+
+function gatesHtml(gates: readonly Gate[]): string {
+  if (gates.length === 0) return ''
+  return table(
+    ['Gate', 'State', '#Value', '#At most'],
+    gates.map(gate => [escapeHtml(gate.name), pill(gate.status), known(gate.value), short(gate.threshold)]),
+  )
 }

@@ -16,7 +16,7 @@ const mostCells = 12
 
 const schema = stageSchema(stage)
 const inputs = Object.keys(stage.inputs)
-const settings = Object.keys(stage.config.shape)
+const settings = [...Object.keys(stage.config.shape), ...Object.keys(stage.judged ?? {})]
 
 export default defineCommand({
   about: stage.about,
@@ -48,17 +48,17 @@ export default defineCommand({
     }
     if (typeof html === 'string') {
       const { driftPage } = await import('../../dashboard/report/drift.ts')
-      await writeTo(resolve(html), driftPage(drift))
+      await writeTo(resolve(html), driftPage(drift, result.gates))
       written.push(html)
     }
     return {
       text: [
         ...driftLines(drift),
-        ...gateLines(drift.gates),
+        ...gateLines(result.gates ?? []),
         `kept in ${shortPath(result.directory)}${result.state === 'unchanged' ? ', as it was before' : ''}`,
         ...written.map(path => `written to ${shortPath(resolve(path))}`),
       ].join('\n'),
-      json: { ...drift, run: result.run, state: result.state },
+      json: { ...drift, gates: result.gates ?? [], run: result.run, state: result.state },
       exitCode: result.exitCode,
     }
   },

@@ -21,19 +21,21 @@ const DriftConfig = z.strictObject({
   documents: z.int().min(5).max(2000).default(100).describe('Documents of each run in a cell, at most'),
   draws: z.int().min(99).default(999).describe('Labellings of the documents that p-values are made of'),
   alpha: z.number().gt(0).lt(1).default(0.01).describe('Probability of any false alarm, over the whole family'),
-  gates: z
-    .strictObject({
-      maximumDrifted: z.int().min(0).optional().describe('Most cells that may have drifted'),
-      maximumComposition: z
-        .number()
-        .min(0)
-        .optional()
-        .describe('Largest stability index of the populations over the strata'),
-    })
-    .prefault({})
-    .describe('Thresholds that set the exit code: 2 where one fails, 3 where nothing could be tested'),
 })
 type DriftConfig = z.output<typeof DriftConfig>
+
+/** Thresholds that a comparison is held to. */
+const DriftGates = z
+  .strictObject({
+    maximumDrifted: z.int().min(0).optional().describe('Most cells that may have drifted'),
+    maximumComposition: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('Largest stability index of the populations over the strata'),
+  })
+  .prefault({})
+  .describe('Thresholds that set the exit code: 2 where one fails, 3 where nothing could be tested')
 
 const WholeConfig = DriftConfig.extend(inputs)
 
@@ -47,6 +49,7 @@ export default defineStage({
     'Tells whether two captures, two SAEs or two validate runs of one SAE are of one distribution, by site and stratum or by latent, over documents, with p-values of the whole family.',
   config: DriftConfig,
   inputs,
+  judged: { gates: DriftGates },
   figures: ['drifted', 'tested', 'composition'],
   float32Only: true,
   async prepare(config, store) {
@@ -75,14 +78,21 @@ export default defineStage({
       },
     }
   },
-  async judge(run) {
-    return { gates: (await driftOfRun(run)).gates }
+  async judge(run, config) {
+    const { drifted, tested, composition } = await driftOfRun(run)
+    const { maximumDrifted, maximumComposition } = DriftGates.parse(config.gates)
+    return {
+      gates: [
+        ...atMost('maximumDrifted', maximumDrifted, tested > 0 ? drifted : null),
+        ...atMost('maximumComposition', maximumComposition, composition),
+      ],
+    }
   },
 })
 
-/** The comparison with its verdict: which cells drifted, and what the gates say. */
+/** The comparison with its verdict: which cells drifted. */
 function judged({ kind, runs }: Compared, found: Differences, settings: DriftConfig, seed: number): Drift {
-  const { alpha, draws, gates } = settings
+  const { alpha, draws } = settings
   const cells = found.cells.map(cell => ({
     ...cell,
     drifted: cell.measures.some(({ adjusted }) => adjusted !== null && adjusted <= alpha),
@@ -100,9 +110,5 @@ function judged({ kind, runs }: Compared, found: Differences, settings: DriftCon
     notes: [...found.notes],
     composition: found.composition,
     ...{ cells, drifted, tested },
-    gates: [
-      ...atMost('maximumDrifted', gates.maximumDrifted, tested > 0 ? drifted : null),
-      ...atMost('maximumComposition', gates.maximumComposition, found.composition),
-    ],
   }
 }
