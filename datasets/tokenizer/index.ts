@@ -93,7 +93,7 @@ export async function loadTokenizer(modelDirectory: string, { threads }: Tokeniz
     )
   // Cutting and filling up are no part of what a text's tokens are.
   const whole = { ...(json as object), truncation: null, padding: null }
-  const library = new TokenizerProcess(JSON.stringify(whole), threads)
+  const library = TokenizerProcess.of(JSON.stringify(whole), threads)
   const loaded = await ask(library, { kind: 'load', json: JSON.stringify(whole) }).catch(error => {
     throw error instanceof LibraryCrash ? unreadable(path, error.message) : error
   })

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { InterruptedError } from '../../core/errors.ts'
 import { sharedCase } from '../../tests/shared-data.ts'
 import { loadTokenizer } from './index.ts'
+import { TokenizerProcess } from './process.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -127,13 +128,14 @@ describe('is a sentence', () => {
   })
 
   test('a text on which the library ends its process, and others go on', async () => {
-    const tokenizer = await load({
+    const json = {
       ...words('b'),
       pre_tokenizer: { type: 'Split', pattern: { Regex: '(a+)+$' }, behavior: 'Isolated', invert: false },
-    })
+    }
+    const [tokenizer, other] = [await load(json), await load(json)]
     const hard = `${'a'.repeat(40)}b`
     await expect(tokenizer.encodeAll(['b', hard, 'b'])).rejects.toMatchObject({ name: 'TextRefused', text: 1 })
-    expect([...(await tokenizer.encode('b'))]).toEqual([1])
+    for (const one of [tokenizer, other]) expect([...(await one.encode('b'))]).toEqual([1])
   })
 
   test('a text with a word that a tokenizer without an unknown token lacks', async () => {
@@ -156,7 +158,7 @@ describe('is a sentence', () => {
   test('a machine for which the library is not built', async () => {
     vi.stubEnv('NAPI_RS_NATIVE_LIBRARY_PATH', join(folder, 'none.node'))
     try {
-      await expect(load(words('a'))).rejects.toThrow(
+      await expect(load(words('not', 'here'))).rejects.toThrow(
         /The tokenizers library does not load on this machine \(\w+ \w+\): \S/,
       )
     } finally {
@@ -167,6 +169,13 @@ describe('is a sentence', () => {
   test('a vocabulary with ids that are none', async () => {
     await expect(load({ model: { type: 'WordLevel', vocab: { a: -1 } } })).rejects.toThrow(/cannot|can be read/)
   })
+})
+
+test('one process is asked by all that load the same tokenizer with as many threads', () => {
+  const one = TokenizerProcess.of('{}', 1)
+  expect(TokenizerProcess.of('{}', 1)).toBe(one)
+  expect(TokenizerProcess.of('{}', 2)).not.toBe(one)
+  expect(TokenizerProcess.of('{ }', 1)).not.toBe(one)
 })
 
 test('an interrupt ends the reading of a long text at once', async () => {

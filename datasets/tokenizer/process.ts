@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, extname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { InterruptedError, messageOf } from '../../core/errors.ts'
+import { hashValue } from '../../core/hash.ts'
 import type { Reply, Request } from './messages.ts'
 
 /** The process ends after so long without a question. */
@@ -12,8 +13,22 @@ const idleMilliseconds = 5000
 /** The library ended its process. */
 export class LibraryCrash extends Error {}
 
+/** Those that somebody holds or that answered a while ago, by hash of tokenizer and threads. */
+const living = new Map<string, WeakRef<TokenizerProcess>>()
+
 /** One tokenizer; questions are answered one after the other. */
 export class TokenizerProcess {
+  /** The process of this tokenizer, which others may ask as well: a start takes longer than most texts. */
+  static of(json: string, threads?: number): TokenizerProcess {
+    const key = hashValue({ json, threads: threads ?? null })
+    for (const [other, one] of living) if (!one.deref()) living.delete(other)
+    const known = living.get(key)?.deref()
+    if (known) return known
+    const made = new TokenizerProcess(json, threads)
+    living.set(key, new WeakRef(made))
+    return made
+  }
+
   private readonly json: string
   private readonly threads: number | undefined
   private child: ChildProcess | undefined
@@ -23,7 +38,7 @@ export class TokenizerProcess {
   private complaint = ''
 
   /** `json` is the content of a `tokenizer.json`; `threads` those of the library, by default as many as the machine has. */
-  constructor(json: string, threads?: number) {
+  private constructor(json: string, threads?: number) {
     this.json = json
     this.threads = threads
   }
