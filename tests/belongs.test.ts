@@ -43,20 +43,20 @@ function saelens(name: string, run: string): string {
   return at(name)
 }
 
-const text = '--dataset.path toyworld --dataset.documents 300 --dataset.heldOut.fraction 0.5'
+const text = '--dataset.path toyworld --dataset.documents 200 --dataset.heldOut.fraction 0.5'
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pipeline-belongs-'))
   await writeTinyModel(at('model'))
   await writeTinyModel(at('other-model'), { tensors: tensors => tensors['wpe.weight']!.data.fill(0.1) })
-  await ok(`capture --model ${at('model')} ${text} --sites blocks.0.hook_resid_post --tokens 3000 --name c`)
+  await ok(`capture --model ${at('model')} ${text} --sites blocks.0.hook_resid_post --tokens 2000 --name c`)
   const training = '--capture c --latents 16 --k 2 --epochs 1 --batchTokens 256'
   await ok(`train ${training} --name sae-a`)
   await ok(`train ${training} --seed 7 --name sae-b`)
   const small =
-    '--controls.tied 19 --controls.random 19 --controls.foreign 19 --documents 4 --tokens 1500 --maxTokens 1500 --bootstrap 200 --studies halves'
+    '--controls.tied 19 --controls.random 19 --controls.foreign 19 --documents 4 --tokens 1000 --maxTokens 1000 --bootstrap 200 --studies halves'
   await ok(`validate --sae sae-a --latents 1 ${small} --doses 1 --name found`)
-  await ok(`label --sae sae-a --evidence found --tokens 1500 --name named`)
+  await ok(`label --sae sae-a --evidence found --tokens 800 --name named`)
   await ok(`sae compare sae-a sae-b --draws 0 --output ${at('shared.parquet')}`)
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -64,8 +64,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 test('what belongs together is joined, under whatever name the SAE goes', async () => {
   await ok(`report --sae sae-a --evidence found --labels named`)
   const directory = saelens('same', 'sae-a')
-  await ok(`label --sae ${directory} --model ${at('model')} ${text} --evidence found --tokens 1500 --name copied`)
-  await ok(`label --sae sae-a --evidence found --stability ${at('shared.parquet')} --tokens 1500 --name stable`)
+  await ok(`label --sae ${directory} --model ${at('model')} ${text} --evidence found --tokens 800 --name copied`)
+  await ok(`label --sae sae-a --evidence found --stability ${at('shared.parquet')} --tokens 800 --name stable`)
   const records = readFileSync(join(at('runs'), 'copied/features.jsonl'), 'utf8')
     .trim()
     .split('\n')
@@ -91,7 +91,7 @@ test.each<[string, () => string, RegExp]>([
   ],
   [
     'evidence about other documents',
-    () => `--sae sae-a --evidence found ${text.replace('300', '299')}`,
+    () => `--sae sae-a --evidence found ${text.replace('200', '199')}`,
     /about another text/,
   ],
   [
@@ -105,7 +105,7 @@ test.each<[string, () => string, RegExp]>([
     /stability table .* is about another SAE \(\w+ with 16 latents\) than the one given/,
   ],
 ])('label refuses %s', async (_, flags, message) => {
-  const { code, stderr } = await pipeline('label', ...flags().split(' '), '--tokens', '1500')
+  const { code, stderr } = await pipeline('label', ...flags().split(' '), '--tokens', '800')
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(message) })
 })
 
