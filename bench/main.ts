@@ -15,6 +15,14 @@ const program = 'npm run bench --'
 
 const benches: Readonly<Record<string, { readonly summary: string; load(): Promise<{ readonly default: Bench }> }>> = {
   capture: { summary: 'Tokens a second out of a host model', load: () => import('./capture.ts') },
+  'capture-memory': {
+    summary: 'Memory of a whole capture, by the size of its text',
+    load: () => import('./capture-memory.ts'),
+  },
+  'capture-writing': {
+    summary: 'How much the writing of shards holds the model up',
+    load: () => import('./capture-writing.ts'),
+  },
   dashboard: { summary: 'Milliseconds in which pages answer in a browser', load: () => import('./dashboard.ts') },
   ops: { summary: 'Each custom op against its plain version, by instruction set', load: () => import('./ops.ts') },
   shards: { summary: 'Writing and reading of activation shards', load: () => import('./shards.ts') },

@@ -80,6 +80,14 @@ const Tick = z.strictObject({
 })
 export type Tick = z.infer<typeof Tick>
 
+/** The line of a time at which nothing was done, and from which the others are made. */
+export function emptyLine(schedule: string, { due, missed }: Pick<Tick, 'due' | 'missed'>, finished: Date): Line {
+  return {
+    ...{ schema: 1, schedule, due, missed, started: null, finished: finished.toISOString(), runs: {} },
+    ...{ unchanged: false, verdict: 'skipped', exitCode: null, problem: null, comparison: null, removed: [], told: [] },
+  }
+}
+
 /** The schedules of a run store. */
 export class Book {
   readonly folder: string

@@ -11,7 +11,7 @@ import { RunStore } from '../../runs/store.ts'
 import type { ChildOutcome } from '../stages/child.ts'
 import { lastDue, nextDue, ScheduleConfig } from '../stages/schedule.ts'
 import { session as base, from, made } from '../stages/store.fixture.ts'
-import { Book, type Entry, type Line } from './book.ts'
+import { Book, type Entry, emptyLine, type Line } from './book.ts'
 import { notify } from './notify.ts'
 import { removable } from './retention.ts'
 import { attend, runScheduler, todoOf } from './scheduler.ts'
@@ -264,18 +264,7 @@ describe('a time', () => {
   test('is not forgotten where two write into the journal at once', async () => {
     const { desk: mine, entry } = desk({})
     await mine.book.add(entry)
-    const line = (missed: number): Line => ({
-      ...{ schema: 1, schedule: 'nightly', due: tick.due, missed, started: null, finished: tick.due, runs: {} },
-      ...{
-        unchanged: false,
-        verdict: 'skipped',
-        exitCode: null,
-        problem: null,
-        comparison: null,
-        removed: [],
-        told: [],
-      },
-    })
+    const line = (missed: number) => emptyLine('nightly', { due: tick.due, missed }, new Date(tick.due))
     await Promise.all(Array.from({ length: 12 }, (_, i) => mine.book.write(line(i))))
     const journal = await mine.book.journal('nightly')
     expect(journal.map(({ missed }) => missed).sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i))

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InterruptedError, messageOf, UserError } from '../../core/errors.ts'
 import { lastDue, nextDue, type ScheduleConfig } from '../stages/schedule.ts'
-import type { Entry, Line } from './book.ts'
+import { type Entry, emptyLine, type Line } from './book.ts'
 import { type Desk, doTick, holding, readScheduled } from './tick.ts'
 
 /** Milliseconds between two looks at schedules that were added, changed or removed meanwhile. */
@@ -54,10 +54,9 @@ async function attendAlone(desk: Desk, entry: Entry): Promise<{ line: Line } | {
   if (todo.kind === 'wait') return { until: todo.until }
   const { kind, ...tick } = todo
   if (kind === 'do') return { line: await doTick(desk, entry, tick) }
-  const passed = { started: null, finished: session.now().toISOString(), runs: {}, unchanged: false, comparison: null }
   const line: Line = {
-    ...{ schema: 1, schedule: entry.name, ...tick, ...passed },
-    ...{ verdict: 'skipped', exitCode: null, problem: 'no scheduler ran when it was due', removed: [], told: [] },
+    ...emptyLine(entry.name, tick, session.now()),
+    problem: 'no scheduler ran when it was due',
   }
   await book.write(line)
   return { line }

@@ -10,7 +10,7 @@ import { PipelineConfig, stagesOf } from '../stages/file.ts'
 import type { StageResult } from '../stages/perform.ts'
 import type { ScheduleConfig } from '../stages/schedule.ts'
 import type { Session } from '../stages/session.ts'
-import type { Book, Entry, Line, Tick } from './book.ts'
+import { type Book, type Entry, emptyLine, type Line, type Tick } from './book.ts'
 import { compare, type Drifted } from './compare.ts'
 import { isWrong, notify } from './notify.ts'
 import { removable, removeRuns } from './retention.ts'
@@ -85,7 +85,10 @@ export async function doNow(desk: Desk, entry: Entry): Promise<Line> {
     return doTick(desk, entry, { due: begun?.due ?? due, missed: begun?.missed ?? 0 })
   })
   if (line) return line
-  const skipped = { ...emptyLine(desk, entry, { due, missed: 0 }), problem: 'the time before it was still being done' }
+  const skipped = {
+    ...emptyLine(entry.name, { due, missed: 0 }, session.now()),
+    problem: 'the time before it was still being done',
+  }
   await book.write(skipped)
   return skipped
 }
@@ -104,29 +107,10 @@ export async function doTick(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'
   return line
 }
 
-function emptyLine({ session }: Desk, entry: Entry, { due, missed }: Omit<Tick, 'schema' | 'started'>): Line {
-  return {
-    schema: 1,
-    schedule: entry.name,
-    due,
-    missed,
-    started: null,
-    finished: session.now().toISOString(),
-    runs: {},
-    unchanged: false,
-    verdict: 'skipped',
-    exitCode: null,
-    problem: null,
-    comparison: null,
-    removed: [],
-    told: [],
-  }
-}
-
 async function work(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'>): Promise<Line> {
   const { book, store, session, runFile = runByChild } = desk
   const findDrift = desk.findDrift ?? driftByChild(resolve(store.directory))
-  const base = { ...emptyLine(desk, entry, tick), started: tick.started }
+  const base = { ...emptyLine(entry.name, tick, session.now()), started: tick.started }
   let schedule: ScheduleConfig | undefined
   let line: Line
   try {
