@@ -103,6 +103,49 @@ PIPELINE_INLINE F<W> smaller(F<W> a, F<W> b) {
   return a < b ? a : b;
 }
 
+/** Bit i is set where a[i] > b[i]. By name, as below, since compilers compare number by number. */
+template <int W>
+PIPELINE_INLINE uint32_t maskAbove(F<W> a, F<W> b) {
+#if PIPELINE_X86
+  if constexpr (W == 16) {
+    uint32_t mask;
+    asm("vcmpps $14, %2, %1, %%k1\n\tkmovw %%k1, %0" : "=r"(mask) : "v"(a), "v"(b) : "k1");
+    return mask;
+  }
+  if constexpr (W == 8) {
+    const I<W> above = a > b;
+    uint32_t mask;
+    asm("vmovmskps %1, %0" : "=r"(mask) : "x"(above));
+    return mask;
+  }
+#endif
+  uint32_t mask = 0;
+  for (int i = 0; i < W; i++) mask |= static_cast<uint32_t>(a[i] > b[i]) << i;
+  return mask;
+}
+
+/** The same of whole numbers. */
+template <int W>
+PIPELINE_INLINE uint32_t maskAbove(I<W> a, I<W> b) {
+#if PIPELINE_X86
+  if constexpr (W == 16) {
+    uint32_t mask;
+    asm("vpcmpgtd %2, %1, %%k1\n\tkmovw %%k1, %0" : "=r"(mask) : "v"(a), "v"(b) : "k1");
+    return mask;
+  }
+  if constexpr (W == 8) {
+    uint32_t mask;
+    I<8> above;
+    asm("vpcmpgtd %3, %2, %1\n\tvmovmskps %1, %0" : "=r"(mask), "=&x"(above) : "x"(a), "x"(b));
+    return mask;
+  }
+#endif
+  const I<W> above = a > b;
+  uint32_t mask = 0;
+  for (int i = 0; i < W; i++) mask |= static_cast<uint32_t>(above[i] & 1) << i;
+  return mask;
+}
+
 template <int W>
 PIPELINE_INLINE F<W> magnitude(F<W> x) {
   return reinterpret_cast<F<W>>(reinterpret_cast<I<W>>(x) & 0x7fffffff);

@@ -2,12 +2,19 @@
 #include <algorithm>
 
 #include "op.h"
+#include "packed.h"
 #include "threads.h"
 
 namespace pipeline {
 namespace {
 
 constexpr int64_t kTile = 32;
+
+/** Memory of an output that is to be written, in large pages. */
+float* memoryOf(const Tensor& y) {
+  askForLargePages(y.floats(), static_cast<size_t>(y.size()) * 4);
+  return y.floats();
+}
 
 /** A copy; of a matrix, with `turned`, its transpose. */
 struct Own {
@@ -20,12 +27,12 @@ struct Own {
     const float* const from = x.floats();
     if (!turned) {
       const Tensor y = call.floats(0, x.shape());
-      std::copy(from, from + x.size(), y.floats());
+      std::copy(from, from + x.size(), memoryOf(y));
       return;
     }
     const int64_t rows = x.dim(0), columns = x.dim(1);
     const Tensor y = call.floats(0, {columns, rows});
-    float* const to = y.floats();
+    float* const to = memoryOf(y);
     parallel((columns + kTile - 1) / kTile, 1, [&](int64_t begin, int64_t end) {
       for (int64_t left = begin * kTile; left < std::min(columns, end * kTile); left += kTile)
         for (int64_t top = 0; top < rows; top += kTile)
@@ -43,7 +50,7 @@ struct OwnZeros {
     const Tensor shape = call.input(0);
     const std::vector<int64_t> dims(shape.ints(), shape.ints() + shape.size());
     const Tensor y = call.floats(0, dims);
-    std::fill(y.floats(), y.floats() + y.size(), 0.f);
+    std::fill_n(memoryOf(y), y.size(), 0.f);
   }
 };
 PIPELINE_OP(OwnZeros, "PipelineOwnZeros", {}, {"shape: int32"}, {"y: float"});

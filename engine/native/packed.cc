@@ -17,6 +17,8 @@
 namespace pipeline {
 namespace {
 
+constexpr size_t kPage = 2 << 20;
+
 std::mutex& guard() {
   static auto* const mutex = new std::mutex();
   return *mutex;
@@ -29,14 +31,19 @@ std::unordered_map<int32_t, Packed>& kept() {
 
 }  // namespace
 
+void askForLargePages(void* data, size_t bytes) {
+#if defined(__linux__)
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kPage * kPage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+}
+
 LargeMemory::LargeMemory(size_t bytes) : data_(nullptr), bytes_(bytes) {
-  constexpr size_t kPage = 2 << 20;
   const bool large = bytes >= kPage / 8;
   const size_t alignment = large ? kPage : 64, whole = (bytes + alignment) / alignment * alignment;
   if (posix_memalign(&data_, alignment, whole) != 0) throw std::bad_alloc();
-#if defined(__linux__)
-  if (large) madvise(data_, whole, MADV_HUGEPAGE);
-#endif
+  if (large) askForLargePages(data_, whole);
   std::memset(data_, 0, whole);
 }
 

@@ -12,6 +12,9 @@ float* scratch(int64_t floats);
 /** The same, apart from it: what the thread that calls an op lays out for all. */
 float* sharedScratch(int64_t floats);
 
+/** Asks for large pages under memory that nothing was written to yet: rows of weights are read in any order, each on pages of its own. */
+void askForLargePages(void* data, size_t bytes);
+
 /** Zeroed memory in large pages where the system has them: a product walks through megabytes, and small pages slow it. */
 class LargeMemory {
  public:

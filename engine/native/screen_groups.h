@@ -104,40 +104,16 @@ PIPELINE_INLINE void readRows(const Pass& pass, const Group& group, const Lists&
   }
 }
 
-/** A sum of a row with any latent of a block at or below it says that the latent is out. */
-inline int32_t limitOf(float threshold, float scale, float whole, float error, const Tops& tops) {
-  if (threshold == HUGE_VALF) return INT32_MAX;
-  const double rest = tops.high + static_cast<double>(whole) * tops.error + static_cast<double>(error) * tops.whole;
-  const double room = threshold - rest - 1e-5 * (std::abs(static_cast<double>(threshold)) + std::abs(rest));
-  if (!(room > 0)) return INT32_MIN;
-  const double most = room / (static_cast<double>(scale) * tops.scale);
-  return most < 2147483000.0 ? static_cast<int32_t>(most) : INT32_MAX;
-}
-
-/** Whether any of a vector of sums is larger. By name where compilers compare number by number. */
+/** The largest sums by which any latent of a block is out, of W rows. */
 template <int W>
-PIPELINE_INLINE bool anyAbove(const int32_t* sums, int32_t limit) {
-  I<W> columns;
-  std::memcpy(&columns, sums, sizeof columns);
-  const I<W> limits = I<W>{} + limit;
-#if PIPELINE_X86
-  if constexpr (W == 16) {
-    uint32_t mask;
-    asm("vpcmpgtd %2, %1, %%k1\n\tkmovw %%k1, %0" : "=r"(mask) : "v"(columns), "v"(limits) : "k1");
-    return mask != 0;
-  }
-  if constexpr (W == 8) {
-    uint32_t mask;
-    I<8> above;
-    asm("vpcmpgtd %3, %2, %1\n\tvmovmskps %1, %0" : "=r"(mask), "=&x"(above) : "x"(columns), "x"(limits));
-    return mask != 0;
-  }
-#endif
-  const I<W> above = columns > limits;
-  uint64_t parts[W / 2], any = 0;
-  std::memcpy(parts, &above, sizeof parts);
-  for (int i = 0; i < W / 2; i++) any |= parts[i];
-  return any != 0;
+PIPELINE_INLINE I<W> limitsOf(F<W> thresholds, F<W> scale, F<W> whole, F<W> error, const Tops& tops) {
+  const F<W> bound = whole * tops.error + error * tops.whole;
+  // A hundred times what these few operations may be off by.
+  const F<W> off = (magnitude<W>(thresholds) + std::fabs(tops.high) + bound) * 1e-5f;
+  const F<W> room = thresholds - tops.high - bound - off;
+  const F<W> most = smaller<W>(room / (scale * tops.scale), splat<W>(2.147e9f));  // more than any sum
+  const I<W> limits = room > 0.f ? __builtin_convertvector(most, I<W>) : I<W>{} + INT32_MIN;
+  return thresholds == HUGE_VALF ? I<W>{} + INT32_MAX : limits;
 }
 
 /** Puts what a block of sums leaves in question into the rows' lists. */
@@ -146,20 +122,29 @@ PIPELINE_INLINE void scan(const Pass& pass, const Group& group, const Lists& lis
                           int64_t panel) {
   const int64_t row0 = block * kSide, rows = std::min(kSide, group.rows - row0);
   const Latents& latents = pass.latents;
-  for (int64_t row = row0; row < row0 + rows; row++, sums += kSide) {
-    const int32_t limit = limitOf(lists.thresholds[row], group.scale[row], group.whole[row], group.error[row], latents.tops[panel]);
+  int32_t limits[kSide], hits[kSide * kSide];
+  for (int64_t row = 0; row < rows; row += W) {
+    const auto part = [&](const float* of) { return rows - row >= W ? load<W>(of + row0 + row) : loadPart<W>(of + row0 + row, rows - row); };
+    const I<W> own = limitsOf<W>(part(lists.thresholds), part(group.scale), part(group.whole), part(group.error), latents.tops[panel]);
+    std::memcpy(limits + row, &own, sizeof own);
+  }
+  int64_t count = 0;
+  for (int64_t row = 0; row < rows; row++) {
+    const I<W> limit = I<W>{} + limits[row];
+    uint32_t above = 0;
+#pragma GCC unroll 8
     for (int64_t v = 0; v < kSide / W; v++) {
-      if (__builtin_expect(!anyAbove<W>(sums + v * W, limit), 1)) continue;
-      const int64_t column = panel * kSide + v * W;
-      I<W> sum;
-      std::memcpy(&sum, sums + v * W, sizeof sum);
-      const F<W> middle = __builtin_convertvector(sum, F<W>) * splatFrom<W>(group.scale + row) * load<W>(latents.scale + column);
-      const F<W> error = splatFrom<W>(group.whole + row) * load<W>(latents.error + column) +
-                         splatFrom<W>(group.error + row) * load<W>(latents.whole + column);
-      const F<W> upper = middle + (load<W>(latents.high + column) + error);
-      const uint32_t mask = maskAbove<W>(upper, splatFrom<W>(lists.thresholds + row));
-      if (mask) lists.add<W>(row, upper, middle + (load<W>(latents.low + column) - error), column, mask);
+      I<W> some;
+      std::memcpy(&some, sums + row * kSide + v * W, sizeof some);
+      above |= maskAbove<W>(some, limit) << v * W;
     }
+    for (; above; above &= above - 1) hits[count++] = static_cast<int32_t>(row * kSide + __builtin_ctz(above));
+  }
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t row = row0 + hits[i] / kSide, column = panel * kSide + hits[i] % kSide;
+    const float middle = static_cast<float>(sums[hits[i]]) * group.scale[row] * latents.scale[column];
+    const float error = group.whole[row] * latents.error[column] + group.error[row] * latents.whole[column];
+    lists.add<W>(row, middle + (latents.high[column] + error), middle + (latents.low[column] - error), column);
   }
 }
 

@@ -50,10 +50,19 @@ inline float downwards(double value) { return std::nextafter(static_cast<float>(
  * What the sums of 16 bits of a step's two halves begin with, as one cell: with 128 added to each number of a row they end, whatever
  * overflows on the way, in what they would be without.
  */
-inline int32_t startOfHalves(const int8_t* step) {
-  int32_t sums[2] = {0, 0};
-  for (int64_t i = 0; i < kDepthOfStep; i++) sums[i >> 1 & 1] += step[i];
-  return static_cast<int32_t>((static_cast<uint32_t>(-128 * sums[0]) & 0xffff) | static_cast<uint32_t>(-128 * sums[1]) << 16);
+template <int W>
+PIPELINE_INLINE int32_t startOfHalves(const int32_t* step) {
+  typedef int16_t Halves __attribute__((vector_size(W * 4)));
+  Halves sums = Halves{};
+  for (int64_t cell = 0; cell < kCells; cell += W) {
+    Halves pairs;
+    std::memcpy(&pairs, step + cell, sizeof pairs);
+    sums += (pairs << 8 >> 8) + (pairs >> 8);
+  }
+  int16_t lanes[2 * W], both[2] = {0, 0};
+  std::memcpy(lanes, &sums, sizeof sums);
+  for (int i = 0; i < 2 * W; i++) both[i & 1] = static_cast<int16_t>(both[i & 1] + lanes[i]);
+  return static_cast<int32_t>((static_cast<uint32_t>(-128 * both[0]) & 0xffff) | static_cast<uint32_t>(-128 * both[1]) << 16);
 }
 
 /** Fills in a block of 32 latents; `mean` is what rows have been taken off, null for nothing. Returns whether all are usable. */
@@ -94,7 +103,7 @@ PIPELINE_INLINE bool readLatents(const ScreenTask& task, const Form& form, const
     }
     int32_t* const start = latents.start + block * latents.starts + i;
     if (form.halves)
-      for (int64_t step = 0; step < steps; step++) start[step * kSide] = startOfHalves(reinterpret_cast<int8_t*>(memory + step * kCells));
+      for (int64_t step = 0; step < steps; step++) start[step * kSide] = startOfHalves<W>(memory + step * kCells);
     else *start = form.offset ? -128 * norms.sum : 0;
     int32_t* const to = cells + i / 16 * (kStep / 2) + i % 16;
     for (int64_t cell = 0; cell < steps * kCells; cell++) to[cell / kCells * kStep + cell % kCells * 16] = memory[cell];

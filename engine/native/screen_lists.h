@@ -12,28 +12,6 @@ namespace screening {
 /** The largest number below a finite one. */
 inline float below(float value) { return std::nextafter(value, -HUGE_VALF); }
 
-/** How many lanes are at least the limit. By name where compilers compare number by number. */
-template <int W>
-PIPELINE_INLINE int64_t reaching(I<W> numbers, I<W> limit) {
-#if PIPELINE_X86
-  if constexpr (W == 16) {
-    uint32_t mask;
-    asm("vpcmpd $5, %2, %1, %%k1\n\tkmovw %%k1, %0" : "=r"(mask) : "v"(numbers), "v"(limit) : "k1");
-    return __builtin_popcount(mask);
-  }
-  if constexpr (W == 8) {
-    uint32_t mask;
-    I<8> less;
-    asm("vpcmpgtd %2, %3, %1\n\tvmovmskps %1, %0" : "=r"(mask), "=&x"(less) : "x"(numbers), "x"(limit));
-    return 8 - __builtin_popcount(mask);
-  }
-#endif
-  const I<W> least = numbers >= limit;
-  int64_t count = 0;
-  for (int lane = 0; lane < W; lane++) count -= least[lane];
-  return count;
-}
-
 /**
  * A number that at least k of the first `count` reach, and nearly the largest such: numbers of no sign order as their bits do,
  * so bits are decided from the highest down, a dozen of them. Room for W more must follow the numbers.
@@ -59,28 +37,13 @@ PIPELINE_INLINE float reachedBy(float* numbers, int64_t count, int64_t k) {
     const uint32_t tried = found | 1u << bit;
     const I<W> limit = I<W>{} + static_cast<int32_t>(tried);
     int64_t total = 0;
-    for (int64_t i = 0; i < count; i += W) total += reaching<W>(reinterpret_cast<I<W>>(load<W>(numbers + i)), limit);
+    for (int64_t i = 0; i < count; i += W) total += W - __builtin_popcount(maskAbove<W>(limit, reinterpret_cast<I<W>>(load<W>(numbers + i))));
     if (total >= k) found = tried;
     if (total == k) break;
   }
   float number;
   std::memcpy(&number, &found, 4);
   return number;
-}
-
-/** Writes the marked lanes one after the other; there must be room for all W. */
-template <int W>
-PIPELINE_INLINE void put(float* to, F<W> value, uint32_t mask) {
-#if PIPELINE_X86
-  if constexpr (W == 16) {
-    F<16> together;
-    asm("kmovw %1, %%k1\n\tvcompressps %2, %0%{%%k1%}%{z%}" : "=v"(together) : "r"(mask), "v"(value) : "k1");
-    return store<16>(to, together);
-  }
-#endif
-  float lanes[W];
-  store<W>(lanes, value);
-  for (; mask; mask &= mask - 1) *to++ = lanes[__builtin_ctz(mask)];
 }
 
 /** The lists of a group of rows. */
@@ -120,7 +83,7 @@ struct Lists {
     guesses[row] = k && guess > floor ? guess : 0;
     thresholds[row] = guesses[row] > 0 ? std::max(least, below(guesses[row] - 2 * slack)) : least;
     counts[row] = 0;
-    limits[row] = static_cast<int32_t>(k ? std::min(room, 4 * k + 64) : room);
+    limits[row] = static_cast<int32_t>(k ? std::min(room - 1, 4 * k + 64) : room - 1);
   }
 
   /** Whether the k-th largest value, as far as known, reaches what was guessed. */
@@ -132,21 +95,19 @@ struct Lists {
     counts[row] = 0;
   }
 
-  /** Adds the marked ones of W neighbouring columns. Lower bounds below zero count as zero. */
+  /** Adds a column if its upper bound is above the threshold; columns must come in ascending order. Lower bounds below zero count as zero. */
   template <int W>
-  PIPELINE_INLINE void add(int64_t row, F<W> upper, F<W> lower, int64_t column, uint32_t mask) const {
+  PIPELINE_INLINE void add(int64_t row, float upper, float lower, int64_t column) const {
     const int64_t at = row * room + counts[row];
-    counts[row] += __builtin_popcount(mask);
-    put<W>(uppers + at, upper, mask);
-    put<W>(lowers + at, larger<W>(lower, F<W>{}), mask);
-    I<W> places;
-    for (int lane = 0; lane < W; lane++) places[lane] = lane;
-    put<W>(reinterpret_cast<float*>(columns + at), reinterpret_cast<F<W>>(places + static_cast<int32_t>(column)), mask);
-    if (counts[row] + W <= limits[row]) return;
+    uppers[at] = upper;
+    lowers[at] = lower > 0 ? lower : 0;
+    columns[at] = static_cast<int32_t>(column);
+    counts[row] += upper > thresholds[row];
+    if (counts[row] < limits[row]) return;
     thin<W>(row);
     const int64_t next = 2 * static_cast<int64_t>(counts[row]) + 64;
-    limits[row] = static_cast<int32_t>(std::min(room, std::max<int64_t>(limits[row], next)));
-    if (counts[row] + W > room) leave(row);
+    limits[row] = static_cast<int32_t>(std::min(room - 1, std::max<int64_t>(limits[row], next)));
+    if (counts[row] >= limits[row]) leave(row);
   }
 
   /** Raises a row's threshold, and leaves out what lies below it. */

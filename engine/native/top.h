@@ -11,27 +11,6 @@
 
 namespace pipeline {
 
-/** Bit i is set where value[i] > threshold[i]. */
-template <int W>
-PIPELINE_INLINE uint32_t maskAbove(F<W> value, F<W> threshold) {
-#if PIPELINE_X86
-  if constexpr (W == 16) {
-    uint32_t mask;
-    asm("vcmpps $14, %2, %1, %%k1\n\tkmovw %%k1, %0" : "=r"(mask) : "v"(value), "v"(threshold) : "k1");
-    return mask;
-  }
-  if constexpr (W == 8) {
-    const I<W> above = value > threshold;
-    uint32_t mask;
-    asm("vmovmskps %1, %0" : "=r"(mask) : "x"(above));
-    return mask;
-  }
-#endif
-  uint32_t mask = 0;
-  for (int i = 0; i < W; i++) mask |= static_cast<uint32_t>(value[i] > threshold[i]) << i;
-  return mask;
-}
-
 /** The candidates of many rows. */
 struct Candidates {
   int64_t k = 0, room = 0;
