@@ -1,6 +1,6 @@
 /**
- * What the ops of edited_pass.cc share: a few blocks of a transformer, one document as it is, and edits of it. A row is the residual
- * of one position of one edit, from its first edited position to the last that is read.
+ * A pass through a few blocks of a transformer (edited_rows.cc): one document as it is, or edits of it. A row is the residual of one
+ * position of one edit, from its first edited position to the last that is read.
  */
 #pragma once
 #include <vector>
@@ -67,5 +67,8 @@ struct PassArgs {
     return last < readStarts[edit] ? firstRow(edit) : reads[last] + 1;
   }
 };
+
+/** Passes the pieces [begin, end). */
+void passPieces(const PassArgs& args, int64_t begin, int64_t end);
 
 }  // namespace pipeline
