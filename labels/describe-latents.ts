@@ -5,8 +5,9 @@ import { type Activations, throwIfInterrupted } from '../latents/activations.ts'
 import { activityOf, strataFacts, strataOf } from './describe/activity.ts'
 import { examplesOf, occurrencesOf } from './describe/examples.ts'
 import { type LogitEffects, logitEffects } from './describe/logits.ts'
-import { byToken, directionsOf, firingTogether, nearestByDecoder } from './describe/nearest.ts'
+import { byToken, counterOf, directionsOf, firingTogether, nearestByDecoder } from './describe/nearest.ts'
 import { bestRule, ruleFacts, scoreRule } from './describe/rules.ts'
+import { firingSums } from './describe/sums.ts'
 import { firingTokens } from './describe/tokens.ts'
 import { labelOf, ruleRecord } from './describe/words.ts'
 import type { Feature } from './feature.ts'
@@ -61,7 +62,7 @@ export function describerOf(
   const strata = strataFacts(discovery, dataset)
   const occurrences = occurrencesOf(discovery)
   const tokens = byToken(discovery)
-  const counter = new Uint32Array(sae.latents)
+  const counter = counterOf(sae.latents)
   const decoder = sae.decoder()
   const directions = directionsOf(decoder)
   const unembedding = model.unembedding()
@@ -77,10 +78,11 @@ export function describerOf(
     direct: LogitEffects | undefined,
     nearest: Feature['nearest'],
   ): { feature: Feature; examples: ExampleRow[] } => {
-    const found = bestRule(discoveryFacts, latent)
+    const sums = firingSums(discovery, latent)
+    const found = bestRule(discoveryFacts, latent, sums)
     const score = found && scoreRule(validationFacts, latent, found.rule)
     const rule = found ? ruleRecord(found.rule, tokenText) : null
-    const firing = firingTokens(discoveryFacts, latent, config.tokensShown, tokenText)
+    const firing = firingTokens(discoveryFacts, latent, config.tokensShown, tokenText, sums)
     const feature: Feature = {
       latent,
       ...labelOf(rule, score, config.minimumF1),

@@ -6,7 +6,7 @@ import type { Activations } from '../../latents/activations.ts'
 import { oneHotDataset } from '../../latents/one-hot.fixture.ts'
 import { activityOf, histogramOf, strataFacts, strataOf } from './activity.ts'
 import { examplesOf, occurrencesOf } from './examples.ts'
-import { byToken, directionsOf, firingTogether, nearestByDecoder } from './nearest.ts'
+import { byToken, counterOf, directionsOf, firingTogether, nearestByDecoder } from './nearest.ts'
 import { ruleFacts } from './rules.ts'
 import { firingTokens } from './tokens.ts'
 
@@ -135,12 +135,47 @@ describe('nearest latents', () => {
     tf.dispose([decoder, directions])
   })
 
-  test('by tokens are those that fire together, by Jaccard, and the counter is left as it was', () => {
-    const counter = new Uint32Array(4)
+  test('by tokens are those that fire together, by Jaccard', () => {
+    const counter = counterOf(4)
     const tokens = byToken(activations)
     expect(firingTogether(activations, 0, 5, tokens, counter)).toEqual([{ latent: 1, share: 2 / 3, jaccard: 2 / 3 }])
     expect(firingTogether(activations, 3, 5, tokens, counter)).toEqual([])
-    expect([...counter]).toEqual([0, 0, 0, 0])
+    expect(firingTogether(activations, 0, 0, tokens, counter)).toEqual([])
+  })
+
+  test('by tokens are the best of many, of equal ones the first, as sorting all of them gives', () => {
+    const random = new Random('together')
+    const latents = 40
+    const fires = text.windows.flatMap(({ tokens }, w) =>
+      Array.from(tokens, (_, position) => position).flatMap(position =>
+        Array.from({ length: latents }, (_, latent) => latent)
+          .filter(() => random.uniform() < 0.4)
+          .map((latent): [number, number, number, number] => [latent, w, position, 1]),
+      ),
+    )
+    const many = activationsOf(fires, latents)
+    const places = Array.from({ length: latents }, (_, latent) =>
+      fires.filter(([other]) => other === latent).map(([, w, position]) => `${w} ${position}`),
+    )
+    const counter = counterOf(latents)
+    for (let latent = 0; latent < latents; latent++) {
+      const wanted = places
+        .map((own, other) => {
+          const both = own.filter(place => places[latent]!.includes(place)).length
+          return { latent: other, both, jaccard: both / (own.length + places[latent]!.length - both) }
+        })
+        .filter(one => one.latent !== latent && one.both > 0)
+        .sort((a, b) => b.jaccard - a.jaccard || a.latent - b.latent)
+      const found = firingTogether(many, latent, 7, byToken(many), counter)
+      expect(found.map(one => one.latent)).toEqual(wanted.slice(0, 7).map(one => one.latent))
+    }
+    expect(counter.counts.some(count => count > 0)).toBe(false)
+  })
+
+  test('by tokens leave the counter as it was', () => {
+    const counter = counterOf(4)
+    firingTogether(activations, 0, 5, byToken(activations), counter)
+    expect([...counter.counts]).toEqual([0, 0, 0, 0])
   })
 })
 

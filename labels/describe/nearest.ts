@@ -74,39 +74,61 @@ export function byToken({ windows, offsets, window, position, latents }: Activat
 /** Tokens of a latent that are looked at, evenly spread over those at which it fires. */
 const mostTokens = 1000
 
+/** Room for counting latents, which is used again and again. */
+export interface Counter {
+  /** Zeros by latent, and left so. */
+  readonly counts: Uint32Array
+  /** Latents that were counted, as many as there are. */
+  readonly touched: Uint32Array
+}
+
+export const counterOf = (latents: number): Counter => ({
+  counts: new Uint32Array(latents),
+  touched: new Uint32Array(latents),
+})
+
 /**
  * The `count` other latents that fire at the same tokens as a latent, by Jaccard's index. Of a latent that fires at more than
- * 1,000 tokens as many are looked at, and the index is what they let expect. `counter` [latents] is zeros, and is left so.
+ * 1,000 tokens as many are looked at, and the index is what they let expect.
  */
 export function firingTogether(
   { offsets, window, position }: Activations,
   latent: number,
   count: number,
   { starts, offsets: places, latents: of }: ByToken,
-  counter: Uint32Array,
+  { counts, touched }: Counter,
 ): Feature['together'] {
   const start = offsets[latent]!
   const fires = offsets[latent + 1]! - start
   const looked = Math.min(fires, mostTokens)
-  const touched: number[] = []
+  let different = 0
   for (let i = 0; i < looked; i++) {
     const e = start + Math.floor((i * fires) / looked)
     const token = starts[window[e]!]! + position[e]!
-    for (let at = places[token]!; at < places[token + 1]!; at++) {
+    const end = places[token + 1]!
+    for (let at = places[token]!; at < end; at++) {
       const other = of[at]!
-      if (counter[other]!++ === 0) touched.push(other)
+      if (counts[other]!++ === 0) touched[different++] = other
     }
   }
-  const found = touched
-    .filter(other => other !== latent)
-    .map(other => {
-      const share = counter[other]! / looked
-      const both = share * fires
-      const others = offsets[other + 1]! - offsets[other]!
-      return { latent: other, share, jaccard: Math.min(1, both / Math.max(both, fires + others - both)) }
-    })
-    .sort((a, b) => b.jaccard - a.jaccard || a.latent - b.latent)
-    .slice(0, count)
-  for (const other of touched) counter[other] = 0
-  return found
+  // Only the best few are kept as records, sorted as they come: most latents meet most others somewhere.
+  const best: Feature['together'] = []
+  for (let i = 0; i < different; i++) {
+    const other = touched[i]!
+    const share = counts[other]! / looked
+    counts[other] = 0
+    if (other === latent) continue
+    const both = share * fires
+    const others = offsets[other + 1]! - offsets[other]!
+    const jaccard = Math.min(1, both / Math.max(both, fires + others - both))
+    let place = best.length
+    while (place > 0 && isBefore(jaccard, other, best[place - 1]!)) place--
+    if (place === count) continue
+    best.splice(place, 0, { latent: other, share, jaccard })
+    if (best.length > count) best.pop()
+  }
+  return best
 }
+
+const isBefore = (jaccard: number, latent: number, other: Feature['together'][number]) =>
+  jaccard > other.jaccard || (jaccard === other.jaccard && latent < other.latent)

@@ -8,6 +8,7 @@
  */
 import { conceptMask, type TokenDataset } from '../../datasets/document.ts'
 import { type Activations, firstPosition } from '../../latents/activations.ts'
+import { type FiringSums, firingSums, type Sums } from './sums.ts'
 
 /** Where a rule says that a latent fires. */
 export interface Rule {
@@ -57,53 +58,46 @@ export function ruleFacts(activations: Activations, dataset: TokenDataset, conce
 export function bestRule(
   facts: RuleFacts,
   latent: number,
+  sums: FiringSums = firingSums(facts.activations, latent),
   largestSet = 8,
 ): { rule: Rule; score: RuleScore } | undefined {
   const { offsets } = facts.activations
   if (offsets[latent] === offsets[latent + 1]) return undefined
-  const candidates: Rule[] = [
-    tokenRule(facts, latent, 'token', largestSet),
-    tokenRule(facts, latent, 'previous-token', largestSet),
-    ...facts.concepts.map(({ name }): Rule => ({ kind: 'concept', values: [name] })),
+  const candidates = [
+    tokenRule(facts, 'token', sums.at, largestSet),
+    tokenRule(facts, 'previous-token', sums.before, largestSet),
+    ...facts.concepts.map(({ name }) => {
+      const rule: Rule = { kind: 'concept', values: [name] }
+      return { rule, score: scoreRule(facts, latent, rule) }
+    }),
   ]
-  let best: { rule: Rule; score: RuleScore } | undefined
-  for (const rule of candidates) {
-    const score = scoreRule(facts, latent, rule)
-    if (!best || score.f1 > best.score.f1 + 1e-9) best = { rule, score }
-  }
-  return best
+  return candidates.reduce((best, next) => (next.score.f1 > best.score.f1 + 1e-9 ? next : best))
 }
 
 /** Scores a rule on the windows of `facts`. */
-export function scoreRule(facts: RuleFacts, latent: number, rule: Rule): RuleScore {
-  const { offsets, window, position, value, tokens } = facts.activations
-  const concept = rule.kind === 'concept' ? facts.concepts.find(({ name }) => name === rule.values[0]) : undefined
-  const wanted = new Set(rule.values)
-  const holds = (entry: number) =>
-    rule.kind === 'concept'
-      ? concept?.masks[window[entry]!]?.[position[entry]!] === 1
-      : wanted.has(tokenAt(facts.activations, entry, rule.kind))
+export function scoreRule(facts: RuleFacts, latent: number, { kind, values }: Rule): RuleScore {
+  const { offsets, windows, window, position, value, tokens } = facts.activations
+  const concept = kind === 'concept' ? facts.concepts.find(({ name }) => name === values[0]) : undefined
+  const wanted = new Set(values)
+  const back = kind === 'token' ? 0 : 1
   let mass = 0
   let inside = 0
   let hits = 0
-  for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++) {
+  const end = offsets[latent + 1]!
+  for (let e = offsets[latent]!; e < end; e++) {
+    const [w, at] = [window[e]!, position[e]!]
     mass += value[e]!
-    if (holds(e)) {
-      inside += value[e]!
-      hits++
-    }
+    const holds = kind === 'concept' ? concept?.masks[w]?.[at] === 1 : wanted.has(windows[w]!.tokens[at - back]!)
+    if (!holds) continue
+    inside += value[e]!
+    hits++
   }
-  const counts = rule.kind === 'token' ? facts.tokenCounts : facts.previousCounts
+  const counts = kind === 'token' ? facts.tokenCounts : facts.previousCounts
   const population =
-    rule.kind === 'concept'
+    kind === 'concept'
       ? (concept?.count ?? 0)
-      : rule.values.reduce<number>((sum, token) => sum + (counts.get(token as number) ?? 0), 0)
+      : values.reduce<number>((sum, token) => sum + (counts.get(token as number) ?? 0), 0)
   return scoreOf(mass, inside, hits, population, tokens)
-}
-
-/** The token at an entry, or the one before it. */
-function tokenAt({ windows, window, position }: Activations, entry: number, kind: 'token' | 'previous-token'): number {
-  return windows[window[entry]!]!.tokens[position[entry]! - (kind === 'token' ? 0 : 1)]!
 }
 
 function scoreOf(mass: number, inside: number, hits: number, population: number, tokens: number): RuleScore {
@@ -113,34 +107,27 @@ function scoreOf(mass: number, inside: number, hits: number, population: number,
   return { precision, recall, f1, baseRate: tokens > 0 ? population / tokens : 0 }
 }
 
-/** Grows a set of tokens, most activation first, for as long as F1 rises. */
-function tokenRule(facts: RuleFacts, latent: number, kind: 'token' | 'previous-token', largest: number): Rule {
-  const { offsets, value, tokens } = facts.activations
+/** A set of tokens, grown by those of most activation for as long as F1 rises, and its score where it was grown. */
+function tokenRule(
+  facts: RuleFacts,
+  kind: 'token' | 'previous-token',
+  { mass, ranked }: Sums,
+  largest: number,
+): { rule: Rule; score: RuleScore } {
+  const { tokens } = facts.activations
   const counts = kind === 'token' ? facts.tokenCounts : facts.previousCounts
-  const byToken = new Map<number, { mass: number; hits: number }>()
-  let mass = 0
-  for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++) {
-    const token = tokenAt(facts.activations, e, kind)
-    const part = byToken.get(token) ?? { mass: 0, hits: 0 }
-    part.mass += value[e]!
-    part.hits++
-    byToken.set(token, part)
-    mass += value[e]!
-  }
-  const ranked = [...byToken].sort(([a, x], [b, y]) => y.mass - x.mass || a - b).slice(0, largest)
   const chosen: number[] = []
-  let inside = 0
-  let hits = 0
-  let population = 0
-  let bestF1 = -1
-  for (const [token, part] of ranked) {
-    const next = scoreOf(mass, inside + part.mass, hits + part.hits, population + (counts.get(token) ?? 0), tokens)
-    if (next.f1 <= bestF1) continue
-    bestF1 = next.f1
-    inside += part.mass
-    hits += part.hits
-    population += counts.get(token) ?? 0
+  let [inside, hits, population] = [0, 0, 0]
+  let score = scoreOf(mass, 0, 0, 0, tokens)
+  for (const { token, ...sum } of ranked.slice(0, largest)) {
+    const occurs = counts.get(token) ?? 0
+    const next = scoreOf(mass, inside + sum.mass, hits + sum.fires, population + occurs, tokens)
+    if (chosen.length > 0 && next.f1 <= score.f1) continue
+    score = next
+    inside += sum.mass
+    hits += sum.fires
+    population += occurs
     chosen.push(token)
   }
-  return { kind, values: chosen }
+  return { rule: { kind, values: chosen }, score }
 }
