@@ -13,3 +13,8 @@ export function escapeHtml(text: string): string {
 export function shown(text: string, length = most): string {
   return escapeHtml(clip(text, length))
 }
+
+/** A value that a page's script finds by an id, as a block of data that no browser runs; `<` is written so that nothing in it ends it. */
+export function dataOf(id: string, value: unknown): string {
+  return `<script type="application/json" id="${escapeHtml(id)}">${JSON.stringify(value).replaceAll('<', '\\u003c')}</script>`
+}

@@ -34,11 +34,27 @@ function shownColumns(names: readonly string[]): readonly Columns[] {
   )
 }
 
+/** Columns that the rows are asked for with: those shown, the number that leads to the feature, and the ends of an effect. */
+const askedOf = (columns: readonly Columns[]): string =>
+  [
+    ...new Set(
+      columns
+        .flatMap(({ name }) => (name === 'effect' ? [name, 'effect_low', 'effect_high'] : [name]))
+        .concat('latent'),
+    ),
+  ].join(',')
+
+/** Does it once what is there is painted; a page that nobody sees does it at once. */
+function oncePainted(work: () => void): void {
+  if (document.visibilityState === 'hidden') work()
+  else requestAnimationFrame(() => setTimeout(work))
+}
+
 function Browser({ run, count }: { run: string; count: number }) {
   const [state, setState] = useState(() => stateOf(location.search))
   const search = selectionOf(state).toString()
   const columns = shownColumns(state.columns)
-  const rows = useRows(run, search, count)
+  const rows = useRows(run, search, askedOf(columns), count)
   const change = (more: Partial<State>) => {
     const next = { ...state, ...more }
     history.pushState(null, '', `?${searchOf(next)}`)
@@ -253,7 +269,9 @@ function Cell({ value, isVerdict }: { value: unknown; isVerdict: boolean }) {
 const place = document.getElementById('browser')
 if (place) {
   const { run = '', count = '0' } = place.dataset
-  place.replaceChildren()
-  render(<Browser run={run} count={Number(count)} />, place)
-  performance.mark('interactive')
+  oncePainted(() => {
+    place.replaceChildren()
+    render(<Browser run={run} count={Number(count)} />, place)
+    performance.mark('interactive')
+  })
 }

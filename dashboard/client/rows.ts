@@ -3,8 +3,22 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 
 type Row = Readonly<Record<string, unknown>>
 
-/** Rows of a page. */
-const pageRows = 100
+/** Rows of a page; the server writes the first one into the document. */
+const pageRows = 50
+
+interface Answer {
+  readonly features: Row[]
+  readonly total: number
+}
+
+/** The first page of the question that the document was asked with; taken once. */
+function firstOf(search: string): Answer | undefined {
+  const block = document.getElementById('first')
+  if (!block) return undefined
+  block.remove()
+  const found = JSON.parse(block.textContent) as Answer & { readonly search: string }
+  return found.search === search ? found : undefined
+}
 
 /** What is known of the selection. */
 export interface KnownRows {
@@ -16,12 +30,15 @@ export interface KnownRows {
   want(first: number, last: number): void
 }
 
-/** The rows that `search` asks for; `count` are there in all. */
-export function useRows(run: string, search: string, count: number): KnownRows {
+/** The rows that `search` asks for, with these columns; `count` are there in all. */
+export function useRows(run: string, search: string, columns: string, count: number): KnownRows {
   const [, redraw] = useState(0)
-  const [total, setTotal] = useState<number | undefined>(undefined)
+  const [first] = useState(() => firstOf(search))
+  const [total, setTotal] = useState<number | undefined>(first?.total)
   const [problem, setProblem] = useState<string | undefined>(undefined)
-  const pages = useRef(new Map<number, Row[] | 'coming'>())
+  const pages = useRef(new Map<number, Row[] | 'coming'>(first ? [[0, first.features]] : []))
+  // What the document brought is of the first question.
+  const isBrought = useRef(first !== undefined)
   const asked = useRef<AbortController>(undefined)
   const fetchPage = useCallback(
     async (page: number, signal: AbortSignal) => {
@@ -30,9 +47,10 @@ export function useRows(run: string, search: string, count: number): KnownRows {
       const query = new URLSearchParams(search)
       query.set('offset', String(page * pageRows))
       query.set('limit', String(pageRows))
+      for (const name of columns.split(',')) query.append('column', name)
       try {
         const answer = await fetch(`/api/runs/${encodeURIComponent(run)}/features?${query}`, { signal })
-        const found = (await answer.json()) as { features: Row[]; total: number } | { error: string; fix?: string }
+        const found = (await answer.json()) as Answer | { error: string; fix?: string }
         if ('error' in found) return setProblem(`${found.error} ${found.fix ?? ''}`)
         pages.current.set(page, found.features)
         setProblem(undefined)
@@ -44,12 +62,13 @@ export function useRows(run: string, search: string, count: number): KnownRows {
         setProblem(`The server does not answer: ${error instanceof Error ? error.message : error}.`)
       }
     },
-    [run, search],
+    [run, search, columns],
   )
   useEffect(() => {
     const abort = new AbortController()
     asked.current = abort
-    pages.current = new Map()
+    if (!isBrought.current) pages.current = new Map()
+    isBrought.current = false
     fetchPage(0, abort.signal)
     return () => abort.abort()
   }, [fetchPage])

@@ -263,15 +263,29 @@ describe('pages', () => {
     expect(answer.status).toBe(200)
     const html = await answer.text()
     expect(html).toContain('</html>')
-    expect(html.replaceAll(/<script type="module" src="\/assets\/\w+\.js"><\/script>/g, '')).not.toMatch(
-      /<script|onerror=|style=/,
-    )
+    const own = /<script type="module" src="\/assets\/\w+\.js"><\/script>|<script type="application\/json" id="first">/g
+    expect(html.replaceAll(own, '')).not.toMatch(/<script|onerror=|style=/)
   })
   test('of what is not there say so', async () => {
     const answer = await ask('/runs/gone')
     expect(answer.status).toBe(404)
     expect(await answer.text()).toContain('There is no run gone')
   })
+  test('of features bring the first rows that their script would ask for, whatever stands in them', async () => {
+    const data = async (query: string) => {
+      const html = await (await ask(`/runs/labelled/features${query}`)).text()
+      const text = /<script type="application\/json" id="first">(.*?)<\/script>/s.exec(html)?.[1]
+      return text && JSON.parse(text)
+    }
+    const { search, total, features } = await data('?where=density%3E0.2&sort=-density')
+    expect([search, total]).toEqual(['where=density%3E0.2&sort=-density', 2])
+    const asked = await json(`/api/runs/labelled/features?${search}`)
+    for (const [i, row] of (asked.features as Record<string, unknown>[]).entries())
+      expect(row).toMatchObject(features[i])
+    expect(features[1].label).toBe('<script>alert(1)</script>')
+    expect(await data('?label=red')).toBeUndefined()
+  })
+
   test('of features keep conditions and order in their addresses', async () => {
     const html = await (await ask('/runs/labelled/features?where=density%3E0.2&sort=-density')).text()
     expect(html).toContain('1 to 2 of 2 features')

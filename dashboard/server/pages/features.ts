@@ -1,13 +1,13 @@
 /** The features of a label run: filtered, sorted and paged by the address. */
 import { short } from '../../charts/index.ts'
-import { escapeHtml, shown } from '../../html.ts'
+import { dataOf, escapeHtml, shown } from '../../html.ts'
 import { labelled } from '../../read/labelled.ts'
 import { select } from '../../read/select.ts'
 import { pill, table } from '../../report/page.ts'
 import { link, type PageRoute } from './page.ts'
 
-/** Features on a page. */
-const perPage = 100
+/** Features on a page, as many as the script asks for at once: a few screens, so that the first is painted soon. */
+const perPage = 50
 
 /** Columns one may sort by, and what the table calls them. */
 const sortable: Readonly<Record<string, string>> = {
@@ -22,6 +22,9 @@ const sortable: Readonly<Record<string, string>> = {
   stability: 'Stability',
 }
 
+/** Columns that a row shows, its effect with the ends. */
+const shownNames = [...Object.keys(sortable), 'effect_low', 'effect_high']
+
 export const featuresPage: PageRoute = {
   path: '/runs/{run}/features',
   async make({ runs }, { run }, query) {
@@ -31,6 +34,12 @@ export const featuresPage: PageRoute = {
     const sort = asked === '' ? undefined : asked
     const offset = Math.max(0, Number.parseInt(query.get('offset') ?? '0', 10) || 0)
     const chosen = select(features, { where, sort })
+    // What the script would ask for first, it finds here.
+    const isFirst = offset === 0 && !['label', 'token', 'text', 'columns'].some(name => query.get(name))
+    const search = new URLSearchParams([
+      ...where.map((text): [string, string] => ['where', text]),
+      ...(sort ? [['sort', sort] as [string, string]] : []),
+    ])
     const total = chosen.length
     const rows = chosen.subarray(offset, offset + perPage)
     const address = (more: Readonly<Record<string, string>>) => {
@@ -42,7 +51,9 @@ export const featuresPage: PageRoute = {
       ([name, title]) =>
         `<a href="${address({ sort: sort === name ? `-${name}` : name })}">${title}${sort === name ? ' ↑' : sort === `-${name}` ? ' ↓' : ''}</a>`,
     )
-    const cells = Array.from(rows, row => cellsOf(run!, features.row(row, features.scalars)))
+    const records = Array.from(rows, row => features.row(row, shownNames))
+    const cells = records.map(record => cellsOf(run!, record))
+    const first = isFirst ? dataOf('first', { search: search.toString(), total, features: records }) : ''
     const ends = [
       offset > 0 ? `<a href="${address({ offset: String(Math.max(0, offset - perPage)) })}">← before</a>` : '',
       offset + perPage < total ? `<a href="${address({ offset: String(offset + perPage) })}">after →</a>` : '',
@@ -63,7 +74,7 @@ ${table(
   Object.values(sortable).map(title => (['Label', 'Verdict'].includes(title) ? title : `#${title}`)),
   cells,
 )}
-<nav aria-label="Further features">${ends.join('')}</nav></div>`,
+<nav aria-label="Further features">${ends.join('')}</nav></div>${first}`,
     }
   },
 }
