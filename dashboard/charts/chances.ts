@@ -44,10 +44,11 @@ export const chances: Chart<ChancesData> = {
       const bar = isNumber(p)
         ? `<rect class="bar${found ? ' found' : ''}" x="${margin}" y="${top + 16}" width="${at(Math.max(1, x.place(logOf(p)) - margin))}" height="9" rx="2"/>`
         : ''
-      return `<g data-row="${i}"><text class="label" x="${margin}" y="${top + 12}">${escapeHtml(text)}<title>${shown(`${name}: ${said}`, 300)}</title></text><text class="${found ? 'label' : 'soft'}" x="${width - margin}" y="${top + 12}" text-anchor="end">${said}</text>${bar}</g>`
+      const atAlpha = `<line class="zero" x1="${line}" x2="${line}" y1="${top + 14}" y2="${top + 27}"/>`
+      return `<g data-row="${i}"><text class="label" x="${margin}" y="${top + 12}">${escapeHtml(text)}<title>${shown(`${name}: ${said}`, 300)}</title></text><text class="${found ? 'label' : 'soft'}" x="${width - margin}" y="${top + 12}" text-anchor="end">${said}</text>${bar}${atAlpha}</g>`
     })
     const frame = { left: margin, right: width - margin, top: margin, bottom }
-    return `${marks.join('')}<line class="zero" x1="${line}" x2="${line}" y1="${margin}" y2="${bottom}"><title>α ${short(alpha)}</title></line>${xAxis(x, frame, `−log₁₀ p of the family; dashed: α ${short(alpha)}`)}`
+    return `${marks.join('')}${xAxis(x, frame, `−log₁₀ p of the family; dashed: α ${short(alpha)}`)}`
   },
   table: ({ rows }) => ({
     columns: ['Row', '#p of the family', 'Drifted'],

@@ -1,28 +1,13 @@
 /** ROC curve: of a concept's tokens those called by the share of other tokens called, as the threshold falls; one threshold is chosen. */
+import type { RocPoint, Share } from '../api/contracts/feature.ts'
 import { axisHeight, xAxis, yAxis } from './axes.ts'
 import { at, type Chart, withEnds } from './chart.ts'
 import { curve } from './lines.ts'
 import { linearScale, short } from './scale.ts'
 
-/** A share with its interval. */
-interface Share {
-  readonly value: number | null
-  readonly low: number | null
-  readonly high: number | null
-}
-
-export interface RocMark {
-  readonly threshold: number
-  readonly truePositives: number
-  readonly falsePositives: number
-  readonly recall: Share
-  readonly precision: Share
-  readonly falseAlarms: number
-}
-
 export interface RocData {
   /** By falling threshold. */
-  readonly points: readonly RocMark[]
+  readonly points: readonly RocPoint[]
   /** Place of the chosen one. */
   readonly chosen: number
   readonly auroc: number | null
@@ -36,7 +21,7 @@ export function thresholdText({
   falseAlarms,
   truePositives,
   falsePositives,
-}: RocMark): string {
+}: RocPoint): string {
   const share = ({ value, low, high }: Share) => withEnds(value, low, high)
   return `Called from ${short(threshold)} on: recall ${share(recall)}, precision ${share(precision)}; ${truePositives} tokens of the concept and ${falsePositives} others, ${short(100 * falseAlarms)} % of these.`
 }

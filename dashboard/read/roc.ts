@@ -3,6 +3,12 @@
  * that carry the concept, recall and precision with Student's intervals over documents (a ratio of sums over clusters), and the area.
  */
 import { clusterMeanInterval } from '../../statistics/intervals/cluster-mean.ts'
+import type { RocPoint, Share } from '../api/contracts/feature.ts'
+import type { Table } from './table.ts'
+
+/** The table of raw values, and the version of its columns that this reads. */
+export const selectivityFile = 'selectivity.parquet'
+export const selectivitySchema = 1
 
 /** A validation window of one latent: tokens that count, where it fires and how strongly, and where the concept is. */
 export interface SelectivityWindow {
@@ -11,24 +17,6 @@ export interface SelectivityWindow {
   readonly positions: ArrayLike<number>
   readonly activations: ArrayLike<number>
   readonly labelled: ArrayLike<number>
-}
-
-/** A share with its interval; null where there is nothing to divide by, or one document alone. */
-export interface Share {
-  readonly value: number | null
-  readonly low: number | null
-  readonly high: number | null
-}
-
-export interface RocPoint {
-  /** A token is called where the activation is at least this. */
-  readonly threshold: number
-  readonly truePositives: number
-  readonly falsePositives: number
-  /** Share of the concept's tokens that are called, of called tokens that carry it, and of other tokens that are called. */
-  readonly recall: Share
-  readonly precision: Share
-  readonly falseAlarms: number
 }
 
 export interface Roc {
@@ -110,4 +98,19 @@ function shareOf(counted: readonly { readonly document: string; readonly is: boo
 function thinned<T>(items: readonly T[], most: number): readonly T[] {
   if (items.length <= most) return items
   return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))]!)
+}
+
+/** The curve of a latent by a table of selectivity.parquet, all of whose columns are loaded. */
+export function rocOfLatent(table: Table, latent: number, most: number): Roc {
+  const features = table.vector('feature')
+  const rows = Array.from({ length: table.rows }, (_, row) => row).filter(row => features.get(row) === latent)
+  const list = (row: number, name: string) => Array.from(table.vector(name).get(row) as Iterable<number>)
+  return rocOf(
+    rows.map(row => ({
+      ...{ document: String(table.vector('document').get(row)), tokens: Number(table.vector('tokens').get(row)) },
+      ...{ positions: list(row, 'positions'), activations: list(row, 'activations') },
+      labelled: list(row, 'labelled'),
+    })),
+    most,
+  )
 }

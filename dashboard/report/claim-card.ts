@@ -19,21 +19,24 @@ export interface Card {
   readonly id?: string | undefined
   /** The run of the evidence, where numbers lead to it. */
   readonly run?: string | undefined
+  /** What stands before the verdict and after the pictures. HTML. */
+  readonly first?: string | undefined
+  readonly after?: string | undefined
 }
 
 /** In the order of evidence. */
 const figures = [effectFigure, differenceFigure, doseFigure, strataFigure, selectivityFigure]
 
 /** The whole card. */
-export function claimCard({ feature, name, id, run }: Card): string {
+export function claimCard({ feature, name, id, run, first = '', after = '' }: Card): string {
   const { claim, causal, selectivity, tier } = feature
   const reasons = [`Causal: ${causal.reason}`, ...(selectivity ? [`selectivity: ${selectivity.reason}`] : [])]
   const more = feature.reasons.slice(reasons.length)
   return `<article class="claim"${run === undefined ? '' : `${originOf({ run, file: 'evidence.json', split: 'validation' })} data-where="${escapeHtml(claimPlace(feature))} | " data-n="${documentsText(feature[claim.primary]?.metrics.target.effect.documents ?? 0)}"`}${id === undefined ? '' : ` id="${escapeHtml(id)}"`}>
 <header><h3>${shown(name)}</h3>${pill(feature.verdict)} <span class="tier">${shown(tier.tier)}</span>${flagsHtml(feature)}</header>
-<p>${verdictSentence(feature)}</p>
+${first}<p>${verdictSentence(feature)}</p>
 <p class="soft">${shown([...reasons, ...more].join('. '), 1000)}.</p>
-<div class="charts">${figures.map(figure => figure(feature, run)).join('')}</div>
+<div class="charts">${figures.map(figure => figure(feature, run)).join('')}</div>${after}
 ${findingsHtml(feature)}
 ${conditionsHtml(feature)}
 ${changesHtml(feature)}

@@ -95,7 +95,7 @@ async function runOf(folder: string, stage: string, summary: Record<string, unkn
   const directory = join(folder, stage)
   await mkdir(directory, { recursive: true })
   const manifest = {
-    ...{ id: `run42-${stage}`, stage, key: 'f'.repeat(64), seed: 0, engine: {}, config: {}, summary },
+    ...{ id: `run42-${stage}`, stage, key: 'f'.repeat(64), seed: 0, engine: {}, config: {}, files: {}, summary },
     inputs: [{ role: 'sae', run: `sae-of-${stage}`, sha256: 'f'.repeat(64) }],
   } as unknown as RunManifest
   return { directory, manifest }

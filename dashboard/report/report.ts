@@ -12,11 +12,15 @@ import { type Evidence, evidenceByLatent, readEvidence } from '../../validation/
 import { short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
 import { readExamples } from '../read/examples.ts'
+import { rocOfLatent, selectivityFile, selectivitySchema } from '../read/roc.ts'
+import { Table } from '../read/table.ts'
+import { type Answered, answersHtml } from './answers.ts'
 import { captureHtml } from './capture.ts'
 import { chooseFeatures, densityHistogram, featureCard } from './features.ts'
 import { page, type Section, type Tile, table, tiles } from './page.ts'
+import { stillRoc } from './selectivity.ts'
 import { type MetricsRecord, trainingCharts } from './training.ts'
-import { validationHtml } from './validation.ts'
+import { type Surroundings, validationHtml } from './validation.ts'
 
 /** A finished run that the report shows. */
 export interface ReportedRun {
@@ -47,12 +51,14 @@ export async function report(context: StageContext, inputs: ReportInputs): Promi
   const names = new Map(features.flatMap(({ latent, label }) => (label === null ? [] : [[latent, label] as const])))
   const cards = new Set(chosen.map(({ latent }) => latent))
   const sections: Section[] = []
-  if (evidence)
+  if (evidence) {
+    const around = await aroundClaims(validate!, new Map(labels.map(feature => [feature.latent, feature])))
     sections.push({
       id: 'evidence',
       title: 'Evidence',
-      html: `${from(validate, 'evidence.json')}${validationHtml(evidence, { names, cards })}`,
+      html: `${from(validate, 'evidence.json')}${validationHtml(evidence, { names, cards, around })}`,
     })
+  }
   if (label)
     sections.push({
       id: 'features',
@@ -72,6 +78,47 @@ export async function report(context: StageContext, inputs: ReportInputs): Promi
   const html = page(inputs.title, lead(inputs, features), sections)
   await writeAtomic(join(context.directory, 'report.html'), html)
   return { sections: sections.length, features: chosen.length, bytes: Buffer.byteLength(html) }
+}
+
+/** Thresholds of a curve: its table has a row each, for every claim of the page. */
+const mostThresholds = 24
+
+/** The five answers before each claim's verdict, and how well its latent tells the concept by threshold after its pictures. */
+async function aroundClaims(
+  { directory, manifest }: ReportedRun,
+  labels: ReadonlyMap<number, Feature>,
+): Promise<NonNullable<Surroundings['around']>> {
+  const raw =
+    selectivityFile in manifest.files
+      ? await (async table => table.load(table.names))(
+          await Table.open(join(directory, selectivityFile), selectivitySchema),
+        )
+      : undefined
+  return evidence => {
+    const { claim, selectivity } = evidence
+    const feature = labels.get(claim.feature)
+    const label = feature && shownLabelOfFeature(feature)
+    const tokens = feature?.tokens.map(({ token }) => token) ?? []
+    const found = raw && selectivity && rocOfLatent(raw, claim.feature, mostThresholds)
+    return {
+      first: answersHtml({ label: label ?? null, evidence, evidenceRun: null, command: null, tokens }),
+      ...(found && {
+        after: stillRoc({ ...found, concept: selectivity.concept, evidenceRun: manifest.id }, claim.feature),
+      }),
+    }
+  }
+}
+
+/** A label with its score and what it covers, as its record says; null where the latent has none. */
+function shownLabelOfFeature(feature: Feature): Answered['label'] {
+  if (feature.label === null) return null
+  return {
+    text: feature.label,
+    scoreName: feature.labelScoreName ?? 'f1',
+    score: feature.labelScore ?? feature.labelF1,
+    coverage: feature.labelCoverage ?? feature.labelRecall,
+    madeBy: feature.labelSource ?? 'rule',
+  }
 }
 
 /** Refuses evidence and labels of another SAE, and evidence about another model or text than the labels are. */

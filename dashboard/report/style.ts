@@ -82,6 +82,9 @@ td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums}
 mark{color:inherit;border-radius:3px;padding:1px 0;background:rgb(var(--mark)/var(--a))}
 mark.peak{outline:1.5px solid var(--accent)}
 ${shadeRules.join('')}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 14px;margin:8px 0}dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere}
+.answers{display:block;margin:14px 0;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:4px 14px}.answers>div{display:grid;grid-template-columns:minmax(9em,14em) 1fr;gap:2px 14px;padding:8px 0;border-bottom:1px solid var(--rule)}.answers>div:last-child{border-bottom:0}.answers dt{color:var(--ink);font-weight:600}
+@media (max-width:700px){.answers>div{grid-template-columns:1fr}}
 details{margin-top:6px}summary{cursor:pointer;color:var(--soft)}
 code{font:.88em ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
 .sub{margin:18px 0 8px}

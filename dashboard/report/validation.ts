@@ -4,7 +4,7 @@ import { definitions, type Evidence, type FeatureEvidence } from '../../validati
 import { type Estimate, type ForestRow, figureOf, forest, short } from '../charts/index.ts'
 import { shown } from '../html.ts'
 import type { Origin } from '../origin.ts'
-import { claimCard, withInterval } from './claim-card.ts'
+import { type Card, claimCard, withInterval } from './claim-card.ts'
 import { controlPlace, differencePlace, effectPlace, originOfRows, type RowPlace } from './claim-origin.ts'
 import { documentsText, interventionText } from './claim-text.ts'
 import { type Column, leftOut, pill, table } from './page.ts'
@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly cards: ReadonlySet<number>
   /** The run of the evidence, where numbers lead to it. */
   readonly run?: string | undefined
+  /** What a claim's card begins with, and what follows its pictures. HTML. */
+  readonly around?: ((feature: FeatureEvidence) => Pick<Card, 'first' | 'after'>) | undefined
 }
 
 /** A tested latent and how it is called and found on the page. */
@@ -33,7 +35,7 @@ interface Tested {
 }
 
 /** The whole part. */
-export function validationHtml(evidence: Evidence, { names, cards, run }: Surroundings): string {
+export function validationHtml(evidence: Evidence, { names, cards, run, around }: Surroundings): string {
   const all = evidence.features.map((feature, i): Tested => {
     const { claim } = feature
     const name = claim.concept ?? names.get(claim.feature) ?? ''
@@ -53,7 +55,7 @@ ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
 <div class="charts">${effectPlot(plotted, run)}${differencePlot(plotted, run)}</div>${leftOut(tested.length - plotted.length, 'are in the table above')}
 <h3 class="sub">Claims</h3>
 <p class="soft">Curves are of steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: interval over documents.</p>
-<div class="claims">${detailed.map(one => cardOf(one, run)).join('')}
+<div class="claims">${detailed.map(one => cardOf(one, run, around?.(one.feature))).join('')}
 ${leftOut(all.length - detailed.length, 'claims are in evidence.json')}</div>
 <h3 class="sub">Reconstruction</h3>
 ${reconstructionHtml(evidence.reconstruction, run)}
@@ -63,9 +65,9 @@ ${reconstructionHtml(evidence.reconstruction, run)}
   )}</details></div>`
 }
 
-const cardOf = (tested: Tested, run: string | undefined) =>
+const cardOf = (tested: Tested, run: string | undefined, around: Pick<Card, 'first' | 'after'> = {}) =>
   claimCard({
-    feature: tested.feature,
+    ...{ feature: tested.feature, ...around },
     ...{ name: tested.name, run },
     id: tested.anchor === `claim-${tested.feature.claim.feature}` ? tested.anchor : undefined,
   })

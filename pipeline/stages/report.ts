@@ -1,12 +1,19 @@
 /** The stage report: one HTML page about an SAE and its features. */
 import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
+import type { FinishedRun } from '../../runs/run.ts'
 import { nameOf } from './found.ts'
 import { findRun, findSae } from './inputs.ts'
 import { captureOf } from './origin.ts'
 import { reading, readingRuns } from './reading.ts'
 import { saeFiles } from './sae.ts'
 import { defineStage, ownConfig } from './stage.ts'
+
+/** What of a validate run is shown; raw selectivity is there where a claim has a concept. */
+const evidenceFiles = ({ manifest }: FinishedRun) => [
+  'evidence.json',
+  ...('selectivity.parquet' in manifest.files ? ['selectivity.parquet'] : []),
+]
 
 export default defineStage({
   stage: 'report',
@@ -39,7 +46,7 @@ export default defineStage({
         const shown = [
           ...(capture ? [[capture.run, ['capture.json']] as const] : []),
           ...(train ? [[train, ['metrics.jsonl']] as const] : []),
-          ...(validate ? [[validate.run, ['evidence.json']] as const] : []),
+          ...(validate ? [[validate.run, evidenceFiles(validate.run)] as const] : []),
           ...(label ? [[label.run, ['features.jsonl', 'examples.parquet']] as const] : []),
         ]
         const inputs = {

@@ -131,7 +131,21 @@ export const stability = reads({
   }),
 })
 
-const RocShare = z.strictObject({ value: number, low: number, high: number })
+/** A share with its interval; null where there is nothing to divide by, or one document alone. */
+const Share = z.strictObject({ value: number, low: number, high: number })
+export type Share = z.output<typeof Share>
+
+export const RocPoint = z.strictObject({
+  /** A token is called where the activation is at least this. */
+  threshold: z.number(),
+  truePositives: z.int(),
+  falsePositives: z.int(),
+  /** Share of the concept's tokens that are called, of called tokens that carry it, and of other tokens that are called. */
+  recall: Share,
+  precision: Share,
+  falseAlarms: z.number(),
+})
+export type RocPoint = z.output<typeof RocPoint>
 
 export const roc = reads({
   name: 'roc',
@@ -147,15 +161,6 @@ export const roc = reads({
     /** Over all thresholds, from the same values. */
     auroc: number,
     /** By falling threshold, at most 120 of them: tokens count as called from it on. */
-    points: z.array(
-      z.strictObject({
-        threshold: z.number(),
-        truePositives: z.int(),
-        falsePositives: z.int(),
-        recall: RocShare,
-        precision: RocShare,
-        falseAlarms: z.number(),
-      }),
-    ),
+    points: z.array(RocPoint),
   }),
 })

@@ -12,13 +12,10 @@ button.plain{border:0;background:none;padding:0;color:var(--accent)}
 .known{cursor:pointer;text-decoration:underline dotted;text-decoration-color:var(--soft);text-underline-offset:3px;min-height:24px;display:inline-block}
 #origin,dialog{background:var(--card);color:var(--ink);border:1px solid var(--soft);border-radius:10px;padding:14px 18px;max-width:min(560px,94vw);overflow-wrap:anywhere}
 dialog::backdrop{background:rgb(0 0 0/.35)}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 14px;margin:8px 0}dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere}
 #origin dd small{display:block;color:var(--soft)}#origin p{display:flex;gap:8px}#origin{max-height:80vh;overflow:auto}
 .drawing[data-marks]{cursor:pointer}.current{fill:none;stroke:var(--ink);stroke-width:1.5;pointer-events:none}tr.found{outline:2px solid var(--accent)}
-.answers{display:block;margin:14px 0;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:4px 14px}.answers>div{display:grid;grid-template-columns:minmax(9em,14em) 1fr;gap:2px 14px;padding:8px 0;border-bottom:1px solid var(--rule)}.answers>div:last-child{border-bottom:0}.answers dt{color:var(--ink);font-weight:600}
 .roc{grid-template-columns:minmax(0,640px)}.roc form{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:center}.roc input[type=range]{width:min(340px,70vw);padding:0}
 .play table td:first-child:not(.number){min-width:7em}.play th{overflow-wrap:anywhere}
-@media (max-width:700px){.answers>div{grid-template-columns:1fr}}
 kbd{border:1px solid var(--soft);border-radius:4px;padding:0 6px}
 .fields{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:end}.fields label{display:flex;flex-direction:column;font-size:.85rem;color:var(--soft)}
 .fields input{width:11em}.fields .wide{flex:1 1 16em}.fields .wide input{width:100%}

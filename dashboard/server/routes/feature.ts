@@ -6,7 +6,7 @@ import { examples, feature, logits, neighbours, roc, stability } from '../../api
 import { pageOf } from '../../read/cursor.ts'
 import { labelOf, shownLabelOf } from '../../read/label.ts'
 import { evidenceOfLatent, examplesOf, featuresFile, labelled, latentsOf, rowOfLatent } from '../../read/labelled.ts'
-import { rocOf } from '../../read/roc.ts'
+import { rocOfLatent, selectivityFile, selectivitySchema } from '../../read/roc.ts'
 import type { Table } from '../../read/table.ts'
 import { mustCompute } from '../compute.ts'
 import { defineRoute, type Sources } from '../route.ts'
@@ -178,8 +178,7 @@ export const stabilityRoute = defineRoute(stability, async (sources, { parts }) 
   }
 })
 
-/** Version of selectivity.parquet, and thresholds that are given. */
-const selectivitySchema = 1
+/** Thresholds that are given. */
 const mostThresholds = 120
 
 export const rocRoute = defineRoute(roc, async (sources, { parts }) => {
@@ -191,21 +190,11 @@ export const rocRoute = defineRoute(roc, async (sources, { parts }) => {
       tested ? `the claim of latent ${latent} is about no concept.` : `no test of latent ${latent} for a concept.`,
       { fix: testCommand(run, latent) },
     )
-  const raw = await sources.runs.table(tested.run, 'selectivity.parquet', selectivitySchema)
+  const raw = await sources.runs.table(tested.run, selectivityFile, selectivitySchema)
   return {
     tag: hashValue([run.manifest.sha256, tested.run.manifest.sha256]),
     value() {
-      const features = raw.vector('feature')
-      const rows = Array.from({ length: raw.rows }, (_, row) => row).filter(row => features.get(row) === latent)
-      const list = (row: number, name: string) => Array.from(raw.vector(name).get(row) as Iterable<number>)
-      const found = rocOf(
-        rows.map(row => ({
-          ...{ document: String(raw.vector('document').get(row)), tokens: Number(raw.vector('tokens').get(row)) },
-          ...{ positions: list(row, 'positions'), activations: list(row, 'activations') },
-          labelled: list(row, 'labelled'),
-        })),
-        mostThresholds,
-      )
+      const found = rocOfLatent(raw, latent, mostThresholds)
       return { ...found, points: [...found.points], concept: selectivity.concept, evidenceRun: tested.run.manifest.id }
     },
   }
