@@ -65,7 +65,7 @@ th{font-weight:600;color:var(--soft);vertical-align:bottom;overflow-wrap:normal}
 table.blocks td:first-child{min-width:10em}
 td small{display:block;font-size:.82rem;font-variant-numeric:tabular-nums}
 .pill{display:inline-block;border-radius:99px;padding:0 9px;font-size:.8rem;border:1px solid currentColor;white-space:nowrap}
-.pill i{font-style:normal;font-size:.8em}.pill.pass{color:var(--pass)}.pill.fail,.pill.failed{color:var(--fail)}.pill.inconclusive,.pill.not-run{color:var(--open)}
+.pill i{font-style:normal;font-size:.8em}td .pill~small{overflow-wrap:normal}.pill.pass{color:var(--pass)}.pill.fail,.pill.failed{color:var(--fail)}.pill.inconclusive,.pill.not-run{color:var(--open)}
 .feature{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 14px;margin:12px 0}
 .feature header{padding:0;display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline;max-width:none}
 .feature .facts{color:var(--soft);font-size:.85rem}
