@@ -5,15 +5,15 @@
  * batch of the same shape in which nothing is added, so that an edit that changes nothing gives exactly 0.
  */
 import { UserError } from '../core/errors.ts'
-import { Random } from '../core/random.ts'
-import { blockOf, inBlock } from '../core/sites.ts'
 import { onHost } from '../engine/host.ts'
-import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import type { Hook, Model } from '../model/model.ts'
+import { type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
+import type { Model } from '../model/model.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import { reconstructs, type Sae } from '../sae/sae.ts'
 import { firstPosition, siteRows } from './activations.ts'
 import { startBefore } from './clean-pass.ts'
+import { type Continuation, continued } from './continuation.ts'
+import { FrozenAttention } from './frozen-attention.ts'
 import { adding } from './interventions.ts'
 import {
   amountsOf,
@@ -76,13 +76,13 @@ export class Playground {
   readonly sae: Sae
   readonly #rows: Float32Array
   readonly #texts = new Map<string, Text>()
-  /** Attention patterns of one text as it is [1, head, query, key], by site: of the last one that was asked about. */
-  #patterns: { readonly of: Text; readonly bySite: ReadonlyMap<string, Tensor> } | undefined
+  readonly #frozen: FrozenAttention
 
   constructor(model: Model, sae: Sae) {
     mustSpeakByLatent(sae, 'the playground')
     this.model = model
     this.sae = sae
+    this.#frozen = new FrozenAttention(model)
     this.#rows = onHost(() => sae.decoder().dataSync<'float32'>().slice() as Float32Array)
   }
 
@@ -151,41 +151,27 @@ export class Playground {
     length: number,
     temperature = 0,
   ): Generator<undefined, Continuation[]> {
-    const random = new Random(request.seed, 'play', 'token')
-    const made: Continuation[] = [{ kind: 'base', id: null, tokens: [] }]
     const { kinds } = this.#deltas(this.#text(tokens), request)
-    made.push(...kinds.map(kind => ({ ...kind, tokens: [] as number[] })))
-    for (let step = 0; step < length; step++) {
-      const drawn = random.uniform()
-      for (const [row, one] of made.entries()) {
-        if (tokens.length + step >= this.model.config.context) return made
-        const whole = Int32Array.from([...tokens, ...one.tokens])
-        const text = this.#read(whole)
-        try {
-          const delta =
-            row === 0
-              ? new Float32Array(whole.length * this.sae.outputs)
-              : this.#deltas(text, request, kinds).deltas[row - 1]!
-          const next = onHost(() => {
-            const logits = this.#logits(text, [delta], whole.length - 1)
-            return temperature === 0
-              ? logits.argMax(-1).dataSync()[0]!
-              : drawnFrom(logits.div(temperature).softmax(-1).dataSync() as Float32Array, drawn)
-          })
-          one.tokens.push(next)
-        } finally {
-          text.start?.value.dispose()
-        }
-        yield undefined
+    const options = { length, temperature, seed: request.seed, context: this.model.config.context }
+    const ways = [{ kind: 'base' as const, id: null }, ...kinds]
+    return yield* continued(tokens, ways, options, (whole, way, choose) => {
+      const text = this.#read(whole)
+      try {
+        const delta =
+          way === 0
+            ? new Float32Array(whole.length * this.sae.outputs)
+            : this.#deltas(text, request, kinds).deltas[way - 1]!
+        return onHost(() => choose(this.#logits(text, [delta], whole.length - 1)))
+      } finally {
+        text.start?.value.dispose()
       }
-    }
-    return made
+    })
   }
 
   dispose(): void {
     for (const text of this.#texts.values()) free(text)
     this.#texts.clear()
-    this.#thaw()
+    this.#frozen.dispose()
   }
 
   /** Changes of the edits, and what they and each control add [length · width]; `fixed` are controls that were chosen already. */
@@ -230,7 +216,7 @@ export class Playground {
 
   /** Logits from a position on [rows, positions, vocabulary] with something added to each row. The caller disposes them. */
   #logits(text: Text, deltas: readonly Float32Array[], from: number, attention: 'free' | 'frozen' = 'free'): Tensor3D {
-    const patterns = attention === 'frozen' ? this.#patternsOf(text) : undefined
+    const held = attention === 'frozen' ? this.#frozen.hooks(text, deltas.length) : {}
     const { tokens, start } = text
     const rows = deltas.length
     const { outputs, metadata } = this.sae
@@ -238,7 +224,7 @@ export class Playground {
       const added = tf.stack(deltas.map(delta => tf.tensor2d(delta, [tokens.length, outputs]))) as Tensor3D
       const positions = Array.from({ length: tokens.length - from }, (_, i) => from + i)
       return this.model.run(tf.tensor2d(tokens, [1, tokens.length], 'int32').tile([rows, 1]) as Tensor2D, {
-        hooks: { ...held(patterns, rows), [metadata.hook_name]: adding(added) },
+        hooks: { ...held, [metadata.hook_name]: adding(added) },
         ...(start && { from: { site: start.site, value: start.value.tile([rows, 1, 1]) as Tensor3D } }),
         ...(from > 0 && { readAt: Array.from({ length: rows }, () => positions) }),
       }) as Tensor3D
@@ -266,36 +252,6 @@ export class Playground {
       tensor.dispose()
     }
     return made
-  }
-
-  /** The patterns of every block that a pass of the text comes to. */
-  #patternsOf(text: Text): ReadonlyMap<string, Tensor> {
-    if (this.#patterns?.of === text) return this.#patterns.bySite
-    this.#thaw()
-    const start = text.start && blockOf(text.start.site)
-    const first = start ? start.layer + (text.start.site === inBlock(start.layer, 'hook_resid_post') ? 1 : 0) : 0
-    const sites = this.model.sites
-      .map(({ name }) => name)
-      .filter(name => name.endsWith('attn.hook_pattern') && blockOf(name)!.layer >= first)
-    const bySite = new Map<string, Tensor>()
-    onHost(() => {
-      const keep: Hook = (value, site) => {
-        bySite.set(site, tf.keep(value.clone()))
-        return undefined
-      }
-      const { tokens, start } = text
-      this.model.run(tf.tensor2d(tokens, [1, tokens.length], 'int32'), {
-        hooks: Object.fromEntries(sites.map(site => [site, keep])),
-        ...(start && { from: start }),
-      })
-    })
-    this.#patterns = { of: text, bySite }
-    return bySite
-  }
-
-  #thaw(): void {
-    for (const pattern of this.#patterns?.bySite.values() ?? []) pattern.dispose()
-    this.#patterns = undefined
   }
 
   #text(tokens: Int32Array): Text {
@@ -332,35 +288,9 @@ export class Playground {
   }
 }
 
-/** Hooks that put patterns in the place of those of each row. */
-function held(patterns: ReadonlyMap<string, Tensor> | undefined, rows: number): Record<string, Hook> {
-  const hook =
-    (pattern: Tensor): Hook =>
-    () =>
-      pattern.tile([rows, ...pattern.shape.slice(1).map(() => 1)])
-  return Object.fromEntries(Array.from(patterns ?? [], ([site, pattern]) => [site, hook(pattern)]))
-}
-
-/** The place in which a number in [0, 1) falls, of shares that sum to 1. */
-function drawnFrom(shares: Float32Array, number: number): number {
-  let sum = 0
-  for (let i = 0; i < shares.length; i++) {
-    sum += shares[i]!
-    if (number < sum) return i
-  }
-  // Shares of 32 bits may sum to a little less.
-  return shares.findLastIndex(share => share > 0)
-}
-
 interface Kind {
   readonly kind: 'edit' | 'random' | 'foreign'
   readonly id: number | null
-}
-
-export interface Continuation {
-  readonly kind: 'base' | 'edit' | 'random' | 'foreign'
-  readonly id: number | null
-  readonly tokens: number[]
 }
 
 function free({ start, bases }: Text): void {
