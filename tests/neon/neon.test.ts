@@ -9,8 +9,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { tensorflowRoot } from '../../engine/install/places.ts'
 import { attention } from '../../engine/ops/attention.ts'
+import { cleanPass, editedPass, type PassBlocks } from '../../engine/ops/edited-pass.ts'
 import { gelu } from '../../engine/ops/gelu.ts'
 import { linear } from '../../engine/ops/linear.ts'
+import { logitChanges } from '../../engine/ops/logit-changes.ts'
 import { availableInstructions, setOpInstructions } from '../../engine/ops/native.ts'
 import { addBias, addNorm, norm } from '../../engine/ops/norm.ts'
 import { sparseDecode } from '../../engine/ops/sae/decode.ts'
@@ -74,6 +76,9 @@ function record(work: () => void): Recorded[] {
 function forward(): void {
   for (const [rows, inputs, outputs] of [
     [1, 1, 1],
+    [1, 70, 37],
+    [3, 70, 37],
+    [4, 66, 64],
     [5, 7, 3],
     [33, 65, 31],
     [200, 1100, 50],
@@ -102,6 +107,50 @@ function forward(): void {
   const latents = topKEncode(x, weight, { k: 7, bias: normal(500).reshape([500]), layout: 'in-out' })
   sparseDecode(latents, normal(500, 33) as Tensor2D, normal(33).reshape([33]))
   rowNorms(weight, 2)
+}
+
+/** Edits of a document through two blocks, and what they do to its predictions. */
+function edit(): void {
+  const [width, hidden, positions, heads, kvHeads, headDim] = [20, 35, 11, 4, 2, 6]
+  const layer = (inputs: number, outputs: number) => ({
+    weight: normal(outputs, inputs).mul<Tensor2D>(inputs ** -0.5),
+    bias: normal(outputs),
+  })
+  const own = () => ({ gain: normal(width), bias: normal(width) })
+  const block = () => ({
+    ...{
+      before: own(),
+      middle: own(),
+      scale: 0.4,
+      q: layer(width, heads * headDim),
+      k: layer(width, kvHeads * headDim),
+    },
+    ...{ v: layer(width, kvHeads * headDim), out: layer(heads * headDim, width), gate: layer(width, hidden) },
+    ...{ up: layer(width, hidden), down: layer(hidden, width) },
+  })
+  const blocks: PassBlocks = {
+    ...{ blocks: [block(), block()], last: own(), norm: { kind: 'rms', epsilon: 1e-6 }, layout: 'out-in' },
+    ...{ activation: 'silu', heads, kvHeads, headDim, rotary: { size: headDim, pairs: 'halves' } },
+  }
+  const angles = normal(positions, headDim)
+  const document = { x: normal(positions, width) as Tensor2D, rotation: { cos: angles.cos(), sin: angles.sin() } }
+  const changed = editedPass(
+    blocks,
+    { ...document, ...cleanPass(blocks, document) },
+    {
+      bank: normal(3, width) as Tensor2D,
+      entries: Int32Array.of(0, 1, 4, 0, 6, 2),
+      changes: Float32Array.of(1, -0.5, 2),
+      starts: Int32Array.of(0, 1, 3),
+      reads: Int32Array.of(0, 3, 10, 4, 7),
+      readStarts: Int32Array.of(0, 3, 5),
+    },
+  )
+  logitChanges(changed, {
+    ...{ weight: normal(45, width) as Tensor2D, scale: 0.3 },
+    probabilities: normal(positions, 45).softmax() as Tensor2D,
+    ...{ positions: Int32Array.of(0, 3, 10, 4, 7), next: Int32Array.of(1, 44, -1, 3, 7) },
+  })
 }
 
 const sparse: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -168,7 +217,7 @@ describe.skipIf(!process.env.PIPELINE_LONG || !opsTestable || missing.length > 0
     folder = await mkdtemp(join(tmpdir(), 'neon-'))
     program = await buildForArm(folder, join(tensorflowRoot('cpu'), 'include'))
     setOpInstructions(availableInstructions().includes('avx2') ? 'avx2' : availableInstructions()[0]!)
-    calls.push(...record(forward), ...record(sample))
+    calls.push(...record(forward), ...record(edit), ...record(sample))
     for (const name of ['topk', 'batchtopk', 'matryoshka', 'jumprelu', 'gated', 'standard'])
       calls.push(...record(() => train(name)))
     answers = await emulate(program, calls)
