@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { ReadSequence } from '../core/sequence.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import { unitOf } from '../datasets/unit.ts'
 import { fakeDataset } from '../latents/fake.fixture.ts'
@@ -57,6 +58,24 @@ describe('the splits of a validation', () => {
       ...{ document: 'same:document-2', split: 'outOfDistribution' },
       ...{ copyOf: 'document-2', keptIn: 'discovery' },
     })
+  })
+
+  test('are the same of windows and documents that are read, and these are not held', async () => {
+    const read = <T>(values: Iterable<T>) => {
+      const held = [...values]
+      return new ReadSequence(held.length, place => held[place]!)
+    }
+    const spilled = (one: TokenDataset) => ({ ...one, documents: read(one.documents), windows: read(one.windows) })
+    const other = { ...fakeDataset(12, { seed: 5 }), name: 'other' }
+    const settings = { outOfDistribution: { strata: { half: ['odd'] } } }
+    const held = await split(settings, { outOfDistribution: other })
+    const found = await split(settings, { dataset: spilled(dataset), outOfDistribution: spilled(other) })
+    expect(found.splits).toEqual(held.splits)
+    expect(found.windows).toEqual(held.windows)
+    expect([...found.dataset.windows]).toEqual([...held.dataset.windows])
+    expect([...found.dataset.documents]).toEqual([...held.dataset.documents])
+    expect(found.dataset.windows).toBeInstanceOf(ReadSequence)
+    expect(found.dataset.documents).toBeInstanceOf(ReadSequence)
   })
 
   test('one document sixteen times under other names is one unit of validation', async () => {
