@@ -109,10 +109,11 @@ nav{display:none}
 .scroll{overflow:visible}
 table{font-size:8.5pt}th,td{padding:3px 5px}
 td small{font-size:7.5pt}
+h2{margin:18px 0 6px}.answers{margin:8px 0}.answers>div{padding:3px 0}figure{padding:6px 8px}figcaption{font-size:9pt}figure p{font-size:8pt;line-height:1.35;margin:3px 0}
 tr,figure,.tile,.feature header,.claim header,.claim li{break-inside:avoid}
 thead{display:table-header-group}
 h2,h3{break-after:avoid}
-.charts{display:block}
+.charts{display:block;orphans:1;widows:1}
 .charts>figure{display:inline-block;width:49%;vertical-align:top;margin:0 0 8px}
 .feature details:not([open]){display:none}
 .claims details::details-content{display:block;content-visibility:visible}
