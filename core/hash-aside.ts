@@ -18,12 +18,16 @@ parentPort.on('message', ({ number, path }) => {
     }
     parentPort.postMessage({ number, sha256: hash.digest('hex') })
   } catch (error) {
-    parentPort.postMessage({ number, error })
+    // A copy of an error is without its code.
+    parentPort.postMessage({ number, message: error.message, code: error.code })
   }
 })
 `
 
-type Answer = { readonly number: number } & ({ readonly sha256: string } | { readonly error: unknown })
+type Answer = { readonly number: number } & (
+  | { readonly sha256: string }
+  | { readonly message: string; readonly code: string | undefined }
+)
 
 interface Asked {
   done(sha256: string): void
@@ -54,7 +58,10 @@ function start(): Worker {
     if (one) how(one)
   }
   worker.on('message', (answer: Answer) =>
-    settle(answer.number, one => ('error' in answer ? one.fail(answer.error) : one.done(answer.sha256))),
+    settle(answer.number, one => {
+      if ('sha256' in answer) one.done(answer.sha256)
+      else one.fail(Object.assign(new Error(answer.message), { code: answer.code }))
+    }),
   )
   worker.on('error', error => {
     thread = undefined
