@@ -106,7 +106,7 @@ async function shownOf({ runs }: Sources, run: FinishedRun): Promise<string> {
   if (stage === 'train') return `<h2>Training</h2>${trainingCharts(await allMetrics(run), id)}`
   if (status !== 'finished') return ''
   if (stage === 'label') return `<p>${link(['runs', id, 'features'], 'All features')}</p>`
-  if (stage === 'capture') return `<h2>Data</h2>${captureHtml(await readCaptureManifest(run.directory))}`
+  if (stage === 'capture') return `<h2>Data</h2>${captureHtml(await readCaptureManifest(run.directory), id)}`
   if (stage === 'drift') {
     const drift = await driftIn(runs, run)
     const cells = unlikelyFirst(drift.cells).slice(0, 200)
