@@ -181,6 +181,15 @@ describe.runIf(existsSync(chromiumPath))('pages in a browser', () => {
     expect(untested.match(/Not run: pipeline validate --sae trained --latents '\[3\]'/g)).toHaveLength(4)
   })
 
+  test('the page of features stays short, however long a label is', async () => {
+    const { page, go } = await open(1280, 'light')
+    await go('/runs/labelled/features')
+    const length = await page.evaluate<number>(
+      `fetch(location.href).then(answer => answer.text()).then(text => text.length)`,
+    )
+    expect(length).toBeLessThan(150_000)
+  })
+
   test('the browser of features sorts, filters and reaches the last row, and its state is its address', async () => {
     const { page, go } = await open(1280, 'light')
     await go('/runs/labelled/features')

@@ -1,4 +1,5 @@
 /** The features of a label run: filtered, sorted and paged by the address. */
+import { clip } from '../../../core/visible.ts'
 import { short } from '../../charts/index.ts'
 import { dataOf, escapeHtml, shown } from '../../html.ts'
 import { labelled } from '../../read/labelled.ts'
@@ -53,7 +54,7 @@ export const featuresPage: PageRoute = {
     )
     const records = Array.from(rows, row => features.row(row, shownNames))
     const cells = records.map(record => cellsOf(run!, record))
-    const first = isFirst ? dataOf('first', { search: search.toString(), total, features: records }) : ''
+    const first = isFirst ? dataOf('first', { search: search.toString(), total, features: records.map(shortened) }) : ''
     const ends = [
       offset > 0 ? `<a href="${address({ offset: String(Math.max(0, offset - perPage)) })}">← before</a>` : '',
       offset + perPage < total ? `<a href="${address({ offset: String(offset + perPage) })}">after →</a>` : '',
@@ -77,6 +78,15 @@ ${table(
 <nav aria-label="Further features">${ends.join('')}</nav></div>${first}`,
     }
   },
+}
+
+/** Characters of a label that the script shows whole, and those that it is brought of a longer one, which end in its length. */
+const [wholeLabel, cutLabel] = [200, 150]
+
+/** A row as the page brings it: a label may be as long as its maker liked, and a page is not. */
+function shortened(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { label } = row
+  return typeof label === 'string' && label.length > wholeLabel ? { ...row, label: clip(label, cutLabel) } : row
 }
 
 function cellsOf(run: string, row: Readonly<Record<string, unknown>>): string[] {
