@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { benches } from '../bench/index.ts'
 import type { CommandDefinition } from '../pipeline/command.ts'
 import { type CommandEntry, commands } from '../pipeline/commands/index.ts'
 import { flagsOf, sectionsOf } from '../pipeline/flags.ts'
@@ -37,8 +38,14 @@ function snippetsOf(page: string): Snippet[] {
 
 interface Known {
   readonly path: string
-  readonly definition: CommandDefinition
+  /** Words that it takes without a flag. */
+  readonly operands: number
   readonly flags: ReadonlyMap<string, string>
+}
+
+function knownOf(path: string, { config, operands = [] }: Pick<CommandDefinition, 'config' | 'operands'>): Known {
+  const flags = [...flagsOf(config), ...sectionsOf(config)]
+  return { path, operands: operands.length, flags: new Map(flags.map(({ key, type }) => [key, type])) }
 }
 
 async function commandsOf(entries: Readonly<Record<string, CommandEntry>>, path: string[] = []): Promise<Known[]> {
@@ -46,52 +53,19 @@ async function commandsOf(entries: Readonly<Record<string, CommandEntry>>, path:
   for (const [name, entry] of Object.entries(entries)) {
     const words = [...path, name]
     if (entry.commands) found.push(...(await commandsOf(entry.commands, words)))
-    if (entry.load) {
-      const definition = await entry.load()
-      const flags = [...flagsOf(definition.config), ...sectionsOf(definition.config)]
-      found.push({ path: words.join(' '), definition, flags: new Map(flags.map(({ key, type }) => [key, type])) })
-    }
+    if (entry.load) found.push(knownOf(words.join(' '), await entry.load()))
   }
   return found
 }
 
 /** Benchmarks are commands too, of a program of their own. */
-const benches: Readonly<Record<string, CommandEntry>> = {
-  'bench capture': {
-    summary: '',
-    load: async () => (await import('../bench/capture.ts')).default as unknown as CommandDefinition,
-  },
-  'bench ops': {
-    summary: '',
-    load: async () => (await import('../bench/ops.ts')).default as unknown as CommandDefinition,
-  },
-  'bench serve': {
-    summary: '',
-    load: async () => (await import('../bench/serve.ts')).default as unknown as CommandDefinition,
-  },
-  'bench shards': {
-    summary: '',
-    load: async () => (await import('../bench/shards.ts')).default as unknown as CommandDefinition,
-  },
-  'bench train': {
-    summary: '',
-    load: async () => (await import('../bench/train.ts')).default as unknown as CommandDefinition,
-  },
-  'bench validate': {
-    summary: '',
-    load: async () => (await import('../bench/validate.ts')).default as unknown as CommandDefinition,
-  },
-  'bench calibration': {
-    summary: '',
-    load: async () => (await import('../bench/calibration.ts')).default as unknown as CommandDefinition,
-  },
-  'bench sae-quality': {
-    summary: '',
-    load: async () => (await import('../bench/sae-quality.ts')).default as unknown as CommandDefinition,
-  },
+async function knownBenches(): Promise<Known[]> {
+  const found: Known[] = []
+  for (const [name, { load }] of Object.entries(benches)) found.push(knownOf(`bench ${name}`, (await load()).default))
+  return found
 }
 
-const known = [...(await commandsOf(commands)), ...(await commandsOf(benches))]
+const known = [...(await commandsOf(commands)), ...(await knownBenches())]
 const snippets = pages.flatMap(snippetsOf)
 
 /** The words after `pipeline` where a snippet calls it, however it is started; those of a benchmark have `bench` before. */
@@ -118,7 +92,7 @@ function problemOf(line: string): string | undefined {
       flag[2] !== undefined || ['json', 'help', 'version'].includes(key) || command.flags.get(key) === 'true|false'
     if (!alone) i++
   }
-  const most = command.definition.operands?.length ?? 0
+  const most = command.operands
   return places > most ? `${command.path} takes ${most} words without a flag, but has ${places}` : undefined
 }
 const groups = new Set(Object.keys(commands).filter(name => commands[name]!.commands))
