@@ -146,7 +146,8 @@ describe('a process of its own', () => {
   })
 
   test('starts wasm without a word', async () => {
-    const { stdout, stderr } = await inProcess(product, { OPTIONS: '{"engine":"wasm","precision":"bf16"}' })
+    const options = { OPTIONS: '{"engine":"wasm","precision":"bf16"}', PIPELINE_ISA: '' }
+    const { stdout, stderr } = await inProcess(product, options)
     expect(stderr).toBe('')
     const { name, precision, nativeOps, notice } = JSON.parse(stdout)
     expect([name, precision, nativeOps]).toEqual(['wasm', 'float32', false])
