@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startEngine } from '../../engine/engine.ts'
 import { canUpdate } from '../../engine/ops/sae/update.ts'
 import { tf } from '../../engine/tf.ts'
@@ -13,7 +13,12 @@ const folder = sharedData('goldens', 'sae-steps')
 const references = folder ? readdirSync(folder).filter(name => name.endsWith('.safetensors')) : []
 
 describe.skipIf(!folder)('twelve recorded steps of the libraries', () => {
+  const { densest } = EntriesStepper
   beforeAll(() => startEngine())
+  // Other files of tests share the process.
+  afterEach(() => {
+    EntriesStepper.densest = densest
+  })
 
   test.each(references)('%s', async name => {
     const before = tf.memory().numTensors
