@@ -15,6 +15,7 @@ import { memoryMetrics } from '../core/stage.ts'
 import { DatasetConfig } from '../datasets/config.ts'
 import { startEngine } from '../engine/engine.ts'
 import { findDataset, findModel, loadModelAndText } from '../pipeline/stages/inputs.ts'
+import { median } from './noise.ts'
 import { defineBench, flags, type Teller } from './options.ts'
 import { machine } from './workers.ts'
 
@@ -75,7 +76,6 @@ async function measure(config: z.output<typeof Config>, tell: Teller): Promise<v
       alone.push(await timed(passes))
       written.push(await timed(writes))
     }
-    const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!
     const [a, b] = [median(alone), median(written)]
     const held = b / a - 1
     tell.line(machine())

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { UserError } from '../core/errors.ts'
+import { median } from './noise.ts'
 
 /** Seconds by the clock, and seconds of processors, which other processes on the machine disturb less. */
 export interface Timing {
@@ -110,7 +111,6 @@ export async function timeInTurns(workers: readonly Worker[], rounds: number): P
       const timing = await worker.time()
       if (round > 0) timings[i]!.push(timing)
     }
-  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!
   return timings.map(all => ({
     seconds: median(all.map(({ seconds }) => seconds)),
     processorSeconds: median(all.map(({ processorSeconds }) => processorSeconds)),

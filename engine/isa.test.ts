@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { flagsIn, forcedInstructionSet, instructionSets, instructionSetsOf, oneDnnBound } from './isa.ts'
 import { opsTestable } from './ops/testing.ts'
 
@@ -28,6 +28,9 @@ test('what a processor has follows from its flags', () => {
 })
 
 test('PIPELINE_ISA takes a name that the processor has, and says what is wrong with any other', () => {
+  vi.stubEnv('PIPELINE_ISA', undefined)
+  expect(forcedInstructionSet(['plain', 'avx2'], undefined)).toBeNull()
+  vi.unstubAllEnvs()
   expect(forcedInstructionSet(['plain', 'avx2'], '')).toBeNull()
   expect(forcedInstructionSet(['plain', 'avx2'], 'avx2')).toBe('avx2')
   expect(() => forcedInstructionSet(['plain', 'avx2'], 'AVX2')).toThrow(
