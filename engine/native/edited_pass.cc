@@ -23,7 +23,7 @@ PIPELINE_INLINE void layHeads(const LayArgs& args, int64_t begin, int64_t end) {
   const int64_t stride = keyStride<W>(s.positions), padded = paddedHead<W>(s.headDim), wide = 2 * s.keys();
   for (int64_t at = begin; at < end; at++) {
     const float* const k = args.kv + at / s.kvHeads * s.positions * wide + at % s.kvHeads * s.headDim;
-    turnRows(k, wide, s.positions, (s.positions + 3) / 4 * 4, s.headDim, args.keys + at * s.headDim * stride, stride);
+    turnRows<4>(k, wide, s.positions, (s.positions + 3) / 4 * 4, s.headDim, args.keys + at * s.headDim * stride, stride);
     for (int64_t position = 0; position < s.positions; position++)
       copyRow<W>(k + s.keys() + position * wide, nullptr, 1, s.headDim, true, args.values + (at * stride + position) * padded,
                  padded);

@@ -92,7 +92,7 @@ PIPELINE_INLINE void attendRows(const PassArgs& args, int64_t block, const EditR
         copyRow<W>(v + position * wide, nullptr, 1, D, true, room.values + position * padded, padded);
       }
     else {
-      turnRows(k + own.from * wide, wide, own.end - own.from, (own.end - own.from + 3) / 4 * 4, D, room.keys + own.from, stride);
+      turnRows<4>(k + own.from * wide, wide, own.end - own.from, (own.end - own.from + 3) / 4 * 4, D, room.keys + own.from, stride);
       for (int64_t position = own.from; position < own.end; position++)
         copyRow<W>(v + position * wide, nullptr, 1, D, true, room.values + position * padded, padded);
     }

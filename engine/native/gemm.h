@@ -7,7 +7,7 @@
  * Edges are padded with zeros.
  */
 #pragma once
-#include "lanes.h"
+#include "turn.h"
 
 namespace pipeline {
 
@@ -46,37 +46,12 @@ PIPELINE_INLINE void multiplyTile(const float* a, const float* b, int64_t depth,
     for (int v = 0; v < V; v++) store<W>(c + r * kPanel<W> + v * W, sums[r][v]);
 }
 
-/**
- * to[d][i] = from[i][d] for `rows` rows of four, zeros for the rows up to `all`, which is a multiple of four. Rows of `from` are
- * `stride` apart, those of `to` `toStride`; squares of four by four are turned in registers.
- */
-PIPELINE_INLINE void turnRows(const float* from, int64_t stride, int64_t rows, int64_t all, int64_t depth, float* to,
-                              int64_t toStride) {
-  for (int64_t row = 0; row < all; row += 4) {
-    int64_t d = 0;
-    if (row + 4 <= rows)
-      for (; d + 4 <= depth; d += 4) {
-        const float* at = from + row * stride + d;
-        const F<4> a = load<4>(at), b = load<4>(at + stride), c = load<4>(at + 2 * stride), e = load<4>(at + 3 * stride);
-        const F<4> ab = __builtin_shuffle(a, b, I<4>{0, 4, 1, 5}), ce = __builtin_shuffle(c, e, I<4>{0, 4, 1, 5});
-        const F<4> high = __builtin_shuffle(a, b, I<4>{2, 6, 3, 7}), last = __builtin_shuffle(c, e, I<4>{2, 6, 3, 7});
-        float* const out = to + d * toStride + row;
-        store<4>(out, __builtin_shuffle(ab, ce, I<4>{0, 1, 4, 5}));
-        store<4>(out + toStride, __builtin_shuffle(ab, ce, I<4>{2, 3, 6, 7}));
-        store<4>(out + 2 * toStride, __builtin_shuffle(high, last, I<4>{0, 1, 4, 5}));
-        store<4>(out + 3 * toStride, __builtin_shuffle(high, last, I<4>{2, 3, 6, 7}));
-      }
-    for (; d < depth; d++)
-      for (int64_t i = row; i < row + 4; i++) to[d * toStride + i] = i < rows ? from[i * stride + d] : 0.f;
-  }
-}
-
 /** Packs `rows` rows of a matrix as tiles of A. */
 template <int W>
 PIPELINE_INLINE void packTiles(const float* x, int64_t stride, int64_t rows, int64_t depth, float* packed) {
   constexpr int R = kTileRows<W>;
   for (int64_t row = 0; row < rows; row += R)
-    turnRows(x + row * stride, stride, rows - row, R, depth, packed + row * depth, R);
+    turnRows<(R < 8 ? R : 8)>(x + row * stride, stride, rows - row, R, depth, packed + row * depth, R);
 }
 
 /** Depth of a panel that stays in the first cache, found by trial. */
@@ -95,7 +70,8 @@ template <int W>
 PIPELINE_INLINE void packPart(const WeightView& view, int64_t column, int64_t from, int64_t to, float* packed) {
   const int64_t count = view.columns - column < kPanel<W> ? view.columns - column : kPanel<W>;
   if (view.transposed)
-    return turnRows(view.weight + column * view.depth + from, view.depth, count, kPanel<W>, to - from, packed, kPanel<W>);
+    return turnRows<(W < 8 ? W : 8)>(view.weight + column * view.depth + from, view.depth, count, kPanel<W>, to - from, packed,
+                                     kPanel<W>);
   for (int64_t d = from; d < to; d++, packed += kPanel<W>) {
     const float* const row = view.weight + d * view.columns + column;
     if (count == kPanel<W>)

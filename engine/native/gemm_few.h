@@ -61,36 +61,6 @@ PIPELINE_INLINE void multiplyStrip(const FewRows<R>& x, int64_t depth, const flo
   for (int r = 0; r < R; r++) store<W>(c + r * apart + whole, sums[r]);
 }
 
-/** Turns a square of four by four or eight by eight floats in registers: rows[i][j] becomes rows[j][i]. */
-PIPELINE_INLINE void turnSquare(F<4>* rows) {
-  const F<4> ab = __builtin_shuffle(rows[0], rows[1], I<4>{0, 4, 1, 5}), cd = __builtin_shuffle(rows[2], rows[3], I<4>{0, 4, 1, 5});
-  const F<4> ef = __builtin_shuffle(rows[0], rows[1], I<4>{2, 6, 3, 7}), gh = __builtin_shuffle(rows[2], rows[3], I<4>{2, 6, 3, 7});
-  rows[0] = __builtin_shuffle(ab, cd, I<4>{0, 1, 4, 5});
-  rows[1] = __builtin_shuffle(ab, cd, I<4>{2, 3, 6, 7});
-  rows[2] = __builtin_shuffle(ef, gh, I<4>{0, 1, 4, 5});
-  rows[3] = __builtin_shuffle(ef, gh, I<4>{2, 3, 6, 7});
-}
-
-PIPELINE_INLINE void turnSquare(F<8>* rows) {
-  F<8> pairs[8], fours[8];
-#pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) {
-    pairs[i] = __builtin_shuffle(rows[i], rows[i + 1], I<8>{0, 8, 1, 9, 4, 12, 5, 13});
-    pairs[i + 1] = __builtin_shuffle(rows[i], rows[i + 1], I<8>{2, 10, 3, 11, 6, 14, 7, 15});
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    const int from = i / 2 * 4 + i % 2, to = i / 2 * 4 + i % 2 * 2;
-    fours[to] = __builtin_shuffle(pairs[from], pairs[from + 2], I<8>{0, 1, 8, 9, 4, 5, 12, 13});
-    fours[to + 1] = __builtin_shuffle(pairs[from], pairs[from + 2], I<8>{2, 3, 10, 11, 6, 7, 14, 15});
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    rows[i] = __builtin_shuffle(fours[i], fours[i + 4], I<8>{0, 1, 2, 3, 8, 9, 10, 11});
-    rows[i + 4] = __builtin_shuffle(fours[i], fours[i + 4], I<8>{4, 5, 6, 7, 12, 13, 14, 15});
-  }
-}
-
 /** c [R, V] = x [R, depth] times `count` rows of a weight [outputs, depth]; columns beyond these hold the last again. */
 template <int V, int R>
 PIPELINE_INLINE void multiplyTurned(const FewRows<R>& x, int64_t depth, const float* weight, int64_t count, float* c, int64_t apart) {
@@ -100,7 +70,10 @@ PIPELINE_INLINE void multiplyTurned(const FewRows<R>& x, int64_t depth, const fl
   for (; d + V <= depth; d += V) {
     F<V> rows[V];
 #pragma GCC unroll 8
-    for (int i = 0; i < V; i++) rows[i] = load<V>(from.at[i] + d);
+    for (int i = 0; i < V; i++) {
+      if (d % 16 == 0) __builtin_prefetch(from.at[i] + d + V * depth);
+      rows[i] = load<V>(from.at[i] + d);
+    }
     turnSquare(rows);
 #pragma GCC unroll 8
     for (int i = 0; i < V; i++)
