@@ -58,9 +58,24 @@ export interface FusedNames {
   readonly out: LinearNames
 }
 
-/** Experts in tensors of their own, or stacked in tensors with the expert as first axis, gate and up in turns. */
+/**
+ * Experts of one tensor each kind, as transformers 5 has them in memory and as `torch.save(model.state_dict())` keeps them,
+ * and the router beside them: gate and up [expert, 2 · expertWidth, width], gate first, and down [expert, width, expertWidth].
+ */
+export interface TogetherNames {
+  readonly form: 'together'
+  readonly router: LinearNames
+  readonly gateUp: string
+  readonly down: string
+}
+
+/**
+ * Experts in tensors of their own (files may have them together instead), or stacked in tensors with the expert as first
+ * axis, gate and up in turns.
+ */
 export type ExpertNames =
-  | { readonly form: 'listed'; readonly experts: readonly NeuronNames[] }
+  | { readonly form: 'listed'; readonly experts: readonly NeuronNames[]; readonly together: TogetherNames }
+  | TogetherNames
   | {
       readonly form: 'stacked'
       /** [expert, width, 2 · expertWidth], and [expert, 2 · expertWidth]. */

@@ -37,6 +37,8 @@ function weightsOf(scores: Tensor2D, { perToken, weights }: MixtureNames): Tenso
 const bestOf = (scores: Tensor2D, count: number): Tensor2D =>
   tf.customGrad((input, _save) => {
     const [rows, experts] = (input as Tensor2D).shape
+    // Also where there is one expert, of which `oneHot` makes nothing.
+    if (count === experts) return { value: tf.onesLike(input as Tensor2D), gradFunc: (dy: Tensor) => tf.zerosLike(dy) }
     const { indices } = tf.topk(input as Tensor2D, count)
     const value = tf
       .oneHot(indices.reshape([rows * count]).toInt(), experts)
@@ -51,6 +53,11 @@ function expertOutput(pass: Pass, names: ExpertNames, expert: number, rows: Tens
     const whole = weight(pass, name)
     const [, ...rest] = whole.shape
     return whole.slice([expert, ...rest.map(() => 0)], [1, ...rest]).reshape(rest)
+  }
+  if (names.form === 'together') {
+    const [gate, up] = tf.split(rows.matMul(own(names.gateUp), false, true), 2, -1)
+    const post = activation(gate!, pass.architecture.activation).mul(up!)
+    return post.matMul(own(names.down), false, true)
   }
   const { alpha, limit } = names
   const product = rows.matMul(own(names.gateUp)).add(own(names.gateUpBias))

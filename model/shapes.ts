@@ -81,7 +81,11 @@ class Shapes {
   mixture({ router, experts, expertWidth, shared, count }: MixtureNames, width: number): void {
     this.linear(router, width, count)
     if (experts.form === 'listed') for (const expert of experts.experts) this.neurons(expert, width, expertWidth)
-    else {
+    if (experts.form === 'together') {
+      this.add(experts.gateUp, count, 2 * expertWidth, width)
+      this.add(experts.down, count, width, expertWidth)
+    }
+    if (experts.form === 'stacked') {
       this.add(experts.gateUp, count, width, 2 * expertWidth)
       this.add(experts.gateUpBias, count, 2 * expertWidth)
       this.add(experts.down, count, expertWidth, width)

@@ -1,6 +1,6 @@
 /** Finds the weights that an architecture needs among what a file or a caller gives. */
 import { UserError } from '../core/errors.ts'
-import type { Architecture } from './architecture.ts'
+import type { Architecture, BlockArchitecture } from './architecture.ts'
 import { expectedShapes } from './shapes.ts'
 import type { Shapes } from './sizes.ts'
 
@@ -55,13 +55,26 @@ export function untied(architecture: Architecture): Architecture {
   return { ...architecture, unembedding: architecture.tiedHead ?? architecture.unembedding, tiedHead: null }
 }
 
+/** A block whose experts are together in the file, where they are so there; any other block as it is. */
+export function expertsAsGiven(
+  block: BlockArchitecture,
+  renamings: Pick<Architecture, 'renamings'>,
+  given: Shapes,
+): BlockArchitecture {
+  const { mlp } = block
+  if (mlp.form !== 'experts' || mlp.experts.form !== 'listed') return block
+  const { together } = mlp.experts
+  if (!spellings(renamings, together.gateUp).some(name => given.has(name))) return block
+  return { ...block, mlp: { ...mlp, router: together.router, experts: together } }
+}
+
 /** The names under which files hold a weight, the likeliest first. */
 function candidates(architecture: Architecture, name: string): string[] {
   return [name, ...(architecture.aliases[name] ?? [])].flatMap(base => spellings(architecture, base))
 }
 
 /** A name as it is, and with the other beginnings that files have. */
-function spellings({ renamings }: Architecture, name: string): string[] {
+function spellings({ renamings }: Pick<Architecture, 'renamings'>, name: string): string[] {
   return [
     name,
     ...renamings.flatMap(([above, inFile]) => (name.startsWith(above) ? [inFile + name.slice(above.length)] : [])),

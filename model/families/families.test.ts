@@ -194,6 +194,13 @@ describe('stretched rotations', () => {
     const config = { ...decoderConfigs, model_type: 'llama', rope_scaling: { rope_type: 'dynamic', factor: 2 } }
     expect(architectureOf(config).config.context).toBe(32)
   })
+  test('of YaRN lead to the longer of what the config says and what its factor makes of the original window', () => {
+    const contextOf = (factor: number, original_max_position_embeddings?: number) => {
+      const rope_scaling = { type: 'yarn', factor, original_max_position_embeddings }
+      return architectureOf({ ...decoderConfigs, model_type: 'llama', rope_scaling }).config.context
+    }
+    expect([contextOf(4, 16), contextOf(2, 4), contextOf(4)]).toEqual([64, 16, 16])
+  })
   test('of YaRN leave pairs that turn often and divide those that turn seldom', () => {
     const rope = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64, rope_theta: 10000 }
     const { frequencies, factor } = rotaryOf(rope, 16)

@@ -2,6 +2,7 @@
 import { UserError } from '../../core/errors.ts'
 import type { Architecture, Outline } from '../architecture.ts'
 import { checkSizes, type Shapes } from '../sizes.ts'
+import { expertsAsGiven } from '../weights.ts'
 import { bloom } from './bloom.ts'
 import { cohere } from './cohere.ts'
 import { falcon } from './falcon.ts'
@@ -58,7 +59,7 @@ export const familyNames: readonly string[] = Object.keys(families).sort()
 
 /**
  * The architecture that a Hugging Face config describes; `where` names the config in errors. Sizes that the shapes of the
- * weights (`given`) rule out are refused before anything is made of them.
+ * weights (`given`) rule out are refused before anything is made of them, and experts are as those have them.
  */
 export function architectureOf(config: unknown, where = 'config.json', given?: Shapes): Architecture {
   const type = config !== null && typeof config === 'object' && 'model_type' in config ? config.model_type : undefined
@@ -71,5 +72,6 @@ export function architectureOf(config: unknown, where = 'config.json', given?: S
     )
   const { block, ...outline } = families[type]!(config)
   if (given) checkSizes(outline, given, where)
-  return { ...outline, blocks: Array.from({ length: outline.config.layers }, (_, layer) => block(layer)) }
+  const made = given ? (layer: number) => expertsAsGiven(block(layer), outline, given) : block
+  return { ...outline, blocks: Array.from({ length: outline.config.layers }, (_, layer) => made(layer)) }
 }

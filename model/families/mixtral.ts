@@ -4,7 +4,7 @@ import type { Outline } from '../architecture.ts'
 import { ActivationName, readConfig } from './config.ts'
 import { Decoder, decoder, headDimOf, withBlocks } from './decoder.ts'
 import { any, type Harmless, only } from './known-keys.ts'
-import { linear } from './names.ts'
+import { linear, togetherIn } from './names.ts'
 import { once } from './once.ts'
 import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
@@ -56,6 +56,7 @@ export function mixtral(config: unknown): Outline {
             out: linear(`${name}.w2`, false),
           }
         }),
+        together: togetherIn(at),
       },
       count: c.num_local_experts,
       expertWidth: c.intermediate_size,

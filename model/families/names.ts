@@ -1,5 +1,5 @@
 /** Names of weights as torch's modules give them. */
-import type { Architecture, LinearNames, NormNames } from '../architecture.ts'
+import type { Architecture, LinearNames, NormNames, TogetherNames } from '../architecture.ts'
 
 /** A linear layer: `name.weight`, and `name.bias` unless it has none. */
 export const linear = (name: string, bias = true, layout: LinearNames['layout'] = 'out-in'): LinearNames => ({
@@ -25,4 +25,12 @@ export const head = (embedding: string, tied: boolean): Pick<Architecture, 'unem
   unembedding: tied ? embedding : 'lm_head.weight',
   tiedHead: tied ? 'lm_head.weight' : null,
   aliases: tied ? { [embedding]: ['lm_head.weight'] } : {},
+})
+
+/** The experts of a layer in transformers 5's memory, whatever its family calls them in files. */
+export const togetherIn = (layer: string): TogetherNames => ({
+  form: 'together',
+  router: linear(`${layer}.mlp.gate`, false),
+  gateUp: `${layer}.mlp.experts.gate_up_proj`,
+  down: `${layer}.mlp.experts.down_proj`,
 })

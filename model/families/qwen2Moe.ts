@@ -7,7 +7,7 @@ import type { NeuronNames, Outline } from '../architecture.ts'
 import { ActivationName, readConfig } from './config.ts'
 import { Decoder, decoder, headDimOf, Layers, withBlocks } from './decoder.ts'
 import { any, type Harmless, only } from './known-keys.ts'
-import { linear } from './names.ts'
+import { linear, togetherIn } from './names.ts'
 import { once } from './once.ts'
 import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
@@ -69,6 +69,7 @@ export function qwen2Moe(config: unknown): Outline {
             experts: {
               form: 'listed',
               experts: Array.from({ length: c.num_experts }, (_, expert) => neurons(`${at}.mlp.experts.${expert}`)),
+              together: togetherIn(at),
             },
             count: c.num_experts,
             expertWidth: c.moe_intermediate_size,

@@ -115,6 +115,7 @@ CASES = {
     ),
     "llama, longrope": dict(SIZES, rope_scaling=LONGROPE),
     "mixtral": dict(EVEN, num_local_experts=4, num_experts_per_tok=2, sliding_window=4),
+    "mixtral, one expert": dict(EVEN, num_local_experts=1, num_experts_per_tok=1),
     "olmo": dict(SIZES, clip_qkv=0.5),
     "olmo2": EVEN,
     "opt": OPT,

@@ -87,7 +87,10 @@ export function rotatedOf(headDim: number, share: number): number {
   return rotated
 }
 
-/** The longest window: a rotation that goes by the window's length stretches what the model was trained on. */
+/**
+ * The longest window. A rotation that goes by the window's length stretches what the model was trained on, and so does YaRN,
+ * whose settings are often written into a config that keeps the shorter window (Qwen 2.5).
+ */
 export function contextOf(config: {
   readonly max_position_embeddings: number
   readonly rope_scaling?: object | null | undefined
@@ -96,8 +99,12 @@ export function contextOf(config: {
   const scaling = config.rope_scaling
   const rope: Partial<RopeScaling> =
     (scaling && Object.keys(scaling).length > 0 ? scaling : config.rope_parameters) ?? {}
-  const stretched = (rope.rope_type ?? rope.type) === 'dynamic' ? (rope.factor ?? 1) : 1
-  return Math.floor(config.max_position_embeddings * stretched)
+  const type = rope.rope_type ?? rope.type
+  const factor = rope.factor ?? 1
+  const said = config.max_position_embeddings
+  if (type === 'dynamic') return Math.floor(said * factor)
+  if (type === 'yarn') return Math.max(said, Math.floor((rope.original_max_position_embeddings ?? 0) * factor))
+  return said
 }
 
 /** Refuses a share of each head to rotate in a family that rotates all of it. */
