@@ -13,22 +13,12 @@
 #include "gemm.h"
 #include "op.h"
 #include "packed.h"
+#include "sae_found.h"
 #include "screen.h"
 #include "threads.h"
-#include "top.h"
 
 namespace pipeline {
 namespace {
-
-/** Columns whose entries are gathered at a time, so that a group's rows have few places to write to. */
-constexpr int64_t kColumns = 1024;
-
-/** The entries of a group of rows: those of each row for the first stretch of columns, then for the next. */
-struct Found {
-  std::vector<int32_t> counts;  // [stretches][rows]
-  std::vector<float> values;
-  std::vector<int32_t> columns;
-};
 
 struct ThresholdArgs {
   const float* x;
@@ -58,55 +48,6 @@ template <int W>
 PIPELINE_INLINE F<W> partOf(const float* values, int64_t column, int64_t left) {
   return left >= W ? load<W>(values + column) : loadPart<W>(values + column, left);
 }
-
-/** Takes what is above its bound from the blocks of one group of rows. */
-struct Collector {
-  int64_t rows;
-  Found& found;
-  std::atomic<int64_t>& total;
-  float* values;     // [rows][kColumns]
-  int32_t* columns;  // [rows][kColumns]
-  int32_t* counts;   // [rows]
-
-  /** 4-byte cells for a group. */
-  static int64_t cells(int64_t rows) { return rows * (2 * kColumns + 1); }
-
-  Collector(float* memory, int64_t rows, Found& found, std::atomic<int64_t>& total) : rows(rows), found(found), total(total) {
-    values = memory;
-    columns = reinterpret_cast<int32_t*>(values + rows * kColumns);
-    counts = columns + rows * kColumns;
-    std::fill(counts, counts + rows, 0);
-  }
-
-  template <int W>
-  PIPELINE_INLINE void take(int64_t row, F<W> value, F<W> bound, int64_t column, int64_t left) const {
-    uint32_t mask = maskAbove<W>(value, bound);
-    if (left < W) mask &= (1u << left) - 1;
-    if (!mask) return;
-    float lanes[W];
-    store<W>(lanes, value);
-    int64_t at = row * kColumns + counts[row];
-    counts[row] += __builtin_popcount(mask);
-    for (; mask; mask &= mask - 1, at++) {
-      const int lane = __builtin_ctz(mask);
-      values[at] = lanes[lane];
-      columns[at] = static_cast<int32_t>(column + lane);
-    }
-  }
-
-  /** Ends a stretch of columns. */
-  void flush() const {
-    int64_t sum = 0;
-    for (int64_t row = 0; row < rows; row++) {
-      found.values.insert(found.values.end(), values + row * kColumns, values + row * kColumns + counts[row]);
-      found.columns.insert(found.columns.end(), columns + row * kColumns, columns + row * kColumns + counts[row]);
-      sum += counts[row];
-    }
-    found.counts.insert(found.counts.end(), counts, counts + rows);
-    std::fill(counts, counts + rows, 0);
-    total += sum;
-  }
-};
 
 template <int W>
 PIPELINE_INLINE void packPanels(const ThresholdArgs& args, int64_t begin, int64_t end) {
@@ -204,32 +145,6 @@ void encodeDense(ThresholdArgs& args, std::vector<Found>& found) {
   }
 }
 
-/** Lays the entries of all groups out row by row; `starts` are zero. */
-void write(const ThresholdArgs& args, const std::vector<Found>& found, int32_t* starts, float* values, int32_t* indices) {
-  const auto rowsOf = [&](int64_t group) { return std::min(args.groupRows, args.rows - group * args.groupRows); };
-  for (size_t group = 0; group < found.size(); group++) {
-    int32_t* const own = starts + 1 + group * args.groupRows;
-    const int64_t rows = rowsOf(group);
-    for (size_t n = 0; n < found[group].counts.size(); n++) own[n % rows] += found[group].counts[n];
-  }
-  for (int64_t row = 0; row < args.rows; row++) starts[row + 1] += starts[row];
-  parallel(static_cast<int64_t>(found.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t group = begin; group < end; group++) {
-      const Found& from = found[group];
-      const int64_t rows = rowsOf(group);
-      std::vector<int32_t> next(starts + group * args.groupRows, starts + group * args.groupRows + rows);
-      int64_t at = 0;
-      for (size_t n = 0; n < from.counts.size(); n++) {
-        const int32_t count = from.counts[n], to = next[n % rows];
-        std::copy(from.values.data() + at, from.values.data() + at + count, values + to);
-        std::copy(from.columns.data() + at, from.columns.data() + at + count, indices + to);
-        next[n % rows] += count;
-        at += count;
-      }
-    }
-  });
-}
-
 /** The entries of one row. */
 struct RowEntries {
   std::vector<int32_t> latents;
@@ -289,7 +204,7 @@ struct ThresholdEncode {
     const Tensor starts = call.ints(0, {rows + 1}), values = call.floats(1, {count}), indices = call.ints(2, {count});
     call.ints(3, {}).ints()[0] = complete;
     std::fill(starts.ints(), starts.ints() + rows + 1, 0);
-    if (complete && count > 0) write(args, found, starts.ints(), values.floats(), indices.ints());
+    if (complete && count > 0) layOut(found, rows, args.groupRows, starts.ints(), values.floats(), indices.ints());
   }
 
   /** Screens the rows, and keeps the entries of those that are not left to the dense kernel. */
@@ -321,7 +236,7 @@ struct ThresholdEncode {
     if (*args.total > args.limit) return false;
     std::vector<int32_t> starts(count + 1), latents(*args.total - before);
     std::vector<float> values(latents.size());
-    write(rest, found, starts.data(), values.data(), latents.data());
+    layOut(found, count, rest.groupRows, starts.data(), values.data(), latents.data());
     for (int64_t i = 0; i < count; i++) {
       entries[left[i]].latents.assign(latents.begin() + starts[i], latents.begin() + starts[i + 1]);
       entries[left[i]].values.assign(values.begin() + starts[i], values.begin() + starts[i + 1]);
