@@ -1,11 +1,11 @@
 /**
- * A pickle machine that can build tensors of a PyTorch state dict and nothing else. A pickle is a program that may call any
- * Python function; this one knows the few names below, gives them a meaning of its own, and refuses every other. No code
- * of the file runs.
+ * Reads the pickle of a PyTorch state dict: tensors and nothing else. A pickle is a program that may call any Python function; here
+ * it has the few names below, with a meaning of our own, and every other is refused. No code of the file runs.
  */
 import { UserError } from '../../core/errors.ts'
 import { quote } from '../../core/quote.ts'
 import type { numberTypes } from './numbers.ts'
+import { brokenPickle, PickleMachine, type PickleMeaning } from './pickle-machine.ts'
 
 /** A tensor as the pickle describes it: which storage, from which number on, in which shape and strides. */
 export class TensorRecord {
@@ -57,185 +57,15 @@ class Global {
   }
 }
 
-const mark = Symbol('mark')
-
-/** Python 3.8 and later write 5; what is new in it is not used by state dicts. */
-const newestProtocol = 5
-
-/** Runs a pickle and gives the value it builds: dicts are Maps, tuples and lists arrays. */
-export function unpickle(bytes: Uint8Array, path: string): unknown {
-  return new Machine(bytes, path).run()
-}
-
-/** Runs pickles that follow one another in a file; gives their values, and where the last of them ends. */
-export function unpickleMany(bytes: Uint8Array, count: number, path: string): { values: unknown[]; end: number } {
-  const values: unknown[] = []
-  let end = 0
-  for (let i = 0; i < count; i++) {
-    const machine = new Machine(bytes.subarray(end), path)
-    values.push(machine.run())
-    end += machine.place
-  }
-  return { values, end }
-}
-
-class Machine {
-  private readonly bytes: Uint8Array
-  private readonly view: DataView
+/** The few names of a state dict; every other is refused. */
+class StateDictMeaning implements PickleMeaning {
   private readonly path: string
-  private readonly stack: unknown[] = []
-  private readonly memo = new Map<number, unknown>()
-  private at = 0
 
-  constructor(bytes: Uint8Array, path: string) {
-    this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  constructor(path: string) {
     this.path = path
   }
 
-  /** The byte after what was read. */
-  get place(): number {
-    return this.at
-  }
-
-  run(): unknown {
-    for (;;) {
-      const opcode = this.take(1)[0]!
-      if (opcode === 0x2e) return this.pop()
-      this.step(opcode)
-    }
-  }
-
-  private step(opcode: number): void {
-    switch (String.fromCharCode(opcode)) {
-      case '\x80': // PROTO
-        if (this.take(1)[0]! > newestProtocol) throw this.broken(`its protocol is newer than ${newestProtocol}`)
-        break
-      case '\x95': // FRAME
-        this.take(8)
-        break
-      case '(':
-        this.push(mark)
-        break
-      case ')':
-      case ']':
-        this.push([])
-        break
-      case '}':
-        this.push(new Map())
-        break
-      case 'N':
-        this.push(null)
-        break
-      case '\x88':
-        this.push(true)
-        break
-      case '\x89':
-        this.push(false)
-        break
-      case 'K':
-        this.push(this.take(1)[0])
-        break
-      case 'M':
-        this.push(this.number(2, at => this.view.getUint16(at, true)))
-        break
-      case 'J':
-        this.push(this.number(4, at => this.view.getInt32(at, true)))
-        break
-      case 'G':
-        this.push(this.number(8, at => this.view.getFloat64(at)))
-        break
-      case '\x8a': // LONG1
-        this.push(this.long(this.take(1)[0]!))
-        break
-      case 'X':
-        this.push(this.text(this.number(4, at => this.view.getUint32(at, true))))
-        break
-      case '\x8d': // BINUNICODE8
-        this.push(this.text(this.number(8, at => Number(this.view.getBigUint64(at, true)))))
-        break
-      case '\x8c': // SHORT_BINUNICODE
-        this.push(this.text(this.take(1)[0]!))
-        break
-      case 'U':
-        this.push(this.text(this.take(1)[0]!))
-        break
-      case 'q':
-        this.remember(this.take(1)[0]!)
-        break
-      case 'r':
-        this.remember(this.number(4, at => this.view.getUint32(at, true)))
-        break
-      case '\x94': // MEMOIZE
-        this.remember(this.memo.size)
-        break
-      case 'h':
-        this.recall(this.take(1)[0]!)
-        break
-      case 'j':
-        this.recall(this.number(4, at => this.view.getUint32(at, true)))
-        break
-      case 't':
-        this.push(this.popToMark())
-        break
-      case '\x85':
-        this.push(this.popMany(1))
-        break
-      case '\x86':
-        this.push(this.popMany(2))
-        break
-      case '\x87':
-        this.push(this.popMany(3))
-        break
-      case 'a': {
-        const item = this.pop()
-        this.list().push(item)
-        break
-      }
-      case 'e': {
-        const items = this.popToMark()
-        const list = this.list()
-        for (const item of items) list.push(item)
-        break
-      }
-      case 's': {
-        const [key, value] = this.popMany(2)
-        this.map().set(key, value)
-        break
-      }
-      case 'u': {
-        const items = this.popToMark()
-        if (items.length % 2) throw this.broken('a key has no value')
-        for (let i = 0; i < items.length; i += 2) this.map().set(items[i], items[i + 1])
-        break
-      }
-      case 'c':
-        this.global(`${this.line()} ${this.line()}`)
-        break
-      case '\x93': {
-        const [module, name] = this.popMany(2)
-        if (typeof module !== 'string' || typeof name !== 'string') throw this.broken('it names what is no text')
-        this.global(`${module} ${name}`)
-        break
-      }
-      case 'Q':
-        this.push(this.storage(this.pop()))
-        break
-      case 'R': {
-        const [callable, args] = this.popMany(2)
-        this.push(this.call(callable, args))
-        break
-      }
-      case 'b': // BUILD: attributes of an OrderedDict (`_metadata`), which hold nothing we want
-        this.pop()
-        this.map()
-        break
-      default:
-        throw this.broken(`it has the instruction 0x${opcode.toString(16)}, which a state dict does not need`)
-    }
-  }
-
-  private global(name: string): void {
+  global(name: string): Global {
     if (!(name in storages) && !callables.includes(name))
       throw new UserError(
         `${this.path} names ${quote(name.replace(' ', '.'))}, which is no tensor: it is refused and nothing was run.`,
@@ -243,119 +73,58 @@ class Machine {
           fix: 'Save the state dict alone, with tensors only.',
         },
       )
-    this.push(new Global(name))
+    return new Global(name)
   }
 
-  private call(callable: unknown, args: unknown): unknown {
+  call(callable: unknown, args: unknown): unknown {
     if (!(callable instanceof Global) || !Array.isArray(args))
-      throw this.broken('it calls something that is no function')
+      throw brokenPickle(this.path, 'it calls something that is no function')
     switch (callable.name) {
       case 'collections OrderedDict':
-        if (args.length > 0) throw this.broken('it fills an OrderedDict while making it')
+        if (args.length > 0) throw brokenPickle(this.path, 'it fills an OrderedDict while making it')
         return new Map()
       case 'torch._utils _rebuild_tensor_v2': {
         const [storage, offset, shape, stride] = args as [StorageRecord, number, number[], number[]]
         const whole = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
         const fits = Array.isArray(shape) && Array.isArray(stride) && shape.length === stride.length
         if (!isStorage(storage) || !whole(offset) || !fits || ![...shape, ...stride].every(whole))
-          throw this.broken('a tensor in it has no proper shape')
+          throw brokenPickle(this.path, 'a tensor in it has no proper shape')
         return new TensorRecord(storage, offset, shape, stride)
       }
       case 'torch._utils _rebuild_parameter':
-        if (!(args[0] instanceof TensorRecord)) throw this.broken('a parameter in it is no tensor')
+        if (!(args[0] instanceof TensorRecord)) throw brokenPickle(this.path, 'a parameter in it is no tensor')
         return args[0]
       default:
-        throw this.broken(`it calls ${callable.name}`)
+        throw brokenPickle(this.path, `it calls ${callable.name}`)
     }
   }
 
-  private storage(id: unknown): StorageRecord {
+  persistent(id: unknown): StorageRecord {
     // A view of a storage (a sixth value that is not None) was written before PyTorch 0.4 alone.
     const [kind, type, key, , , view] = Array.isArray(id) ? id : []
-    if (view !== undefined && view !== null) throw this.broken('a tensor in it is a view of another storage')
+    if (view !== undefined && view !== null)
+      throw brokenPickle(this.path, 'a tensor in it is a view of another storage')
     if (kind !== 'storage' || !(type instanceof Global) || !(type.name in storages) || typeof key !== 'string')
-      throw this.broken('a tensor in it has no storage')
+      throw brokenPickle(this.path, 'a tensor in it has no storage')
     return { key, type: storages[type.name]! }
   }
+}
 
-  private push(value: unknown): void {
-    this.stack.push(value)
-  }
+/** Runs a pickle and gives the value it builds: dicts are Maps, tuples and lists arrays. */
+export function unpickle(bytes: Uint8Array, path: string): unknown {
+  return new PickleMachine(bytes, path, new StateDictMeaning(path)).run()
+}
 
-  private pop(): unknown {
-    if (this.stack.length === 0) throw this.broken('it takes more than it made')
-    return this.stack.pop()
+/** Runs pickles that follow one another in a file; gives their values, and where the last of them ends. */
+export function unpickleMany(bytes: Uint8Array, count: number, path: string): { values: unknown[]; end: number } {
+  const values: unknown[] = []
+  let end = 0
+  for (let i = 0; i < count; i++) {
+    const machine = new PickleMachine(bytes.subarray(end), path, new StateDictMeaning(path))
+    values.push(machine.run())
+    end += machine.place
   }
-
-  private popMany(count: number): unknown[] {
-    if (this.stack.length < count) throw this.broken('it takes more than it made')
-    return this.stack.splice(this.stack.length - count)
-  }
-
-  private popToMark(): unknown[] {
-    const start = this.stack.lastIndexOf(mark)
-    if (start < 0) throw this.broken('it closes what it did not open')
-    const items = this.stack.splice(start + 1)
-    this.stack.pop()
-    return items
-  }
-
-  private list(): unknown[] {
-    const top = this.stack[this.stack.length - 1]
-    if (!Array.isArray(top)) throw this.broken('it adds to something that is no list')
-    return top
-  }
-
-  private map(): Map<unknown, unknown> {
-    const top = this.stack[this.stack.length - 1]
-    if (!(top instanceof Map)) throw this.broken('it sets a key of something that is no dict')
-    return top
-  }
-
-  private remember(slot: number): void {
-    const top = this.stack[this.stack.length - 1]
-    this.memo.set(slot, top)
-  }
-
-  private recall(slot: number): void {
-    if (!this.memo.has(slot)) throw this.broken('it recalls what it did not store')
-    this.push(this.memo.get(slot))
-  }
-
-  private take(count: number): Uint8Array {
-    if (this.at + count > this.bytes.length) throw this.broken('it ends too early')
-    this.at += count
-    return this.bytes.subarray(this.at - count, this.at)
-  }
-
-  private number(bytes: number, read: (at: number) => number): number {
-    this.take(bytes)
-    return read(this.at - bytes)
-  }
-
-  private long(bytes: number): number {
-    let value = 0n
-    this.take(bytes).forEach((byte, i) => {
-      value |= BigInt(byte) << BigInt(8 * i)
-    })
-    return Number(BigInt.asIntN(Math.max(1, 8 * bytes), value))
-  }
-
-  private text(bytes: number): string {
-    return new TextDecoder().decode(this.take(bytes))
-  }
-
-  private line(): string {
-    const end = this.bytes.indexOf(0x0a, this.at)
-    if (end < 0 || end - this.at > 256) throw this.broken('it ends too early')
-    const text = new TextDecoder().decode(this.bytes.subarray(this.at, end))
-    this.at = end + 1
-    return text
-  }
-
-  private broken(why: string): UserError {
-    return new UserError(`${this.path} is not a readable state dict: ${why}.`)
-  }
+  return { values, end }
 }
 
 function isStorage(value: unknown): value is StorageRecord {
