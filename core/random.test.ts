@@ -59,6 +59,22 @@ describe('the stream', () => {
     )
   })
 
+  test('is the same word by word and in one go', () => {
+    const [one, other] = [new Random(5), new Random(5)]
+    for (const count of [1, 0, 7, 100]) {
+      expect([...one.fill(new Uint32Array(count))]).toEqual(times(count, () => other.bits()))
+      expect(one.save()).toEqual(other.save())
+    }
+  })
+
+  test('has the same normal numbers one by one and many at once, whatever was drawn before', () => {
+    const [one, other] = [new Random(6), new Random(6)]
+    for (const count of [3, 0, 1, 2, 2000, 5]) {
+      expect([...one.normals(count)]).toEqual(times(count, () => Math.fround(other.normal())))
+      expect(one.save()).toEqual(other.save())
+    }
+  })
+
   test('goes on from a saved state, also between the two normal numbers of a pair', () => {
     const random = new Random(3, 'checkpoint')
     for (let round = 0; round < 4; round++) {

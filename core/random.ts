@@ -38,9 +38,11 @@ function hashParts(parts: readonly (string | number)[]): [number, number] {
 
 /** A number in [0, 1) with 53 bits that depends on the parts alone. */
 export function uniformOf(...parts: (string | number)[]): number {
-  const [a, b] = hashParts(parts)
-  return (a * 2097152 + (b >>> 11)) / 9007199254740992
+  return uniformOfWords(...hashParts(parts))
 }
+
+/** A number in [0, 1) of the first 53 of 64 bits. */
+const uniformOfWords = (high: number, low: number) => (high * 2097152 + (low >>> 11)) / 9007199254740992
 
 /** The state of a stream: what a checkpoint stores. */
 export type RandomState = readonly [number, number, number, number, number | null]
@@ -83,10 +85,29 @@ export class Random {
     return result
   }
 
+  /** The next numbers of 32 random bits, as `bits` has them, in a loop of its own since there are many. */
+  fill(words: Uint32Array): Uint32Array {
+    const state = this.state
+    let [a, b, c, d] = [state[0]!, state[1]!, state[2]!, state[3]!]
+    for (let i = 0; i < words.length; i++) {
+      const x = Math.imul(b, 5)
+      words[i] = Math.imul((x << 7) | (x >>> 25), 9)
+      const t = b << 9
+      c ^= a
+      d ^= b
+      b ^= c
+      a ^= d
+      c ^= t
+      d = (d << 11) | (d >>> 21)
+    }
+    state.set([a, b, c, d])
+    return words
+  }
+
   /** A number in [0, 1) with 53 bits. */
   uniform(): number {
     const high = this.bits()
-    return (high * 2097152 + (this.bits() >>> 11)) / 9007199254740992
+    return uniformOfWords(high, this.bits())
   }
 
   /** An integer in [0, n), without modulo bias. */
@@ -110,7 +131,20 @@ export class Random {
   /** `n` standard normal numbers times `scale`. */
   normals(n: number, scale = 1): Float32Array {
     const values = new Float32Array(n)
-    for (let i = 0; i < n; i++) values[i] = this.normal() * scale
+    let i = 0
+    if (n > 0 && this.spare !== null) values[i++] = this.normal() * scale
+    // As `normal` has them, pair by pair: four words each.
+    const words = new Uint32Array(1024)
+    while (i + 1 < n) {
+      const own = this.fill(words.subarray(0, Math.min(words.length, 4 * Math.floor((n - i) / 2))))
+      for (let w = 0; w < own.length; w += 4, i += 2) {
+        const radius = Math.sqrt(-2 * Math.log(1 - uniformOfWords(own[w]!, own[w + 1]!)))
+        const angle = 2 * Math.PI * uniformOfWords(own[w + 2]!, own[w + 3]!)
+        values[i] = radius * Math.cos(angle) * scale
+        values[i + 1] = radius * Math.sin(angle) * scale
+      }
+    }
+    if (i < n) values[i] = this.normal() * scale
     return values
   }
 

@@ -1,5 +1,6 @@
 /** Sums, means, spreads, ranks and correlations of plain number arrays, in float64. */
 import { checkValues } from './check.ts'
+import { ascendingOrder } from './order.ts'
 
 /** Arithmetic mean; NaN for an empty array. */
 export function mean(values: ArrayLike<number>): number {
@@ -39,41 +40,67 @@ export function quantileOfSorted(sorted: ArrayLike<number>, q: number): number {
 }
 
 /**
- * The value at a place (from 0) of the ascending order, without sorting: Hoare's selection, in time proportional to n. A place
- * outside is a `RangeError`.
+ * The value at a place (from 0) of the ascending order, without sorting: Floyd and Rivest's selection (1975), which compares little
+ * more than each value once. A place outside is a `RangeError`.
  */
 export function orderStatistic(values: ArrayLike<number>, place: number): number {
-  checkValues('values', values)
-  if (!(Number.isInteger(place) && place >= 0 && place < values.length))
-    throw new RangeError(`There is no place ${place} among ${values.length} values.`)
-  const own = Float64Array.from(values)
-  let [low, high] = [0, own.length - 1]
-  while (low < high) {
-    const pivot = own[(low + high) >> 1]!
+  const own = finiteCopy(values)
+  if (!(Number.isInteger(place) && place >= 0 && place < own.length))
+    throw new RangeError(`There is no place ${place} among ${own.length} values.`)
+  select(own, place, 0, own.length - 1)
+  return own[place]!
+}
+
+/** From so many values on a pivot is worth choosing by a sample of them (their constant). */
+const sampledFrom = 600
+
+/** Reorders values from `low` to `high` until the one at the place is where sorting would have it. */
+function select(values: Float64Array, place: number, low: number, high: number): void {
+  while (high > low) {
+    if (high - low > sampledFrom) {
+      // The pivot is the value that a sample of n^(2/3) says lies just beyond the place.
+      const n = high - low + 1
+      const before = place - low + 1
+      const log = Math.log(n)
+      const sample = Math.exp((2 * log) / 3) / 2
+      const spread = (Math.sqrt((log * sample * (n - sample)) / n) / 2) * Math.sign(before - n / 2)
+      const from = Math.floor(place - (before * sample) / n + spread)
+      const to = Math.floor(place + ((n - before) * sample) / n + spread)
+      select(values, place, Math.max(low, from), Math.min(high, to))
+    }
+    const pivot = values[place]!
     let [i, j] = [low, high]
     while (i <= j) {
-      while (own[i]! < pivot) i++
-      while (own[j]! > pivot) j--
+      while (values[i]! < pivot) i++
+      while (values[j]! > pivot) j--
       if (i > j) break
-      const value = own[i]!
-      own[i++] = own[j]!
-      own[j--] = value
+      const value = values[i]!
+      values[i++] = values[j]!
+      values[j--] = value
     }
     if (place <= j) high = j
     else if (place >= i) low = i
-    else break
+    else return
   }
-  return own[place]!
+}
+
+/** The values in an array of one kind, which code that is compiled for any kind reads slowly; refuses what is not finite. */
+function finiteCopy(values: ArrayLike<number>, least = 1): Float64Array {
+  const own = new Float64Array(values)
+  let isFit = own.length >= least
+  for (let i = 0; i < own.length; i++) if (!Number.isFinite(own[i])) isFit = false
+  if (!isFit) checkValues('values', values, least)
+  return own
 }
 
 /** Ranks 1 … n in ascending order; equal values share the mean of their ranks. */
 export function midranks(values: ArrayLike<number>): Float64Array {
-  checkValues('values', values, 0)
-  const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a]! - values[b]!)
-  const ranks = new Float64Array(values.length)
+  const own = finiteCopy(values, 0)
+  const order = ascendingOrder(own)
+  const ranks = new Float64Array(own.length)
   for (let start = 0; start < order.length; ) {
     let end = start + 1
-    while (end < order.length && values[order[end]!] === values[order[start]!]) end++
+    while (end < order.length && own[order[end]!] === own[order[start]!]) end++
     for (let i = start; i < end; i++) ranks[order[i]!] = (start + 1 + end) / 2
     start = end
   }

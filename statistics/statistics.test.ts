@@ -12,8 +12,9 @@ import { welchInterval } from './intervals/difference.ts'
 import { pairedMeanRatio, subsetMeanRatio } from './intervals/mean-ratio.ts'
 import { wilson } from './intervals/proportion.ts'
 import { benjaminiHochberg } from './multiplicity/false-discovery.ts'
+import { ascendingOrder } from './order.ts'
 import { tost } from './tests/equivalence.ts'
-import { rankP, signFlip } from './tests/permutation.ts'
+import { rankP, signFlip, signFlipFrom } from './tests/permutation.ts'
 
 const paired = [0.5, 0.2, 0.9, -0.1, 0.4, 0.3]
 
@@ -36,8 +37,20 @@ describe('descriptive', () => {
       const sorted = values.slice().sort()
       expect(sorted.map((_, place) => orderStatistic(values, place))).toEqual(sorted)
     }
+    const many = new Random('many').normals(5000).map(value => Math.round(4 * value) / 4)
+    const sorted = many.slice().sort()
+    for (const place of [0, 1, 40, 2500, 4900, 4999]) expect(orderStatistic(many, place)).toBe(sorted[place])
     expect(orderStatistic([3, 1, 2], 2)).toBe(3)
     expect(() => orderStatistic([3, 1, 2], 3)).toThrow('no place 3 among 3')
+  })
+
+  test('places in ascending order are those of a stable sort', () => {
+    const random = new Random('places')
+    for (const n of [0, 1, 15, 16, 17, 100, 1000]) {
+      const values = Float64Array.from({ length: n }, () => random.int(n / 2) - n / 4)
+      const sorted = Array.from(values, (_, i) => i).sort((a, b) => values[a]! - values[b]!)
+      expect([...ascendingOrder(values)]).toEqual(sorted)
+    }
   })
 
   test('ties share their mean rank', () => expect([...midranks([2, 1, 2, 0])]).toEqual([3.5, 2, 3.5, 1]))
@@ -108,6 +121,32 @@ describe('tests', () => {
     expect(signFlip(paired, new Random(0))).toEqual({ p: 0.0625, exact: true, patterns: 64 })
     expect(signFlip(paired.map(Math.abs), new Random(0)).p).toBe(2 / 64)
   })
+
+  test.each(['two-sided', 'greater', 'less'] as const)(
+    'sign flips (%s) are those that counting every pattern finds',
+    alternative => {
+      const random = new Random('patterns')
+      for (let n = 0; n < 9; n++) {
+        // Whole numbers, so that many sums are equal.
+        const differences = Array.from({ length: n }, () => random.int(5) - 2)
+        const observed = random.int(7) - 3
+        let count = 0
+        for (let pattern = 0; pattern < 2 ** n; pattern++) {
+          const sum = differences.reduce((total, value, i) => total + (pattern & (1 << i) ? value : -value), 0)
+          if (
+            alternative === 'greater'
+              ? sum >= observed
+              : alternative === 'less'
+                ? sum <= observed
+                : Math.abs(sum) >= Math.abs(observed)
+          )
+            count++
+        }
+        const found = signFlipFrom(observed, differences, random, 1, alternative)
+        expect(found).toEqual({ p: count / 2 ** n, exact: true, patterns: 2 ** n })
+      }
+    },
+  )
 
   test('sampled sign flips agree with exact ones', () => {
     const random = new Random(3)

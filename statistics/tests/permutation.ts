@@ -42,40 +42,64 @@ export function signFlipFrom(
   checkNumber('observed', observed)
   checkValues('differences', differences, 0)
   const n = differences.length
-  let sum = 0
   let scale = Math.abs(observed)
-  for (let i = 0; i < n; i++) {
-    sum += differences[i]!
-    scale += Math.abs(differences[i]!)
-  }
+  for (let i = 0; i < n; i++) scale += Math.abs(differences[i]!)
   // Sums of the same numbers in another order differ by rounding: equal within it counts as equal.
   const slack = 1e-12 * scale
-  const extreme =
-    alternative === 'greater'
-      ? (sum: number) => sum >= observed - slack
-      : alternative === 'less'
-        ? (sum: number) => sum <= observed + slack
-        : (sum: number) => Math.abs(sum) >= Math.abs(observed) - slack
+  // A pattern and its reverse have opposite sums, so that as many lie below −x as above x.
+  const bound =
+    (alternative === 'two-sided' ? Math.abs(observed) : alternative === 'less' ? -observed : observed) - slack
   if (n <= exactLimit) {
     const patterns = 2 ** n
-    const signs = new Int8Array(n).fill(1)
-    let count = extreme(sum) ? 1 : 0
-    for (let pattern = 1; pattern < patterns; pattern++) {
-      // Gray code: each pattern differs from the last by one sign.
-      const flip = 31 - Math.clz32(pattern & -pattern)
-      sum -= 2 * signs[flip]! * differences[flip]!
-      signs[flip] = -signs[flip]!
-      if (extreme(sum)) count++
-    }
+    const beyond = patternsFrom(bound, differences)
+    const count = alternative !== 'two-sided' ? beyond : bound <= 0 ? patterns : 2 * beyond
     return { p: count / patterns, exact: true, patterns }
   }
+  const sign = alternative === 'less' ? -1 : 1
+  // Both signs of each number side by side, so that a random bit is a place and no branch.
+  const signed = new Float64Array(2 * n)
+  for (let i = 0; i < n; i++) {
+    signed[2 * i] = -differences[i]!
+    signed[2 * i + 1] = differences[i]!
+  }
+  const words = new Uint32Array(n)
   let count = 1
   for (let draw = 0; draw < draws; draw++) {
+    random.fill(words)
     let sum = 0
-    for (let i = 0; i < n; i++) sum += random.bits() & 0x80000000 ? differences[i]! : -differences[i]!
-    if (extreme(sum)) count++
+    for (let i = 0; i < n; i++) sum += signed[2 * i + (words[i]! >>> 31)]!
+    if ((alternative === 'two-sided' ? Math.abs(sum) : sign * sum) >= bound) count++
   }
   return { p: count / (draws + 1), exact: false, patterns: draws + 1 }
+}
+
+/**
+ * Sign patterns of which the sum is at least the bound: of two halves of the numbers all sums, so that 2ⁿ patterns cost the sorting of
+ * 2^(n/2) sums (Horowitz and Sahni 1974).
+ */
+function patternsFrom(bound: number, differences: ArrayLike<number>): number {
+  const middle = differences.length >> 1
+  const first = patternSums(differences, 0, middle)
+  const second = patternSums(differences, middle, differences.length)
+  let [count, place] = [0, second.length]
+  // As the sums of the first half rise, those of the second that suffice beside them begin further down.
+  for (const sum of first) {
+    while (place > 0 && sum + second[place - 1]! >= bound) place--
+    count += second.length - place
+  }
+  return count
+}
+
+/** Sums of every sign pattern of a part of the numbers, ascending. */
+function patternSums(differences: ArrayLike<number>, start: number, end: number): Float64Array {
+  const sums = new Float64Array(2 ** (end - start))
+  let known = 1
+  for (let i = start; i < end; i++, known *= 2)
+    for (let k = 0; k < known; k++) {
+      sums[known + k] = sums[k]! - differences[i]!
+      sums[k]! += differences[i]!
+    }
+  return sums.sort()
 }
 
 /**
