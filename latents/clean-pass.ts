@@ -43,18 +43,28 @@ export function startBefore(site: string): string | undefined {
 /** Keeps clean passes of a model at a site; those used longest ago go where all take more than so many bytes. */
 export function cleanPasses(model: Model, site: string, most: number): CleanPasses {
   const kept = new Map<string, MadePass>()
+  const keys = new WeakMap<Int32Array, string>()
+  const counted = new Map<MadePass, number>()
+  let bytes = 0
+  let last: MadePass | undefined
   return {
     of(tokens) {
-      const key = tokens.join()
+      const key = keys.get(tokens) ?? tokens.join()
+      keys.set(tokens, key)
       const pass = kept.get(key) ?? makePass(model, site, tokens)
       kept.delete(key)
       kept.set(key, pass)
-      let bytes = 0
-      for (const one of kept.values()) bytes += one.bytes()
+      // A pass grows while it is used: only the one used last can have grown since.
+      for (const one of last && last !== pass ? [last, pass] : [pass]) {
+        bytes += one.bytes() - (counted.get(one) ?? 0)
+        counted.set(one, one.bytes())
+      }
+      last = pass
       for (const [other, old] of kept) {
         if (bytes <= most || other === key) break
-        bytes -= old.bytes()
+        bytes -= counted.get(old)!
         old.dispose()
+        counted.delete(old)
         kept.delete(other)
       }
       return pass
@@ -62,6 +72,9 @@ export function cleanPasses(model: Model, site: string, most: number): CleanPass
     dispose() {
       for (const pass of kept.values()) pass.dispose()
       kept.clear()
+      counted.clear()
+      bytes = 0
+      last = undefined
     },
   }
 }

@@ -143,12 +143,13 @@ export function meansOf(request: DocumentEdits, edit: Edit, changes: Changes, ro
   }
   const own = measuredAt ?? edited
   const targets = [0, ...further].map((_, i, { length }) => sum(own, changes.targets, length, i) / own.length)
+  const common = { target: targets[0]!, ...(further.length > 0 && { targets: targets.slice(1) }) }
+  if (!losses) return { ...common, losses }
   const tail = measuredAt ?? Array.from({ length: last - edited[0]! + 1 }, (_, i) => edited[0]! + i)
   const predicting = tail.filter(position => position < last)
   return {
-    target: targets[0]!,
-    ...(further.length > 0 && { targets: targets.slice(1) }),
-    losses: losses && {
+    ...common,
+    losses: {
       loss: predicting.length > 0 ? sum(predicting, losses.loss, 1, 0) / predicting.length : 0,
       kl: sum(tail, losses.kl, 1, 0) / tail.length,
     },

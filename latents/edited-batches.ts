@@ -70,39 +70,51 @@ export function editedChanges(
   const { tokens } = request.window
   const { length } = tokens
   const read = edits.map(edit => readsOf(request, edit, losses))
-  const reads = Int32Array.from(read.flat())
-  const changes = pass.edited({ bank: request.bank, ...entriesOf(request, edits), reads, readStarts: startsOf(read) })
+  const readStarts = startsOf(read)
+  const reads = new Int32Array(readStarts[read.length]!)
   // Where each row that was read belongs.
-  const place = Int32Array.from(read.flatMap((positions, row) => positions.map(position => row * length + position)))
+  const place = new Int32Array(reads.length)
+  let next = 0
+  read.forEach((positions, row) => {
+    for (const position of positions) {
+      reads[next] = position
+      place[next++] = row * length + position
+    }
+  })
+  const changes = pass.edited({ bank: request.bank, ...entriesOf(request, edits), reads, readStarts })
   const targets = readTargets(changes, { place, length, columnOf }, request, edits)
   if (!losses) return { from: 0, count: length, targets, losses: undefined }
-  const next = Int32Array.from(reads, position => tokens[position + 1] ?? -1)
-  const found = pass.predictions(changes, { positions: reads, next }).dataSync<'float32'>()
+  // The last position has no next token.
+  const following = reads.map(position => (position + 1 < length ? tokens[position + 1]! : -1))
+  const found = pass.predictions(changes, { positions: reads, next: following }).dataSync<'float32'>()
   const [loss, kl] = [new Float32Array(edits.length * length), new Float32Array(edits.length * length)]
-  place.forEach((at, i) => {
-    // The last position has no next token.
-    loss[at] = next[i]! < 0 ? 0 : found[3 * i]! - found[3 * i + 2]!
-    kl[at] = found[3 * i]! - found[3 * i + 1]!
-  })
+  for (let i = 0; i < place.length; i++) {
+    loss[place[i]!] = following[i]! < 0 ? 0 : found[3 * i]! - found[3 * i + 2]!
+    kl[place[i]!] = found[3 * i]! - found[3 * i + 1]!
+  }
   return { from: 0, count: length, targets, losses: { loss, kl } }
 }
 
 /** Every term of every edit, by position. */
 function entriesOf(request: DocumentEdits, edits: readonly Edit[]) {
-  const entries: number[] = []
-  const changes: number[] = []
-  const starts = [0]
+  const starts = new Int32Array(edits.length + 1)
+  edits.forEach((edit, row) => {
+    starts[row + 1] = starts[row]! + positionsOf(request, edit).length * termsOf(edit).length
+  })
+  const entries = new Int32Array(2 * starts[edits.length]!)
+  const changes = new Float32Array(starts[edits.length]!)
+  let next = 0
   for (const edit of edits) {
     const terms = termsOf(edit)
     positionsOf(request, edit).forEach((position, i) => {
       for (const { direction, change } of terms) {
-        entries.push(position, direction)
-        changes.push(change[i]!)
+        entries[2 * next] = position
+        entries[2 * next + 1] = direction
+        changes[next++] = change[i]!
       }
     })
-    starts.push(changes.length)
   }
-  return { entries: Int32Array.from(entries), changes: Float32Array.from(changes), starts: Int32Array.from(starts) }
+  return { entries, changes, starts }
 }
 
 function startsOf(lists: readonly (readonly unknown[])[]): Int32Array {

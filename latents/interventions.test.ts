@@ -7,6 +7,7 @@ import type { Model } from '../model/model.ts'
 import { smallModel } from '../model/random.fixture.ts'
 import { uniformity } from '../statistics/drift/kolmogorov.ts'
 import { rankP } from '../statistics/tests/permutation.ts'
+import { type CleanPass, cleanPasses } from './clean-pass.ts'
 import { fakeDataset, fakeModel, fakeSae, modelWidth, vocabularySize } from './fake.fixture.ts'
 import { interventionsAt, measureEdits, shamDifference, startBefore } from './interventions.ts'
 import { naiveEffect } from './naive.fixture.ts'
@@ -156,6 +157,21 @@ describe('joint edits, further targets and measured positions', () => {
     expect(() => at(length)).toThrow('Positions to measure at')
     expect(() => at()).toThrow('Positions to measure at')
   })
+})
+
+test('documents that were used longest ago go where more is kept than there is room for', () => {
+  const before = tf.memory().numTensors
+  const texts = [7, 6].map(length => window.tokens.slice(0, length))
+  // Room for the values of both at the site, and for some of the logits, which are made later and count as well.
+  const bytes = 4 * 13 * modelWidth + 100
+  const passes = cleanPasses(model, 'blocks.0.hook_resid_post', bytes)
+  const [first, second] = texts.map(tokens => passes.of(tokens)) as [CleanPass, CleanPass]
+  expect(passes.of(texts[0]!.slice()) === first && passes.of(texts[1]!) === second).toBe(true)
+  second.logits()
+  expect(passes.of(texts[0]!)).toBe(first)
+  expect(passes.of(texts[1]!)).not.toBe(second)
+  passes.dispose()
+  expect(tf.memory().numTensors).toBe(before)
 })
 
 describe('what is kept of a document changes no number', () => {

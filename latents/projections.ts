@@ -112,30 +112,43 @@ export function activationsAbove(
   value: 'projection' | 'excess',
 ): Activations {
   const offsets = new Float64Array(directions + 1)
-  const window: number[] = []
-  const position: number[] = []
-  const found: number[] = []
+  // Counted first, so that nothing grows while it is filled.
   for (let c = 0; c < directions; c++) {
-    let row = c * tokens
-    windows.forEach((one, w) => {
-      for (let p = firstPosition; p < one.tokens.length; p++, row++) {
-        if (!(values[row]! > thresholds[c]!)) continue
-        window.push(w)
-        position.push(p)
-        found.push(value === 'projection' ? values[row]! : values[row]! - thresholds[c]!)
-      }
-    })
-    offsets[c + 1] = found.length
+    let count = 0
+    for (let row = c * tokens; row < (c + 1) * tokens; row++) if (values[row]! > thresholds[c]!) count++
+    offsets[c + 1] = offsets[c]! + count
   }
-  return {
-    windows,
-    tokens,
-    latents: directions,
-    offsets,
-    window: Uint32Array.from(window),
-    position: Uint16Array.from(position),
-    value: Float32Array.from(found),
+  const total = offsets[directions]!
+  const window = new Uint32Array(total)
+  const position = new Uint16Array(total)
+  const found = new Float32Array(total)
+  const { windowOf, positionOf } = placesOf(windows, tokens)
+  let next = 0
+  for (let c = 0; c < directions; c++) {
+    const first = c * tokens
+    for (let row = 0; row < tokens; row++) {
+      const one = values[first + row]!
+      if (!(one > thresholds[c]!)) continue
+      window[next] = windowOf[row]!
+      position[next] = positionOf[row]!
+      found[next++] = value === 'projection' ? one : one - thresholds[c]!
+    }
   }
+  return { windows, tokens, latents: directions, offsets, window, position, value: found }
+}
+
+/** Window and position of each token that is read. */
+function placesOf(windows: readonly TokenWindow[], tokens: number) {
+  const windowOf = new Uint32Array(tokens)
+  const positionOf = new Uint16Array(tokens)
+  let row = 0
+  windows.forEach((one, w) => {
+    for (let p = firstPosition; p < one.tokens.length; p++, row++) {
+      windowOf[row] = w
+      positionOf[row] = p
+    }
+  })
+  return { windowOf, positionOf }
 }
 
 /** Latents of an SAE on the tokens of values at its site [tokens, width]; `shift` is what the values lack of the site's. */
