@@ -227,16 +227,29 @@ function measureDocument(
         `Editing latent ${feature} (${intervention}) in ${quote(window.id)} makes the model's predictions not finite.`,
         { fix: 'Check the weights of model and SAE for NaN and infinity, or take smaller doses.' },
       )
-  const where = { document, window: window.id, positions: positions.length }
-  const rows = effects.map(({ norm, target, loss = null, kl = null }, i) => ({
-    ...{ feature, intervention },
-    ...labels[i]!,
-    ...where,
-    ...{ norm, target, loss, kl },
-  }))
+  const count = positions.length
+  const rows = effects.map(({ norm, target, loss = null, kl = null }, i): EffectRow => {
+    const { dose, control, controlId } = labels[i]!
+    // Written out: there are so many of them that spreading takes longer.
+    return {
+      feature,
+      intervention,
+      dose,
+      control,
+      controlId,
+      document,
+      window: window.id,
+      positions: count,
+      norm,
+      target,
+      loss,
+      kl,
+    }
+  })
   if (!isFirst || intervention === 'steer') return rows
   const sham = interventions.sham(window, direction.length)
   const nothing = { norm: 0, target: sham, loss: sham, kl: sham }
+  const where = { document, window: window.id, positions: count }
   return [{ feature, intervention, dose: 0, control: 'sham', controlId: null, ...where, ...nothing }, ...rows]
 }
 

@@ -6,7 +6,7 @@ import { fakeDataset, vocabularySize } from '../latents/fake.fixture.ts'
 import { auroc } from '../statistics/association/auroc.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { cutWindow, drawDocuments } from './claims/claims.ts'
-import { conceptRows, groupOf, labelWindows } from './claims/concepts.ts'
+import { conceptRows, dealRows, groupOf, labelWindows } from './claims/concepts.ts'
 import { conceptAurocs, latentAuroc, nullMaxima, rankActivations } from './claims/selectivity.ts'
 import { conceptTarget, countTargets, firingTarget, topTokens } from './claims/targets.ts'
 import type { InterventionEvidence } from './evidence.ts'
@@ -88,6 +88,18 @@ describe('selectivity', () => {
     const maxima = nullMaxima(ranked, labels, 0, 20, new Random(1))
     expect(maxima).toEqual(nullMaxima(ranked, labels, 0, 20, new Random(1)))
     expect(Math.min(...maxima)).toBeGreaterThan(0.5)
+  })
+
+  test('the null is, to the bit, the largest AUROC of each dealing', () => {
+    const random = new Random(4)
+    const order = labels.units.map((_, i) => i)
+    const own = conceptRows(labels, 2)
+    const dealt = Array.from({ length: 5 }, () => {
+      const rows = dealRows(labels, own, random.shuffle(order))
+      const positives = rows.reduce((sum, row) => sum + row, 0)
+      return Math.max(...Array.from({ length: 5 }, (_, latent) => latentAuroc(ranked, latent, rows, positives)))
+    })
+    expect(nullMaxima(ranked, labels, 2, 5, new Random(4))).toEqual(dealt)
   })
 })
 

@@ -62,7 +62,9 @@ function orthonormalise(rows: Float32Array, width: number): void {
         for (let j = 0; j < width; j++) dot += row[j]! * rows[other * width + j]!
         for (let j = 0; j < width; j++) row[j]! -= dot * rows[other * width + j]!
       }
-    const norm = Math.hypot(...row)
+    let square = 0
+    for (let j = 0; j < width; j++) square += row[j]! * row[j]!
+    const norm = Math.sqrt(square)
     for (let j = 0; j < width; j++) rows[i * width + j] = norm > 0 ? row[j]! / norm : 0
   }
 }

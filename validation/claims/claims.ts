@@ -5,7 +5,7 @@ import { type Activations, activationsIn, activeWindows, firstPosition, valuesOf
 import { quantile } from '../../statistics/descriptive.ts'
 import type { ValidateConfig } from '../config.ts'
 import type { Claim } from '../evidence.ts'
-import type { ClaimDocument } from '../rows.ts'
+import type { ClaimDocument, Intervention } from '../rows.ts'
 import type { Candidate } from './choose.ts'
 import type { StatedClaim } from './claim-file.ts'
 import { mainEdits } from './edits.ts'
@@ -19,15 +19,22 @@ export interface ClaimDocuments {
   readonly steer: readonly ClaimDocument[]
 }
 
+/** Windows that were cut before: what is known of one is kept beside it. */
+const cut = new WeakMap<TokenWindow, TokenWindow>()
+
 /** The window as interventions see it: its first `positions` tokens. */
 export function cutWindow(window: TokenWindow, positions: number): TokenWindow {
   if (window.tokens.length <= positions) return window
-  return {
+  const known = cut.get(window)
+  if (known?.tokens.length === positions) return known
+  const made = {
     ...window,
     tokens: window.tokens.slice(0, positions),
     documents: window.documents.slice(0, positions),
     offsets: window.offsets.slice(0, positions),
   }
+  cut.set(window, made)
+  return made
 }
 
 /** What windows are drawn for: a latent, or something that fires like one. */
@@ -46,14 +53,44 @@ export interface Draw {
  * Windows drawn by a lot that depends on seed and window alone, not on how active the latent is. Windows of documents that
  * were not drawn yet come first, so that there are as many documents as can be.
  */
-export function drawDocuments(
+export function drawDocuments(validation: Activations, latent: number, draw: Draw): ClaimDocuments {
+  return {
+    ablate: drawFor.ablate(validation, latent, draw),
+    steer: drawFor.steer(validation, latent, draw),
+  }
+}
+
+/** The documents of one intervention alone. */
+export const drawFor: Readonly<Record<Intervention, typeof activeDocuments>> = {
+  ablate: activeDocuments,
+  steer: silentDocuments,
+}
+
+/** Those in which the latent is active at a position that is measured. */
+function activeDocuments(validation: Activations, latent: number, draw: Draw): ClaimDocument[] {
+  const measured = new Set(windowsMeasured(validation, latent, draw.positions))
+  const active = inLot(validation.windows, draw).filter(w => measured.has(w))
+  return documentsAt(validation, latent, inRounds(active, validation.windows, draw), draw)
+}
+
+/** Those in which it is silent, then others. */
+function silentDocuments(validation: Activations, latent: number, draw: Draw): ClaimDocument[] {
+  const { windows } = validation
+  const active = new Set(activeWindows(validation, latent))
+  const drawn = (places: readonly number[]) => inRounds(places, windows, draw)
+  const all = inLot(windows, draw).filter(w => windows[w]!.tokens.length > firstPosition + 1)
+  const places = [...drawn(all.filter(w => !active.has(w))), ...drawn(all.filter(w => active.has(w)))]
+  return documentsAt(validation, latent, places, draw)
+}
+
+/** The first of these windows, with what the latent says in them. */
+function documentsAt(
   validation: Activations,
   latent: number,
-  { documents, positions, seed, lot, unitOf }: Draw,
-): ClaimDocuments {
-  const lotOf = (w: number) => uniformOf(seed, 'documents', lot, validation.windows[w]!.id)
-  const drawn = (places: readonly number[]) => spread(places, lotOf, w => unitOf(validation.windows[w]!))
-  const document = (w: number): ClaimDocument => {
+  places: readonly number[],
+  { documents, positions, unitOf }: Draw,
+): ClaimDocument[] {
+  return places.slice(0, documents).map(w => {
     const window = cutWindow(validation.windows[w]!, positions)
     const last = window.tokens.length - 1 // the last position predicts nothing that is measured
     const all = activationsIn(validation, latent, w)
@@ -62,18 +99,7 @@ export function drawDocuments(
       window,
       activations: new Map([...all].filter(([position]) => position < last)),
     }
-  }
-  const active = drawn(windowsMeasured(validation, latent, positions))
-    .slice(0, documents)
-    .map(document)
-  const places = validation.windows
-    .map((_, w) => w)
-    .filter(w => validation.windows[w]!.tokens.length > firstPosition + 1)
-  const silentIn = new Set(activeWindows(validation, latent))
-  const silent = drawn(places.filter(w => !silentIn.has(w)))
-  const others = drawn(places.filter(w => silentIn.has(w)))
-  const steer = [...silent, ...others].slice(0, documents).map(document)
-  return { ablate: active, steer }
+  })
 }
 
 /** Windows in which a latent is active at a position that is measured: among the first ones, and not the last of them. */
@@ -91,24 +117,33 @@ function windowsMeasured(
   return found
 }
 
-/** Places by lot, in rounds: in each round one place of every document that has any left. */
-function spread(
-  places: readonly number[],
-  lotOf: (place: number) => number,
-  unitOf: (place: number) => string,
-): number[] {
-  const rounds = new Map<string, number>()
-  return places
-    .map(place => ({ place, lot: lotOf(place) }))
-    .sort((a, b) => a.lot - b.lot || a.place - b.place)
-    .map(({ place }, order) => {
-      const unit = unitOf(place)
-      const round = rounds.get(unit) ?? 0
-      rounds.set(unit, round + 1)
-      return { place, round, order }
-    })
-    .sort((a, b) => a.round - b.round || a.order - b.order)
-    .map(({ place }) => place)
+/** The order that windows were last drawn in: all tied controls of a run have the same lot. */
+const lastDrawn = new WeakMap<readonly TokenWindow[], { readonly key: string; readonly order: readonly number[] }>()
+
+/** All windows' places in the order of their lots. */
+function inLot(windows: readonly TokenWindow[], { seed, lot }: Draw): readonly number[] {
+  const key = `${seed} ${typeof lot} ${lot}`
+  const known = lastDrawn.get(windows)
+  if (known?.key === key) return known.order
+  const drawn = windows.map(({ id }) => uniformOf(seed, 'documents', lot, id))
+  const order = windows.map((_, place) => place).sort((a, b) => drawn[a]! - drawn[b]! || a - b)
+  lastDrawn.set(windows, { key, order })
+  return order
+}
+
+/** Places in rounds: in each round the next place of every document that has any left. */
+function inRounds(places: readonly number[], windows: readonly TokenWindow[], { unitOf }: Draw): number[] {
+  const seen = new Map<string, number>()
+  const rounds: number[][] = []
+  for (const place of places) {
+    const unit = unitOf(windows[place]!)
+    const round = seen.get(unit) ?? 0
+    seen.set(unit, round + 1)
+    const own = rounds[round]
+    if (own) own.push(place)
+    else rounds.push([place])
+  }
+  return rounds.flat()
 }
 
 /** What a claim is made of, all of it fixed before anything is measured. */

@@ -1,5 +1,5 @@
 /** Labels of tokens: which concepts each token of a set of windows carries, as `conceptMask` has it, for all at once. */
-import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
+import type { DocumentFacts, TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import { unitOf } from '../../datasets/unit.ts'
 import { firstPosition } from '../../latents/activations.ts'
 
@@ -26,16 +26,10 @@ export function labelWindows(
   concepts: readonly string[],
 ): ConceptLabels {
   const place = new Map(concepts.map((concept, i) => [concept, i]))
-  const ofDocument = new Map<number, readonly number[]>()
-  const documentConcepts = (index: number) => {
-    const known = ofDocument.get(index)
-    if (known) return known
-    const { concepts: named = [], strata } = dataset.documents.at(index)!
-    const all = [...named, ...Object.entries(strata).map(([field, value]) => `${field}=${value}`)]
-    const found = all.flatMap(concept => place.get(concept) ?? [])
-    ofDocument.set(index, found)
-    return found
-  }
+  const conceptsOf = ({ concepts: named = [], strata }: DocumentFacts) =>
+    [...named, ...Object.entries(strata).map(([field, value]) => `${field}=${value}`)].flatMap(
+      concept => place.get(concept) ?? [],
+    )
   const rowStart = new Uint32Array(windows.length + 1)
   windows.forEach(({ tokens }, w) => {
     rowStart[w + 1] = rowStart[w]! + Math.max(0, tokens.length - firstPosition)
@@ -47,22 +41,31 @@ export function labelWindows(
   const units = unitsOf(dataset, windows)
   const unitOfWindow = new Map(units.flatMap((places, unit) => places.map(place => [place, unit] as const)))
   const seenIn = units.map(() => new Set<number>())
+  // The row that last took each concept: a row has a concept once.
+  const lastRow = new Int32Array(concepts.length).fill(-1)
+  let document = -1
+  let facts: DocumentFacts | undefined
+  let everywhere: readonly number[] = []
   let row = 0
   windows.forEach((window, w) => {
     const seen = seenIn[unitOfWindow.get(w)!]!
+    const take = (concept: number) => {
+      if (lastRow[concept] === row) return
+      lastRow[concept] = row
+      indices.push(concept)
+      tokens[concept]!++
+      seen.add(concept)
+    }
     for (let position = firstPosition; position < window.tokens.length; position++) {
-      const document = window.documents[position]!
-      const offset = window.offsets[position]!
-      const found = new Set(documentConcepts(document))
-      if (offset >= 0)
-        for (const concept of dataset.documents.at(document)!.tokenConcepts?.[offset] ?? []) {
-          const known = place.get(concept)
-          if (known !== undefined) found.add(known)
-        }
-      for (const concept of found) {
-        indices.push(concept)
-        tokens[concept]!++
-        seen.add(concept)
+      if (window.documents[position] !== document) {
+        document = window.documents[position]!
+        facts = dataset.documents.at(document)!
+        everywhere = conceptsOf(facts)
+      }
+      for (const concept of everywhere) take(concept)
+      for (const name of facts?.tokenConcepts?.[window.offsets[position]!] ?? []) {
+        const concept = place.get(name)
+        if (concept !== undefined) take(concept)
       }
       offsets[++row] = indices.length
     }

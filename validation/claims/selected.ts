@@ -10,6 +10,7 @@ import { Random } from '../../core/random.ts'
 import { onHost } from '../../engine/host.ts'
 import { tf } from '../../engine/tf.ts'
 import { activationsAbove, project, type SiteValues, thresholdsAt } from '../../latents/projections.ts'
+import { ascendingOrder } from '../../statistics/order.ts'
 import { type ConceptLabels, conceptRows } from './concepts.ts'
 import { latentAuroc, rankActivations } from './selectivity.ts'
 import { randomUnits, type TiedSource } from './tied.ts'
@@ -70,17 +71,12 @@ function chooseDirections(
   const kept = place === 0 ? Math.min(shortlist, screened) : 1
   const candidates = new Float32Array(count * kept * width)
   const difference = differenceOf(discovery, rows)
+  // −d′, so that the best come first.
+  const below = new Float64Array(screened)
   for (let control = 0; control < count; control++) {
     const { drawn, spread } = drawnFor(source, { screened, width, seed, place: round.start + control })
-    const scores = onHost(() =>
-      tf
-        .tensor2d(drawn, [screened, width])
-        .matMul(tf.tensor2d(difference, [width, 1]))
-        .dataSync<'float32'>()
-        .slice(),
-    )
-    for (let i = 0; i < screened; i++) scores[i]! /= spread[i]!
-    const order = Uint32Array.from({ length: screened }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
+    for (let i = 0; i < screened; i++) below[i] = -dot(drawn, i * width, difference) / spread[i]!
+    const order = ascendingOrder(below)
     for (let i = 0; i < kept; i++) {
       const from = order[place + i]! * width
       candidates.set(drawn.subarray(from, from + width), (control * kept + i) * width)
@@ -101,6 +97,13 @@ function chooseDirections(
     chosen.set(candidates.subarray(best * width, (best + 1) * width), control * width)
   }
   return chosen
+}
+
+/** Σ_j values[from + j] · other[j]. */
+function dot(values: Float32Array, from: number, other: Float32Array): number {
+  let sum = 0
+  for (let j = 0; j < other.length; j++) sum += values[from + j]! * other[j]!
+  return sum
 }
 
 /** Directions among which the control of a place is chosen, and how far text spreads along each: the same for all latents. */

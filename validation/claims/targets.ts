@@ -10,7 +10,7 @@
  */
 import { uniformOf } from '../../core/random.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
-import { type Activations, activationsIn, activeWindows, firstPosition } from '../../latents/activations.ts'
+import { type Activations, firstPosition } from '../../latents/activations.ts'
 import { type ConceptLabels, groupOf } from './concepts.ts'
 
 /** Weights over the vocabulary and how they came about. */
@@ -82,8 +82,12 @@ type Pair = [number, number]
 /** Counts what follows each concept's tokens, within documents, in one pass. */
 export function countTargets(labels: ConceptLabels, vocabulary: number): TargetCounts {
   const concepts = labels.concepts.map(() => new Map<number, Pair>())
-  const groupNames = labels.concepts.map(groupOf)
-  const groups = new Map(groupNames.map(name => [name, new Map<number, Pair>()]))
+  const groups = new Map(labels.concepts.map(name => [groupOf(name), new Map<number, Pair>()]))
+  const groupNames = [...groups.keys()]
+  const groupPlaces = labels.concepts.map(name => groupNames.indexOf(groupOf(name)))
+  const groupCounts = [...groups.values()]
+  // The row that last counted for each group: a row counts once for each of its groups.
+  const lastRow = new Int32Array(groupNames.length).fill(-1)
   const all = new Map<number, Pair>()
   const add = (counts: Map<number, Pair>, token: number, half: 0 | 1) => {
     const found = counts.get(token)
@@ -93,17 +97,17 @@ export function countTargets(labels: ConceptLabels, vocabulary: number): TargetC
   labels.windows.forEach((window, w) => {
     const half = halfOf(window)
     for (let position = firstPosition; position < window.tokens.length - 1; position++) {
-      if (window.documents[position + 1] !== window.documents[position]) continue
+      if (!isFollowed(window, position)) continue
       const next = window.tokens[position + 1]!
       const row = labels.rowStart[w]! + position - firstPosition
       add(all, next, half)
-      const seen = new Set<string>()
       for (let i = labels.offsets[row]!; i < labels.offsets[row + 1]!; i++) {
         const concept = labels.indices[i]!
         add(concepts[concept]!, next, half)
-        if (seen.has(groupNames[concept]!)) continue
-        seen.add(groupNames[concept]!)
-        add(groups.get(groupNames[concept]!)!, next, half)
+        const group = groupPlaces[concept]!
+        if (lastRow[group] === row) continue
+        lastRow[group] = row
+        add(groupCounts[group]!, next, half)
       }
     }
   })
@@ -133,20 +137,48 @@ function dense(counts: ReadonlyMap<number, Pair>, vocabulary: number): Halves {
   return halves
 }
 
+/** Next tokens of some windows, whoever fires on them: what is left of them where a latent is silent. */
+interface FollowingText {
+  /** Which half of the documents each window is of. */
+  readonly half: Uint8Array
+  readonly all: Halves
+}
+
+/** What was counted of windows before: the target of every random direction is made of the same text. */
+const following = new WeakMap<readonly TokenWindow[], Map<number, FollowingText>>()
+
+function followingText(windows: readonly TokenWindow[], vocabulary: number): FollowingText {
+  const before = following.get(windows) ?? new Map<number, FollowingText>()
+  following.set(windows, before)
+  const known = before.get(vocabulary)
+  if (known) return known
+  const half = Uint8Array.from(windows, halfOf)
+  const all = zeros(vocabulary)
+  windows.forEach((window, w) => {
+    for (let position = firstPosition; position < window.tokens.length - 1; position++)
+      if (isFollowed(window, position)) all[half[w] as 0 | 1][window.tokens[position + 1]!]!++
+  })
+  const made = { half, all }
+  before.set(vocabulary, made)
+  return made
+}
+
+/** Whether a position has a next token of its own document. */
+const isFollowed = ({ documents, tokens }: TokenWindow, position: number) =>
+  position < tokens.length - 1 && documents[position + 1] === documents[position]
+
 /** The target of a latent without a concept: the tokens that follow where it fires, against those that follow elsewhere. */
 export function firingTarget(activations: Activations, latent: number, vocabulary: number): Target {
-  const [fired, silent] = [zeros(vocabulary), zeros(vocabulary)]
-  const active = new Set(activeWindows(activations, latent))
-  activations.windows.forEach((window, w) => {
-    const firing = active.has(w) ? activationsIn(activations, latent, w) : undefined
-    const half = halfOf(window)
-    for (let position = firstPosition; position < window.tokens.length - 1; position++) {
-      if (window.documents[position + 1] !== window.documents[position]) continue
-      const side = firing?.has(position) ? fired : silent
-      side[half][window.tokens[position + 1]!]!++
-    }
-  })
-  return targetOf(fired, silent, 'activations')
+  const { windows, offsets } = activations
+  const { half, all } = followingText(windows, vocabulary)
+  const fired = zeros(vocabulary)
+  for (let e = offsets[latent]!; e < offsets[latent + 1]!; e++) {
+    const [w, position] = [activations.window[e]!, activations.position[e]!]
+    const window = windows[w]!
+    if (isFollowed(window, position)) fired[half[w] as 0 | 1][window.tokens[position + 1]!]!++
+  }
+  const silent = all.map((counts, side) => counts.map((count, v) => count - fired[side as 0 | 1][v]!))
+  return targetOf(fired, [silent[0]!, silent[1]!], 'activations')
 }
 
 /** The tokens that weigh most on the concept's side, for reports. */

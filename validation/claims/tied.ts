@@ -20,7 +20,7 @@ import type { Sae } from '../../sae/sae.ts'
 import { quantile } from '../../statistics/descriptive.ts'
 import type { ValidateConfig } from '../config.ts'
 import { type ClaimDocument, fewestDocuments } from '../rows.ts'
-import { drawDocuments } from './claims.ts'
+import { drawFor } from './claims.ts'
 import { donorOf } from './edits.ts'
 import type { LabelledText } from './labelled-text.ts'
 import { firingTarget, type Target } from './targets.ts'
@@ -123,7 +123,7 @@ export function tiedLatents(
   const shared = concept === undefined ? undefined : text.targetOf(concept)
   return Array.from({ length: discovery.directions }, (_, id) => id).flatMap(id => {
     const values = valuesOf(found, id)
-    const documents = drawDocuments(held, id, { ...config, seed, lot: 'tied', unitOf })[config.primary]
+    const documents = drawFor[config.primary](held, id, { ...config, seed, lot: 'tied', unitOf })
     if (values.length === 0 || new Set(documents.map(({ document }) => document)).size < fewestDocuments) return []
     const target = shared ?? firingTarget(found, id, vocabulary)
     const mean = values.reduce((sum, value) => sum + value, 0) / found.tokens

@@ -11,7 +11,7 @@ import { type Activations, encodeWindows, firstPosition, valuesOf } from '../../
 import { type Comparison, compareSaes } from '../../sae/measure/compare.ts'
 import { quantile } from '../../statistics/descriptive.ts'
 import { clopperPearson } from '../../statistics/intervals/clopper-pearson.ts'
-import { drawDocuments } from '../claims/claims.ts'
+import { drawFor } from '../claims/claims.ts'
 import type { LatentPlan, Material } from '../claims/plan.ts'
 import type { Siblings } from '../contracts/siblings.ts'
 import type { Sibling } from '../inputs.ts'
@@ -111,12 +111,12 @@ async function measure(bench: StudyContext, plan: LatentPlan): Promise<readonly 
     const drawn =
       values.length === 0
         ? []
-        : drawDocuments(validation, match, {
+        : drawFor[primary](validation, match, {
             ...material.config,
             seed: material.seed,
             lot: match,
             unitOf: material.unitOf,
-          })[primary]
+          })
     if (drawn.length === 0) rows.push({ ...about, document: null, control: null, controlId: null, target: null })
     const { width } = material.sae
     const partner = {

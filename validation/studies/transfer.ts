@@ -6,7 +6,7 @@
 import { interventionsAt } from '../../latents/interventions.ts'
 import { mean } from '../../statistics/descriptive.ts'
 import { meanRatio } from '../../statistics/intervals/ratio.ts'
-import { drawDocuments } from '../claims/claims.ts'
+import { drawFor } from '../claims/claims.ts'
 import { mainEdits } from '../claims/edits.ts'
 import type { LatentPlan } from '../claims/plan.ts'
 import type { Transfer } from '../contracts/transfer.ts'
@@ -65,7 +65,7 @@ async function measure({ material, pause }: StudyContext, plan: LatentPlan): Pro
   const { feature, primary } = claim
   const tested = claim.documents[primary].length >= fewestDocuments && claim.discovery.unit > 0
   if (outOfDistribution === null || !tested) return []
-  const drawn = drawDocuments(outOfDistribution, feature, { ...config, seed, lot: feature, unitOf })[primary]
+  const drawn = drawFor[primary](outOfDistribution, feature, { ...config, seed, lot: feature, unitOf })
   const edits = mainEdits(config)
   const interventions = interventionsAt(model, sae.metadata.hook_name)
   const { rows } = await measureLatent(
