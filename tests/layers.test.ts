@@ -23,7 +23,17 @@ const rooms: Readonly<Record<string, Room>> = {
   statistics: {
     imports: ['core'],
     order: [
-      ...['check.ts', 'descriptive.ts', 'bins.ts', 'distributions', 'intervals', 'tests', 'effects', 'association'],
+      ...[
+        'check.ts',
+        'order.ts',
+        'descriptive.ts',
+        'bins.ts',
+        'distributions',
+        'intervals',
+        'tests',
+        'effects',
+        'association',
+      ],
       ...['multiplicity', 'power', 'curves', 'drift'],
     ],
   },

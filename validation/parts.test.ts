@@ -106,6 +106,20 @@ describe('selectivity', () => {
 describe('targets', () => {
   const training = fakeDataset(400)
 
+  test('a token that carries two concepts of a group counts once for the group, whatever follows elsewhere', () => {
+    const [window] = training.windows
+    const { concepts: _, ...facts } = training.documents.at(window!.documents[0]!)!
+    const tokenConcepts = window!.offsets.length === 0 ? [] : Array.from(window!.offsets, () => ['a=1', 'a=2'])
+    const dataset = { ...training, documents: training.documents.map(() => ({ ...facts, strata: {}, tokenConcepts })) }
+    const counts = countTargets(labelWindows(dataset, [window!], ['a=1', 'a=2', 'b=1']), vocabularySize)
+    const total = (of: ReadonlyMap<number, readonly [number, number]>) =>
+      [...of.values()].reduce((sum, [first, second]) => sum + first + second, 0)
+    expect(total(counts.all)).toBeGreaterThan(3)
+    expect(total(counts.groups.get('a')!)).toBe(total(counts.concepts[0]!))
+    expect(total(counts.groups.get('a')!)).toBeGreaterThan(3)
+    expect(total(counts.groups.get('b')!)).toBe(0)
+  })
+
   test('of a labelled concept: its answers weigh up, its siblings’ answers down, and the sum is zero', () => {
     const target = conceptTarget(
       countTargets(labelWindows(training, training.windows, training.concepts), vocabularySize),
