@@ -9,6 +9,7 @@ const ownProcess = [
   'pipeline/**/*.test.ts',
   'dashboard/server/*.test.ts',
   'dashboard/read/examples.test.ts',
+  'dashboard/read/table.test.ts',
 ]
 
 /** Files that take longest begin first, so that no processor waits for the last; files that share a process follow each other. */

@@ -1,6 +1,6 @@
 /**
  * The server under load, and the playground on the shapes of GPT-2 small. The store is made up: a label run of 10⁵ features, a train
- * run whose metrics grow while one looks. Requests go over the wire, from this process to the server's.
+ * run whose metrics grow while one looks. Requests go over the wire, from this process to that of the built command.
  */
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { quantile } from '../statistics/descriptive.ts'
 import { defineBench, type Teller } from './options.ts'
+import { build, startServer } from './serve-process.ts'
 import { makeServeStore } from './serve-store.ts'
 import { startWorker } from './workers.ts'
 
@@ -22,7 +23,7 @@ const median = (values: readonly number[]) => quantile(values, 0.5)
 
 export default defineBench({
   about:
-    'Times the server: start, pages of 100,000 features sorted and filtered, requests at a steady rate with its memory, how far a live curve is behind the file, and edits of the playground on the shapes of GPT-2 small.',
+    'Times `pipeline serve` of the package, which it builds first: its first answer, pages of 100,000 features sorted and filtered, requests at a steady rate with its memory, how far a live curve is behind the file, and edits of the playground on the shapes of GPT-2 small.',
   examples: ['npm run bench -- serve --seconds 60'],
   config,
   engine: 'tensorflow',
@@ -30,15 +31,18 @@ export default defineBench({
     const folder = await mkdtemp(join(tmpdir(), 'bench-serve-'))
     try {
       await makeServeStore(folder, features)
-      const server = await startWorker(new URL('serve-worker.ts', import.meta.url), { BENCH_STORE: folder })
+      build()
+      const server = await startServer(folder)
       try {
-        const { port, token, listening } = (await server.facts()) as { port: number; token: string; listening: number }
-        tell.result({ case: 'start', listeningMs: listening })
-        tell.line(`listening after ${listening.toFixed(0)} ms (the process and its modules loaded before)`)
-        const ask = asker(`http://127.0.0.1:${port}`, token)
+        const { address, token, firstAnswer } = server
+        tell.result({ case: 'start', firstAnswerMs: firstAnswer, rssMiB: server.rss() })
+        tell.line(
+          `first answer, from the start of the process  ${firstAnswer.toFixed(0)} ms, ${server.rss().toFixed(0)} MiB`,
+        )
+        const ask = asker(address, token)
         await tables(ask, features, tell)
         await liveDelay(folder, ask, tell)
-        await steady(ask, { seconds, rate, features }, async () => Number((await server.facts()).rss), tell)
+        await steady(ask, { seconds, rate, features }, server.rss, tell)
       } finally {
         server.stop()
       }
@@ -152,7 +156,7 @@ async function liveDelay(folder: string, ask: Ask, tell: Teller): Promise<void> 
 async function steady(
   ask: Ask,
   { seconds, rate, features }: { seconds: number; rate: number; features: number },
-  rss: () => Promise<number>,
+  rss: () => number,
   tell: Teller,
 ): Promise<void> {
   const path = (i: number) =>
@@ -167,7 +171,7 @@ async function steady(
       '/api/runs/label',
     ][i % 8]!
   for (let i = 0; i < 40; i++) await timed(ask, path(i))
-  const memory = [await rss()]
+  const memory = [rss()]
   const times: number[] = []
   const failures: string[] = []
   const open: Promise<unknown>[] = []
@@ -182,11 +186,11 @@ async function steady(
       error => failures.push(error instanceof Error ? error.message : String(error)),
     )
     open.push(sent)
-    if (i % (rate * 5) === 0 && i > 0) memory.push(await rss())
+    if (i % (rate * 5) === 0 && i > 0) memory.push(rss())
   }
   await Promise.all(open)
   const reached = times.length / ((performance.now() - begin) / 1000)
-  memory.push(await rss())
+  memory.push(rss())
   if (times.length === 0) throw new Error(`No request was answered: ${failures[0]}`)
   const half = memory.slice(Math.floor(memory.length / 2))
   const [p50, p99, largest] = [quantile(times, 0.5), quantile(times, 0.99), Math.max(...times)]

@@ -2,7 +2,8 @@
  * Decoding Parquet in a thread of its own. parquet-wasm ends whatever runs it where a file is damaged in a way that it did
  * not expect, and cannot be used after that; so the thread is given up with the module in it, and the next file gets
  * another. Files are decoded one at a time, and of a file only those ranges are read that hold its footer and the column
- * chunks asked for. The decoder's memory never shrinks: where a large file made it grow, the thread ends with it.
+ * chunks asked for. The decoder's memory never shrinks: where a large file made it grow, the thread ends with it, and so it does when
+ * nothing was asked for a while.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -37,7 +38,11 @@ export interface OpenedParquet {
 }
 
 /** The decoder's memory beyond which its thread ends after a file. */
-const mostMemory = 48 * 2 ** 20
+const mostMemory = 32 * 2 ** 20
+/** Milliseconds without a question after which the thread ends. */
+const idle = 15_000
+/** MiB of the thread for what is short-lived: it makes few and large things, which are not kept there. */
+const youngMiB = 4
 
 /** The thread's program, as text, since sources and build have different file endings. */
 const program = `
@@ -68,6 +73,10 @@ class FilePart extends Blob {
   }
 }
 
+/** Files whose footers are kept, by what tells them apart; the one asked about last is the last. */
+const known = new Map()
+const mostKnown = 4
+
 let file
 let batches
 async function answer({ open, read, begin, next, close }) {
@@ -80,20 +89,45 @@ async function answer({ open, read, begin, next, close }) {
     return done ? [] : [value.intoIPCStream()]
   }
   // By batches: where columns are chosen, the table's own stream would name all those of the file.
-  if (read) return (await file.read(read)).recordBatches().map(batch => batch.intoIPCStream())
+  if (read) {
+    const table = await file.read(read)
+    const streams = table.recordBatches().map(batch => batch.intoIPCStream())
+    table.free()
+    return streams
+  }
   if (close) {
-    file.free()
+    if (!close.key) file.free()
     file = undefined
     return parquet.__wasm.memory.buffer.byteLength
   }
-  file = await parquet.ParquetFile.fromFile(new FilePart(open.fd, 0, open.size))
-  const footer = file.metadata()
-  return {
-    rows: footer.fileMetadata().numRows(),
-    rowGroups: footer.rowGroups().map(group => group.numRows()),
-    schema: file.schema().intoIPCStream(),
-    metadata: footer.fileMetadata().keyValueMetadata(),
+  const before = known.get(open.key)
+  if (before) {
+    known.delete(open.key)
+    known.set(open.key, before)
+    before.part.fd = open.fd
+    file = before.file
+    return before.told
   }
+  const part = new FilePart(open.fd, 0, open.size)
+  file = await parquet.ParquetFile.fromFile(part)
+  const footer = file.metadata()
+  const facts = footer.fileMetadata()
+  const groups = footer.rowGroups()
+  const told = {
+    rows: facts.numRows(),
+    rowGroups: groups.map(group => group.numRows()),
+    schema: file.schema().intoIPCStream(),
+    metadata: facts.keyValueMetadata(),
+  }
+  // Each is a copy in the decoder's memory, which would stay until the thread collects its garbage.
+  for (const copy of [...groups, facts, footer]) copy.free()
+  if (open.key) known.set(open.key, { part, file, told })
+  for (const [key, oldest] of known) {
+    if (known.size <= mostKnown) break
+    oldest.file.free()
+    known.delete(key)
+  }
+  return told
 }
 parentPort.on('message', request => {
   answer(request).then(
@@ -105,14 +139,22 @@ parentPort.on('message', request => {
 
 let thread: Worker | undefined
 let last: Promise<unknown> = Promise.resolve()
+let rest: NodeJS.Timeout | undefined
 
 /**
- * Opens a file of `size` bytes for as long as `use` works; its owner closes the handle afterwards. Rejects with the decoder's
- * words.
+ * Opens a file of `size` bytes for as long as `use` works; its owner closes the handle afterwards. With `again` the footer is kept
+ * for the next time, as long as the file is the same. Rejects with the decoder's words.
  */
-export function withParquet<T>(handle: FileHandle, size: number, use: (file: OpenedParquet) => Promise<T>): Promise<T> {
+export function withParquet<T>(
+  handle: FileHandle,
+  size: number,
+  use: (file: OpenedParquet) => Promise<T>,
+  { again = false } = {},
+): Promise<T> {
   const turn = last.then(async () => {
-    const footer = (await ask({ open: { fd: handle.fd, size } })) as ParquetFooter
+    clearTimeout(rest)
+    const key = again ? await keyOf(handle) : undefined
+    const footer = (await ask({ open: { fd: handle.fd, size, key } })) as ParquetFooter
     const opener = thread
     try {
       return await use({
@@ -129,11 +171,21 @@ export function withParquet<T>(handle: FileHandle, size: number, use: (file: Ope
       })
     } finally {
       // A thread that was given up holds nothing of the file any more.
-      if (thread === opener && Number(await ask({ close: true })) > mostMemory) end()
+      if (thread === opener && Number(await ask({ close: { key } })) > mostMemory) end()
+      rest = setTimeout(() => {
+        last = last.then(end)
+      }, idle)
+      rest.unref()
     }
   })
   last = turn.catch(() => {})
   return turn
+}
+
+/** What tells a file apart from others, and from itself before it was written anew. */
+async function keyOf(handle: FileHandle): Promise<string> {
+  const { dev, ino, size, mtimeNs, ctimeNs } = await handle.stat({ bigint: true })
+  return [dev, ino, size, mtimeNs, ctimeNs].join()
 }
 
 /** Batches, each of them an Arrow stream, as one table; where there is none, a table without rows. */
@@ -161,6 +213,7 @@ function ask(question: object): Promise<unknown> {
   thread ??= new Worker(program, {
     eval: true,
     execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: youngMiB },
     workerData: createRequire(import.meta.url).resolve('parquet-wasm'),
     // A panic writes there what the person is told anyway.
     stderr: true,

@@ -1,6 +1,7 @@
 /** A table that is written a piece at a time, so that one larger than memory can be: the file is whole or absent all the same. */
-import * as parquet from 'parquet-wasm'
+import type * as parquet from 'parquet-wasm'
 import { writeAtomic } from '../core/files.ts'
+import { encoder } from './parquet-encoder.ts'
 import { arrowColumns, type Column, encoderTable, propertiesOf, type TableOptions } from './tables.ts'
 
 /** Takes rows of a table in order. Every piece has the same columns, and declares the same of them nullable. */
@@ -20,7 +21,7 @@ export function openTableWriter(path: string, options: TableOptions = {}): Table
   let closed = false
   /** The encoder ends a file as if it were whole where its rows break off: it is whole only where it was closed. */
   async function* bytes(): AsyncGenerator<Uint8Array> {
-    const stream = await parquet.transformParquetStream(readable, propertiesOf(options))
+    const stream = await encoder().transformParquetStream(readable, propertiesOf(options))
     yield* stream as unknown as AsyncIterable<Uint8Array>
     if (!closed) throw new Error('The table was given up.')
   }

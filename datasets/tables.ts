@@ -7,13 +7,14 @@
  * in an order of its own choosing, which would make equal tables differ in bytes.
  */
 import * as arrow from 'apache-arrow'
-import * as parquet from 'parquet-wasm'
+import type * as parquet from 'parquet-wasm'
 import { z } from 'zod'
 import { messageOf, UserError } from '../core/errors.ts'
 import { writeAtomic } from '../core/files.ts'
 import { canonicalJson } from '../core/hash.ts'
 import { quote } from '../core/quote.ts'
 import { type Column, fromArrow, toArrow } from './columns.ts'
+import { encoder } from './parquet-encoder.ts'
 import { openParquet } from './parquet-file.ts'
 import { type OpenedParquet, type ParquetFooter, type ParquetReadOptions, withParquet } from './parquet-reader.ts'
 
@@ -42,6 +43,8 @@ export interface ReadTableOptions {
   limit?: number
   /** Version of the columns that the caller understands; default 1. */
   schema?: number
+  /** Whether the decoder keeps the table's footer, for whoever asks about the same file again soon; default false. */
+  again?: boolean
 }
 
 /** What a table's footer says. */
@@ -50,6 +53,8 @@ export interface TableInfo {
   /** Rows of each row group. */
   readonly rowGroups: readonly number[]
   readonly columns: readonly string[]
+  /** The Arrow type of each. */
+  readonly types: ReadonlyMap<string, arrow.DataType>
   /** Those of them that hold lists. */
   readonly lists: readonly string[]
   readonly schema: number
@@ -97,7 +102,7 @@ export function encodeArrow(
   rows: number,
   options: TableOptions,
 ): Uint8Array {
-  return parquet.writeParquet(encoderTable(fields, data, rows), propertiesOf(options))
+  return encoder().writeParquet(encoderTable(fields, data, rows), propertiesOf(options))
 }
 
 /** Arrow columns in the encoder's own memory. */
@@ -106,7 +111,7 @@ export function encoderTable(fields: readonly arrow.Field[], data: readonly arro
   const type = new arrow.Struct([...fields])
   const struct = arrow.makeData({ type, length: rows, nullCount: 0, children: [...data] })
   const stream = arrow.tableToIPC(new arrow.Table(schema, new arrow.RecordBatch(schema, struct)), 'stream')
-  return parquet.Table.fromIPCStream(stream)
+  return encoder().Table.fromIPCStream(stream)
 }
 
 /** How the encoder is to write a table. */
@@ -117,6 +122,7 @@ export function propertiesOf({
   compression = 'snappy',
   dictionary = true,
 }: TableOptions): parquet.WriterProperties {
+  const parquet = encoder()
   return new parquet.WriterPropertiesBuilder()
     .setCompression(compression === 'zstd' ? parquet.Compression.ZSTD : parquet.Compression.SNAPPY)
     .setMaxRowGroupSize(rowGroupRows)
@@ -157,39 +163,43 @@ export async function scanTable(
 /** Opens a table whose version and columns are those that the caller knows. */
 function openKnown<T>(
   path: string,
-  { schema = 1, ...options }: ReadTableOptions,
+  { schema = 1, again = false, ...options }: ReadTableOptions,
   use: (read: ParquetReadOptions, file: OpenedParquet, info: TableInfo) => Promise<T>,
 ): Promise<T> {
-  return openTable(path, async (info, file) => {
-    if (info.schema !== schema)
-      throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${schema}.`, {
-        fix: 'Read it with the version that wrote it, or make it again with this one.',
-      })
-    for (const name of options.columns ?? []) {
-      if (!info.columns.includes(name))
-        throw new UserError(`The table ${path} has no column ${name}; it has ${info.columns.join(', ')}.`)
-    }
-    const { columns, rowGroups, offset, limit } = options
-    try {
-      return await use(
-        {
-          batchSize: 65_536,
-          ...(columns && { columns }),
-          ...(rowGroups && { rowGroups }),
-          ...(offset !== undefined && { offset }),
-          ...(limit !== undefined && { limit }),
-        },
-        file,
-        info,
-      )
-    } catch (error) {
-      if (error instanceof UserError) throw error
-      throw new UserError(`The table ${path} cannot be read: ${oneLine(error)}.`, {
-        fix: 'Make it again.',
-        cause: error,
-      })
-    }
-  })
+  return openTable(
+    path,
+    async (info, file) => {
+      if (info.schema !== schema)
+        throw new UserError(`The table ${path} has schema ${info.schema}, but this version reads schema ${schema}.`, {
+          fix: 'Read it with the version that wrote it, or make it again with this one.',
+        })
+      for (const name of options.columns ?? []) {
+        if (!info.columns.includes(name))
+          throw new UserError(`The table ${path} has no column ${name}; it has ${info.columns.join(', ')}.`)
+      }
+      const { columns, rowGroups, offset, limit } = options
+      try {
+        return await use(
+          {
+            batchSize: 65_536,
+            ...(columns && { columns }),
+            ...(rowGroups && { rowGroups }),
+            ...(offset !== undefined && { offset }),
+            ...(limit !== undefined && { limit }),
+          },
+          file,
+          info,
+        )
+      } catch (error) {
+        if (error instanceof UserError) throw error
+        throw new UserError(`The table ${path} cannot be read: ${oneLine(error)}.`, {
+          fix: 'Make it again.',
+          cause: error,
+        })
+      }
+    },
+    again,
+  )
 }
 
 /** Reads a table's footer: rows, row groups, columns, schema version and metadata. */
@@ -200,13 +210,17 @@ export async function readTableInfo(path: string): Promise<TableInfo> {
 /** What our tables hold under the key `pipeline`. */
 const OwnMetadata = z.object({ schema: z.int() }).catchall(z.string())
 
-async function openTable<T>(path: string, use: (info: TableInfo, file: OpenedParquet) => Promise<T>): Promise<T> {
+async function openTable<T>(
+  path: string,
+  use: (info: TableInfo, file: OpenedParquet) => Promise<T>,
+  again = false,
+): Promise<T> {
   const fail = (why: string, cause?: unknown) =>
     new UserError(`The table ${path} is not a whole Parquet file: ${why}.`, { fix: 'Make it again.', cause })
   const opened = await openParquet(path, 'table')
   try {
     if (!opened.whole) throw fail('its marks are missing')
-    return await withParquet(opened.handle, opened.size, file => use(infoOf(path, file.footer), file))
+    return await withParquet(opened.handle, opened.size, file => use(infoOf(path, file.footer), file), { again })
   } catch (error) {
     throw error instanceof UserError ? error : fail(oneLine(error), error)
   } finally {
@@ -224,6 +238,7 @@ function infoOf(path: string, footer: ParquetFooter): TableInfo {
     rows: footer.rows,
     rowGroups: footer.rowGroups,
     columns: fields.map(({ name }) => name),
+    types: new Map(fields.map(({ name, type }) => [name, type])),
     lists: fields.filter(({ type }) => arrow.DataType.isList(type)).map(({ name }) => name),
     schema,
     metadata,

@@ -157,9 +157,11 @@ export function featureColumns(features: readonly Feature[]): Record<string, Col
 export const examplesIn = (score: BinaryScore | null | undefined): number | null =>
   score ? score.positives + score.negatives : null
 
-/** Opens features.parquet for writing. */
+/** Opens features.parquet for writing, in row groups of at most 2,000 rows. */
 export const openFeatures = (directory: string): TableWriter =>
-  openTableWriter(join(directory, 'features.parquet'), { schema: labelsSchema, compression: 'zstd' })
+  openTableWriter(join(directory, 'features.parquet'), {
+    ...{ rowGroupRows: featureGroupRows, schema: labelsSchema, compression: 'zstd' },
+  })
 
 /** Opens examples.parquet for writing, by latent, in row groups of at most 2,000 rows. */
 export const openExamples = (directory: string): TableWriter =>
@@ -210,6 +212,9 @@ export function exampleColumns(rows: readonly ExampleRow[]): Record<string, Colu
     activations: column('list<float32>', ({ activations }) => activations),
   }
 }
+
+/** Rows of features.parquet in a row group: whoever shows one feature reads its lists from one group. */
+export const featureGroupRows = 2000
 
 /** Rows of examples.parquet in a row group: one feature's page reads one group or two. */
 export const exampleGroupRows = 2000

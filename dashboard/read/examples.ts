@@ -1,8 +1,8 @@
-/** Examples of a label run, read from examples.parquet by row groups: only those that hold a latent asked for. */
+/** Examples of a label run, read from examples.parquet by row groups: only those that hold a latent asked for, and of them its rows. */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import { plainValue, readArrow, readTable, readTableInfo } from '../../datasets/tables.ts'
+import { plainValue, readArrow, readTableInfo, scanTable } from '../../datasets/tables.ts'
 import { labelsSchema } from '../../labels/feature.ts'
 
 /** One example as examples.parquet holds it. */
@@ -20,28 +20,34 @@ export type ShownExample = Omit<z.infer<typeof Example>, 'latent'>
 
 const columns = ['latent', 'group', 'window', 'position', 'start', 'activation', 'tokens', 'activations'] as const
 
-/** Which row groups of a table hold each latent. */
-export type ExampleGroups = ReadonlyMap<number, readonly number[]>
+/** Where the examples of each latent are: runs of rows of one latent, in the table's order. */
+export interface ExamplePlaces {
+  readonly latents: Int32Array
+  /** The first row of each run, and behind the last one the number of rows. */
+  readonly starts: Int32Array
+  /** Rows of each row group. */
+  readonly rowGroups: readonly number[]
+}
 
 /** The examples of each latent asked for, in the table's order. Latents without examples are left out. */
 export async function readExamples(
   directory: string,
   latents: ReadonlySet<number>,
-  known?: ExampleGroups,
+  known?: ExamplePlaces,
 ): Promise<Map<number, ShownExample[]>> {
   const path = join(directory, 'examples.parquet')
   const byLatent = new Map<number, ShownExample[]>()
-  const groups = known ?? (await exampleGroups(path))
-  const wanted = [...new Set([...latents].flatMap(latent => groups.get(latent) ?? []))].sort((a, b) => a - b)
-  for (const rowGroup of wanted) {
-    const rows = await readArrow(path, { columns, rowGroups: [rowGroup], schema: labelsSchema })
+  const places = known ?? (await examplePlaces(path))
+  for (const { group, offset, limit, first } of partsOf(places, latents)) {
+    const part = { columns, rowGroups: [group], offset, limit, schema: labelsSchema, again: true }
+    const rows = await readArrow(path, part)
     const own = rows.getChild('latent')!
     for (let i = 0; i < rows.numRows; i++) {
-      // Plain values are made of the rows that are meant alone: a row group has hundreds of others.
+      // Plain values are made of the rows that are meant alone: there may be others between them.
       if (!latents.has(own.get(i))) continue
       const { latent, ...example } = parse(
         path,
-        i,
+        first + i,
         Object.fromEntries(columns.map(name => [name, plainValue(rows.getChild(name)!.get(i))])),
       )
       const list = byLatent.get(latent)
@@ -52,21 +58,40 @@ export async function readExamples(
   return byLatent
 }
 
-/** Row groups by latent: one column says so. */
-export async function exampleGroups(path: string): Promise<ExampleGroups> {
-  const { rowGroups } = await readTableInfo(path)
-  const { latent } = await readTable(path, { columns: ['latent'], schema: labelsSchema })
-  const found = new Map<number, number[]>()
-  let start = 0
-  rowGroups.forEach((rows, group) => {
-    for (let row = start; row < start + rows; row++) {
-      const list = found.get(latent![row] as number)
-      if (!list) found.set(latent![row] as number, [group])
-      else if (list.at(-1) !== group) list.push(group)
+/** For each row group that holds a latent asked for the rows from the first to the last such one. */
+function partsOf({ latents: all, starts, rowGroups }: ExamplePlaces, wanted: ReadonlySet<number>) {
+  const spans: [from: number, to: number][] = []
+  for (const [i, latent] of all.entries()) if (wanted.has(latent)) spans.push([starts[i]!, starts[i + 1]!])
+  const parts: { group: number; offset: number; limit: number; first: number }[] = []
+  let begin = 0
+  for (const [group, size] of rowGroups.entries()) {
+    const end = begin + size
+    const own = spans.filter(([from, to]) => from < end && to > begin)
+    if (own.length > 0) {
+      const first = Math.max(begin, own[0]![0])
+      parts.push({ group, offset: first - begin, limit: Math.min(end, own.at(-1)![1]) - first, first })
     }
-    start += rows
+    begin = end
+  }
+  return parts
+}
+
+/** Where each latent's examples are: one column says so. */
+export async function examplePlaces(path: string): Promise<ExamplePlaces> {
+  const { rowGroups } = await readTableInfo(path)
+  const latents: number[] = []
+  const starts: number[] = []
+  let row = 0
+  await scanTable(path, { columns: ['latent'], schema: labelsSchema }, batch => {
+    for (const latent of batch.getChild('latent')! as Iterable<number>) {
+      if (latents.length === 0 || latents.at(-1) !== latent) {
+        latents.push(latent)
+        starts.push(row)
+      }
+      row++
+    }
   })
-  return found
+  return { latents: Int32Array.from(latents), starts: Int32Array.from([...starts, row]), rowGroups }
 }
 
 function parse(path: string, row: number, value: unknown): z.infer<typeof Example> {

@@ -99,6 +99,9 @@ export function filterOf(condition: string, table: Filterable): Test {
   return test
 }
 
+/** All words of a condition, the names of its columns among them. */
+export const wordsIn = (condition: string): string[] => wordsOf(condition).map(({ text }) => text)
+
 const operators = new Set(['=', '!=', '<', '>', '<=', '>=', '~'])
 
 /** Words, operators and parentheses. Behind an operator a word goes on to the next space or parenthesis. */

@@ -1,12 +1,14 @@
 /** A label run: its features as a table, which of them are meant, and what was joined to it. */
 import { NotThereError } from '../../core/errors.ts'
+import { scanTable } from '../../datasets/tables.ts'
 import { labelsSchema } from '../../labels/feature.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import { type FeatureEvidence, readEvidence } from '../../validation/evidence.ts'
-import { type ExampleGroups, exampleGroups, readExamples, type ShownExample } from './examples.ts'
+import { examplePlaces, readExamples, type ShownExample } from './examples.ts'
 import type { Test } from './filter.ts'
 import type { Runs } from './runs.ts'
-import { select } from './select.ts'
+import { firingIn, strongestAt } from './search.ts'
+import { columnsFor, select } from './select.ts'
 import type { Table } from './table.ts'
 
 export const featuresFile = 'features.parquet'
@@ -37,24 +39,17 @@ export async function meantRows(
   sort?: string,
 ): Promise<Int32Array> {
   // Lists are read where they are asked about.
-  const texts = [...where, sort ?? '']
-  await table.load(table.lists.filter(name => texts.some(text => text.includes(name))))
+  await table.load(columnsFor(table, { where, sort }))
   const tests: Test[] = []
   if (label !== undefined) tests.push(contains(table, 'label', label))
   if (token !== undefined) {
-    const peaks = await runs.kept(run, 'examples.parquet', readPeaks, 'peaks')
-    const names = tokenColumns.filter(name => table.lists.includes(name))
-    await table.load(names)
-    const lists = names.map(name => listHolds(table, name, token))
-    const strongest = peaks.get(token)
+    const { latents: strongest } = await strongestAt(runs, run, token)
+    const lists = await holding(table, token)
     const latents = latentsOf(table)
-    tests.push(row => (strongest?.has(latents[row]!) ?? false) || lists.some(holds => holds(row)))
+    tests.push(row => strongest.has(latents[row]!) || lists.has(row))
   }
   if (text !== undefined) {
-    const examples = await runs.kept(run, 'examples.parquet', readTexts, 'texts')
-    const wanted = text.toLowerCase()
-    const found = new Set<number>()
-    for (const [latent, own] of examples) if (own.some(one => one.includes(wanted))) found.add(latent)
+    const { latents: found } = await firingIn(runs, run, text)
     const latents = latentsOf(table)
     tests.push(row => found.has(latents[row]!))
   }
@@ -67,15 +62,22 @@ function contains(table: Table, name: string, wanted: string): Test {
   return row => column.kind === 'text' && (column.text(row)?.toLowerCase().includes(lower) ?? false)
 }
 
-function listHolds(table: Table, name: string, wanted: string): Test {
-  const vector = table.vector(name)
-  return row => {
-    const list = vector.get(row) as Iterable<unknown> | null
-    if (list)
-      for (const one of list)
-        if (one === wanted || (typeof one === 'string' && one.trim() === wanted.trim())) return true
-    return false
-  }
+/** Rows that have a token in a list: the lists are gone through a piece at a time, and are not kept. */
+async function holding(table: Table, wanted: string): Promise<ReadonlySet<number>> {
+  const found = new Set<number>()
+  const columns = tokenColumns.filter(name => table.lists.includes(name))
+  let start = 0
+  await scanTable(table.path, { columns, schema: table.schema }, batch => {
+    for (const name of columns) {
+      const vector = batch.getChild(name)!
+      for (let row = 0; row < batch.numRows; row++) {
+        const list = vector.get(row) as Iterable<string | null> | null
+        if (list) for (const one of list) if (one?.trim() === wanted.trim()) found.add(start + row)
+      }
+    }
+    start += batch.numRows
+  })
+  return found
 }
 
 /** Latents by row. */
@@ -96,43 +98,10 @@ export function rowOfLatent(table: Table, run: FinishedRun, latent: string): num
   return row
 }
 
-/** Which latents have an example that is strongest at a token, by the token's text. */
-async function readPeaks(path: string): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
-  const peaks = new Map<string, Set<number>>()
-  await eachExample(path, (latent, { tokens, position, start, group }) => {
-    const token = group.startsWith('silent') ? undefined : tokens[position - start]
-    if (token === undefined) return
-    for (const form of new Set([token, token.trim()])) {
-      const latents = peaks.get(form) ?? new Set()
-      peaks.set(form, latents.add(latent))
-    }
-  })
-  return peaks
-}
-
-/** The texts of each latent's examples in which it fires, in small letters. */
-async function readTexts(path: string): Promise<ReadonlyMap<number, readonly string[]>> {
-  const texts = new Map<number, string[]>()
-  await eachExample(path, (latent, { tokens, group }) => {
-    if (group.startsWith('silent')) return
-    const list = texts.get(latent) ?? []
-    list.push(tokens.join('').toLowerCase())
-    texts.set(latent, list)
-  })
-  return texts
-}
-
-async function eachExample(path: string, take: (latent: number, example: ShownExample) => void): Promise<void> {
-  const groups = await exampleGroups(path)
-  const directory = path.slice(0, -'/examples.parquet'.length)
-  for (const [latent, examples] of await readExamples(directory, new Set(groups.keys()), groups))
-    for (const example of examples) take(latent, example)
-}
-
 /** The examples of one latent. */
 export async function examplesOf(runs: Runs, run: FinishedRun, latent: number): Promise<ShownExample[]> {
-  const groups = await runs.kept<ExampleGroups>(run, 'examples.parquet', exampleGroups, 'groups')
-  return (await readExamples(run.directory, new Set([latent]), groups)).get(latent) ?? []
+  const places = await runs.kept(run, 'examples.parquet', examplePlaces, 'places')
+  return (await readExamples(run.directory, new Set([latent]), places)).get(latent) ?? []
 }
 
 /** The validate run whose evidence was joined to the labels, and what it says of a latent; null where there is none. */

@@ -4,6 +4,7 @@
  */
 import { clusterMeanInterval } from '../../statistics/intervals/cluster-mean.ts'
 import type { RocPoint, Share } from '../api/contracts/feature.ts'
+import { select } from './select.ts'
 import type { Table } from './table.ts'
 
 /** The table of raw values, and the version of its columns that this reads. */
@@ -100,16 +101,15 @@ function thinned<T>(items: readonly T[], most: number): readonly T[] {
   return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))]!)
 }
 
-/** The curve of a latent by a table of selectivity.parquet, all of whose columns are loaded. */
-export function rocOfLatent(table: Table, latent: number, most: number): Roc {
-  const features = table.vector('feature')
-  const rows = Array.from({ length: table.rows }, (_, row) => row).filter(row => features.get(row) === latent)
-  const list = (row: number, name: string) => Array.from(table.vector(name).get(row) as Iterable<number>)
+/** The curve of a latent by a table of selectivity.parquet, of which its rows alone are read. */
+export async function rocOfLatent(table: Table, latent: number, most: number): Promise<Roc> {
+  await table.load(['feature'])
+  const rows = select(table, { where: [`feature=${latent}`] })
+  const windows = await table.records(rows, ['document', 'tokens', 'positions', 'activations', 'labelled'])
   return rocOf(
-    rows.map(row => ({
-      ...{ document: String(table.vector('document').get(row)), tokens: Number(table.vector('tokens').get(row)) },
-      ...{ positions: list(row, 'positions'), activations: list(row, 'activations') },
-      labelled: list(row, 'labelled'),
+    windows.map(({ document, tokens, positions, activations, labelled }) => ({
+      ...{ document: String(document), tokens: Number(tokens), positions: positions as number[] },
+      ...{ activations: activations as number[], labelled: labelled as number[] },
     })),
     most,
   )

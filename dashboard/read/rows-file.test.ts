@@ -52,7 +52,7 @@ test('an Arrow stream is one whole table with the types of the file, whichever p
   const found = arrow.tableFromIPC((await wholeOf(chosen, 'arrow')).bytes)
   expect(found.batches.length).toBe(2)
   expect(found.schema.fields.map(({ name, type }) => `${name} ${type}`)).toEqual(
-    names.map(name => `${name} ${table.vector(name).type}`),
+    names.map(name => `${name} ${table.typeOf(name)}`),
   )
   expect(Array.from(found, row => Object.fromEntries(names.map(name => [name, plainValue(row![name])])))).toEqual(
     wanted(),

@@ -44,14 +44,14 @@ const endBytes = 8
  * encoded as a stream of its own, and goes on without that one's head and end.
  */
 async function* arrowStream(table: Table, rows: Int32Array, names: readonly string[]): AsyncGenerator<Uint8Array> {
-  const fields = names.map(name => new arrow.Field(name, table.vector(name).type, true))
+  const fields = names.map(name => new arrow.Field(name, table.typeOf(name), true))
   const schema = new arrow.Schema(fields)
   const type = new arrow.Struct(fields)
   const empty = arrow.tableToIPC(new arrow.Table(schema), 'stream')
   const head = empty.length - endBytes
   yield empty.subarray(0, head)
   for (const part of pieces(rows)) {
-    const taken = table.take(part, names)
+    const taken = await table.take(part, names)
     const children = names.map(name => taken.getChild(name)!.data[0]!)
     const batch = new arrow.RecordBatch(schema, arrow.makeData({ type, length: part.length, nullCount: 0, children }))
     yield arrow.tableToIPC(new arrow.Table(schema, batch), 'stream').subarray(head, -endBytes)

@@ -12,6 +12,7 @@ import { RunId } from '../../runs/run.ts'
 import { contentHash } from '../../runs/seal.ts'
 import { RunStore } from '../../runs/store.ts'
 import { FollowedMetrics } from './followed.ts'
+import { FoundLatents } from './search.ts'
 import { Table } from './table.ts'
 
 /** What a store holds at the moment. */
@@ -39,11 +40,12 @@ interface KeptFile {
 }
 
 /** What a kept file takes, as far as it is known. */
-const bytesOf = ({ bytes, value }: KeptFile) => (value instanceof Table ? value.bytes : bytes)
+const bytesOf = ({ bytes, value }: KeptFile) =>
+  value instanceof Table || value instanceof FoundLatents ? value.bytes : bytes
 
-/** Files kept at most, and the bytes that they may take together: a table its loaded columns, all others their size on disk. */
+/** Files kept at most, and the bytes that they may take together: a table its loaded columns, what was found what it holds, all others their size on disk. */
 const keptFiles = 24
-const keptBytes = 256 * 2 ** 20
+const keptBytes = 128 * 2 ** 20
 
 /** A store, and what was read of it lately. */
 export class Runs {
@@ -170,10 +172,10 @@ export class Runs {
     return proof
   }
 
-  /** A table of a finished run, with these columns loaded (default: all). */
-  async table(run: FinishedRun, file: string, schema: number, columns?: Iterable<string>): Promise<Table> {
-    const table = await this.kept(run, file, path => Table.open(path, schema), 'table')
-    await table.load(columns ?? table.names)
+  /** A table of a finished run, for one question, with these columns loaded. */
+  async table(run: FinishedRun, file: string, schema: number, columns: Iterable<string>): Promise<Table> {
+    const table = (await this.kept(run, file, path => Table.open(path, schema), 'table')).view()
+    await table.load(columns)
     this.#forget()
     return table
   }

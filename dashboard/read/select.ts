@@ -1,5 +1,5 @@
 /** Rows of a table: filtered, sorted and cut, without touching those that are not shown. */
-import { columnOf, type Filterable, filterOf, type Test } from './filter.ts'
+import { columnOf, type Filterable, filterOf, type Test, wordsIn } from './filter.ts'
 
 /** A table whose rows are chosen, and the orders of it that are known already. */
 export interface Selectable extends Filterable {
@@ -18,24 +18,43 @@ export interface Selection {
   readonly sort?: string | undefined
 }
 
-/** Row numbers that are meant, all of them. A `UserError` for a column that is not there, or a condition that is none. */
+/** The columns that a selection is about, which must be loaded for it. A `UserError` for a condition that cannot be read. */
+export function columnsFor(table: Selectable, { where, sort }: Pick<Selection, 'where' | 'sort'>): string[] {
+  const named = new Set(where.flatMap(wordsIn))
+  if (sort !== undefined) named.add(sort.replace(/^-/, ''))
+  return table.names.filter(name => named.has(name))
+}
+
+/** Where rows are counted up before as many as there are get room of their own. */
+let scratch = new Int32Array(0)
+
+/** Orders of a table that are kept. */
+const mostOrders = 12
+
+/** Row numbers that are meant, all of them; not to be written to. A `UserError` for a column that is not there, or a condition that is none. */
 export function select(table: Selectable, { where, tests = [], sort }: Selection): Int32Array {
   const all = [...where.map(text => filterOf(text, table)), ...tests]
-  const holds = (row: number) => all.every(test => test(row))
   const order = sort === undefined ? undefined : orderOf(table, sort)
-  const found = new Int32Array(table.rows)
+  if (order && all.length === 0) return order
+  const holds = all.length === 1 ? all[0]! : (row: number) => all.every(test => test(row))
+  if (scratch.length < table.rows) scratch = new Int32Array(table.rows)
+  const found = scratch
   let count = 0
   for (let place = 0; place < table.rows; place++) {
     const row = order ? order[place]! : place
     if (holds(row)) found[count++] = row
   }
-  return found.subarray(0, count)
+  return found.slice(0, count)
 }
 
 /** Rows by a column; what is missing comes last either way, and equals stay in the table's order. */
 function orderOf(table: Selectable, sort: string): Int32Array {
   const known = table.orders.get(sort)
-  if (known) return known
+  if (known) {
+    table.orders.delete(sort)
+    table.orders.set(sort, known)
+    return known
+  }
   const sign = sort.startsWith('-') ? -1 : 1
   const column = columnOf(table, sign < 0 ? sort.slice(1) : sort)
   const keys = column.kind === 'number' ? column.values : ranksOf(table.rows, column.text.bind(column))
@@ -47,6 +66,7 @@ function orderOf(table: Selectable, sort: string): Int32Array {
   found.set(order)
   found.set(missing, order.length)
   table.orders.set(sort, found)
+  for (const oldest of table.orders.keys()) if (table.orders.size > mostOrders) table.orders.delete(oldest)
   return found
 }
 

@@ -12,7 +12,7 @@ import { type Evidence, evidenceByLatent, readEvidence } from '../../validation/
 import { short } from '../charts/index.ts'
 import { escapeHtml, shown } from '../html.ts'
 import { readExamples } from '../read/examples.ts'
-import { rocOfLatent, selectivityFile, selectivitySchema } from '../read/roc.ts'
+import { type Roc, rocOfLatent, selectivityFile, selectivitySchema } from '../read/roc.ts'
 import { Table } from '../read/table.ts'
 import { type Answered, answersHtml } from './answers.ts'
 import { captureHtml } from './capture.ts'
@@ -52,7 +52,7 @@ export async function report(context: StageContext, inputs: ReportInputs): Promi
   const cards = new Set(chosen.map(({ latent }) => latent))
   const sections: Section[] = []
   if (evidence) {
-    const around = await aroundClaims(validate!, new Map(labels.map(feature => [feature.latent, feature])))
+    const around = await aroundClaims(validate!, evidence, new Map(labels.map(feature => [feature.latent, feature])))
     sections.push({
       id: 'evidence',
       title: 'Evidence',
@@ -86,25 +86,27 @@ const mostThresholds = 24
 /** The five answers before each claim's verdict, and how well its latent tells the concept by threshold after its pictures. */
 async function aroundClaims(
   { directory, manifest }: ReportedRun,
+  { features }: Evidence,
   labels: ReadonlyMap<number, Feature>,
 ): Promise<NonNullable<Surroundings['around']>> {
-  const raw =
-    selectivityFile in manifest.files
-      ? await (async table => table.load(table.names))(
-          await Table.open(join(directory, selectivityFile), selectivitySchema),
-        )
-      : undefined
+  const curves = new Map<number, Roc>()
+  if (selectivityFile in manifest.files) {
+    const raw = await Table.open(join(directory, selectivityFile), selectivitySchema)
+    for (const { claim, selectivity } of features)
+      if (selectivity) curves.set(claim.feature, await rocOfLatent(raw, claim.feature, mostThresholds))
+  }
   return evidence => {
     const { claim, selectivity } = evidence
     const feature = labels.get(claim.feature)
     const label = feature && shownLabelOfFeature(feature)
     const tokens = feature?.tokens.map(({ token }) => token) ?? []
-    const found = raw && selectivity && rocOfLatent(raw, claim.feature, mostThresholds)
+    const found = curves.get(claim.feature)
     return {
       first: answersHtml({ label: label ?? null, evidence, evidenceRun: null, command: null, tokens }),
-      ...(found && {
-        after: stillRoc({ ...found, concept: selectivity.concept, evidenceRun: manifest.id }, claim.feature),
-      }),
+      ...(found &&
+        selectivity && {
+          after: stillRoc({ ...found, concept: selectivity.concept, evidenceRun: manifest.id }, claim.feature),
+        }),
     }
   }
 }

@@ -7,7 +7,7 @@ import { arrowType } from './openapi.ts'
 import type { Answer, FileAnswer } from './route.ts'
 
 /** Bytes of answers that are kept because they may be asked for again. */
-const keptBytes = 32 * 2 ** 20
+const keptBytes = 8 * 2 ** 20
 
 /** Answers by their ETag: what has the same tag has the same bytes, and need not be made again. */
 export class Answers {

@@ -22,7 +22,7 @@ export interface Answer<T> {
   /** Made only where the asker does not have it. */
   value(): T | Promise<T>
   /** The answer's table as Arrow, where the contract has one. */
-  arrow?(): arrow.Table
+  arrow?(): Promise<arrow.Table>
 }
 
 /** An answer that is a file to keep, where the contract says so; its bytes are made as they are read. */

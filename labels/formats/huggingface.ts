@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { encodeTable } from '../../datasets/tables.ts'
 import { labelsSchema } from '../feature.ts'
-import { type ExampleRow, exampleColumns, exampleGroupRows, featureColumns } from '../tables.ts'
+import { type ExampleRow, exampleColumns, exampleGroupRows, featureColumns, featureGroupRows } from '../tables.ts'
 import { causalFile, causalLines } from './causal.ts'
 import type { LabelFormat, LabelSource } from './format.ts'
 import { readTableLabels } from './parquet.ts'
@@ -16,7 +16,7 @@ export const huggingface: LabelFormat = {
     yield { path: 'README.md', data: card(source) }
     yield {
       path: 'data/features.parquet',
-      data: encodeTable(featureColumns(source.features), { schema: labelsSchema }),
+      data: encodeTable(featureColumns(source.features), { schema: labelsSchema, rowGroupRows: featureGroupRows }),
     }
     yield { path: 'data/examples.parquet', data: await examplesTable(source) }
     yield { path: causalFile, data: causalLines(source.features) }

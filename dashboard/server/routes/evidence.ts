@@ -5,7 +5,7 @@ import { effects, evidence, tests } from '../../api/contracts/evidence.ts'
 import { pageOf } from '../../read/cursor.ts'
 import type { Test } from '../../read/filter.ts'
 import { redacted } from '../../read/redact.ts'
-import { select } from '../../read/select.ts'
+import { columnsFor, select } from '../../read/select.ts'
 import { testRows } from '../../read/tests.ts'
 import { defineRoute, type Sources } from '../route.ts'
 
@@ -35,8 +35,9 @@ export const testsRoute = defineRoute(tests, async (sources, { parts, query }) =
 
 export const effectsRoute = defineRoute(effects, async ({ runs }, { parts, query }) => {
   const run = await runs.finished(parts.run!, 'validate')
-  const table = await runs.table(run, 'effects.parquet', effectsSchema)
   const { feature, control, intervention, where, cursor, offset, limit } = query
+  const table = await runs.table(run, 'effects.parquet', effectsSchema, ['feature', 'control', 'intervention'])
+  await table.load(columnsFor(table, { where }))
   const equals: Test[] = []
   for (const [name, wanted] of Object.entries({ control, intervention })) {
     const column = wanted === undefined ? undefined : table.column(name)
@@ -51,8 +52,8 @@ export const effectsRoute = defineRoute(effects, async ({ runs }, { parts, query
   )
   return {
     tag: run.manifest.sha256,
-    value: () => ({
-      effects: Array.from(page.entries, row => table.row(row, table.names)),
+    value: async () => ({
+      effects: await table.records(page.entries),
       total: page.total,
       next: page.next,
     }),

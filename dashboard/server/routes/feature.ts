@@ -17,7 +17,7 @@ const firstExamples = 10
 async function find({ runs }: Sources, parts: Readonly<Record<string, string>>) {
   const { run, table } = await labelled(runs, parts.run!)
   const row = rowOfLatent(table, run, parts.latent!)
-  const record = await table.record(row)
+  const [record] = (await table.records([row])) as [Record<string, unknown>]
   return { run, table, row, record, latent: Number(parts.latent), sha256: run.manifest.files[featuresFile] ?? null }
 }
 
@@ -190,11 +190,11 @@ export const rocRoute = defineRoute(roc, async (sources, { parts }) => {
       tested ? `the claim of latent ${latent} is about no concept.` : `no test of latent ${latent} for a concept.`,
       { fix: testCommand(run, latent) },
     )
-  const raw = await sources.runs.table(tested.run, selectivityFile, selectivitySchema)
+  const raw = await sources.runs.table(tested.run, selectivityFile, selectivitySchema, [])
   return {
     tag: hashValue([run.manifest.sha256, tested.run.manifest.sha256]),
-    value() {
-      const found = rocOfLatent(raw, latent, mostThresholds)
+    async value() {
+      const found = await rocOfLatent(raw, latent, mostThresholds)
       return { ...found, points: [...found.points], concept: selectivity.concept, evidenceRun: tested.run.manifest.id }
     },
   }

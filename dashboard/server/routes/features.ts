@@ -51,16 +51,19 @@ const mostValues = 20
 
 export const columnsRoute = defineRoute(columns, async ({ runs }, { parts }) => {
   const { run, table } = await labelled(runs, parts.run!)
-  await table.load(table.names)
   return {
     tag: run.manifest.sha256,
-    value: () => ({ rows: table.rows, columns: table.names.map(name => columnFacts(table, name)) }),
+    async value() {
+      const columns = []
+      for (const name of table.names) columns.push(await columnFacts(table, name))
+      return { rows: table.rows, columns }
+    },
   }
 })
 
-function columnFacts(table: Table, name: string) {
+async function columnFacts(table: Table, name: string) {
   const type = table.kind(name)
-  const missing = table.vector(name).nullCount
+  const missing = await table.missing(name)
   if (type === 'list') return { name, type, missing, least: null, most: null, values: null }
   const column = table.column(name)
   if (column.kind === 'number') {
