@@ -7,7 +7,7 @@ import { type FeatureEvidence, readEvidence } from '../../validation/evidence.ts
 import { examplePlaces, readExamples, type ShownExample } from './examples.ts'
 import type { Test } from './filter.ts'
 import type { Runs } from './runs.ts'
-import { firingIn, strongestAt } from './search.ts'
+import { type FoundLatents, firingIn, strongestAt } from './search.ts'
 import { columnsFor, select } from './select.ts'
 import type { Table } from './table.ts'
 
@@ -40,16 +40,18 @@ export async function meantRows(
 ): Promise<Int32Array> {
   // Lists are read where they are asked about.
   await table.load(columnsFor(table, { where, sort }))
+  const inExamples = (read: (path: string) => Promise<FoundLatents>, as: string) =>
+    runs.kept(run, 'examples.parquet', read, as)
   const tests: Test[] = []
   if (label !== undefined) tests.push(contains(table, 'label', label))
   if (token !== undefined) {
-    const { latents: strongest } = await strongestAt(runs, run, token)
+    const { latents: strongest } = await inExamples(path => strongestAt(path, token), `at ${token}`)
     const lists = await holding(table, token)
     const latents = latentsOf(table)
     tests.push(row => strongest.has(latents[row]!) || lists.has(row))
   }
   if (text !== undefined) {
-    const { latents: found } = await firingIn(runs, run, text)
+    const { latents: found } = await inExamples(path => firingIn(path, text), `in ${text}`)
     const latents = latentsOf(table)
     tests.push(row => found.has(latents[row]!))
   }

@@ -2,8 +2,6 @@
 import type * as arrow from 'apache-arrow'
 import { scanTable } from '../../datasets/tables.ts'
 import { labelsSchema } from '../../labels/feature.ts'
-import type { FinishedRun } from '../../runs/run.ts'
-import type { Runs } from './runs.ts'
 
 /** Latents that were found, which take few bytes however large the file was. */
 export class FoundLatents {
@@ -20,9 +18,9 @@ export class FoundLatents {
 }
 
 /** Latents with an example that is strongest at this token, spaces around it aside. */
-export function strongestAt(runs: Runs, run: FinishedRun, token: string): Promise<FoundLatents> {
+export function strongestAt(path: string, token: string): Promise<FoundLatents> {
   const wanted = token.trim()
-  return found(runs, run, `at ${token}`, ['position', 'start'], batch => {
+  return found(path, ['position', 'start'], batch => {
     const [tokens, position, start] = ['tokens', 'position', 'start'].map(name => batch.getChild(name)!)
     return row => {
       const text = (tokens!.get(row) as arrow.Vector).get(position!.get(row) - start!.get(row)) as string | null
@@ -32,33 +30,28 @@ export function strongestAt(runs: Runs, run: FinishedRun, token: string): Promis
 }
 
 /** Latents that fire in an example with this text, without regard to case. */
-export function firingIn(runs: Runs, run: FinishedRun, text: string): Promise<FoundLatents> {
+export function firingIn(path: string, text: string): Promise<FoundLatents> {
   const wanted = text.toLowerCase()
-  return found(runs, run, `in ${text}`, [], batch => {
+  return found(path, [], batch => {
     const tokens = batch.getChild('tokens')!
     return row => [...(tokens.get(row) as Iterable<string>)].join('').toLowerCase().includes(wanted)
   })
 }
 
-function found(
-  runs: Runs,
-  run: FinishedRun,
-  as: string,
-  columns: readonly string[],
+async function found(
+  path: string,
+  more: readonly string[],
   holdsIn: (batch: arrow.Table) => (row: number) => boolean,
 ): Promise<FoundLatents> {
-  const read = async (path: string) => {
-    const latents = new Set<number>()
-    const all = ['latent', 'group', 'tokens', ...columns]
-    await scanTable(path, { columns: all, schema: labelsSchema }, batch => {
-      const [latent, group] = [batch.getChild('latent')!, batch.getChild('group')!]
-      const holds = holdsIn(batch)
-      for (let row = 0; row < batch.numRows; row++) {
-        const own = latent.get(row) as number
-        if (!latents.has(own) && !(group.get(row) as string).startsWith('silent') && holds(row)) latents.add(own)
-      }
-    })
-    return new FoundLatents(latents)
-  }
-  return runs.kept(run, 'examples.parquet', read, as)
+  const latents = new Set<number>()
+  const columns = ['latent', 'group', 'tokens', ...more]
+  await scanTable(path, { columns, schema: labelsSchema }, batch => {
+    const [latent, group] = [batch.getChild('latent')!, batch.getChild('group')!]
+    const holds = holdsIn(batch)
+    for (let row = 0; row < batch.numRows; row++) {
+      const own = latent.get(row) as number
+      if (!latents.has(own) && !(group.get(row) as string).startsWith('silent') && holds(row)) latents.add(own)
+    }
+  })
+  return new FoundLatents(latents)
 }
