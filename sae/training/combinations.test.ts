@@ -15,6 +15,7 @@ test.each<[TrainInput, string]>([
     'finalRate says where the learning rate ends, and the schedule is constant.',
   ],
   [{ learningRate: 1e-3, rateRule: 'latents' }, 'rateRule chooses a learning rate, and learningRate is given.'],
+  [{ epochs: 2, tokens: 1000 }, 'epochs says how many rows are learned from, and so does tokens.'],
   [{ sparsityWarmUp: 10 }, 'sparsityWarmUp raises a sparsity loss, and topk has none.'],
   [{ architecture: 'jumprelu', kAnneal: 10 }, 'kAnneal lowers k, and jumprelu has none.'],
   [

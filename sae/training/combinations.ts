@@ -14,6 +14,12 @@ interface Rule {
 
 const rules: readonly Rule[] = [
   {
+    keys: ['epochs'],
+    fits: ({ tokens }) => tokens === undefined,
+    because: () => 'says how many rows are learned from, and so does tokens',
+    fix: 'Leave one of the two out.',
+  },
+  {
     keys: ['weightDecay'],
     fits: ({ optimiser }) => optimiser === 'adamw',
     because: ({ optimiser }) => `is of the optimiser adamw, and the optimiser is ${optimiser}`,

@@ -53,8 +53,9 @@ export function makePlan(
   const batchTokens = Math.min(training.batchTokens, tokens)
   const steps = Math.max(1, Math.floor(tokens / batchTokens))
   const settings = stepSettings(resolved, { shape, tokens, batchTokens, steps })
-  if (config.warmUp !== undefined) mustRiseAndFall(settings, steps)
   if (settings.kAnneal) mustHaveLatents(settings, shape)
+  mustFit(config, steps)
+  if (config.warmUp !== undefined) mustRiseAndFall(settings, steps)
   const seed = training.seed ?? runSeed
   const orderSeed = training.orderSeed ?? runSeed
   return {
@@ -106,6 +107,20 @@ function stepSettings(
     sparsityWarmUp: inSteps(training.sparsityWarmUp, steps),
     kAnneal: training.kAnneal === undefined ? undefined : inSteps(training.kAnneal, steps),
     deadAfterTokens: training.deadAfterTokens ?? Math.min(10_000_000, Math.max(batchTokens, Math.floor(tokens / 20))),
+  }
+}
+
+/** Settings that are lengths: below 1 a share of all steps, else steps. */
+const lengths = ['warmUp', 'decay', 'sparsityWarmUp', 'kAnneal', 'densityWindow'] as const
+
+/** Throws where a length that was asked for is longer than the training; those of presets and defaults are cut to it. */
+function mustFit(config: TrainConfig, steps: number): void {
+  for (const key of lengths) {
+    const length = config[key] as number | undefined
+    if (length !== undefined && length >= 1 && Math.round(length) > steps)
+      throw new UserError(`train key ${key} is ${length} steps, but the training has only ${steps}.`, {
+        fix: 'Lower it, give a share of all steps (below 1), or train longer.',
+      })
   }
 }
 
