@@ -61,6 +61,33 @@ export function wrap(text: string, width: number): string[] {
   return lines
 }
 
+/**
+ * Text whose lines are broken at spaces where they are longer than `width`. What follows is set in to the second column of the line where
+ * that begins in its first half, else by two; a word that is longer than a line stays whole.
+ */
+export function fitted(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap(line => {
+      if (line.length <= width) return line
+      const column = /^ *\S+(?: \S+)* {2,}/.exec(line)?.[0].length ?? width
+      const leading = line.length - line.trimStart().length
+      const indent = ' '.repeat(column <= width / 2 ? column : leading + 2)
+      const lines: string[] = []
+      let rest = line
+      while (rest.length > width) {
+        const start = lines.length === 0 ? Math.max(leading, column <= width / 2 ? column : 0) : indent.length
+        const before = rest.lastIndexOf(' ', width)
+        const at = before > start ? before : rest.indexOf(' ', Math.max(width, start))
+        if (at < 0) break
+        lines.push(rest.slice(0, at).trimEnd())
+        rest = indent + rest.slice(at).trimStart()
+      }
+      return [...lines, rest]
+    })
+    .join('\n')
+}
+
 /** Rows of cells as aligned columns, two spaces apart; columns of `right` are aligned to the right. */
 export function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
   const widths: number[] = []

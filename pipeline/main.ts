@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { codeOf, FaultError, InterruptedError, UserError } from '../core/errors.ts'
 import { writeError } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
+import { fitted } from '../core/text.ts'
 import { visibleJson, visibleLines } from '../core/visible.ts'
 import { type Invocation, readCommand, TextAsked } from './command.ts'
 import { type CommandEntry, commands } from './commands/index.ts'
@@ -28,7 +29,7 @@ export async function main(args: readonly string[], interrupts: Interrupts): Pro
     if (signal.aborted) throw new InterruptedError('Stopped before the work began.')
     const ask = process.stdin.isTTY && process.stderr.isTTY ? asking(signal) : undefined
     const outcome = await invocation.run({ progress, signal, now: () => new Date(), columns: width, ask })
-    const told = invocation.json ? visibleJson(outcome.json) : visibleLines(outcome.text)
+    const told = invocation.json ? visibleJson(outcome.json) : onScreen(visibleLines(outcome.text), process.stdout)
     if (outcome.data === undefined) await print(told && `${told}\n`)
     else {
       await print(outcome.data)
@@ -107,7 +108,10 @@ export async function complain(thrown: unknown, json: boolean, program = 'pipeli
   const exitCode = error ? error.exitCode : bugCode
   const message = error ? error.message : thrown instanceof Error ? thrown.message : String(thrown)
   const fix = error?.fix
-  if (error) process.stderr.write(visibleLines(`${program}: ${message}\n${fix ? `  fix: ${fix}\n` : ''}`))
+  if (error)
+    process.stderr.write(
+      onScreen(visibleLines(`${program}: ${message}\n${fix ? `  fix: ${fix}\n` : ''}`), process.stderr),
+    )
   else {
     const stack = thrown instanceof Error ? (thrown.stack ?? message) : message
     process.stderr.write(`${program}: this is a bug, not your mistake. Please report what follows.\n${stack}\n`)
@@ -126,6 +130,11 @@ function asUserError(thrown: unknown): UserError | undefined {
   if (codeOf(thrown) === 'EMFILE')
     return new FaultError('Too many files are open.', { fix: 'Raise the limit (`ulimit -n`) and try again.' })
   return undefined
+}
+
+/** Text that fits a terminal; elsewhere (files, other programs) its lines stay whole. */
+function onScreen(text: string, { isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number }): string {
+  return isTTY && columns ? fitted(text, Math.max(40, columns)) : text
 }
 
 /** Writes to stdout and waits until it is written; a reader that went away (`| head`) is no error. */

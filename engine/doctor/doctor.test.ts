@@ -78,10 +78,10 @@ describe('the page', () => {
     expect(text).toContain('GPU lacks    No driver.')
   })
 
-  test('fits 80 columns, long sentences too', () => {
+  test.each([80, 50])('fits %i columns, long sentences too', columns => {
     const notice = 'A notice that goes on and on, so that it must be broken into several lines to fit the page at all.'
-    const text = formatReport({ ...report, choice: 'tensorflow-gpu', engine: { ...report.engine!, notice } })
-    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+    const text = formatReport({ ...report, choice: 'tensorflow-gpu', engine: { ...report.engine!, notice } }, columns)
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(columns)
     expect(text.replace(/\s+/g, ' ')).toContain(notice)
   })
 })

@@ -1,4 +1,5 @@
 /** What `pipeline doctor` finds, as a plain object, and as a page for people. */
+import { wrap } from '../../core/text.ts'
 import type { Engine } from '../engine.ts'
 import type { InstructionSet } from '../isa.ts'
 import type { EngineChoice } from '../settings.ts'
@@ -62,14 +63,13 @@ export interface DoctorReport {
   readonly node: string
 }
 
-const WIDTH = 80
 const LABEL = 13
 
-/** The report as lines of at most 80 columns; paths longer than that stand whole on a line of their own. */
-export function formatReport(report: DoctorReport): string {
+/** The report as lines of at most `width` columns; paths longer than that stand whole on a line of their own. */
+export function formatReport(report: DoctorReport, width = 80): string {
   const { engine, machine } = report
   const lines: string[] = []
-  const line = (label: string, text: string) => lines.push(...wrapped(label, text))
+  const line = (label: string, text: string) => lines.push(...labelled(label, text, width))
   if (engine) {
     line('engine', `${engine.name} ${engine.version}, because ${engine.reason}`)
     line('precision', engine.precision)
@@ -89,37 +89,28 @@ export function formatReport(report: DoctorReport): string {
   line('memory', `${gigabytes(machine.memory)}, ${gigabytes(machine.freeMemory)} free`)
   for (const { what, path, free } of report.disks)
     line(what, `${path}, ${free === null ? 'not there' : `${gigabytes(free)} free`}`)
-  lines.push(...gpuLines(report))
+  for (const [label, text] of gpuLines(report)) line(label, text)
   line('Node', `${report.node} on ${machine.system}`)
   return lines.join('\n')
 }
 
 /** All of it where a GPU was asked for or leaves any trace; else that there is none. */
-function gpuLines({ choice, builds, gpu }: DoctorReport): string[] {
+function gpuLines({ choice, builds, gpu }: DoctorReport): [label: string, text: string][] {
   const libraries = Object.values(gpu.libraries)
   const found = libraries.filter(Boolean).length
   const traces = gpu.driver !== null || gpu.libcuda || gpu.devices.length > 0 || builds.cuda.installed
-  if (!traces && choice !== 'tensorflow-gpu') return wrapped('GPU', 'none found: no NVIDIA driver, no CUDA build')
+  if (!traces && choice !== 'tensorflow-gpu') return [['GPU', 'none found: no NVIDIA driver, no CUDA build']]
   return [
-    ...wrapped('GPU', gpu.devices.join(', ') || 'no device found'),
-    ...wrapped('driver', gpu.driver ?? 'none'),
-    ...wrapped('libcuda', gpu.libcuda ? 'can be loaded' : 'cannot be loaded'),
-    ...wrapped('CUDA', `${found} of ${libraries.length} libraries can be loaded`),
-    ...gpu.missing.flatMap(sentence => wrapped('GPU lacks', sentence)),
+    ['GPU', gpu.devices.join(', ') || 'no device found'],
+    ['driver', gpu.driver ?? 'none'],
+    ['libcuda', gpu.libcuda ? 'can be loaded' : 'cannot be loaded'],
+    ['CUDA', `${found} of ${libraries.length} libraries can be loaded`],
+    ...gpu.missing.map((sentence): [string, string] => ['GPU lacks', sentence]),
   ]
 }
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
 
-function wrapped(label: string, text: string): string[] {
-  const lines: string[] = []
-  let current = ''
-  for (const word of text.split(' ')) {
-    if (current !== '' && LABEL + current.length + 1 + word.length > WIDTH) {
-      lines.push(current)
-      current = word
-    } else current = current === '' ? word : `${current} ${word}`
-  }
-  lines.push(current)
-  return lines.map((part, i) => `${(i === 0 ? label : '').padEnd(LABEL)}${part}`)
+function labelled(label: string, text: string, width: number): string[] {
+  return wrap(text, width - LABEL).map((part, i) => `${(i === 0 ? label : '').padEnd(LABEL)}${part}`)
 }

@@ -38,7 +38,7 @@ export default defineCommand({
     const { formatReport } = await import('../../engine/doctor/report.ts')
     const report = await examine({ engine, runs: openStore(config).directory })
     return {
-      text: formatReport(report),
+      text: formatReport(report, Math.min(80, Math.max(40, session.columns))),
       json: { ...report, ...(opsProblem ? { opsProblem } : {}) },
       exitCode: report.engine ? 0 : noEngineCode,
     }
