@@ -7,7 +7,7 @@ import type { Params } from '../architecture.ts'
 import type { ResolvedTraining } from './config.ts'
 import { decoderBiasStart } from './decoder-bias.ts'
 import type { TrainingPlan } from './plan.ts'
-import { rowScale } from './row-scale.ts'
+import { rowScale, rowsVary } from './row-scale.ts'
 
 /** Columns of a served row: the input sites, then the sites to predict. */
 export function rowLength({ shape, targetSites }: TrainingPlan): number {
@@ -57,10 +57,12 @@ export function split(
   })
 }
 
-/** Fresh weights, the scales of the rows and the variance of the scaled targets, from a sample of rows. */
+/** Fresh weights, the scales of the rows and the variance of the scaled targets, from a sample of rows, which must not be all equal. */
 export function startFrom(sample: Float32Array, plan: TrainingPlan, { architecture, own, training }: ResolvedTraining) {
   const columns = rowLength(plan)
   const { width } = plan.shape
+  mustVary(sample, { columns, from: 0, to: width }, plan.inputSites)
+  if (columns > width) mustVary(sample, { columns, from: width, to: columns }, plan.targetSites)
   const input = rowScale(sample, { columns, from: 0, to: width }, training.inputScale)
   const target = columns > width ? rowScale(sample, { columns, from: width, to: columns }, training.inputScale) : input
   const scales: Scales = { input, target }
@@ -76,6 +78,16 @@ export function startFrom(sample: Float32Array, plan: TrainingPlan, { architectu
   const [variance] = hostValues(() => batch.target.sub(batch.target.mean(0)).square().sum(1).mean())
   tf.dispose([batch.input, batch.target])
   return { params, scales, variance: variance! }
+}
+
+/** Throws where several rows are all equal: an SAE explains how rows differ. What is not finite has a sentence of its own. */
+function mustVary(sample: Float32Array, part: { columns: number; from: number; to: number }, sites: string[]): void {
+  const rows = sample.length / part.columns
+  if (rows < 2 || !sample.every(Number.isFinite) || rowsVary(sample, part)) return
+  throw new UserError(
+    `The activations at ${sites.join(', ')} are the same in all ${rows} rows that were looked at: there is nothing to learn.`,
+    { fix: 'Capture another site or other text, and look with `pipeline model verify` whether the model is whole.' },
+  )
 }
 
 function checkFinite(rows: Float32Array): void {

@@ -40,6 +40,19 @@ export function rowScale(
   return size > 0 ? Math.sqrt(to - from) / size : 1
 }
 
+/** Whether columns `from` to `to` of several rows differ by more than the rounding of float32 from row to row. */
+export function rowsVary(
+  sample: Float32Array,
+  { columns, from, to }: { columns: number; from: number; to: number },
+): boolean {
+  let squares = 0
+  for (let i = 0; i < sample.length; i++) {
+    const column = i % columns
+    if (column >= from && column < to) squares += sample[i]! * sample[i]!
+  }
+  return Math.sqrt(squaredDistance(sample, { columns, from, to })) > leastDeviation * Math.sqrt(squares)
+}
+
 /** Σ‖x − x̄‖² over the rows, in float64. */
 function squaredDistance(
   sample: Float32Array,

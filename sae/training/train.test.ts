@@ -377,6 +377,15 @@ describe('bad input', () => {
     const run = trainSae(contextIn(), { capture: broken, config: TrainConfig.parse(small) as TrainConfig })
     await expect(run).rejects.toThrow('The activations hold NaN or infinite values.')
   })
+  test.each([0, 3])('rows that are all %d', async value => {
+    const equal = {
+      ...capture,
+      readRange: async (...args: Parameters<typeof capture.readRange>) =>
+        (await capture.readRange(...args)).fill(value),
+    }
+    const run = trainSae(contextIn(), { capture: equal, config: TrainConfig.parse(small) as TrainConfig })
+    await expect(run).rejects.toThrow(/site are the same in all \d+ rows/)
+  })
   test('none of them leaves a tensor behind', async () => {
     const before = tf.memory().numTensors
     await refused({ k: 25 }).toThrow()
