@@ -110,7 +110,12 @@ describe('the estimates of two hundred draws', () => {
     positions: Uint16Array.from({ length: count }, (_, i) => i),
     strata: new Uint16Array(count).fill(h),
   }))
-  const population: Strata = { values: size.map((_, h) => ({ part: String(h) })), population: size, windows }
+  const population: Strata = {
+    values: size.map((_, h) => ({ part: String(h) })),
+    population: size,
+    windows,
+    windowAt: place => windows[place]!.window,
+  }
   const valueAt = (h: number, i: number) => h * 5 + spreads[h]! * Math.sin(1 + i * 12.9898)
   const truth = windows.flatMap(({ positions }, h) => [...positions].map(i => valueAt(h, i)))
   const mean = truth.reduce((a, b) => a + b) / truth.length

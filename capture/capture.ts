@@ -6,7 +6,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import pLimit from 'p-limit'
 import { InterruptedError, UserError } from '../core/errors.ts'
 import { removePartials, writeAtomic } from '../core/files.ts'
 import { hashValue } from '../core/hash.ts'
@@ -173,9 +172,10 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
   const missing = work.plans.filter(({ number }) => !finished[number])
   if (missing.length < work.plans.length && missing.length > 0)
     context.progress.note(`Going on: ${work.plans.length - missing.length} of ${work.plans.length} shards are done.`)
-  await computeShards(context, work, missing, shard => {
+  const { passing, waiting } = await computeShards(context, work, missing, shard => {
     finished[shard.number] = shard.finished
   })
+  if (passing > 0) context.timing?.({ writeWaitSeconds: waiting, writeWaitShare: waiting / (passing + waiting) })
   const record = await writeWindows(context.directory, work.dataset)
   const shards = finished.map(({ shard }) => shard)
   const merged = (ofShards: readonly (readonly Moments[])[]) =>
@@ -190,17 +190,27 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
   return manifest
 }
 
-/** Computes shards in order; each is written while the next one is computed. Their rows lie in arrays that are used again. */
+/** Where the seconds of the thread that runs the model went, until its last pass ended. */
+export interface PassTimes {
+  readonly passing: number
+  /** Between the passes of two shards: statistics, handing over, and waiting for a place where shards may lie until written. */
+  readonly waiting: number
+}
+
+/**
+ * Computes shards in order; each is written while the next one is computed, by another thread, from the shared memory in which
+ * their rows lie and which is used again.
+ */
 export async function computeShards(
   { directory, signal, progress }: Pick<StageContext, 'directory' | 'signal' | 'progress'>,
   { model, sites, config, sampling, key }: CapturePlan,
   plans: readonly ShardPlan[],
   onShard: (shard: { number: number; finished: FinishedShard }) => void,
-): Promise<void> {
-  const limit = pLimit(config.concurrency)
+): Promise<PassTimes> {
   const writes = new Set<Promise<void>>()
   let failed: { error: unknown } | undefined
   let tokens = 0
+  let [passing, waiting] = [0, 0]
   const most = plans.reduce((rows, plan) => Math.max(rows, plan.rows), 0)
   const free: Float32Array[][] = []
   progress.start(
@@ -214,15 +224,17 @@ export async function computeShards(
     progress.update(tokens)
   }
   try {
-    for (const plan of plans) {
-      const into = free.pop() ?? sites.map(({ width }) => new Float32Array(most * width))
+    for (const [i, plan] of plans.entries()) {
+      const began = performance.now()
+      const into = free.pop() ?? sites.map(({ width }) => new Float32Array(new SharedArrayBuffer(most * width * 4)))
       const values = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens, into })
+      const passed = performance.now()
+      passing += passed - began
       // At most so many shards wait in memory to be written.
       while (writes.size >= config.concurrency && !failed) await Promise.race(writes)
       if (failed) break
-      const write = limit(() =>
-        writeShard(directory, plan, sites, values, { config, probabilities: sampling.probabilities, key }),
-      ).then(
+      const { probabilities } = sampling
+      const write = writeShard(directory, plan, sites, values, { config, probabilities, key }).then(
         finished => {
           free.push(into)
           onShard({ number: plan.number, finished })
@@ -233,10 +245,12 @@ export async function computeShards(
       )
       const settled = write.finally(() => writes.delete(settled))
       writes.add(settled)
+      if (i + 1 < plans.length) waiting += performance.now() - passed
     }
   } finally {
     await Promise.all(writes)
   }
   if (failed) throw failed.error
   progress.finish()
+  return { passing: passing / 1000, waiting: waiting / 1000 }
 }

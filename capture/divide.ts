@@ -8,7 +8,8 @@ export async function divideCapture(context: StageContext, inputs: CaptureInputs
   const work = await planCapture(context, inputs)
   return {
     names: work.plans.map(({ number }) => stemOf(number)),
-    work: (unit: number, directory: string) =>
-      computeShards({ ...context, directory }, work, [work.plans[unit]!], () => {}),
+    work: async (unit: number, directory: string) => {
+      await computeShards({ ...context, directory }, work, [work.plans[unit]!], () => {})
+    },
   }
 }

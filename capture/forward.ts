@@ -1,6 +1,7 @@
 /** The forward passes of one shard: windows of similar length together, the taken rows of every site out of each pass. */
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
+import { breathe } from '../core/stage.ts'
 import { batchOf, groupByLength, type WindowBatch } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
@@ -39,8 +40,18 @@ export function findSites(model: Model, names: readonly string[]): CapturedSite[
 export interface ComputedShard {
   /** Each site's rows [plan.rows, width] by windows and positions. */
   readonly values: readonly Float32Array[]
+  /** Which tokens these rows are of. */
+  readonly rows: ShardRows
   /** Each site's moments over all tokens of `plan.population`; null where the plan has none. */
   readonly population: readonly Moments[] | null
+}
+
+/** Of each row of a shard: index of its window, position, token and stratum. */
+export interface ShardRows {
+  readonly document: Uint32Array
+  readonly position: Uint16Array
+  readonly token: Int32Array
+  readonly stratum: Uint16Array
 }
 
 export interface ForwardOptions {
@@ -52,7 +63,9 @@ export interface ForwardOptions {
   readonly into?: readonly Float32Array[] | undefined
 }
 
-/** Runs the shard's windows, which are read when their pass comes: what is held of them is 24 bytes each. */
+/**
+ * Runs the shard's windows, which are read when their pass comes: what is held of them beside the rows' columns is 24 bytes each.
+ */
 export async function captureShard(
   model: Model,
   sites: readonly CapturedSite[],
@@ -64,10 +77,19 @@ export async function captureShard(
   const population: Moments[] = []
   // By the window's place: the positions taken, and the row of the first.
   const placed = new Map<number, { positions: Uint16Array; row: number }>()
+  const rows: ShardRows = {
+    document: new Uint32Array(plan.rows),
+    position: new Uint16Array(plan.rows),
+    token: new Int32Array(plan.rows),
+    stratum: new Uint16Array(plan.rows),
+  }
   let row = 0
-  for (const { place, positions } of plan.selected) {
+  for (const { place, window, positions, strata } of plan.selected) {
     placed.set(place, { positions, row })
-    row += positions.length
+    rows.position.set(positions, row)
+    rows.stratum.set(strata, row)
+    rows.document.fill(window.index, row, row + positions.length)
+    for (let i = 0; i < positions.length; i++) rows.token[row++] = window.tokens[positions[i]!]!
   }
   const places: number[] = []
   const lengths: number[] = []
@@ -81,23 +103,24 @@ export async function captureShard(
     const read: Uint16Array[] = []
     const takenOf = Array.from(group, i => placed.get(places[i]!))
     for (const [at, i] of group.entries()) {
-      const { window, positions } = plan.windowAt(places[i]!)
+      const window = plan.windowAt(places[i]!)
       windows.push({ ...window, tokens: window.tokens.subarray(0, lengths[i]!) })
-      read.push(plan.population ? positions : takenOf[at]!.positions)
+      read.push(plan.population?.at(places[i]!) ?? takenOf[at]!.positions)
     }
     const batch = batchOf(windows)
-    const indices = Int32Array.from(
-      read.flatMap((positions, i) => Array.from(positions, position => i * batch.length + position)),
-    )
+    const indices = new Int32Array(read.reduce((sum, { length }) => sum + length, 0))
+    let index = 0
+    for (const [i, positions] of read.entries())
+      for (let j = 0; j < positions.length; j++) indices[index++] = i * batch.length + positions[j]!
     const values = runBatch(model, sites, batch.tokens, [batch.windows.length, batch.length], indices)
     try {
       for (const [site, { name, width }] of sites.entries()) {
         const data = (await values[name]!.data()) as Float32Array
         let at = 0
         for (const [i, taken] of takenOf.entries()) {
-          const rows = data.subarray(at, at + read[i]!.length * width)
-          if (taken) copyRows(rows, read[i]!, taken.positions, out[site]!, taken.row, width)
-          at += rows.length
+          const own = data.subarray(at, at + read[i]!.length * width)
+          if (taken) copyRows(own, read[i]!, taken.positions, out[site]!, taken.row, width)
+          at += own.length
         }
         if (plan.population) {
           const own = momentsOf(data, width, new Float32Array(indices.length).fill(1), at => {
@@ -112,8 +135,10 @@ export async function captureShard(
       tf.dispose(values)
     }
     onTokens(batch.windows.reduce((sum, { tokens }) => sum + tokens.length, 0))
+    // What other threads have done is heard of, and Ctrl-C.
+    await breathe()
   }
-  return { values: out, population: plan.population ? population : null }
+  return { values: out, rows, population: plan.population ? population : null }
 }
 
 /** Copies the rows at `wanted` positions, of rows at `read` positions, both ascending, to `out` from `row` on. */

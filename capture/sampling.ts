@@ -4,6 +4,7 @@
  * weighted sums over the rows estimate sums over the population without bias (Horvitz and Thompson 1952).
  */
 import { uniformOf } from '../core/random.ts'
+import type { TokenWindow } from '../datasets/document.ts'
 import type { EligibleTokens, Strata } from './strata.ts'
 
 /** A window's tokens that were taken: position and stratum of each. */
@@ -19,24 +20,23 @@ export interface Selection extends Iterable<SelectedTokens> {
 
 /** Draws tokens. Draws for different purposes are independent of each other. */
 export function selectTokens(
-  { windows }: Strata,
+  { windows }: Pick<Strata, 'windows'>,
   probabilities: readonly number[],
   seed: number,
   purpose: 'capture' | 'pilot' = 'capture',
 ): Selection {
   const at = (place: number): SelectedTokens | undefined => {
     const { window, positions, strata } = windows.at(place)!
-    const taken = Array.from(positions.keys()).filter(i => {
+    const taken = { positions: new Uint16Array(positions.length), strata: new Uint16Array(positions.length) }
+    let count = 0
+    for (let i = 0; i < positions.length; i++) {
       const probability = probabilities[strata[i]!]!
-      return probability >= 1 || uniformOf(seed, purpose, window.id, positions[i]!) < probability
-    })
-    if (taken.length === 0) return undefined
-    if (taken.length === positions.length) return { place, window, positions, strata }
-    return {
-      ...{ place, window },
-      positions: Uint16Array.from(taken, i => positions[i]!),
-      strata: Uint16Array.from(taken, i => strata[i]!),
+      if (probability < 1 && uniformOf(seed, purpose, window.id, positions[i]!) >= probability) continue
+      taken.positions[count] = positions[i]!
+      taken.strata[count++] = strata[i]!
     }
+    if (count === 0) return undefined
+    return { place, window, positions: taken.positions.slice(0, count), strata: taken.strata.slice(0, count) }
   }
   function* between(from: number, to: number): Generator<SelectedTokens> {
     for (let place = from; place < to; place++) {
@@ -51,6 +51,12 @@ export function selectTokens(
   }
 }
 
+/** All tokens that could have been taken of some windows, read anew each time. */
+export interface Population extends Iterable<EligibleTokens> {
+  /** Their positions in the window at a place. */
+  at(place: number): Uint16Array
+}
+
 /** A shard's share of the work: the selected tokens of consecutive windows. */
 export interface ShardPlan {
   readonly number: number
@@ -60,9 +66,9 @@ export interface ShardPlan {
   /** Read anew each time. */
   readonly selected: Iterable<SelectedTokens>
   /** For a full pass: all tokens that could have been taken, of these windows and of those before them without any. */
-  readonly population?: Iterable<EligibleTokens>
-  /** The window at a place of the dataset, with all its tokens that could have been taken. */
-  windowAt(place: number): EligibleTokens
+  readonly population?: Population
+  /** The window at a place of the dataset. */
+  windowAt(place: number): TokenWindow
   /** Tokens that the model reads. */
   readonly passed: number
 }
@@ -73,7 +79,7 @@ export interface ShardPlan {
  */
 export function planShards(
   selection: Selection,
-  { windows }: Pick<Strata, 'windows'>,
+  { windows, windowAt }: Pick<Strata, 'windows' | 'windowAt'>,
   shardRows: number,
   everything = false,
 ): ShardPlan[] {
@@ -103,18 +109,18 @@ export function planShards(
     return {
       ...{ number, rows, passed, windows: [before.to, to] as const, selected: selection.between(...range) },
       ...(everything && { population: eligibleBetween(windows, ...range) }),
-      windowAt: place => windows.at(place)!,
+      windowAt,
     }
   })
 }
 
 /** The windows from one place to another that have tokens which may be taken. */
-function eligibleBetween(windows: Strata['windows'], from: number, to: number): Iterable<EligibleTokens> {
+function eligibleBetween(windows: Strata['windows'], from: number, to: number): Population {
   function* read(): Generator<EligibleTokens> {
     for (let place = from; place < to; place++) {
       const tokens = windows.at(place)!
       if (tokens.positions.length > 0) yield tokens
     }
   }
-  return { [Symbol.iterator]: read }
+  return { [Symbol.iterator]: read, at: place => windows.at(place)!.positions }
 }

@@ -3,22 +3,14 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
-import { writeAtomic } from '../core/files.ts'
 import { sha256File } from '../core/hash.ts'
-import { sha256FileAside } from '../core/hash-aside.ts'
-import {
-  encodeParquetShard,
-  encodeShard,
-  floatsToHalves,
-  halvesToFloats,
-  type ShardColumns,
-  ShardRecord,
-  type SiteColumn,
-} from '../datasets/shards/index.ts'
+import { writeAside } from '../core/write-aside.ts'
+import { encodeParquetShard, encodeShard, ShardRecord, type SiteColumn } from '../datasets/shards/index.ts'
+import { floatsToHalves, halvesToFloats } from '../engine/ops/halves.ts'
 import type { CaptureConfig } from './config.ts'
 import type { CapturedSite, ComputedShard } from './forward.ts'
 import type { ShardPlan } from './sampling.ts'
-import { type Moments, momentsOf, roundingOf } from './statistics.ts'
+import { type Moments, momentsOf, roundingOfRows } from './statistics.ts'
 
 const MomentsNote = z.strictObject({
   rows: z.int(),
@@ -60,54 +52,48 @@ export function refuseNotFinite(plan: ShardPlan, site: string, width: number, va
 export const stemOf = (number: number) => `shard-${String(number).padStart(5, '0')}`
 const noteOf = (number: number) => `${stemOf(number)}.note.json`
 
-/** Writes a shard, then its note. Throws a `UserError` for values that are not finite or too large for float16. */
+/**
+ * Writes a shard, then its note; rows in shared memory are not copied for it. Throws a `UserError` for values that are not finite or
+ * too large for float16.
+ */
 export async function writeShard(
   directory: string,
   plan: ShardPlan,
   sites: readonly CapturedSite[],
-  { values, population }: ComputedShard,
+  { values, rows, population }: ComputedShard,
   { config, probabilities, key }: { config: CaptureConfig; probabilities: readonly number[]; key: string },
 ): Promise<FinishedShard> {
-  const rows = rowsOf(plan, probabilities)
+  const weights = Float32Array.from(probabilities, probability => 1 / probability)
+  const weight = new Float32Array(plan.rows)
+  for (let row = 0; row < plan.rows; row++) weight[row] = weights[rows.stratum[row]!]!
   const columns: SiteColumn[] = []
   const moments: Moments[] = []
   for (const [i, { name, width }] of sites.entries()) {
     const computed = values[i]!
-    const halves = config.dtype === 'float16' ? floatsToHalves(computed) : undefined
+    const halves =
+      config.dtype === 'float16'
+        ? floatsToHalves(computed, new Uint16Array(new SharedArrayBuffer(computed.length * 2)))
+        : undefined
     const stored = halves ? halvesToFloats(halves, new Float32Array(computed.length)) : computed
     columns.push({ name, width, values: halves ?? computed })
-    const own = momentsOf(stored, width, rows.weight, row => {
+    const own = momentsOf(stored, width, weight, row => {
       throw notFinite(plan, name, row, computed.subarray(row * width, (row + 1) * width))
     })
-    moments.push(halves ? { ...own, rounding: roundingOf(computed, stored) } : own)
+    moments.push(halves ? { ...own, rounding: roundingOfRows(computed, stored, width) } : own)
   }
   const path = join(directory, `${stemOf(plan.number)}.${config.format}`)
-  const bytes = await writePieces(path, { ...rows, sites: columns }, config)
+  const all = { ...rows, weight, sites: columns }
+  const { format, batchRows } = config
+  const pieces = format === 'arrow' ? await encodeShard(all, batchRows) : [encodeParquetShard(all, batchRows)]
+  // The model goes on meanwhile.
+  const { bytes, sha256 } = await writeAside(path, pieces)
   const shard: ShardRecord = {
-    file: basename(path),
-    rows: plan.rows,
-    bytes,
-    // The model goes on while the file is hashed.
-    sha256: await sha256FileAside(path),
+    ...{ file: basename(path), rows: plan.rows, bytes, sha256 },
     windows: [plan.windows[0], plan.windows[1]],
   }
   const note: z.infer<typeof Note> = { schema: 2, key, shard, moments, population: population && [...population] }
-  await writeAtomic(join(directory, noteOf(plan.number)), JSON.stringify(note))
+  await writeAside(join(directory, noteOf(plan.number)), [Buffer.from(JSON.stringify(note))])
   return { shard, moments, population }
-}
-
-/** Writes a shard's file, which is never in memory beside its columns where it is Arrow; how many bytes it has. */
-async function writePieces(path: string, columns: ShardColumns, { format, batchRows }: CaptureConfig): Promise<number> {
-  let bytes = 0
-  async function* counted() {
-    const pieces = format === 'arrow' ? encodeShard(columns, batchRows) : [encodeParquetShard(columns, batchRows)]
-    for await (const piece of pieces) {
-      bytes += piece.length
-      yield piece
-    }
-  }
-  await writeAtomic(path, counted())
-  return bytes
 }
 
 /** A shard that an earlier attempt finished with the same key; its content is checked. */
@@ -132,29 +118,6 @@ export async function finishedShard(
 export async function removeNotes(directory: string): Promise<void> {
   for (const name of await readdir(directory))
     if (name.endsWith('.note.json')) await rm(join(directory, name), { force: true })
-}
-
-/** The columns beside the activations, by windows and positions. */
-function rowsOf(plan: ShardPlan, probabilities: readonly number[]) {
-  const rows = {
-    document: new Uint32Array(plan.rows),
-    position: new Uint16Array(plan.rows),
-    token: new Int32Array(plan.rows),
-    stratum: new Uint16Array(plan.rows),
-    weight: new Float32Array(plan.rows),
-  }
-  let row = 0
-  for (const { window, positions, strata } of plan.selected) {
-    positions.forEach((position, i) => {
-      rows.document[row] = window.index
-      rows.position[row] = position
-      rows.token[row] = window.tokens[position]!
-      rows.stratum[row] = strata[i]!
-      rows.weight[row] = 1 / probabilities[strata[i]!]!
-      row++
-    })
-  }
-  return rows
 }
 
 /** The error for a row that cannot be stored, with the place in the text that it comes from. */

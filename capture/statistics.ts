@@ -5,6 +5,8 @@
  *   δ = mean₂ − mean₁    mean = mean₁ + δ n₂/n    M2 = M2₁ + M2₂ + δ² n₁n₂/n
  */
 import type { SiteStatistics } from '../datasets/shards/index.ts'
+import { roundingOf } from '../engine/ops/halves.ts'
+import { deviations, rowSums } from '../engine/ops/moments.ts'
 
 /** Sums over some rows of a site. */
 export interface Moments {
@@ -29,49 +31,37 @@ export function momentsOf(
   onNotFinite: (row: number) => never,
 ): Moments {
   const rows = weight.length
-  const mean = new Float64Array(width)
-  const weighted = new Float64Array(width)
+  const { sums, weighted, squares } = rowSums(values, width, weight)
+  // Squares of float32 numbers cannot overflow a float64, so their sum is finite exactly when the row is.
+  const wrong = squares.findIndex(square => !Number.isFinite(square))
+  if (wrong >= 0) onNotFinite(wrong)
   let norms = 0
   let weights = 0
   for (let row = 0; row < rows; row++) {
-    const at = row * width
-    const w = weight[row]!
-    let squares = 0
-    for (let i = 0; i < width; i++) {
-      const value = values[at + i]!
-      squares += value * value
-      mean[i]! += value
-      weighted[i]! += w * value
-    }
-    // Squares of float32 numbers cannot overflow a float64, so this is finite exactly when the row is.
-    if (!Number.isFinite(squares)) onNotFinite(row)
-    norms += Math.sqrt(squares)
-    weights += w
+    norms += Math.sqrt(squares[row]!)
+    weights += weight[row]!
   }
-  for (let i = 0; i < width; i++) mean[i]! /= rows
-  const m2 = new Float64Array(width)
-  for (let at = 0; at < values.length; at += width) {
-    for (let i = 0; i < width; i++) {
-      const deviation = values[at + i]! - mean[i]!
-      m2[i]! += deviation * deviation
-    }
-  }
+  const mean = sums.map(sum => sum / rows)
+  const m2 = deviations(values, mean)
   return {
     ...{ rows, mean: Array.from(mean), m2: Array.from(m2), weights, weighted: Array.from(weighted), norms },
     rounding: null,
   }
 }
 
-/** What rounding changed. */
-export function roundingOf(computed: Float32Array, stored: Float32Array): NonNullable<Moments['rounding']> {
-  let [error, squares, largest] = [0, 0, 0]
-  for (let i = 0; i < computed.length; i++) {
-    const difference = Math.abs(stored[i]! - computed[i]!)
-    error += difference * difference
-    squares += computed[i]! * computed[i]!
-    if (difference > largest) largest = difference
+/** What rounding rows [rows, width] changed, dimensions taken together. */
+export function roundingOfRows(
+  computed: Float32Array,
+  stored: Float32Array,
+  width: number,
+): NonNullable<Moments['rounding']> {
+  const { error, squares, largest } = roundingOf(computed, stored, width)
+  const sum = (values: Float64Array) => values.reduce((total, value) => total + value, 0)
+  return {
+    error: sum(error),
+    squares: sum(squares),
+    largest: largest.reduce((most, value) => Math.max(most, value), 0),
   }
-  return { error, squares, largest }
 }
 
 /** Moments of two sets of rows together. */

@@ -21,14 +21,13 @@ export interface Strata {
   readonly population: readonly number[]
   /** Each window of the dataset with its tokens that may be taken, none where it is held out; worked out when it is read. */
   readonly windows: Sequence<EligibleTokens>
+  /** The window at a place of the dataset, without that work. */
+  windowAt(place: number): TokenWindow
 }
 
 /** What stands for a field that a document does not have. */
 export const noValue = '(none)'
 const mostStrata = 65_535
-
-/** Whether a window's token at a position belongs to the population. */
-type IsTaken = (tokens: Int32Array, position: number) => boolean
 
 /** The ids that a capture leaves out, ascending: those the config lists, or the dataset's special tokens. */
 export function excludedTokens(dataset: TokenDataset, { excludeTokens }: CaptureConfig): number[] {
@@ -36,10 +35,24 @@ export function excludedTokens(dataset: TokenDataset, { excludeTokens }: Capture
   return [...new Set(ids)].sort((a, b) => a - b)
 }
 
-function takenBy(dataset: TokenDataset, config: CaptureConfig): IsTaken {
-  const positions = new Set(config.excludePositions)
-  const ids = new Set(excludedTokens(dataset, config))
-  return (tokens, position) => !positions.has(position) && !ids.has(tokens[position]!)
+/** The positions of a window whose tokens belong to the population, ascending; none where it is held out. */
+function populationOf(dataset: TokenDataset, config: CaptureConfig): (window: TokenWindow) => Uint16Array {
+  const positions = flagsOf(config.excludePositions)
+  const ids = flagsOf(excludedTokens(dataset, config))
+  return ({ split, tokens }) => {
+    if (split !== 'train') return new Uint16Array()
+    const found = new Uint16Array(tokens.length)
+    let count = 0
+    for (let i = 0; i < tokens.length; i++) if (!positions[i] && !ids[tokens[i]!]) found[count++] = i
+    return found.subarray(0, count)
+  }
+}
+
+/** 1 at these numbers; nothing beyond the largest. */
+function flagsOf(numbers: readonly number[]): Uint8Array {
+  const flags = new Uint8Array(numbers.reduce((most, number) => Math.max(most, number), -1) + 1)
+  for (const number of numbers) flags[number] = 1
+  return flags
 }
 
 /**
@@ -49,12 +62,7 @@ function takenBy(dataset: TokenDataset, config: CaptureConfig): IsTaken {
 export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
   const fields = config.strata
   checkFields(dataset, fields)
-  const isTaken = takenBy(dataset, config)
-  const positionsOf = ({ split, tokens }: TokenWindow) => {
-    const found: number[] = []
-    if (split === 'train') for (let i = 0; i < tokens.length; i++) if (isTaken(tokens, i)) found.push(i)
-    return Uint16Array.from(found)
-  }
+  const positionsOf = populationOf(dataset, config)
 
   // Each field is a small number per token; a stratum is their mixed-radix number, until strata are renumbered below.
   const documentFields = fields.filter(field => field !== 'position' && field !== 'frequency')
@@ -65,16 +73,18 @@ export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
     ? frequencyBands(dataset, positionsOf, config.frequencyBands)
     : undefined
   const bands = { position: config.positionBands.length + 1, frequency: config.frequencyBands.length + 1 }
-  const codesOf = (window: TokenWindow, positions: Uint16Array) =>
-    Float64Array.from(positions, position => {
-      const group = byDocument.groupOf[window.documents[position]!]!
-      const place = byPosition ? positionBand(position) : 0
-      const rarity = frequencyBand ? frequencyBand(window.tokens[position]!) : 0
-      return (group * bands.position + place) * bands.frequency + rarity
-    })
+  const codeAt = ({ documents, tokens }: TokenWindow, position: number) => {
+    const group = byDocument.groupOf[documents[position]!]!
+    const place = byPosition ? positionBand(position) : 0
+    const rarity = frequencyBand ? frequencyBand(tokens[position]!) : 0
+    return (group * bands.position + place) * bands.frequency + rarity
+  }
   const counts = new Map<number, number>()
   for (const window of dataset.windows)
-    for (const code of codesOf(window, positionsOf(window))) counts.set(code, (counts.get(code) ?? 0) + 1)
+    for (const position of positionsOf(window)) {
+      const code = codeAt(window, position)
+      counts.set(code, (counts.get(code) ?? 0) + 1)
+    }
 
   const order = [...counts.keys()].sort((a, b) => a - b)
   if (order.length > mostStrata)
@@ -102,13 +112,11 @@ export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
     windows: new ReadSequence(dataset.windows.length, place => {
       const window = dataset.windows.at(place)!
       const positions = positionsOf(window)
-      return {
-        place,
-        window,
-        positions,
-        strata: Uint16Array.from(codesOf(window, positions), code => indexOf.get(code)!),
-      }
+      const strata = new Uint16Array(positions.length)
+      for (let i = 0; i < strata.length; i++) strata[i] = indexOf.get(codeAt(window, positions[i]!))!
+      return { place, window, positions, strata }
     }),
+    windowAt: place => dataset.windows.at(place)!,
   }
 }
 

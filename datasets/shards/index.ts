@@ -1,7 +1,6 @@
 /** Activation shards: writing, and reading by row. */
 
 export { CaptureAudit } from './audit.ts'
-export { floatsToHalves, halvesToFloats } from './float16.ts'
 export { CaptureManifest, ShardRecord, SiteStatistics, StratumRecord, WindowsRecord } from './manifest.ts'
 export { type Capture, type OpenOptions, openCapture, type RowColumns, readCaptureManifest } from './reader.ts'
 export { encodeParquetShard, encodeShard, type ShardColumns, type SiteColumn } from './write.ts'

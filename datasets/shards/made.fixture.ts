@@ -2,16 +2,15 @@
 import { join } from 'node:path'
 import { writeAtomic, writeJson } from '../../core/files.ts'
 import { sha256 } from '../../core/hash.ts'
+import { floatsToHalves } from '../../engine/ops/halves.ts'
 import { DatasetConfig } from '../config.ts'
-import { type CaptureManifest, encodeShard, floatsToHalves, type ShardColumns } from './index.ts'
+import { type CaptureManifest, encodeShard, type ShardColumns } from './index.ts'
 
 export type Dtype = CaptureManifest['dtype']
 
 /** The bytes of a shard's file. */
 export async function shardBytes(columns: ShardColumns, batchRows: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = []
-  for await (const piece of encodeShard(columns, batchRows)) pieces.push(piece)
-  return Buffer.concat(pieces)
+  return Buffer.concat(await encodeShard(columns, batchRows))
 }
 
 /** Columns of one site's rows [rows, width] that are all of one window, token and stratum, with weight 1. */

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { messageOf, UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import { nearest } from '../../core/nearest.ts'
-import { halvesToFloats } from './float16.ts'
+import { halvesToFloats } from '../../engine/ops/halves.ts'
 import { type ColumnLayout, readLayout, type ShardLayout } from './layout.ts'
 
 /** Rows that lie closer than this are fetched by one read: copying so much takes less than another system call. */
@@ -123,8 +123,9 @@ export class Shard {
         this.bytes(origin, scratch.subarray(0, (last - first + 1) * rowBytes))
         for (let j = i; j < end; j++) {
           const at = scratch.byteOffset + (rows[j]! - base - first) * rowBytes
-          if (type === 'float16') halvesToFloats(new Uint16Array(scratch.buffer, at, width), out, slots[j]! * width)
-          else out.set(new Float32Array(scratch.buffer, at, width), slots[j]! * width)
+          const row = out.subarray(slots[j]! * width, (slots[j]! + 1) * width)
+          if (type === 'float16') halvesToFloats(new Uint16Array(scratch.buffer, at, width), row)
+          else row.set(new Float32Array(scratch.buffer, at, width))
         }
       }
       i = end

@@ -34,7 +34,7 @@ export const rowColumns = [
  * batch but the last has the same layout, so a row's place can be computed. They come in pieces, of which the large ones are
  * the columns' own memory.
  */
-export async function* encodeShard(columns: ShardColumns, batchRows: number): AsyncGenerator<Uint8Array> {
+export async function encodeShard(columns: ShardColumns, batchRows: number): Promise<Uint8Array[]> {
   const fields = fieldsOf(columns)
   const schema = new arrow.Schema(fields, new Map([['schema', '1']]))
   const batches: arrow.RecordBatch[] = []
@@ -48,7 +48,9 @@ export async function* encodeShard(columns: ShardColumns, batchRows: number): As
   const writer = new arrow.RecordBatchFileWriter()
   writer.reset(undefined, schema)
   for (const batch of batches) writer.write(batch)
-  yield* writer.finish()
+  const pieces: Uint8Array[] = []
+  for await (const piece of writer.finish()) pieces.push(piece)
+  return pieces
 }
 
 /** The bytes of a Parquet file with the same columns, a row group a batch. */

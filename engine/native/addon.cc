@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include "host.h"
 #include "isa.h"
 #include "op.h"
 #include "packed.h"
@@ -13,6 +14,11 @@ namespace pipeline {
 
 std::vector<OpDefinition>& definitions() {
   static auto* const all = new std::vector<OpDefinition>();
+  return *all;
+}
+
+std::vector<HostFunction>& hostFunctions() {
+  static auto* const all = new std::vector<HostFunction>();
   return *all;
 }
 
@@ -97,6 +103,13 @@ napi_value initialise(napi_env env, napi_value exports) {
     napi_set_element(env, names, count++, text);
   }
   napi_set_named_property(env, exports, "instructions", names);
+  napi_value functions = nullptr;
+  napi_create_object(env, &functions);
+  for (const HostFunction& one : hostFunctions()) {
+    napi_create_function(env, one.name, NAPI_AUTO_LENGTH, one.call, nullptr, &function);
+    napi_set_named_property(env, functions, one.name, function);
+  }
+  napi_set_named_property(env, exports, "functions", functions);
   napi_create_function(env, "setInstructions", NAPI_AUTO_LENGTH, setInstructions, nullptr, &function);
   napi_set_named_property(env, exports, "setInstructions", function);
   napi_create_function(env, "release", NAPI_AUTO_LENGTH, release, nullptr, &function);

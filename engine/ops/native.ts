@@ -8,8 +8,13 @@ import { UserError } from '../../core/errors.ts'
 import type { InstructionSet } from '../isa.ts'
 import { type Tensor, tf } from '../tf.ts'
 
+/** What a function of the addon that works on the program's own arrays may be given. */
+type HostArgument = Float32Array | Float64Array | Uint16Array | Uint32Array | number
+
 interface Addon {
   readonly ops: readonly string[]
+  /** Functions on the program's own arrays, without tensors. */
+  readonly functions: Readonly<Record<string, (...given: readonly HostArgument[]) => void>>
   /** Instruction sets that this processor has, from the least to the most. */
   readonly instructions: readonly InstructionSet[]
   /** Goes to an instruction set, or to the best where the processor lacks it, and returns the one in use then. */
@@ -128,6 +133,16 @@ export function setOpInstructions(set: InstructionSet): void {
 /** Sets the threads of the ops; results do not depend on it. */
 export function setOpThreads(threads: number): void {
   addon?.setThreads(threads)
+}
+
+/**
+ * A function of the addon that works on the program's own arrays (`engine/native/host.h`), whatever the backend; undefined where
+ * the addon is not loaded. It checks sizes, and writes results into arrays that it is given.
+ */
+export function hostFunction(name: string): Addon['functions'][string] | undefined {
+  const found = addon?.functions[name]
+  if (addon && !found) throw new Error(`The addon has no function ${name}.`)
+  return found
 }
 
 /** Whether an op is loaded and TensorFlow is the backend. */
