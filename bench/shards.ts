@@ -7,6 +7,7 @@ import { Random } from '../core/random.ts'
 import { columns } from '../core/text.ts'
 import { openCapture } from '../datasets/shards/index.ts'
 import { columnsOfSite, type Dtype, writeMadeCapture } from '../datasets/shards/made.fixture.ts'
+import { startEngine } from '../engine/engine.ts'
 import { RowStream } from '../sae/training/rows.ts'
 import { defineBench } from './options.ts'
 
@@ -18,7 +19,7 @@ const readRows = 4096
 export default defineBench({
   engine: 'tensorflow',
   about:
-    'Writes captures of rising numbers of rows, then reads them in order and shuffled as training does, from the page cache. GB/s count the bytes on disk.',
+    'Writes captures of rising numbers of rows, then reads them in order and shuffled as training does, from the page cache. GB/s count the bytes on disk. Copied: rows that are in memory, row by row in random order.',
   examples: ['npm run bench -- shards', 'npm run bench -- shards --rows 1000000 --rows 10000000'],
   config: z.strictObject({
     rows: z.array(z.int().min(1)).min(1).default([100_000, 1_000_000]).describe('Rows of each capture'),
@@ -28,7 +29,10 @@ export default defineBench({
     directory: z.string().default(tmpdir()).describe('Folder for the captures, which are removed in the end'),
   }),
   async run({ rows: sizes, width, dtype, memory, directory }, tell) {
-    const table: string[][] = [['rows', 'GB', 'write GB/s', 'in order GB/s', 'shuffled GB/s', 'rows/s', 'RSS MiB']]
+    await startEngine({ engine: 'tensorflow' })
+    const table: string[][] = [
+      ['rows', 'GB', 'write GB/s', 'in order GB/s', 'shuffled GB/s', 'rows/s', 'copied GB/s', 'RSS MiB'],
+    ]
     for (const rows of sizes) {
       const folder = await mkdtemp(join(directory, 'bench-shards-'))
       try {
@@ -41,7 +45,7 @@ export default defineBench({
         await rm(folder, { recursive: true, force: true })
       }
     }
-    for (const line of columns(table, [0, 1, 2, 3, 4, 5, 6])) tell.line(line)
+    for (const line of columns(table, [0, 1, 2, 3, 4, 5, 6, 7])) tell.line(line)
   },
 })
 
@@ -66,7 +70,7 @@ async function measure(folder: string, { rows, width, dtype, bytes }: Case) {
       const out = new Float32Array(readRows * width)
       for (let start = 0; start < rows; start += readRows) {
         const count = Math.min(readRows, rows - start)
-        await capture.readInto(site, start, count, out.subarray(0, count * width))
+        await capture.readRanges(site, [{ start, count }], out.subarray(0, count * width))
       }
     }
     await inOrder()
@@ -88,11 +92,29 @@ async function measure(folder: string, { rows, width, dtype, bytes }: Case) {
       orderedRate: gigabytes / ordered,
       shuffledRate: gigabytes / shuffled,
       shuffledRows: Math.round(rows / shuffled),
+      copiedRate: copied(width, bytes, batch),
       memory: Math.round(largest / 2 ** 20),
     }
   } finally {
     capture.close()
   }
+}
+
+/** GB/s at which rows of a pool are copied in random order to batches, one by one as JavaScript copies. */
+function copied(width: number, bytes: number, batch: Float32Array): number {
+  const rows = Math.max(readRows, Math.floor(bytes / 2 / (width * 4)))
+  const pool = new Float32Array(rows * width).fill(1)
+  const order = new Random('bench shards').shuffle(Uint32Array.from({ length: rows }, (_, i) => i))
+  const start = performance.now()
+  let count = 0
+  for (; performance.now() - start < 500; count += readRows) {
+    const from = count % (rows - readRows + 1)
+    for (let i = 0; i < readRows; i++) {
+      const at = order[from + i]! * width
+      batch.set(pool.subarray(at, at + width), i * width)
+    }
+  }
+  return (count * width * 4) / 1e6 / (performance.now() - start)
 }
 
 /** Writes a capture of normal numbers; every shard holds the same ones, which no reader notices. */

@@ -23,7 +23,7 @@ function captured(seed: number, site: string, width: number, rates: (i: number) 
       weight: new Float32Array(600).fill(1),
     }),
     readRange: () => Promise.reject(new Error('not read')),
-    readInto: () => Promise.reject(new Error('not read')),
+    readRanges: () => Promise.reject(new Error('not read')),
     verify: async () => {},
     close() {},
   }

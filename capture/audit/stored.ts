@@ -35,7 +35,7 @@ export async function storedRows(
   const shard = new Shard(path)
   try {
     const values = sites.map(({ width }, i) => into[i]!.subarray(0, rows * width))
-    for (const [i, { name }] of sites.entries()) await shard.readRange(shard.column(name), 0, rows, values[i]!)
+    for (const [i, { name }] of sites.entries()) await shard.readRange(name, 0, rows, values[i]!)
     return {
       ...{ document: shard.values('document'), position: shard.values('position'), token: shard.values('token') },
       stratum: shard.values('stratum'),

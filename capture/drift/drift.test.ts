@@ -48,7 +48,7 @@ function captured({ seed, from = 0, shift }: Making): Capture {
       ...{ position: new Uint16Array(rows), token: new Int32Array(rows), weight: new Float32Array(rows).fill(2) },
     }),
     readRange: () => Promise.reject(new Error('not read')),
-    readInto: () => Promise.reject(new Error('not read')),
+    readRanges: () => Promise.reject(new Error('not read')),
     verify: async () => {},
     close() {},
   }

@@ -9,7 +9,7 @@ import { nearest } from '../../core/nearest.ts'
 import { type Progress, silent } from '../../core/progress.ts'
 import { CaptureManifest, type ShardRecord, upgradeManifest } from './manifest.ts'
 import { mustMatch } from './match.ts'
-import { Shard } from './shard.ts'
+import { Shard, ShardPlaces } from './shard.ts'
 
 /** What is known of each row, beside its activations. */
 export interface RowColumns {
@@ -23,6 +23,12 @@ export interface RowColumns {
   readonly weight: Float32Array
 }
 
+/** Rows `start` to `start + count`. */
+export interface RowRange {
+  readonly start: number
+  readonly count: number
+}
+
 /** Activation rows of one capture, numbered through its shards. */
 export interface Capture {
   readonly directory: string
@@ -33,8 +39,8 @@ export interface Capture {
   read(site: string, rows: ArrayLike<number>, out?: Float32Array): Promise<Float32Array>
   /** `count` rows from `start`, [count, width]. */
   readRange(site: string, start: number, count: number): Promise<Float32Array>
-  /** The same into `out`, which must not be looked at before it is done; the thread is free meanwhile. */
-  readInto(site: string, start: number, count: number, out: Float32Array): Promise<void>
+  /** Rows of ranges, one after the other, into `out`, which must not be looked at before it is done; the thread is free meanwhile. */
+  readRanges(site: string, ranges: readonly RowRange[], out: Float32Array): Promise<void>
   /** The columns beside the activations, of all rows. */
   columns(): Promise<RowColumns>
   /** Compares every shard's sha256 with the manifest; throws a `UserError` that names the first which differs. */
@@ -152,23 +158,40 @@ class OpenCapture implements Capture {
 
   async readRange(site: string, start: number, count: number): Promise<Float32Array> {
     const out = new Float32Array(count * this.site(site).width)
-    await this.readInto(site, start, count, out)
+    await this.readRanges(site, [{ start, count }], out)
     return out
   }
 
-  async readInto(site: string, start: number, count: number, out: Float32Array): Promise<void> {
+  async readRanges(site: string, ranges: readonly RowRange[], out: Float32Array): Promise<void> {
     const { width } = this.site(site)
-    if (!(Number.isInteger(start) && start >= 0 && count >= 0 && start + count <= this.rows))
-      throw new Error(`Rows ${start} to ${start + count} were asked for, but the capture has ${this.rows} rows.`)
-    if (out.length !== count * width)
-      throw new Error(`out has ${out.length} values, but ${count} rows of ${width} are ${count * width}.`)
-    for (let shard = this.shardOf(start), row = start; row < start + count; shard++) {
-      const base = this.starts[shard]!
-      const end = Math.min(start + count, this.starts[shard + 1]!)
-      const file = this.shard(shard)
-      const part = out.subarray((row - start) * width, (end - start) * width)
-      await file.readRange(file.column(site), row - base, end - row, part)
-      row = end
+    const rows = ranges.reduce((sum, { count }) => sum + count, 0)
+    if (out.length !== rows * width)
+      throw new Error(`out has ${out.length} values, but ${rows} rows of ${width} are ${rows * width}.`)
+    let [read, found] = [0, 0]
+    let places = new ShardPlaces()
+    const flush = async () => {
+      const some = places
+      places = new ShardPlaces()
+      const part = out.subarray(read * width, found * width)
+      read = found
+      await some.read(part)
+    }
+    try {
+      for (const { start, count } of ranges) {
+        if (!(Number.isInteger(start) && start >= 0 && count >= 0 && start + count <= this.rows))
+          throw new Error(`Rows ${start} to ${start + count} were asked for, but the capture has ${this.rows} rows.`)
+        for (let index = this.shardOf(start), row = start; row < start + count; index++) {
+          const base = this.starts[index]!
+          const end = Math.min(start + count, this.starts[index + 1]!)
+          places.add(this.shard(index), site, row - base, end - row)
+          found += end - row
+          row = end
+          if (places.shards >= openShards / 2) await flush()
+        }
+      }
+      await flush()
+    } finally {
+      places.release()
     }
   }
 

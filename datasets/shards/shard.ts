@@ -1,17 +1,15 @@
 /** One shard file, read by row at computed offsets: positioned reads into typed arrays, nothing parsed. */
-import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs'
-import { promisify } from 'node:util'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { messageOf, UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
 import { nearest } from '../../core/nearest.ts'
 import { halvesToFloats } from '../../engine/ops/halves.ts'
+import { readSegments } from '../../engine/ops/segments.ts'
 import { type ColumnLayout, readLayout, type ShardLayout } from './layout.ts'
 
 /** Rows that lie closer than this are fetched by one read: copying so much takes less than another system call. */
 const gapBytes = 4096
 const scratchBytes = 1 << 20
-
-const readLater = promisify(read)
 
 const arrays = {
   uint16: Uint16Array,
@@ -30,8 +28,8 @@ export class Shard {
   readonly layout: ShardLayout
   private readonly file: number
   private scratch: Uint8Array | undefined
-  /** Ranges that are being read; the file is closed after the last. */
-  private reading = 0
+  /** Those that hold the file open. */
+  private users = 0
   private closed = false
 
   /** Throws a `UserError` when the file is absent or not a shard. */
@@ -133,48 +131,34 @@ export class Shard {
   }
 
   /** Reads rows `start` to `start + count` of a site into `out`, which must not be looked at before it is done. */
-  async readRange(column: ColumnLayout, start: number, count: number, out: Float32Array): Promise<void> {
-    const { width, type, offsets } = column
-    const { starts } = this.layout
-    const valueBytes = type === 'float16' ? 2 : 4
-    const bits = type === 'float16' ? new Uint16Array(count * width) : undefined
-    const into = bits ?? out
-    this.reading++
-    try {
-      for (let batch = 0; batch + 1 < starts.length; batch++) {
-        const from = Math.max(start, starts[batch]!)
-        const to = Math.min(start + count, starts[batch + 1]!)
-        if (from >= to) continue
-        const place = into.byteOffset + (from - start) * width * valueBytes
-        const part = new Uint8Array(into.buffer, place, (to - from) * width * valueBytes)
-        await this.bytesLater(offsets[batch]! + (from - starts[batch]!) * width * valueBytes, part)
-      }
-    } finally {
-      if (--this.reading === 0 && this.closed) closeSync(this.file)
-    }
-    if (bits) halvesToFloats(bits, out)
+  async readRange(site: string, start: number, count: number, out: Float32Array): Promise<void> {
+    const places = new ShardPlaces()
+    places.add(this, site, start, count)
+    await places.read(out)
+  }
+
+  /** Keeps the file open, whoever closes the shard meanwhile, until `release`; gives its descriptor. */
+  hold(): number {
+    this.users++
+    return this.file
+  }
+
+  release(): void {
+    if (--this.users === 0 && this.closed) closeSync(this.file)
   }
 
   close(): void {
     this.closed = true
-    if (this.reading === 0) closeSync(this.file)
+    if (this.users === 0) closeSync(this.file)
+  }
+
+  tooShort(): UserError {
+    return new UserError(`The shard ${this.path} is shorter than it says.`, { fix: 'Capture again.' })
   }
 
   private scratchOf(rowBytes: number): Uint8Array {
     if (!this.scratch || this.scratch.length < rowBytes) this.scratch = new Uint8Array(Math.max(scratchBytes, rowBytes))
     return this.scratch
-  }
-
-  private async bytesLater(offset: number, into: Uint8Array): Promise<void> {
-    for (let done = 0; done < into.length; ) {
-      const { bytesRead } = await readLater(this.file, into, done, into.length - done, offset + done)
-      if (bytesRead === 0) throw this.tooShort()
-      done += bytesRead
-    }
-  }
-
-  private tooShort(): UserError {
-    return new UserError(`The shard ${this.path} is shorter than it says.`, { fix: 'Capture again.' })
   }
 
   /** Fills `into` from the file; a short file is an error. */
@@ -185,5 +169,61 @@ export class Shard {
       done += count
     }
     return into
+  }
+}
+
+/** Rows of shards that are to be read, one range after the other; their files are held open from then on. */
+export class ShardPlaces {
+  private readonly of: {
+    readonly shard: Shard
+    readonly file: number
+    readonly place: number
+    readonly bytes: number
+  }[] = []
+  private readonly held = new Map<Shard, number>()
+  private halves = false
+
+  /** How many shards are held. */
+  get shards(): number {
+    return this.held.size
+  }
+
+  add(shard: Shard, site: string, start: number, count: number): void {
+    const { width, type, offsets } = shard.column(site)
+    const { starts } = shard.layout
+    this.halves = type === 'float16'
+    const rowBytes = width * (this.halves ? 2 : 4)
+    const file = this.held.get(shard) ?? shard.hold()
+    this.held.set(shard, file)
+    for (let batch = 0; batch + 1 < starts.length; batch++) {
+      const from = Math.max(start, starts[batch]!)
+      const to = Math.min(start + count, starts[batch + 1]!)
+      if (from >= to) continue
+      const place = offsets[batch]! + (from - starts[batch]!) * rowBytes
+      this.of.push({ shard, file, place, bytes: (to - from) * rowBytes })
+    }
+  }
+
+  /**
+   * Reads all into `out`, as floats of what is stored, while this thread goes on; `out` must not be looked at before it is done. Then lets
+   * go of the files.
+   */
+  async read(out: Float32Array): Promise<void> {
+    const into = this.halves ? new Uint16Array(out.length) : out
+    try {
+      const files = Uint32Array.from(this.of, ({ file }) => file)
+      const places = Float64Array.from(this.of, ({ place }) => place)
+      const bytes = Uint32Array.from(this.of, ({ bytes }) => bytes)
+      const cut = await readSegments({ files, places, bytes }, into)
+      if (cut >= 0) throw this.of[cut]!.shard.tooShort()
+    } finally {
+      this.release()
+    }
+    if (into instanceof Uint16Array) halvesToFloats(into, out)
+  }
+
+  release(): void {
+    for (const shard of this.held.keys()) shard.release()
+    this.held.clear()
   }
 }

@@ -150,7 +150,10 @@ describe('rows of a capture', () => {
     const ranges = Array.from({ length: 75 }, (_, i) => ({ start: i * 9, count: 1 + ((i * 37) % 60) }))
     const outs = ranges.map(({ count }) => new Float32Array(count * width))
     // More shards are read at once than are kept open: none may be closed under a reader.
-    await Promise.all(ranges.map(({ start, count }, i) => capture.readInto(name, start, count, outs[i]!)))
+    await Promise.all(ranges.map((range, i) => capture.readRanges(name, [range], outs[i]!)))
+    const all = new Float32Array(outs.reduce((sum, { length }) => sum + length, 0))
+    await capture.readRanges(name, ranges, all)
+    expect(all).toEqual(Float32Array.from(outs.flatMap(out => [...out])))
     for (const [i, { start, count }] of ranges.entries())
       expect(outs[i]).toEqual(
         await capture.read(
@@ -158,9 +161,20 @@ describe('rows of a capture', () => {
           Array.from({ length: count }, (_, r) => start + r),
         ),
       )
-    const beyond = capture.readInto(name, capture.rows, 1, new Float32Array(width))
+    const beyond = capture.readRanges(name, [{ start: capture.rows, count: 1 }], new Float32Array(width))
     await expect(beyond).rejects.toThrow('Rows 750 to 751 were asked for, but the capture has 750 rows.')
+    // What is closed while it is read is read to its end.
+    const last = capture.readRanges(
+      name,
+      ranges.slice(0, 9),
+      all.subarray(
+        0,
+        ranges.slice(0, 9).reduce((sum, { count }) => sum + count * width, 0),
+      ),
+    )
     capture.close()
+    await last
+    expect(all.subarray(0, outs[0]!.length)).toEqual(outs[0])
   })
 
   test('go into an array that is given', async () => {

@@ -3,7 +3,8 @@
  *
  *   void name(const Arguments&)       checks sizes, works, throws an OpError for what is wrong
  *
- * and one line `PIPELINE_HOST(name)`. It returns nothing: results go into arrays that it is given.
+ * and one line `PIPELINE_HOST(name)`. It returns nothing: results go into arrays that it is given. What gives a promise adds
+ * itself to `hostFunctions()`.
  */
 #pragma once
 #include <node_api.h>
@@ -35,6 +36,20 @@ class Arguments {
   Values<double> doubles(size_t index) const { return array<double>(index, napi_float64_array); }
   Values<uint16_t> shorts(size_t index) const { return array<uint16_t>(index, napi_uint16_array); }
   Values<uint32_t> words(size_t index) const { return array<uint32_t>(index, napi_uint32_array); }
+
+  /** The memory of an array of any type. */
+  Values<char> bytes(size_t index) const {
+    static constexpr int64_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+    napi_typedarray_type type;
+    size_t size = 0;
+    void* data = nullptr;
+    require(index < count_ && napi_get_typedarray_info(env_, values_[index], &type, &size, &data, nullptr, nullptr) == napi_ok &&
+                type <= napi_biguint64_array,
+            "Argument " + std::to_string(index) + " is not an array.");
+    return {static_cast<char*>(data), static_cast<int64_t>(size) * sizes[type]};
+  }
+
+  napi_value value(size_t index) const { return values_[index]; }
 
   int64_t integer(size_t index) const {
     int64_t value = 0;

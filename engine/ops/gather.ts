@@ -1,4 +1,4 @@
-/** Rows in another order. */
+/** Rows in another order, and rows beside others. */
 import { hostFunction } from './native.ts'
 
 /** The meaning of `gatherRows`. */
@@ -14,4 +14,29 @@ export function gatherRows(from: Float32Array, width: number, order: Uint32Array
   const native = hostFunction('gatherRows')
   if (native) native(from, width, order, to)
   else plainGatherRows(from, width, order, to)
+}
+
+/** The meaning of `placeColumns`. */
+export function plainPlaceColumns(
+  from: Float32Array,
+  width: number,
+  to: Float32Array,
+  columns: number,
+  column: number,
+): void {
+  for (let row = 0; row * width < from.length; row++)
+    to.set(from.subarray(row * width, (row + 1) * width), row * columns + column)
+}
+
+/** Copies rows `from` [rows, width] into columns `column` to `column + width` of `to` [rows, columns]. */
+export function placeColumns(
+  from: Float32Array,
+  width: number,
+  to: Float32Array,
+  columns: number,
+  column: number,
+): void {
+  const native = hostFunction('placeColumns')
+  if (native) native(from, width, to, columns, column)
+  else plainPlaceColumns(from, width, to, columns, column)
 }

@@ -1,7 +1,11 @@
 /** Functions of the addon on the program's own arrays: each gives what its plain version gives, to the last bit. */
+import { closeSync, openSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
-import { gatherRows, plainGatherRows } from './gather.ts'
+import { gatherRows, placeColumns, plainGatherRows, plainPlaceColumns } from './gather.ts'
 import {
   floatsToHalves,
   fromHalf,
@@ -13,6 +17,8 @@ import {
 } from './halves.ts'
 import { deviations, plainDeviations, plainRowSums, rowSums } from './moments.ts'
 import { hostFunction } from './native.ts'
+import { plainReadSegments, readSegments } from './segments.ts'
+import { shuffleWords } from './shuffle.ts'
 import { everyWay, opsTestable, startOps } from './testing.ts'
 
 test('sums rows that one can check by eye', () => {
@@ -144,5 +150,54 @@ describe.skipIf(!opsTestable)('rows in another order, natively', () => {
     expect(() => gatherRows(from, 2, Uint32Array.of(0, 3), to)).toThrow('Row 3 was asked for of 3.')
     expect(() => gatherRows(from, 2, Uint32Array.of(0), to)).toThrow('There is no place for these rows.')
     expect(() => gatherRows(from, 0, new Uint32Array(), to)).toThrow('There is no place for these rows.')
+  })
+})
+
+describe.skipIf(!opsTestable)('rows beside others, numbers in random order and parts of files', () => {
+  beforeAll(() => startOps())
+
+  test('columns are placed as by the plain version', () => {
+    const from = new Random('columns').normals(7 * 3)
+    const [plain, found] = [new Float32Array(7 * 5), new Float32Array(7 * 5)]
+    plainPlaceColumns(from, 3, plain, 5, 1)
+    placeColumns(from, 3, found, 5, 1)
+    expect(found).toEqual(plain)
+    expect([...found.subarray(0, 5)]).toEqual([0, from[0], from[1], from[2], 0])
+    expect(() => placeColumns(from, 3, found, 5, 3)).toThrow('There is no place for these columns.')
+  })
+
+  test.each([0, 1, 2, 1000, 70_001])('%i numbers are shuffled as by the stream itself, which goes on alike', count => {
+    const [random, same] = [new Random('shuffle', count), new Random('shuffle', count)]
+    const items = Uint32Array.from({ length: count }, (_, i) => i * 3)
+    const expected = random.shuffle(items.slice())
+    const after = shuffleWords(items, same)
+    expect(Buffer.from(items.buffer).equals(Buffer.from(expected.buffer))).toBe(true)
+    expect(after.bits()).toBe(random.bits())
+  })
+
+  test('parts of files are read one after the other; one that its file does not hold is named', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'segments-')), 'floats')
+    const values = Float32Array.from({ length: 1000 }, (_, i) => i / 7)
+    await writeFile(path, new Uint8Array(values.buffer))
+    const file = openSync(path, 'r')
+    const segments = (...of: [number, number][]) => ({
+      files: new Uint32Array(of.length).fill(file),
+      places: Float64Array.from(of, ([place]) => place * 4),
+      bytes: Uint32Array.from(of, ([, count]) => count * 4),
+    })
+    try {
+      for (const read of [readSegments, plainReadSegments]) {
+        const to = new Float32Array(6)
+        expect(await read(segments([500, 2], [3, 3], [0, 0], [999, 1]), to)).toBe(-1)
+        expect(to).toEqual(Float32Array.from([500, 501, 3, 4, 5, 999], i => values[i]!))
+        expect(await read(segments([0, 1], [999, 5]), to)).toBe(1)
+        const bad = { ...segments([0, 6]), files: Uint32Array.of(99_999) }
+        await expect(Promise.resolve(read(bad, to))).rejects.toThrow(/bad file descriptor/i)
+      }
+      expect(() => readSegments(segments([0, 5]), new Float32Array(6))).toThrow('do not fill the array')
+    } finally {
+      closeSync(file)
+      await rm(dirname(path), { recursive: true })
+    }
   })
 })

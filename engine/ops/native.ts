@@ -14,7 +14,7 @@ type HostArgument = Float32Array | Float64Array | Uint16Array | Uint32Array | nu
 interface Addon {
   readonly ops: readonly string[]
   /** Functions on the program's own arrays, without tensors. */
-  readonly functions: Readonly<Record<string, (...given: readonly HostArgument[]) => void>>
+  readonly functions: Readonly<Record<string, (...given: readonly HostArgument[]) => unknown>>
   /** Instruction sets that this processor has, from the least to the most. */
   readonly instructions: readonly InstructionSet[]
   /** Goes to an instruction set, or to the best where the processor lacks it, and returns the one in use then. */

@@ -1,6 +1,9 @@
 /** Where training rows come from, and in which order they are learned. */
 import pLimit from 'p-limit'
 import { Random } from '../../core/random.ts'
+import type { RowRange } from '../../datasets/shards/index.ts'
+import { gatherRows, placeColumns } from '../../engine/ops/gather.ts'
+import { shuffleWords } from '../../engine/ops/shuffle.ts'
 
 /** Rows of activations on disk or in memory; an open `Capture` (datasets/shards) is one. */
 export interface ActivationSource {
@@ -8,21 +11,21 @@ export interface ActivationSource {
   readonly sites: readonly { readonly name: string; readonly width: number }[]
   /** Rows `start` to `start + count` of a site, one after the other. */
   readRange(site: string, start: number, count: number): Promise<Float32Array>
-  /** The same into `out`, which is not looked at before it is done, while this thread goes on with something else. */
-  readInto?(site: string, start: number, count: number, out: Float32Array): Promise<void>
+  /** Rows of ranges, one after the other, into `out`, which is not looked at before it is done, while this thread goes on. */
+  readRanges?(site: string, ranges: readonly RowRange[], out: Float32Array): Promise<void>
 }
 
 /** Consecutive rows that stay together when a capture is too large to shuffle at once. */
 const blockRows = 256
 
 /**
- * Ranges that are asked for at once. While a step computes, nobody is told that a range has come, so what is asked for
- * must last for a step: 64 blocks are 16,384 rows.
+ * Pieces of a pool that are asked for at once. While a step computes, nobody is told that one has come, so what is asked for must
+ * last for a step.
  */
-const rangesAtOnce = 64
+const piecesAtOnce = 8
 
-/** Values of a range at most: what is in flight and not yet in its place stays below 128 MiB. */
-const pieceValues = 1 << 19
+/** Values of a piece at most, but for rows that are longer: what is in flight and not yet in its place stays below 32 MiB a site. */
+const pieceValues = 1 << 20
 
 /**
  * Rows in shuffled order, epoch after epoch without a break, in batches of equal size.
@@ -79,10 +82,8 @@ export class RowStream {
     while (filled < count) {
       const { pool, offset } = await this.poolAt(visits + filled)
       const take = Math.min(count - filled, pool.order.length - offset)
-      for (let i = 0; i < take; i++) {
-        const from = pool.order[offset + i]! * this.width
-        batch.set(pool.data.subarray(from, from + this.width), (filled + i) * this.width)
-      }
+      const place = batch.subarray(filled * this.width, (filled + take) * this.width)
+      gatherRows(pool.data, this.width, pool.order.subarray(offset, offset + take), place)
       filled += take
     }
     return batch
@@ -91,7 +92,7 @@ export class RowStream {
   /** Rows `start` to `start + count` as they lie in the source, sites side by side. */
   async inOrder(start: number, count: number): Promise<Float32Array> {
     const rows = new Float32Array(count * this.width)
-    await inTurn(this.place(rows, 0, start, count), 1)
+    for (const piece of this.pieces([{ start, count }])) await this.place(rows, piece)
     return rows
   }
 
@@ -127,8 +128,9 @@ export class RowStream {
 
   private blockOrder(epoch: number): Uint32Array {
     if (this.cachedOrder?.epoch === epoch) return this.cachedOrder.order
-    const order = Uint32Array.from({ length: this.blocks }, (_, i) => i)
-    if (this.poolsPerEpoch > 1) new Random(this.seed, 'blocks', epoch).shuffle(order)
+    const order = new Uint32Array(this.blocks)
+    for (let i = 0; i < this.blocks; i++) order[i] = i
+    if (this.poolsPerEpoch > 1) shuffleWords(order, new Random(this.seed, 'blocks', epoch))
     this.cachedOrder = { epoch, order }
     return order
   }
@@ -150,58 +152,68 @@ export class RowStream {
     // A reading disk likes ascending places, and the order within the pool is drawn anyway.
     const sorted = blocks.slice().sort()
     const rows = sorted.reduce((sum, block) => sum + this.rowsOf(block), 0)
-    const order = new Random(this.seed, 'rows', epoch, index).shuffle(Uint32Array.from({ length: rows }, (_, i) => i))
+    const order = new Uint32Array(rows)
+    for (let i = 0; i < rows; i++) order[i] = i
+    shuffleWords(order, new Random(this.seed, 'rows', epoch, index))
     const is = (e: number, i: number) => e === epoch && i === index
     if (this.poolsPerEpoch === 1 && before) return { is, order, data: before.data }
     const data = before?.data ?? new Float32Array(Math.min(this.rows, this.poolBlocks * blockRows) * this.width)
-    const ranges: (() => Promise<void>)[] = []
-    let row = 0
+    const ranges: RowRange[] = []
     for (let i = 0; i < sorted.length; ) {
       let end = i + 1
       while (end < sorted.length && sorted[end] === sorted[end - 1]! + 1) end++
       const start = sorted[i]! * blockRows
-      const count = Math.min(this.rows, (sorted[end - 1]! + 1) * blockRows) - start
-      for (const range of this.place(data, row, start, count)) ranges.push(range)
-      row += count
+      ranges.push({ start, count: Math.min(this.rows, (sorted[end - 1]! + 1) * blockRows) - start })
       i = end
     }
-    await inTurn(ranges, rangesAtOnce)
+    const pieces = this.pieces(ranges).map(piece => () => this.place(data, piece))
+    await inTurn(pieces, piecesAtOnce)
     return { is, order, data }
   }
 
-  /** The reads, each of bounded size, that put a range of rows at `row` of `data`, its sites side by side. */
-  private place(data: Float32Array, row: number, start: number, count: number): (() => Promise<void>)[] {
-    const piece = Math.max(1, Math.floor(pieceValues / this.width))
-    const reads: (() => Promise<void>)[] = []
-    for (let done = 0; done < count; done += piece) {
-      const rows = Math.min(piece, count - done)
-      let column = 0
-      for (const site of this.sites) {
-        const at = column
-        reads.push(() => this.placeSite(data, site, at, row + done, start + done, rows))
-        column += this.source.sites.find(({ name }) => name === site)!.width
+  /** Ranges of rows, which lie one after the other in a pool, in pieces of bounded size. */
+  private pieces(ranges: readonly RowRange[]): Piece[] {
+    const most = Math.max(1, Math.floor(pieceValues / this.width))
+    const pieces: Piece[] = []
+    let row = 0
+    let piece: Piece & { ranges: RowRange[] } = { row, rows: 0, ranges: [] }
+    for (const { start, count } of ranges)
+      for (let done = 0; done < count; ) {
+        if (piece.rows === most) {
+          pieces.push(piece)
+          piece = { row, rows: 0, ranges: [] }
+        }
+        const take = Math.min(count - done, most - piece.rows)
+        piece.ranges.push({ start: start + done, count: take })
+        piece.rows += take
+        row += take
+        done += take
       }
-    }
-    return reads
+    if (piece.rows > 0) pieces.push(piece)
+    return pieces
   }
 
-  private async placeSite(
-    data: Float32Array,
-    site: string,
-    column: number,
-    row: number,
-    start: number,
-    rows: number,
-  ): Promise<void> {
-    const { source } = this
-    if (this.sites.length === 1 && source.readInto) {
-      const place = data.subarray(row * this.width, (row + rows) * this.width)
-      return source.readInto(site, start, rows, place)
+  /** Reads a piece to its place in `data`, its sites side by side. */
+  private async place(data: Float32Array, { row, rows, ranges }: Piece): Promise<void> {
+    const place = data.subarray(row * this.width, (row + rows) * this.width)
+    let column = 0
+    for (const name of this.sites) {
+      const { width } = this.source.sites.find(site => site.name === name)!
+      const values = this.sites.length === 1 ? place : new Float32Array(rows * width)
+      await this.readRanges(name, ranges, values)
+      if (values !== place) placeColumns(values, width, place, this.width, column)
+      column += width
     }
-    const values = await source.readRange(site, start, rows)
-    const width = values.length / rows
-    for (let r = 0; r < rows; r++)
-      data.set(values.subarray(r * width, (r + 1) * width), (row + r) * this.width + column)
+  }
+
+  private async readRanges(site: string, ranges: readonly RowRange[], out: Float32Array): Promise<void> {
+    if (this.source.readRanges) return this.source.readRanges(site, ranges, out)
+    let at = 0
+    for (const { start, count } of ranges) {
+      const values = await this.source.readRange(site, start, count)
+      out.set(values, at)
+      at += values.length
+    }
   }
 }
 
@@ -210,6 +222,14 @@ async function inTurn(tasks: readonly (() => Promise<void>)[], limit: number): P
   const slots = pLimit(limit)
   const ends = await Promise.allSettled(tasks.map(task => slots(task)))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
+}
+
+/** Rows that are read at once. */
+interface Piece {
+  /** Where they begin in the pool. */
+  readonly row: number
+  rows: number
+  readonly ranges: readonly RowRange[]
 }
 
 interface Pool {
