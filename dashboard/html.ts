@@ -14,6 +14,11 @@ export function shown(text: string, length = most): string {
   return escapeHtml(clip(text, length))
 }
 
+/** A path, site or name as `shown`, broken into lines behind its dots, dashes and strokes rather than anywhere. */
+export function broken(text: string, length = most): string {
+  return shown(text, length).replace(/[./_-](?=[^./_\-\s])/g, '$&<wbr>')
+}
+
 /** A value that a page's script finds by an id, as a block of data that no browser runs; `<` is written so that nothing in it ends it. */
 export function dataOf(id: string, value: unknown): string {
   return `<script type="application/json" id="${escapeHtml(id)}">${JSON.stringify(value).replaceAll('<', '\\u003c')}</script>`

@@ -57,7 +57,10 @@ export function computes<Body extends z.ZodType, Answer extends z.ZodType>(
 }
 
 /** A whole number in a query. */
-export const whole = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
+export const whole = (least: number, most: number) => {
+  const error = `it must be a whole number from ${least} to ${most}`
+  return z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error })
+}
 
 /** One text or several: a query parameter that may come more than once. */
 export const several = z

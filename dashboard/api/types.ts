@@ -1787,7 +1787,9 @@ export interface Api {
         atLeast: number
         share: number
       }[]
+      compared: number
       siblings: Record<string, unknown>[]
+      evidenceRun: string | null
       command: string | null
     }
     events: never

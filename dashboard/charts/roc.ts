@@ -1,9 +1,12 @@
 /** ROC curve: of a concept's tokens those called by the share of other tokens called, as the threshold falls; one threshold is chosen. */
-import type { RocPoint, Share } from '../api/contracts/feature.ts'
+import type { Api } from '../api/types.ts'
 import { axisHeight, xAxis, yAxis } from './axes.ts'
 import { at, type Chart, withEnds } from './chart.ts'
 import { curve } from './lines.ts'
 import { linearScale, short } from './scale.ts'
+
+type RocPoint = Api['roc']['answer']['points'][number]
+type Share = RocPoint['recall']
 
 export interface RocData {
   /** By falling threshold. */

@@ -1,5 +1,6 @@
 /** Where a number is from: pressed, it says its definition, n, split, file and row, and how to get it there. */
 import { element } from './dom.ts'
+import { questionOf } from './question.ts'
 
 /** What it is, the text, and what the text means. */
 type Fact = readonly [term: string, text: string | undefined, meaning?: string | undefined]
@@ -69,6 +70,16 @@ export function knownOfRow(row: HTMLTableRowElement): Known {
 /** n, split, run, file and row of what `target` shows, and a line for a shell that prints it. */
 function placeOf(target: Element, path: string | undefined): Fact[] {
   const [run, file] = [inherited(target, 'run'), inherited(target, 'file')]
+  const asked = target.closest<HTMLElement>('[data-post]')?.dataset
+  if (asked)
+    return [
+      ['n', inherited(target, 'n')],
+      ['Split', inherited(target, 'split')],
+      ['Run', run],
+      ['Computed from', `${file} and its model`],
+      ['In the answer', path],
+      ['Get it', path && questionOf(location.origin + asked.post, asked.body!, path)],
+    ]
   const where = inherited(target, 'where')
   const row = file?.endsWith('.json') ? [where, path].filter(Boolean).join('.') : where
   const column = file?.endsWith('.json') ? undefined : path

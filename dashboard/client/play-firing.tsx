@@ -3,6 +3,7 @@ import type { Api, PlayEdit } from '../api/types.ts'
 import { short } from '../charts/scale.ts'
 import type { Answered } from './play-ask.ts'
 import type { State } from './play-state.ts'
+import { type Asked, Cell, Head, PlayTable, Value } from './play-table.tsx'
 import { tokenText } from './play-text.ts'
 
 type Fires = Api['fires']['answer']
@@ -14,13 +15,23 @@ interface FiringProps {
   readonly other: Answered<Fires> | undefined
   readonly order: State['order']
   readonly edits: readonly PlayEdit[]
+  /** What was asked about the first text, or the second. */
+  readonly bodyOf: (isSecond: boolean) => object
   readonly change: (more: Partial<State>) => void
 }
 
-export function Firing({ fires, other, order, edits, change }: FiringProps) {
+/** Where the largest activation of a feature stands in the answer. */
+const pathOf = ({ features }: Fires, feature: Feature) => `features[${features.indexOf(feature)}].max`
+
+export function Firing({ fires, other, order, edits, bodyOf, change }: FiringProps) {
   const { value, problem, isWaiting } = fires
   if (problem !== undefined) return <p class="warning">{problem}</p>
   if (!value) return <p role="status">{isWaiting ? 'Computing …' : 'Type a text.'}</p>
+  const askedOf = ({ sae, tokens }: Fires, isSecond: boolean): Asked => ({
+    ...{ run: sae, path: '/api/play/features', body: bodyOf(isSecond), tokens: tokens.length },
+  })
+  const asked = askedOf(value, false)
+  const askedOther = other?.value && askedOf(other.value, true)
   return (
     <>
       <Tokens fires={value} isWaiting={isWaiting} />
@@ -35,69 +46,65 @@ export function Firing({ fires, other, order, edits, change }: FiringProps) {
           <option value="specificity">activation by density</option>
         </select>
       </label>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys. */}
-      <section class="scroll tall" tabIndex={0} aria-label="Table of the features">
-        <table data-rows="">
-          <thead>
-            <tr>
-              <th scope="col">Feature</th>
-              <th scope="col">Label</th>
-              <th scope="col">At</th>
-              <th scope="col" class="number" title="Largest activation on the text, position 0 left out">
-                Largest
-              </th>
-              {other && (
-                <>
-                  <th
-                    scope="col"
-                    class="number"
-                    title="The same on the second text; 0 where it is not among those listed"
-                  >
-                    Second
-                  </th>
-                  <th scope="col" class="number" title="Second less first">
-                    Differs by
-                  </th>
-                </>
+      <PlayTable
+        name="the features"
+        asked={asked}
+        isTall
+        head={
+          <>
+            <Head name="Feature" />
+            <Head name="Label" />
+            <Head name="At" />
+            <Head name="Largest" about="Largest activation on the text, position 0 left out" />
+            {other && (
+              <>
+                <Head name="Second" about="The same on the second text; 0 where it is not among those listed" />
+                <Head name="Differs by" about="Second less first" />
+              </>
+            )}
+            <Head name="Edit" />
+          </>
+        }
+      >
+        {pairsOf(value, other?.value).map(({ one, first, second }) => (
+          <tr key={one.latent}>
+            <Cell name="Feature">
+              {one.label === null ? (
+                one.latent
+              ) : (
+                <a href={`/runs/${encodeURIComponent(one.label.run)}/features/${one.latent}`}>{one.latent}</a>
               )}
-              <th scope="col">Edit</th>
-            </tr>
-          </thead>
-          <tbody>
-            {pairsOf(value, other?.value).map(({ one, first, second }) => (
-              <tr key={one.latent}>
-                <td>
-                  {one.label === null ? (
-                    one.latent
-                  ) : (
-                    <a href={`/runs/${encodeURIComponent(one.label.run)}/features/${one.latent}`}>{one.latent}</a>
-                  )}
-                </td>
-                <td>
-                  <Label label={one.label} />
-                </td>
-                <td class="whole">{tokenText((first ? value : other!.value!).tokens[one.peak]?.text ?? '')}</td>
-                <td class="number">{short(first?.max ?? 0)}</td>
-                {other && (
-                  <>
-                    <td class="number">{other.value ? short(second?.max ?? 0) : '–'}</td>
-                    <td class="number">{other.value ? short((second?.max ?? 0) - (first?.max ?? 0)) : '–'}</td>
-                  </>
-                )}
-                <td>
-                  <button
-                    type="button"
-                    aria-label={`Edit feature ${one.latent}`}
-                    onClick={() => change({ edits: [...edits, { latent: one.latent, kind: 'ablate', strength: 1 }] })}
-                  >
-                    edit
-                  </button>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+            </Cell>
+            <Cell name="Label">
+              <Label label={one.label} />
+            </Cell>
+            <td class="whole" data-name="At">
+              {tokenText((first ? value : other!.value!).tokens[one.peak]?.text ?? '')}
+            </td>
+            <Value name="Largest" value={first?.max ?? 0} path={first && pathOf(value, first)} />
+            {other && (
+              <>
+                <Value
+                  name="Second"
+                  value={other.value && (second?.max ?? 0)}
+                  path={second && pathOf(other.value!, second)}
+                  asked={askedOther}
+                />
+                <Value name="Differs by" value={other.value && (second?.max ?? 0) - (first?.max ?? 0)} />
+              </>
+            )}
+            <td data-name="Edit">
+              <button
+                type="button"
+                aria-label={`Edit feature ${one.latent}`}
+                onClick={() => change({ edits: [...edits, { latent: one.latent, kind: 'ablate', strength: 1 }] })}
+              >
+                edit
+              </button>
+            </td>
+          </tr>
+        ))}
+      </PlayTable>
     </>
   )
 }

@@ -32,9 +32,10 @@ function Play({ session, saes }: PlayProps) {
   const search = searchOf(state)
   useEffect(() => history.replaceState(null, '', `?${search}`), [search])
   const { sae, text, second, edits, order } = state
+  const bodyOf = (text: string) => ({ sae, text, order, count: listed })
   const useFires = (text: string) =>
     useAnswer(text === '' ? '' : JSON.stringify([sae, text, order]), turns, signal =>
-      ask('fires', { body: { sae, text, order, count: listed }, signal }),
+      ask('fires', { body: bodyOf(text), signal }),
     )
   const isKnown = saes.some(({ id }) => id === sae)
   const fires = useFires(text)
@@ -59,6 +60,7 @@ function Play({ session, saes }: PlayProps) {
             order={order}
             change={change}
             edits={edits}
+            bodyOf={isSecond => bodyOf(isSecond ? (second ?? '') : text)}
           />
         </section>
         <section aria-labelledby="edits">
@@ -150,8 +152,9 @@ function Done({ ask, turns, state, text }: { ask: Ask; turns: Turns; state: Stat
   const { sae, edits, target, distractor, frozen, seed, length, temperature } = state
   const metric = target === '' ? {} : { metric: distractor === '' ? { target } : { target, distractor } }
   const body = { sae, text, edits: [...edits], seed }
+  const question = { ...body, ...metric, top: readTokens, frozen: frozen && edits.length > 0 }
   const played = useAnswer(text === '' ? '' : JSON.stringify([body, metric, frozen]), turns, signal =>
-    ask('play', { body: { ...body, ...metric, top: readTokens, frozen: frozen && edits.length > 0 }, signal }),
+    ask('play', { body: question, signal }),
   )
   const went = useAnswer(
     text === '' || length === 0 ? '' : JSON.stringify([body, length, temperature]),
@@ -161,7 +164,7 @@ function Done({ ask, turns, state, text }: { ask: Ask; turns: Turns; state: Stat
   )
   return (
     <>
-      <Effects played={played} hasEdits={edits.length > 0} />
+      <Effects played={played} hasEdits={edits.length > 0} body={question} />
       {length > 0 && (
         <>
           <h3>How it goes on</h3>

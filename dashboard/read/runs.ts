@@ -95,6 +95,8 @@ export class Runs {
       if ((await lstat(directory).catch(() => undefined))?.isSymbolicLink())
         throw new UserError('It is a link, not a folder.')
       const manifest = await readRunManifest(directory)
+      if (manifest && manifest.id !== name)
+        throw new UserError(`Its run.json is that of the run ${manifest.id}, but a folder bears the name of its run.`)
       made = { stamp, run: manifest && { directory, manifest }, problem: undefined }
     } catch (error) {
       made = { stamp, run: undefined, problem: messageOf(error) }

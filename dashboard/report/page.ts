@@ -46,6 +46,9 @@ ${parts.join('\n')}
 /** A column by its name, or with the definition of its values and where in a row's record they stand. */
 export type Column = string | ({ readonly name: string } & ColumnOrigin)
 
+/** Rows up to which a table stands as a whole; longer ones scroll by themselves, so that what follows them is found. */
+const mostInSight = 60
+
 /**
  * A table; cells are HTML already. Columns whose name starts with `#` are numbers (right-aligned). On a narrow screen a table
  * of more than three columns becomes a block a row, each value beside its column's name.
@@ -67,7 +70,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   })
   const form = columns.length > 3 ? ' class="blocks"' : ''
   const about = names.filter(Boolean).join(', ')
-  return `<div class="scroll" tabindex="0" role="region" aria-label="Table: ${about}"><table${form}${origin ? originOf(origin) : ''} data-rows=""><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
+  const long = rows.length > mostInSight ? ' long' : ''
+  return `<div class="scroll${long}" tabindex="0" role="region" aria-label="Table: ${about}"><table${form}${origin ? originOf(origin) : ''} data-rows=""><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
 }
 
 /** A large figure; where its number is known to stand, pages let one press it. */

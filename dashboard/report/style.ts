@@ -22,7 +22,7 @@ h2{font-size:1.2rem;margin:36px 0 10px}
 h3{font-size:1rem;margin:0}
 p{margin:6px 0;max-width:72ch}
 .lead,.soft,small{color:var(--soft)}
-nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:12px;padding:8px 0;border-top:1px solid var(--rule);border-bottom:1px solid var(--rule)}
+nav{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 16px;margin-top:12px;padding:8px 0;border-top:1px solid var(--rule);border-bottom:1px solid var(--rule)}
 a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:10px;margin:14px 0}
 .tile{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 12px}
@@ -89,7 +89,8 @@ details{margin-top:6px}summary{cursor:pointer;color:var(--soft)}
 code{font:.88em ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
 .sub{margin:18px 0 8px}
 .nothing{color:var(--soft)}
-@media screen and (max-width:520px){.drawing{overflow-x:auto}.drawing:not(.wide) svg{min-width:400px}.claim{padding:10px 8px}.claim figure{padding:8px 6px}}
+@media screen and (max-width:900px){table:not(.blocks) td:first-child{min-width:7em}}
+@media screen and (max-width:520px){.drawing{overflow-x:auto;background:linear-gradient(90deg,var(--card) 30%,transparent) 0 0/36px 100% no-repeat local,linear-gradient(270deg,var(--card) 30%,transparent) 100% 0/36px 100% no-repeat local,linear-gradient(90deg,rgb(128 128 128/.45),transparent) 0 0/10px 100% no-repeat,linear-gradient(270deg,rgb(128 128 128/.45),transparent) 100% 0/10px 100% no-repeat}.drawing:not(.wide) svg{min-width:400px}.claim{padding:10px 8px}.claim figure{padding:8px 6px}}
 @media screen and (max-width:900px){
 table.blocks,.blocks tbody,.blocks tr,.blocks td{display:block;width:auto}
 .blocks thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
@@ -106,7 +107,7 @@ table.blocks td:first-child{display:block;min-width:0;text-align:left;font-weigh
 body{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 header,main{max-width:none;padding:0 1px}
 nav{display:none}
-.scroll{overflow:visible}
+.scroll,.scroll.long{overflow:visible;max-height:none}
 table{font-size:8.5pt}th,td{padding:3px 5px}
 td small{font-size:7.5pt}
 h2{margin:18px 0 6px}.answers{margin:8px 0}.answers>div{padding:3px 0}figure{padding:6px 8px}figcaption{font-size:9pt}figure p{font-size:8pt;line-height:1.35;margin:3px 0}
@@ -119,7 +120,7 @@ h2,h3{break-after:avoid}
 .claims details::details-content{display:block;content-visibility:visible}
 table.blocks td:first-child{min-width:7em}
 }
-td .whole,td.whole{white-space:nowrap}
+td .whole,td.whole{white-space:nowrap}.scroll.long{max-height:80vh;overflow:auto}
 header>nav:first-child{margin:0 0 18px;border-top:0}
 input,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:4px 10px;max-width:100%}
 button{cursor:pointer;white-space:nowrap}:focus-visible{outline:2px solid var(--accent);outline-offset:2px}

@@ -26,8 +26,7 @@ export class Answers {
     const etag =
       tag === null || req.method === 'POST' ? undefined : `"${hashValue({ tag, url: req.url, asArrow }).slice(0, 32)}"`
     const headers = { 'cache-control': 'private, no-cache', vary: 'accept', ...(etag && { etag }) }
-    if (etag && (req.header('if-none-match') ?? '').split(/\s*,\s*/).includes(etag))
-      return new Response(null, { status: 304, headers })
+    if (etag && isKnown(req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers })
     if ('file' in answer) {
       const { name, type, bytes } = answer.file
       const kept = { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` }
@@ -61,6 +60,10 @@ export class Answers {
     }
   }
 }
+
+/** Whether the header names the tag, weakly or not, or any (RFC 9110, §13.1.2). */
+export const isKnown = (header: string | undefined, etag: string): boolean =>
+  (header ?? '').split(',').some(one => ['*', etag].includes(one.trim().replace(/^W\//, '')))
 
 /** Bytes as they are asked for; what makes them is ended when the asker is gone. */
 function streamOf(bytes: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {

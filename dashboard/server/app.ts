@@ -9,7 +9,7 @@ import { live as liveContract } from '../api/contracts/metrics.ts'
 import { shown } from '../html.ts'
 import { parsePlace } from '../read/place.ts'
 import { Runs } from '../read/runs.ts'
-import { Answers } from './answers.ts'
+import { Answers, isKnown } from './answers.ts'
 import { loadAssets } from './assets.ts'
 import { type Compute, SupersededError } from './compute.ts'
 import { type Guard, guarded, secureHeaders, sessionOf } from './guard.ts'
@@ -95,7 +95,7 @@ export function createApp(options: AppOptions): Hono {
     if (!asset) return context.notFound()
     const { bytes, type, etag } = asset
     const headers = { 'content-type': type, etag, 'cache-control': 'private, no-cache' }
-    if (context.req.header('if-none-match') === etag) return new Response(null, { status: 304, headers })
+    if (isKnown(context.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers })
     return new Response(bytes, { headers })
   })
   for (const { path, make } of pages)

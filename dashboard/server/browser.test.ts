@@ -328,6 +328,14 @@ describe.runIf(existsSync(chromiumPath))('pages in a browser', () => {
     expect(await page.title()).not.toBe('taken')
     if (isLong) expect(await faults(page)).toEqual([])
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+    await page.locator('[data-path="rows[0].change"] .known').first().click()
+    const panel = await page.locator('#origin').innerText()
+    const asked = [
+      ...['Logit of the target', '1 text of', 'trained', 'rows[0].change'],
+      `/api/play/edit -d '{"sae":"trained"`,
+    ]
+    for (const part of asked) expect(panel).toContain(part)
+    await page.keyboard.press('Escape')
     // Each once, and none refused, though six questions are of one moment: a page waits for its turn.
     const played = compute.asked.filter(({ task }) => task !== 'neighbours')
     expect(played.map(({ task }) => task).sort()).toEqual(

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { type State, searchOf, stateOf } from '../client/play-state.ts'
+import { questionOf } from '../client/question.ts'
 
 const whole: State = {
   ...{
@@ -35,4 +37,12 @@ test('an address that asks for what there is not is read as the usual', () => {
     edits: [{ latent: 2, kind: 'set', strength: 100 }],
     claim: { direction: '', smallest: 1e-6 },
   })
+})
+
+test('the line that asks again gives the shell the question as it was, whatever the text holds', () => {
+  const body = JSON.stringify({ text: `it's $HOME "x" \\ \n; exit` })
+  const line = questionOf('http://127.0.0.1:1/api/play/edit', body, 'rows[0].kl')
+  const given = line.slice(line.indexOf(" -d '") + 4, line.lastIndexOf(' | jq '))
+  expect(execFileSync('sh', ['-c', `printf %s ${given}`], { encoding: 'utf8' })).toBe(body)
+  expect(line).toMatch(/\| jq '\.rows\[0\]\.kl'$/)
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as arrow from 'apache-arrow'
@@ -23,6 +23,8 @@ beforeAll(async () => {
   await madeUpStore(folder)
   mkdirSync(join(folder, 'broken'))
   writeFileSync(join(folder, 'broken', 'run.json'), '{"schema":2')
+  mkdirSync(join(folder, 'renamed'))
+  copyFileSync(join(folder, 'labelled', 'run.json'), join(folder, 'renamed', 'run.json'))
   const guard = { hosts: hostsOf('127.0.0.1', 4040), token, cookie: 'pipeline-4040' }
   app = createApp({ directory: folder, version: '1', guard, onBug: error => bugs.push(error) })
 })
@@ -95,7 +97,9 @@ describe('the API', () => {
     const all = await json('/api/runs')
     expect((all.runs as { id: string }[]).map(({ id }) => id)).toEqual(['labelled', 'tested', 'curves', 'moved'])
     expect(all.total).toBe(4)
-    expect((all.unreadable as unknown[]).length).toBe(1)
+    expect((all.unreadable as { reason: string }[]).map(({ reason }) => reason).join()).toMatch(
+      /not JSON.*,Its run\.json is that of the run labelled/,
+    )
     const page = await json('/api/runs?limit=1&offset=1')
     expect((page.runs as { id: string }[]).map(({ id }) => id)).toEqual(['tested'])
     expect((await json('/api/runs?stage=train')).total).toBe(1)
@@ -229,6 +233,13 @@ describe('the API', () => {
     const etag = first.headers.get('etag')!
     expect((await ask('/api/runs/labelled/features?sort=density', { 'if-none-match': etag })).status).toBe(304)
     expect((await ask('/api/runs/labelled/features?sort=-density', { 'if-none-match': etag })).status).toBe(200)
+    for (const [known, status] of [
+      [`"other", W/${etag}`, 304],
+      ['*', 304],
+      ['"other"', 200],
+      [etag.slice(1, -1), 200],
+    ] as const)
+      expect((await ask('/api/runs/labelled/features?sort=density', { 'if-none-match': known })).status).toBe(status)
   })
 
   test('describes itself, and answers as it says', async () => {

@@ -125,7 +125,11 @@ export const stability = reads({
     cosine: number,
     /** Share of this SAE's latents with a |cosine| of at least the one given, for scale. */
     scale: z.array(z.strictObject({ atLeast: z.number(), share: z.number() })),
+    /** Latents that have one: what the shares are of. */
+    compared: z.int(),
     siblings: z.array(Row),
+    /** The validate run that put the siblings to the test; null without one. */
+    evidenceRun: z.string().nullable(),
     /** What would compare it with another SAE, where nothing was compared. */
     command: z.string().nullable(),
   }),

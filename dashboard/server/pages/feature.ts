@@ -1,10 +1,13 @@
 /** One feature, in the order of evidence: what was tested and came out, then where it fires, what it is called, and what is like it. */
+
+import { definitions } from '../../../validation/evidence.ts'
 import { feature as featureContract, logits, neighbours, stability } from '../../api/contracts/feature.ts'
 import { figureOf, forest, histogram, short } from '../../charts/index.ts'
 import { shown } from '../../html.ts'
-import { originOf } from '../../origin.ts'
+import { originOf, valued } from '../../origin.ts'
 import { answersHtml } from '../../report/answers.ts'
 import { claimCard } from '../../report/claim-card.ts'
+import { documentsText } from '../../report/claim-text.ts'
 import { tokenText } from '../../report/features.ts'
 import { table, tiles } from '../../report/page.ts'
 import { type Ask, askOf, notRun, orWhyNot } from './ask.ts'
@@ -203,12 +206,29 @@ async function logitsHtml(ask: Ask, parts: Readonly<Record<string, string>>): Pr
 }
 
 async function stabilityHtml(ask: Ask, parts: Readonly<Record<string, string>>): Promise<string> {
-  const { cosine, scale, siblings, command } = await ask(stability, { parts })
+  const { cosine, scale, compared, siblings, evidenceRun, command } = await ask(stability, { parts })
   if (command !== null && siblings.length === 0) return notRun('no comparison with another SAE.', command)
-  const own = cosine === null ? '' : `<p>|cosine| with its partner: <b>${short(cosine)}</b>.</p>`
+  const [run, latent] = [parts.run!, parts.latent!]
+  const file = { run, file: 'features.parquet' }
+  const partner = {
+    definition: '|cosine| of the decoder row with that of its partner in the other SAE, matched one to one',
+    path: 'stability',
+  }
+  const own =
+    cosine === null
+      ? ''
+      : `<p${originOf(file)} data-where="latent=${shown(latent)}">|cosine| with its partner: <b>${valued(short(cosine), '|cosine| with its partner', partner)}</b>.</p>`
   const shares = table(
-    ['|cosine| of at least', '#Share of this SAE’s latents'],
+    [
+      '|cosine| of at least',
+      {
+        name: '#Share of this SAE’s latents',
+        definition: `share of the ${compared} compared latents whose ${partner.definition} is at least that: those that the line lists, by all`,
+        path: 'latent',
+      },
+    ],
     scale.map(({ atLeast, share }) => [short(atLeast), `${short(100 * share)} %`]),
+    { ...file, n: `${compared} latents`, where: row => `stability>=${scale[row]!.atLeast}` },
   )
   const rows = siblings.map(row => [
     shown(String(row.sae)),
@@ -218,7 +238,27 @@ async function stabilityHtml(ask: Ask, parts: Readonly<Record<string, string>>):
     row.passes === true ? 'passes' : 'does not pass',
   ])
   const others =
-    rows.length === 0 ? '' : table(['SAE', '#Latent', '#Cosine', '#Effect beyond controls', 'The same test'], rows)
+    rows.length === 0 || evidenceRun === null
+      ? ''
+      : table(
+          [
+            'SAE',
+            {
+              name: '#Latent',
+              definition: 'its partner in the best one-to-one matching of decoder rows',
+              path: 'match',
+            },
+            { name: '#Cosine', definition: 'cosine of the two decoder rows', path: 'cosine' },
+            { name: '#Effect beyond controls', definition: definitions.difference, path: 'difference' },
+            'The same test',
+          ],
+          rows,
+          {
+            ...{ run: evidenceRun, file: 'evidence.json', split: 'validation' },
+            n: row => documentsText(numberOf(siblings[row]!, 'documents') ?? 0),
+            where: row => `features[] | select(.claim.feature==${Number(latent)}) | .studies.siblings.siblings[${row}]`,
+          },
+        )
   return `${own}${scale.length > 0 ? shares : ''}${others}`
 }
 

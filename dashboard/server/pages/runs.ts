@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { duration } from '../../../core/text.ts'
 import { graph, type RunLine, runs as runsContract, type Unreadable } from '../../api/contracts/runs.ts'
 import { figureOf, lineage, short } from '../../charts/index.ts'
-import { escapeHtml, shown } from '../../html.ts'
+import { broken, escapeHtml, shown } from '../../html.ts'
 import { valued } from '../../origin.ts'
 import { figureOrigin } from '../../report/definitions.ts'
 import { pill, table } from '../../report/page.ts'
@@ -83,7 +83,7 @@ function rowOf({ id, stage, status, started, finished, summary, site, model, arc
     status === 'finished' ? whole(status) : pill(status),
     whole(`${started.slice(0, 16).replace('T', ' ')}Z`),
     escapeHtml(took),
-    about.flatMap(text => (text === null ? [] : [shown(text)])).join(' · ') || '–',
+    about.flatMap(text => (text === null ? [] : [broken(text)])).join(' · ') || '–',
     figures.join(' · ') || '–',
   ]
 }
@@ -93,6 +93,6 @@ const whole = (text: string) => `<span class="whole">${shown(text)}</span>`
 
 function unreadableHtml(unreadable: readonly z.infer<typeof Unreadable>[]): string {
   if (unreadable.length === 0) return ''
-  const rows = unreadable.map(({ directory, reason }) => [`<code>${shown(directory, 300)}</code>`, shown(reason, 300)])
+  const rows = unreadable.map(({ directory, reason }) => [`<code>${broken(directory, 300)}</code>`, shown(reason, 300)])
   return `<h2>Folders that cannot be read</h2>${table(['Folder', 'Why'], rows)}`
 }

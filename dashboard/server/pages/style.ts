@@ -15,7 +15,7 @@ dialog::backdrop{background:rgb(0 0 0/.35)}
 #origin dd small{display:block;color:var(--soft)}#origin p{display:flex;gap:8px}#origin{max-height:80vh;overflow:auto}
 .drawing[data-marks]{cursor:pointer}.current{fill:none;stroke:var(--ink);stroke-width:1.5;pointer-events:none}tr.found{outline:2px solid var(--accent)}
 .roc{grid-template-columns:minmax(0,640px)}.roc form{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:center}.roc input[type=range]{width:min(340px,70vw);padding:0}
-.play table td:first-child:not(.number){min-width:7em}.play th{overflow-wrap:anywhere}
+@media (min-width:901px){.play table td:nth-child(2):not(.number){min-width:9em}}.play th{overflow-wrap:break-word}.fields input:not([type=checkbox]),.fields select,.fields button{min-height:32px}
 kbd{border:1px solid var(--soft);border-radius:4px;padding:0 6px}
 .fields{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:end}.fields label{display:flex;flex-direction:column;font-size:.85rem;color:var(--soft)}
 .fields input{width:11em}.fields .wide{flex:1 1 16em}.fields .wide input{width:100%}

@@ -169,7 +169,9 @@ export const stabilityRoute = defineRoute(stability, async (sources, { parts }) 
         all.length === 0
           ? []
           : scalePoints.map(atLeast => ({ atLeast, share: all.filter(value => value >= atLeast).length / all.length })),
+      compared: all.length,
       siblings: (tested?.evidence.studies.siblings?.siblings ?? []).map(sibling => ({ ...sibling })),
+      evidenceRun: tested?.run.manifest.id ?? null,
       command:
         all.length > 0
           ? null

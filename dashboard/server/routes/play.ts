@@ -1,4 +1,5 @@
 /** The playground: what a label run knows of the SAE goes with the question, and labels with the answer. */
+import { UserError } from '../../../core/errors.ts'
 import { hashValue } from '../../../core/hash.ts'
 import type { FinishedRun } from '../../../runs/run.ts'
 import { continued, fires, play } from '../../api/contracts/play.ts'
@@ -9,21 +10,27 @@ import type { Table } from '../../read/table.ts'
 import { type Known, mustCompute } from '../compute.ts'
 import { defineRoute } from '../route.ts'
 
-/** The newest finished label run of an SAE as it is now, and its features; undefined without one. */
+/** The newest finished label run of an SAE as it is now that can be read, and its features; undefined where it was never labelled. */
 export async function labelsOf(runs: Runs, sae: FinishedRun): Promise<{ run: FinishedRun; table: Table } | undefined> {
   const hash = runs.contentHash(sae.manifest)
   const { runs: all } = await runs.list()
-  const run = all
-    .filter(
-      ({ manifest: { stage, status, inputs } }) =>
-        stage === 'label' &&
-        status === 'finished' &&
-        inputs.some(({ role, run, sha256 }) => role === 'sae' && run === sae.manifest.id && sha256 === hash),
-    )
-    .at(-1)
-  if (!run) return undefined
-  const sound = await runs.finished(run.manifest.id, 'label')
-  return { run: sound, table: (await labelled(runs, sound.manifest.id)).table }
+  const own = all.filter(
+    ({ manifest: { stage, status, inputs } }) =>
+      stage === 'label' &&
+      status === 'finished' &&
+      inputs.some(({ role, run, sha256 }) => role === 'sae' && run === sae.manifest.id && sha256 === hash),
+  )
+  let newest: unknown
+  for (const { manifest } of own.reverse())
+    try {
+      return await labelled(runs, manifest.id)
+    } catch (error) {
+      // A run that is damaged keeps nobody from an older one that is whole.
+      if (!(error instanceof UserError)) throw error
+      newest ??= error
+    }
+  if (newest !== undefined) throw newest
+  return undefined
 }
 
 /** What the playground must know of each latent; null without labels. */
