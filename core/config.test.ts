@@ -50,6 +50,14 @@ describe('a config', () => {
     expect(refusal(7).message).toMatch(/^config is 7: .*object/)
   })
 
+  test('of a value of none of several forms says what each of them asks for', () => {
+    const latents = z.union([z.literal('auto'), z.int(), z.array(z.int())])
+    const rule =
+      'Invalid input: expected "auto", or expected number, received string, or expected array, received string.'
+    expect(() => parseConfig(z.object({ latents }), { latents: 'all' }, 'it')).toThrow(
+      `it key latents is "all": ${rule}`,
+    )
+  })
   test('tells all that is wrong in one sentence', () => {
     const { message } = refusal({ latents: 'a', site: 3, more: 1 })
     expect(message.split('; ')).toHaveLength(3)

@@ -44,10 +44,20 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, what
     } else {
       const given = valueAt(value, issue.path)
       if (given === undefined && path) lines.push(`${what} needs the key ${path}`)
-      else lines.push(`${path ? `${what} key ${path}` : what} is ${JSON.stringify(given)}: ${issue.message}`)
+      else lines.push(`${path ? `${what} key ${path}` : what} is ${JSON.stringify(given)}: ${ruleOf(issue)}`)
     }
   }
   throw new UserError(`${lines.join('; ')}.`, fix === undefined ? {} : { fix })
+}
+
+/** What a value must be; of several forms, what each of them asks for. */
+function ruleOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message
+  const rules = issue.errors.flatMap(([first]) => (first && first.path.length === 0 ? ruleOf(first) : []))
+  const [first, ...others] = new Set(rules)
+  return first === undefined
+    ? issue.message
+    : [first, ...others.map(rule => rule.replace(/^Invalid \w+: /, ''))].join(', or ')
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -119,3 +119,9 @@ test.each([
   expect(stderr).toMatch(/^pipeline: /)
   expect(stderr).not.toMatch(/^\s+at /m)
 })
+
+test('a folder that may not be read is not called one that may not be written', async () => {
+  const denied = Object.assign(new Error('no'), { code: 'EACCES', syscall: 'scandir', path: '/proc/1/fdinfo' })
+  vi.spyOn(doctor, 'load').mockRejectedValue(denied)
+  expect((await run('doctor')).stderr).toContain('The folder /proc/1/fdinfo may not be read (EACCES).')
+})

@@ -1,7 +1,7 @@
 /** From arguments to an exit code: finds the command, runs it, and says what went wrong in a sentence. */
 import { createInterface } from 'node:readline/promises'
 import { codeOf, FaultError, InterruptedError, UserError } from '../core/errors.ts'
-import { writeError } from '../core/files.ts'
+import { readError, writeError } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
 import { fitted } from '../core/text.ts'
 import { visibleJson, visibleLines } from '../core/visible.ts'
@@ -123,8 +123,13 @@ export async function complain(thrown: unknown, json: boolean, program = 'pipeli
 /** Full disks and forbidden places are for the user to mend even where the code that met them did not say so. */
 function asUserError(thrown: unknown): UserError | undefined {
   if (thrown instanceof UserError) return thrown
+  const { syscall, path } = (thrown ?? {}) as { syscall?: string; path?: string }
+  if (['EACCES', 'EPERM'].includes(codeOf(thrown) ?? '') && syscall === 'scandir' && path !== undefined) {
+    const told = readError(path, 'folder', thrown)
+    if (told instanceof UserError) return told
+  }
   if (['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'EFBIG'].includes(codeOf(thrown) ?? '')) {
-    const told = writeError((thrown as { path?: string }).path ?? 'A file', thrown)
+    const told = writeError(path ?? 'A file', thrown)
     return told instanceof UserError ? told : undefined
   }
   if (codeOf(thrown) === 'EMFILE')

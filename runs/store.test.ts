@@ -122,6 +122,13 @@ describe('opening', () => {
     await expect(begin({ name })).rejects.toThrow('is not usable')
   })
 
+  test('refuses a file in the place of its folder', async () => {
+    const path = join(folder, 'note.txt')
+    writeFileSync(path, '')
+    await expect(new RunStore(path).list()).rejects.toThrow('it is a file, or lies in one.')
+    await expect(new RunStore(join(path, 'runs')).find('one')).rejects.toThrow('There can be no runs in')
+  })
+
   test('refuses a folder that holds something else, and leaves it alone', async () => {
     const other = new RunStore(join(folder, '..'))
     writeFileSync(join(folder, 'thesis.txt'), 'mine')

@@ -194,6 +194,11 @@ export class RunStore {
         .map(entry => join(this.directory, entry.name))
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return []
+      if (codeOf(error) === 'ENOTDIR')
+        throw new UserError(`There can be no runs in ${this.directory}: it is a file, or lies in one.`, {
+          fix: 'Name a folder with --runs-dir, or in PIPELINE_RUNS.',
+          cause: error,
+        })
       throw error
     }
   }

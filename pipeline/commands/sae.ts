@@ -19,7 +19,7 @@ export const verify = defineCommand({
   examples: ['pipeline sae verify --sae ./their-sae --reference expected.safetensors'],
   operands: ['sae'],
   config: z.strictObject({
-    sae: z.string().describe('Directory that the library wrote'),
+    sae: z.string().describe('Directory that a library wrote, or a run'),
     reference: z.string().describe('Safetensors file with x, latents and reconstruction, a row each'),
     tolerance: z
       .number()
@@ -27,11 +27,13 @@ export const verify = defineCommand({
       .default(1e-5)
       .describe('Largest difference that passes, in units of 1 plus the largest expected value'),
     ...ProcessConfig,
+    ...StoreConfig,
   }),
   async run(config, session) {
     await startProcessEngine(config)
     const { agrees, verifySae } = await import('../../sae/parity/sae.ts')
-    const report = await verifySae(config.sae, config.reference)
+    const { directory } = await findAnySae(openStore(config), config.sae)
+    const report = await verifySae(directory, config.reference)
     for (const notice of report.notices) session.progress.note(notice)
     const passed = agrees(report, config.tolerance)
     const lines = [

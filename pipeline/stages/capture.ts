@@ -6,6 +6,7 @@ import { auditLines } from '../../capture/audit/told.ts'
 import { CaptureConfig } from '../../capture/config.ts'
 import { parseConfig } from '../../core/config.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
+import type { Model } from '../../model/model.ts'
 import { readVerified } from '../../runs/read.ts'
 import { findDataset, findModel, hashing, loadModelAndText } from './inputs.ts'
 import { defineStage, ownConfig } from './stage.ts'
@@ -34,7 +35,7 @@ export default defineStage({
       inputs: [model.input, dataset.input],
       async work(context) {
         const { capture } = await import('../../capture/capture.ts')
-        const loaded = await loadModelAndText(model, text, context)
+        const loaded = await loadModelAndText(model, text, { ...context, check: await sitesIn(settings.sites) })
         try {
           return await capture(context, { model: loaded.model, dataset: loaded.dataset, config: settings })
         } finally {
@@ -43,7 +44,7 @@ export default defineStage({
       },
       async divide(context) {
         const { divideCapture } = await import('../../capture/divide.ts')
-        const loaded = await loadModelAndText(model, text, context)
+        const loaded = await loadModelAndText(model, text, { ...context, check: await sitesIn(settings.sites) })
         const close = () => loaded.model.dispose()
         try {
           return { ...(await divideCapture(context, { ...loaded, config: settings })), close }
@@ -63,3 +64,9 @@ export default defineStage({
     }
   },
 })
+
+/** Refuses sites that a model does not have before its text is tokenised, which may take hours. */
+async function sitesIn(sites: readonly string[]): Promise<(model: Model) => void> {
+  const { findSites } = await import('../../capture/forward.ts')
+  return model => void findSites(model, sites)
+}

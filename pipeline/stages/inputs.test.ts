@@ -3,9 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { UserError } from '../../core/errors.ts'
+import { silent } from '../../core/progress.ts'
+import { DatasetConfig } from '../../datasets/config.ts'
+import { startEngine } from '../../engine/engine.ts'
+import { tf } from '../../engine/tf.ts'
 import { RunStore } from '../../runs/store.ts'
 import { nameOf } from './found.ts'
-import { findDataset, findFile, findModel, findRun, findSae, hashing, hashOfInput } from './inputs.ts'
+import { findDataset, findFile, findModel, findRun, findSae, hashing, hashOfInput, loadModelAndText } from './inputs.ts'
 import { made, session } from './store.fixture.ts'
 
 let folder: string
@@ -36,6 +41,26 @@ describe('a model', () => {
 
   test('that is not there is named with what would do', async () => {
     await expect(findModel(join(folder, 'none'))).rejects.toThrow(/There is no model at .*none: it has no config\.json/)
+  })
+
+  test('that lacks what is asked of it is refused before any text is tokenised', async () => {
+    await startEngine()
+    const [model, text] = [await findModel('toyworld'), await findDataset('toyworld')]
+    const started: string[] = []
+    const progress = { ...silent, start: (task: string) => started.push(task) }
+    const check = () => {
+      throw new UserError('no such site')
+    }
+    const { signal } = new AbortController()
+    const before = tf.memory().numTensors
+    const loading = loadModelAndText(
+      model,
+      { ...text, config: DatasetConfig.parse({ path: 'toyworld' }) },
+      { progress, signal, check },
+    )
+    await expect(loading).rejects.toThrow('no such site')
+    expect(started).toEqual([])
+    expect(tf.memory().numTensors).toBe(before)
   })
 })
 

@@ -75,11 +75,14 @@ export function namesOf(inputs: readonly RunInput[]): Record<string, string> {
   return Object.fromEntries(inputs.map(input => [input.role, input.run ?? input.path ?? input.role]))
 }
 
-/** Loads a model with its tokenizer and a dataset tokenised by it. The caller disposes the model. */
+/**
+ * Loads a model with its tokenizer and a dataset tokenised by it. The caller disposes the model. `check` may refuse the model before any
+ * text is tokenised, which takes long.
+ */
 export async function loadModelAndText(
   model: Found,
   text: Found & { readonly config: DatasetConfig },
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
+  { progress, signal, check }: { progress: Progress; signal: AbortSignal; check?: (model: Model) => void },
 ): Promise<{ model: Model; tokenizer: Tokenizer; dataset: TokenDataset }> {
   const { loadModel } = await import('../../model/load.ts')
   const { checkTokenizer } = await import('../../model/tokenizer.ts')
@@ -88,6 +91,7 @@ export async function loadModelAndText(
   const loaded = await loadModel(model.directory)
   try {
     checkTokenizer(loaded, tokenizer)
+    check?.(loaded)
     const dataset = await loadText(text, { model: loaded, tokenizer }, { progress, signal })
     await mustBeAsHashed(model)
     return { model: loaded, tokenizer, dataset }
