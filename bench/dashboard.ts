@@ -43,7 +43,7 @@ async function measure({ rounds, features }: z.output<typeof Config>, tell: Tell
   const stop = new AbortController()
   let browser: Browser | undefined
   try {
-    await writeStore(directory, features)
+    await writeStore(directory, features, ['red', 'apple', 'river'])
     const options = { directory, version: '', host: '127.0.0.1', port: 0, exactly: false, signal: stop.signal }
     const serving = await listen({ ...options, onBug: error => tell.line(String(error)) })
     browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] })

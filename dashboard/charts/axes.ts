@@ -11,12 +11,28 @@ export interface Frame {
   readonly bottom: number
 }
 
+/** Ticks in as few digits as tell them apart: 0.9999998 and 0.9999999 are not both 1. */
+function textOf({ ticks }: Scale): (tick: number) => string {
+  const digits = [3, 4, 5, 6, 7, 8, 9].find(
+    digits => new Set(ticks.map(tick => short(tick, digits))).size === ticks.length,
+  )
+  return tick => short(tick, digits ?? 9)
+}
+
+/** Space left of the frame that the texts of vertical axes and their caption need; most need the usual one. */
+export const leftOf = (...scales: readonly Scale[]): number =>
+  Math.max(
+    usualLeft,
+    ...scales.map(scale => Math.ceil(26 + 6.6 * Math.max(0, ...scale.ticks.map(tick => textOf(scale)(tick).length)))),
+  )
+const usualLeft = 54
+
 /** The horizontal axis under the frame. */
 export function xAxis(
   scale: Scale,
   { left, right, bottom }: Frame,
   caption: string,
-  tickText: (tick: number) => string = short,
+  tickText: (tick: number) => string = textOf(scale),
 ): string {
   const ticks = scale.ticks.map(
     tick =>
@@ -30,7 +46,7 @@ export function yAxis(
   scale: Scale,
   { left, right, top, bottom }: Frame,
   caption: string,
-  tickText: (tick: number) => string = short,
+  tickText: (tick: number) => string = textOf(scale),
 ): string {
   const grid = scale.ticks.map(tick => {
     const place = at(scale.place(tick))

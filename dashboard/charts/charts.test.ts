@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { leftOf, xAxis } from './axes.ts'
 import { type ChancesData, chances } from './chances.ts'
 import { describeChart, hostileText } from './chart.contract.ts'
 import { svgOf } from './chart.ts'
@@ -15,6 +16,17 @@ import { linearScale, logScale, roundTicks, short } from './scale.ts'
 import { frontierOf, type ScatterData, scatter } from './scatter.ts'
 
 describe('scales', () => {
+  test('write ticks that are near each other in digits that tell them apart, and leave room for long ones', () => {
+    const near = linearScale(0.99999991, 0.99999998, 0, 100)
+    const texts = [...xAxis(near, { left: 0, right: 100, top: 0, bottom: 10 }, '').matchAll(/>([^<>]+)<\/text>/g)].map(
+      ([, text]) => text,
+    )
+    expect(new Set(texts).size).toBe(near.ticks.length)
+    expect(texts[0]).toMatch(/^0\.9999999/)
+    expect(leftOf(linearScale(0, 100, 0, 100))).toBe(54)
+    expect(leftOf(linearScale(-0.00801, -0.00799, 0, 100))).toBeGreaterThan(65)
+  })
+
   test('put ticks at round values inside the range', () => {
     expect(roundTicks(0, 1)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1])
     expect(roundTicks(-3, 12, 4)).toEqual([0, 5, 10])

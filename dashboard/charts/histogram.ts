@@ -1,5 +1,5 @@
 /** Histogram: bars over bins whose edges are given, and beside each where there are two groups a bar of the second. */
-import { axisHeight, xAxis, yAxis } from './axes.ts'
+import { axisHeight, leftOf, xAxis, yAxis } from './axes.ts'
 import { at, type Chart } from './chart.ts'
 import { linearScale, short } from './scale.ts'
 
@@ -25,14 +25,16 @@ export const histogram: Chart<HistogramData> = {
     const peak = counts.indexOf(Math.max(...counts))
     return `${short(total(counts))} ${y} by ${x}, most between ${tick(edges[peak]!)} and ${tick(edges[peak + 1]!)}.`
   },
-  draw({ edges, counts, x: xText, y: yText, tick = short, mark }, { width, height }) {
-    const frame = { left: 54, right: width - 10, top: 10, bottom: height - axisHeight }
+  draw({ edges, counts, x: xText, y: yText, tick, mark }, { width, height }) {
+    const [top, bottom] = [10, height - axisHeight]
+    const y = linearScale(0, Math.max(...counts), bottom, top, 4)
+    const frame = { left: leftOf(y), right: width - 10, top, bottom }
     const x = linearScale(edges[0]!, edges.at(-1)!, frame.left, frame.right, 6)
-    const y = linearScale(0, Math.max(...counts), frame.bottom, frame.top, 4)
+    const text = tick ?? short
     const bars = counts.map((count, i) => {
       const left = x.place(edges[i]!)
       const wide = Math.max(1, x.place(edges[i + 1]!) - left - 1)
-      return `<rect class="bar" data-row="${i}" x="${at(left)}" width="${at(wide)}" y="${at(y.place(count))}" height="${at(y.place(0) - y.place(count))}"><title>${tick(edges[i]!)} to ${tick(edges[i + 1]!)}: ${short(count)}</title></rect>`
+      return `<rect class="bar" data-row="${i}" x="${at(left)}" width="${at(wide)}" y="${at(y.place(count))}" height="${at(y.place(0) - y.place(count))}"><title>${text(edges[i]!)} to ${text(edges[i + 1]!)}: ${short(count)}</title></rect>`
     })
     const line =
       mark === undefined || mark < edges[0]! || mark > edges.at(-1)!

@@ -1,5 +1,5 @@
 /** Curves over a common x, each with a band where its ends are known. */
-import { axisHeight, xAxis, yAxis } from './axes.ts'
+import { axisHeight, leftOf, xAxis, yAxis } from './axes.ts'
 import { at, type Chart, extent, isNumber } from './chart.ts'
 import { linearScale, logScale, type Scale, short } from './scale.ts'
 
@@ -45,12 +45,13 @@ export const lines: Chart<LinesData> = {
     return `${y} by ${x}: ${parts.join('; ')}.`
   },
   draw({ series, x: xText, y: yText, log }, { width, height }) {
-    const frame = { left: 54, right: width - 10, top: 10, bottom: height - axisHeight }
+    const [top, bottom] = [10, height - axisHeight]
     const [x0, x1] = extent(series.flatMap(({ points }) => points.map(([px]) => px)))!
     const ends = [...valuesOf(series), ...series.flatMap(({ low = [], high = [] }) => [...low, ...high])]
     const [y0, y1] = extent(ends)!
+    const y = (log && y0 > 0 ? logScale : linearScale)(y0, y1, bottom, top)
+    const frame = { left: leftOf(y), right: width - 10, top, bottom }
     const x = linearScale(x0, x1, frame.left, frame.right, 5)
-    const y = (log && y0 > 0 ? logScale : linearScale)(y0, y1, frame.bottom, frame.top)
     let first = 0
     const marks = series.map((one, i) => {
       const drawn = curve(one, x, y, one.tone ?? i, first)

@@ -1,7 +1,7 @@
 /** Scatter: a mark a thing, shape and tone by its group; where asked, a line through those that no other one beats. */
 
 import { shown } from '../html.ts'
-import { axisHeight, xAxis, yAxis } from './axes.ts'
+import { axisHeight, leftOf, xAxis, yAxis } from './axes.ts'
 import { at, type Chart, extent, isNumber, withEnds } from './chart.ts'
 import { linearScale, logScale, type Scale } from './scale.ts'
 
@@ -64,13 +64,14 @@ export const scatter: Chart<ScatterData> = {
     return `${data.y} by ${data.x} of ${known.length}${missing > 0 ? ` (${missing} missing)` : ''}${front}.`
   },
   draw(data, { width, height }) {
-    const frame = { left: 54, right: width - 10, top: 10, bottom: height - axisHeight }
+    const [top, bottom] = [10, height - axisHeight]
     const known = placed(data)
     const [x0, x1] = extent(known.flatMap(({ x, xEnds }) => [x, xEnds?.low, xEnds?.high]))!
     const [y0, y1] = extent(known.flatMap(({ y, yEnds }) => [y, yEnds?.low, yEnds?.high]))!
     const room = 6
+    const y = (data.logY && y0 > 0 ? logScale : linearScale)(y0, y1, bottom - room, top + room)
+    const frame = { left: leftOf(y), right: width - 10, top, bottom }
     const x = (data.logX && x0 > 0 ? logScale : linearScale)(x0, x1, frame.left + room, frame.right - room)
-    const y = (data.logY && y0 > 0 ? logScale : linearScale)(y0, y1, frame.bottom - room, frame.top + room)
     const groups = groupsOf(data.points)
     const line = data.frontier
       ? `<path class="front" d="M${frontierOf(known)

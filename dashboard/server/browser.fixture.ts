@@ -98,7 +98,7 @@ function evidence(): Evidence {
 }
 
 /** Latents whose labels and tokens are the hostile texts, and `more` plain ones. */
-function features(more: number): Feature[] {
+function features(more: number, texts: readonly string[]): Feature[] {
   const tested = testedAs({
     verdict: 'pass',
     tier: 'supported',
@@ -107,7 +107,7 @@ function features(more: number): Feature[] {
     effectHigh: -0.4,
     q: 0.05,
   })
-  const bad = hostileTexts.map((text, latent) =>
+  const bad = texts.map((text, latent) =>
     featureOf(latent, {
       ...{ label: text, promoted: [{ token: text, effect: 1.5 }], density: 0.01 * (latent + 1) },
       evidence: latent === 1 ? tested : null,
@@ -119,8 +119,8 @@ function features(more: number): Feature[] {
   return [...bad, ...plain]
 }
 
-/** Writes the store: runs `trained`, `tested`, `moved` (that compared with itself), `labelled` (with `more` plain latents), `running`, and a folder that is none. */
-export async function writeStore(folder: string, more = 300): Promise<void> {
+/** Writes the store: runs `trained`, `tested`, `moved` (that compared with itself), `labelled` (with latents that these texts are labels and tokens of, and `more` plain ones), `running`, and a folder that is none. */
+export async function writeStore(folder: string, more = 300, texts: readonly string[] = hostileTexts): Promise<void> {
   const sae = await make(
     folder,
     {
@@ -148,12 +148,12 @@ export async function writeStore(folder: string, more = 300): Promise<void> {
     writeFileSync(join(directory, driftFile), JSON.stringify({ ...drift, notes: hostileTexts.slice(0, 4) }))
   })
   await make(folder, { stage: 'label', name: 'labelled', day: 3, inputs: [sae, tested] }, async directory => {
-    const made = features(more)
+    const made = features(more, texts)
     await writeFeatures(directory, made)
     await writeJsonLines(join(directory, 'features.jsonl'), made)
     await writeExamples(
       directory,
-      hostileTexts.map((text, latent) => ({ latent, tokens: ['a', text, 'b'] })),
+      texts.map((text, latent) => ({ latent, tokens: ['a', text, 'b'] })),
     )
   })
   await make(

@@ -37,6 +37,26 @@ test('an answer comes with its text, and the request with the key', async () => 
   expect(server.keys[1]).toBeUndefined()
 })
 
+describe('what no other try would mend is said at once', () => {
+  test.each([
+    ['a page', answering(200, '<html>', { 'content-type': 'text/html; charset=utf-8' }), 'page of HTML'],
+    ['a stream', answering(200, 'data: {}', { 'content-type': 'text/event-stream' }), 'streams its answers'],
+  ])('%s', async (_, answer, said) => {
+    server.behave(() => answer)
+    const error = await failure(ask())
+    expect(error).not.toBeInstanceOf(FaultError)
+    expect(error.message).toContain(said)
+    expect(server.requests).toHaveLength(1)
+  })
+
+  test('and an error in the place of an answer with its words, but for the key', async () => {
+    server.behave(() => answering(200, JSON.stringify({ error: { message: `${key} has \u202eno credit` } })))
+    const error = await failure(ask())
+    expect(error.message).toContain('but an error: [key] has \\u202eno credit')
+    expect(server.requests).toHaveLength(3)
+  })
+})
+
 describe('what may pass is tried again', () => {
   const bad = {
     'a fault of the server': answering(503, 'busy'),

@@ -93,6 +93,7 @@ async function attempt(body: string, { endpoint, key, signal, timeout }: ChatOpt
   const limit = AbortSignal.timeout(timeout)
   let status: number
   let text: string
+  let type: string
   let after: number | undefined
   try {
     const answer = await fetch(`${endpoint.replace(/\/+$/, '')}/chat/completions`, {
@@ -103,6 +104,7 @@ async function attempt(body: string, { endpoint, key, signal, timeout }: ChatOpt
       signal: AbortSignal.any([signal, limit]),
     })
     status = answer.status
+    type = answer.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
     after = retryAfter(answer.headers.get('retry-after'))
     text = await bodyOf(answer)
   } catch (error) {
@@ -113,7 +115,7 @@ async function attempt(body: string, { endpoint, key, signal, timeout }: ChatOpt
   }
   if (status === 429 || status === 408 || status === 409 || status >= 500) throw new Passing(`answers ${status}`, after)
   if (status < 200 || status >= 300) throw refused(status, text, endpoint, key)
-  return answerOf(text)
+  return answerOf(text, { endpoint, key, type })
 }
 
 async function bodyOf(answer: Response): Promise<string> {
@@ -127,8 +129,25 @@ async function bodyOf(answer: Response): Promise<string> {
   return Buffer.concat(parts).toString('utf8')
 }
 
+/** Where an answer is from, and its media type. */
+interface From extends Pick<ChatOptions, 'endpoint' | 'key'> {
+  readonly type: string
+}
+
+/** What some servers send as an answer where they have none. */
+const Problem = z.looseObject({ error: z.looseObject({ message: z.string() }) })
+
 /** An answer that is no JSON of the protocol may have been cut on its way, so that another try may bring it whole. */
-function answerOf(text: string): ChatAnswer {
+function answerOf(text: string, { endpoint, key, type }: From): ChatAnswer {
+  // No other try would bring another form.
+  if (type === 'text/html')
+    throw new UserError(`The server ${endpoint} answers with a page of HTML.`, {
+      fix: 'Check explainer.endpoint: it is the address of the API, which often ends in /v1.',
+    })
+  if (type === 'text/event-stream')
+    throw new UserError(`The server ${endpoint} streams its answers, though no stream was asked for.`, {
+      fix: 'Give an endpoint that answers in one piece.',
+    })
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -136,7 +155,11 @@ function answerOf(text: string): ChatAnswer {
     throw new Passing('sends an answer that is not whole JSON')
   }
   const parsed = Answer.safeParse(value)
-  if (!parsed.success) throw new Passing('sends an answer that is no chat completion')
+  if (!parsed.success) {
+    const problem = Problem.safeParse(value)
+    const said = problem.success ? clip(visible(withoutKey(problem.data.error.message, key)), 300) : ''
+    throw new Passing(`sends an answer that is no chat completion${said && `, but an error: ${said}`}`)
+  }
   const { choices, usage } = parsed.data
   const { message, finish_reason } = choices[0]!
   return {
