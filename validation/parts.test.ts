@@ -286,7 +286,11 @@ describe('verdicts', () => {
 
   test('fail asks that an effect of interest is ruled out, or would have been found', () => {
     expect(verdict({ difference: [-0.1, 0, 0.04], p: 0.4, q: 0.5 })).toBe('fail')
-    expect(verdict({ difference: [-0.9, -0.5, -0.1], p: 1, q: 1 })).toBe('fail') // against the claim
+    expect(verdict({ difference: [-0.9, -0.5, -0.1], p: 1, q: 1 })).toBe('fail') // against the claim, or less than controls do
+    const settings = { alpha: 0.05, smallestEffect: 0.05, power: 0.8 }
+    expect(causalVerdict(evidence({ difference: [-0.9, -0.5, -0.1], p: 1, q: 1 }), settings).reason).toBe(
+      'as claimed it moves the target less than random directions that fire as often do, by at least 0.1 nats',
+    )
     expect(verdict({ p: 0.4, q: 0.5, power: 0.9 })).toBe('fail')
     expect(verdict({ p: 0.4, q: 0.5, power: 0.7 })).toBe('inconclusive')
     expect(verdict({ difference: [-5, 0.6, 7], q: 0.02 })).toBe('inconclusive')
@@ -297,7 +301,7 @@ describe('verdicts', () => {
       causalVerdict(evidence({ counts, p: 0.2, q: 0.2, power: 1 }), { alpha: 0.05, smallestEffect: 0.05, power: 0.8 })
     expect(decide({ tied: 99, random: 99 })).toMatchObject({
       verdict: 'inconclusive',
-      reason: expect.stringContaining('there are 0 other latents'),
+      reason: expect.stringContaining('there are no other latents of equal norm to compare with: near copies'),
     })
     expect(decide({ tied: 99, random: 99, foreign: 5 })).toMatchObject({
       verdict: 'inconclusive',

@@ -28,6 +28,12 @@ export async function planLatents(context: StageContext, inputs: ValidateInputs,
     read.text.discoveryLabels,
     read.text.aurocs,
   )
+  const { discovery } = read
+  if (chosen.length === 0 && discovery.value.length === 0)
+    throw new UserError(
+      `None of the SAE's ${discovery.latents} latents is active at any of the ${discovery.tokens} tokens of discovery text.`,
+      { fix: 'Check that this is an SAE of this model and site, and that it was trained to its end.' },
+    )
   if (chosen.length === 0)
     throw new UserError('No latent is active in enough discovery documents to be tested.', {
       fix: 'Use more text (dataset.documents, tokens), or name latents.',

@@ -7,9 +7,16 @@ import { answerLogits, plantedModel, plantedSae, unitRow } from '../../latents/p
 import type { Model } from '../../model/model.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { ValidateConfig } from '../config.ts'
+import type { FeatureEvidence } from '../evidence.ts'
+import { assemble } from '../judging/assemble.ts'
 import type { EffectRow } from '../rows.ts'
-import { benchOf } from '../studies/bench.fixture.ts'
+import { benchOf, settingsOf } from '../studies/bench.fixture.ts'
+import { ceiling } from '../studies/ceiling.ts'
+import { dormant } from '../studies/dormant.ts'
+import { interchange } from '../studies/interchange.ts'
+import { interventions } from '../studies/interventions.ts'
 import { testLatents } from '../test-latents.ts'
+import { reachIn } from './edits.ts'
 
 /** Coordinate c is 1 at cues of concept c and raises its answers; f = x, so that what the latent says is all there is along it. */
 const width = 40
@@ -99,4 +106,32 @@ test('settings that cannot be are refused with what is wrong', () => {
   expect(() => ValidateConfig.parse({ steering: 'zero' })).toThrow('steering does the opposite')
   expect(() => ValidateConfig.parse({ steering: 'set:2' })).toThrow('steering has those of doses and dose')
   expect(() => ValidateConfig.parse({ ablation: 'remove' })).toThrow('is no intervention')
+})
+
+test('values reach along a direction of any length as far in its lengths, and along one of zeros not at all', () => {
+  const window = fakeDataset(1).windows.at(0)!
+  const length = window.tokens.length
+  const row = new Random('direction').normals(width)
+  // The square of a row as short as the second is no number of float32 but 0.
+  const scales = [1, 2 ** -80, 0, 3]
+  const rows = Float32Array.from(scales.flatMap(scale => Array.from(row, value => value * scale)))
+  const found = reachIn(model, sae.metadata.hook_name, window, rows)
+  const [own, short, none, long] = scales.map((_, i) => found.slice(i * length, (i + 1) * length))
+  expect(own!.some(value => Math.abs(value) > 0.01)).toBe(true)
+  expect(Array.from(short!, value => value * 2 ** -80)).toEqual([...own!])
+  expect([...none!]).toEqual(new Array(length).fill(0))
+  for (let p = 0; p < length; p++) expect(3 * long![p]!).toBeCloseTo(own![p]!, 5)
+})
+
+test('a latent whose decoder row is all zeros fails, and no study asks for what lies along it', async () => {
+  const rows = Array.from({ length: width }, (_, i) => unitRow(width, i))
+  const nothing = plantedSae(rows, [new Array<number>(width).fill(0), ...rows.slice(1)], 0)
+  const bench = await benchOf(model, nothing, fakeDataset(90), { latents: [0], documents: 5, ablation: 'project' })
+  const measured = await testLatents(bench.context, bench, bench.working)
+  const [{ verdict, ablate }] = assemble(measured, settingsOf(bench)) as [FeatureEvidence]
+  expect(ablate!.metrics.target.effect).toMatchObject({ mean: 0, low: 0, high: 0 })
+  expect(verdict).toBe('fail')
+  for (const { measure } of [ceiling, dormant, interventions, interchange])
+    expect(await measure(bench, bench.plans[0]!)).toEqual([])
+  nothing.dispose()
 })

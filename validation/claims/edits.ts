@@ -54,13 +54,35 @@ export function donorOf(
   return activationsIn(activations, latent, others[place]!)
 }
 
-/** (x · d) / (d · d) at every position of a window for each direction [directions, width]: values [directions, positions]. */
+/**
+ * (x · d) / (d · d) at every position of a window for each direction [directions, width]: values [directions, positions]; 0 for a
+ * direction of zeros.
+ */
 export function reachIn(model: Model, site: string, window: TokenWindow, directions: Float32Array): Float32Array {
-  return onHost(() => {
-    const rows = siteRows(model, site, tf.tensor2d(window.tokens, [1, window.tokens.length], 'int32'))
+  const length = window.tokens.length
+  const reach = onHost(() => {
+    const rows = siteRows(model, site, tf.tensor2d(window.tokens, [1, length], 'int32'))
     const width = rows.shape[1]
-    const d = tf.tensor2d(directions, [directions.length / width, width])
-    const reach = d.matMul(rows, false, true).div(d.square().sum(1, true))
-    return reach.dataSync<'float32'>() as Float32Array
+    const { scaled, scales } = withoutScale(directions, width)
+    const d = tf.tensor2d(scaled, [scales.length, width])
+    const found = d.matMul(rows, false, true).divNoNan(d.square().sum(1, true))
+    return { values: found.dataSync<'float32'>() as Float32Array, scales }
   })
+  return reach.values.map((value, i) => value / reach.scales[Math.floor(i / length)]!)
+}
+
+/**
+ * Rows over the power of two just below their largest entry, and these powers: the square of a very short row is nothing in float32.
+ * Over a power of two nothing is rounded.
+ */
+function withoutScale(directions: Float32Array, width: number): { scaled: Float32Array; scales: Float64Array } {
+  const scaled = new Float32Array(directions.length)
+  const scales = Float64Array.from({ length: directions.length / width }, (_, i) => {
+    const row = directions.subarray(i * width, (i + 1) * width)
+    const largest = row.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    const scale = largest === 0 ? 1 : 2 ** Math.floor(Math.log2(largest))
+    for (let j = 0; j < width; j++) scaled[i * width + j] = row[j]! / scale
+    return scale
+  })
+  return { scaled, scales }
 }

@@ -55,17 +55,25 @@ export function causalVerdict(
   const sign = test.direction === 'decrease' ? -1 : 1
   const against = controls.map(control => ({ control, ...boundsOf(control, sign) }))
   const shortOf = against.find(({ high }) => high !== null && high < smallestEffect)
-  if (shortOf)
+  if (shortOf) {
+    const [name, most] = [nameOf[shortOf.control.control], shortOf.high!]
     return {
       verdict: 'fail',
-      reason: `beyond ${nameOf[shortOf.control.control]} it moves the target by at most ${short(shortOf.high)} nats as claimed, less than ${short(smallestEffect)}`,
+      reason:
+        most < 0
+          ? `as claimed it moves the target less than ${name} do, by at least ${short(-most)} nats`
+          : `beyond ${name} it moves the target by at most ${short(most)} nats as claimed, less than ${short(smallestEffect)}`,
     }
+  }
   for (const kind of requiredKinds) {
     const count = controls.find(({ control }) => control === kind)?.planned ?? 0
     if (1 / (count + 1) > alpha)
       return {
         verdict: 'inconclusive',
-        reason: `there are ${count} ${nameOf[kind]} to compare with, and no rank among so few is below ${short(1 / (count + 1))}`,
+        reason:
+          count > 0
+            ? `there are ${count} ${nameOf[kind]} to compare with, and no rank among so few is below ${short(1 / (count + 1))}`
+            : `there are no ${nameOf[kind]} to compare with${kind === 'foreign' ? ': near copies of its direction and latents that tell its concept are none' : ''}`,
       }
   }
   const ranked = (test.q ?? 1) <= alpha

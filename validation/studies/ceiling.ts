@@ -51,7 +51,7 @@ export const ceiling = latentStudy<Row, CeilingFound>({
   },
 
   async measure({ material, pause }, plan) {
-    if (!isTested(plan)) return []
+    if (!isTested(material, plan)) return []
     const labelled = labelledFor(material, plan)
     const own = directionOf(material, plan.claim.feature)
     const norm = Math.hypot(...own)

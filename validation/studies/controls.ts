@@ -45,7 +45,7 @@ export const controlsStudy = latentStudy<ControlsRow, ControlsFound>({
   },
 
   async measure({ material, pause }, plan) {
-    if (!isTested(plan)) return []
+    if (!isTested(material, plan)) return []
     const own = directionOf(material, plan.claim.feature)
     const length = Math.hypot(...own)
     const scaled = (rows: readonly Direction[]) => rows.map(one => ({ ...one, row: one.row.map(x => x * length) }))

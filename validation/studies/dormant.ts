@@ -63,7 +63,7 @@ export const dormant = latentStudy<Row, DormantFound>({
 
   async measure({ material, pause }, plan) {
     const direction = directionOf(material, plan.claim.feature)
-    const pathway = isTested(plan) ? pathwayOf(material, plan.claim.feature, direction) : undefined
+    const pathway = isTested(material, plan) ? pathwayOf(material, plan.claim.feature, direction) : undefined
     if (!pathway) return []
     const { tokens, moved } = pathway
     const bank = bankOf([direction, pathway.active, pathway.dormant])

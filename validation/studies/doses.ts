@@ -73,7 +73,7 @@ export const doses = latentStudy<Row, DosesFound>({
   },
 
   async measure({ material, inputs, pause }, plan) {
-    if (!isTested(plan)) return []
+    if (!isTested(material, plan)) return []
     const strengths = [...new Set(inputs.config.strengths)].sort((a, b) => a - b)
     const direction = directionOf(material, plan.claim.feature)
     const bank = bankOf([direction])

@@ -64,7 +64,7 @@ export const interchange = latentStudy<Row, InterchangeFound>({
 
   async measure(bench, plan) {
     const { material, pause } = bench
-    if (!isTested(plan) || plan.documents.steer.length === 0) return []
+    if (!isTested(material, plan) || plan.documents.steer.length === 0) return []
     const { feature } = plan.claim
     const { bank, rows: bankRows } = controlledBank(material, plan)
     const own = { bank, bankRows, target: plan.target, active: plan.documents.ablate, silent: plan.documents.steer }

@@ -46,7 +46,7 @@ export const interventions = latentStudy<Row, InterventionsFound>({
   },
 
   async measure({ inputs, material, pause }, plan) {
-    if (!isTested(plan)) return []
+    if (!isTested(material, plan)) return []
     const asked = inputs.config.interventions.map(writtenIntervention)
     const bank = bankOf([directionOf(material, plan.claim.feature)])
     const rows: Row[] = []

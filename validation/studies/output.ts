@@ -76,7 +76,7 @@ export const output = latentStudy<Row, OutputFound>({
   },
 
   async measure({ material, pause }, plan) {
-    if (!isTested(plan) || plan.documents.steer.length === 0) return []
+    if (!isTested(material, plan) || plan.documents.steer.length === 0) return []
     const { feature, discovery } = plan.claim
     const { bank, rows } = controlledBank(material, plan)
     try {

@@ -65,7 +65,7 @@ export const robustness = latentStudy<RobustnessRow, ReturnType<typeof judgeRobu
 
 async function measure(bench: StudyContext, plan: LatentPlan): Promise<readonly RobustnessRow[]> {
   const { material } = bench
-  if (!isTested(plan)) return []
+  if (!isTested(material, plan)) return []
   const documents = plan.documents[plan.claim.primary]
   const rows: RobustnessRow[] = []
   for (const changed of await changedTexts(

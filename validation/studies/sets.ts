@@ -66,7 +66,7 @@ export const sets = latentStudy<Row, SetsFound>({
 
   async measure(bench, plan) {
     const { material, inputs, pause } = bench
-    if (!isTested(plan)) return []
+    if (!isTested(material, plan)) return []
     const members = membersOf(material, plan, inputs.config.setSize)
     if (members.length < 2) return []
     const { bank, controls } = bankFor(bench, plan, members)

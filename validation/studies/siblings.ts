@@ -96,7 +96,7 @@ async function readNow({ context, material, inputs }: StudyContext, { sae }: Sib
 async function measure(bench: StudyContext, plan: LatentPlan): Promise<readonly SiblingRow[]> {
   const { material, inputs } = bench
   const rows: SiblingRow[] = []
-  if (!isTested(plan)) return rows
+  if (!isTested(material, plan)) return rows
   for (const sibling of inputs.siblings ?? []) {
     const { comparison, discovery, validation, decoder } = await readSibling(bench, sibling)
     const match = comparison.match[plan.claim.feature]!

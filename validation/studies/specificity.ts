@@ -75,7 +75,7 @@ export const specificity = latentStudy<Row, SpecificityFound>({
 
   async measure({ material, pause }, plan) {
     const others = otherTargets(material, plan)
-    if (!isTested(plan) || others.length === 0) return []
+    if (!isTested(material, plan) || others.length === 0) return []
     const { claim, target } = plan
     const { bank, rows: bankRows } = controlledBank(material, plan)
     const written = mainEdits(material.config)[claim.primary]

@@ -23,9 +23,13 @@ export function bankOf(rows: readonly Float32Array[]): Tensor2D {
   return tf.tensor2d(values, [rows.length, width])
 }
 
-/** Whether there is anything to measure: enough documents in which the latent is active, and an activation to go by. */
-export function isTested({ claim }: LatentPlan): boolean {
-  return claim.documents.ablate.length >= fewestDocuments && claim.discovery.unit > 0
+/**
+ * Whether there is anything to measure: enough documents in which the latent is active, an activation to go by, and a direction. A
+ * decoder row of zeros has none: what the main test says of it (no effect) is all there is to say.
+ */
+export function isTested(material: Material, { claim }: LatentPlan): boolean {
+  if (claim.documents.ablate.length < fewestDocuments || !(claim.discovery.unit > 0)) return false
+  return directionOf(material, claim.feature).some(value => value !== 0)
 }
 
 /** The effects of edits on a window; a `UserError` where one of them is no number. */
