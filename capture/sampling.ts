@@ -3,7 +3,7 @@
  * hash of seed, window and position, so that neither order nor batching matters. A row's weight is 1 / probability, and
  * weighted sums over the rows estimate sums over the population without bias (Horvitz and Thompson 1952).
  */
-import { uniformOf } from '../core/random.ts'
+import { uniformsOf } from '../core/random.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import type { EligibleTokens, Strata } from './strata.ts'
 
@@ -28,10 +28,11 @@ export function selectTokens(
   const at = (place: number): SelectedTokens | undefined => {
     const { window, positions, strata } = windows.at(place)!
     const taken = { positions: new Uint16Array(positions.length), strata: new Uint16Array(positions.length) }
+    const draw = uniformsOf(seed, purpose, window.id)
     let count = 0
     for (let i = 0; i < positions.length; i++) {
       const probability = probabilities[strata[i]!]!
-      if (probability < 1 && uniformOf(seed, purpose, window.id, positions[i]!) >= probability) continue
+      if (probability < 1 && draw(positions[i]!) >= probability) continue
       taken.positions[count] = positions[i]!
       taken.strata[count++] = strata[i]!
     }

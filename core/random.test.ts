@@ -6,7 +6,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { sha256 } from './hash.ts'
-import { Random, uniformOf } from './random.ts'
+import { Random, uniformOf, uniformsOf } from './random.ts'
 
 const times = <T>(n: number, draw: () => T): T[] => Array.from({ length: n }, draw)
 
@@ -148,4 +148,9 @@ describe('a decision depends on its parts alone', () => {
     [[-1], 0.7421252800923326],
     [['ü😀'], 0.920003052132324],
   ])('%j gives %d', (parts, value) => expect(uniformOf(...parts)).toBe(value))
+
+  test('decisions of one key for many numbers are those of each by itself', () => {
+    const draw = uniformsOf(7, 'capture', 'w1')
+    for (const last of [0, 1, -1, 65_535, 2 ** 40, 0.5, 1]) expect(draw(last)).toBe(uniformOf(7, 'capture', 'w1', last))
+  })
 })

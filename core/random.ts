@@ -15,34 +15,67 @@ function avalanche(x: number): number {
   return (h ^ (h >>> 16)) >>> 0
 }
 
-/** Two independent 32-bit hashes of the parts, in order. */
-function hashParts(parts: readonly (string | number)[]): [number, number] {
-  let a = 0x9e3779b9
-  let b = 0x243f6a88
-  const take = (word: number) => {
-    a = Math.imul(rotate((a ^ avalanche(word)) >>> 0, 13), 5) + 0xe6546b64
-    b = Math.imul(rotate((b ^ avalanche(word ^ 0x5bd1e995)) >>> 0, 17), 9) + 0x38495ab5
-  }
-  for (const part of parts) {
+/** Two independent 32-bit hashes of parts, in order. */
+class PartHash {
+  private a = 0x9e3779b9
+  private b = 0x243f6a88
+
+  add(part: string | number): this {
     if (typeof part === 'number') {
-      take(part | 0)
-      take(Math.floor(part / 4294967296) | 0)
-      if (!Number.isInteger(part)) take(Math.floor((part - Math.floor(part)) * 4294967296) | 0)
+      this.take(part | 0)
+      this.take(Math.floor(part / 4294967296) | 0)
+      if (!Number.isInteger(part)) this.take(Math.floor((part - Math.floor(part)) * 4294967296) | 0)
     } else {
-      for (let i = 0; i < part.length; i++) take(part.charCodeAt(i))
-      take(part.length | 0x40000000)
+      for (let i = 0; i < part.length; i++) this.take(part.charCodeAt(i))
+      this.take(part.length | 0x40000000)
     }
+    return this
   }
-  return [avalanche(a), avalanche(b)]
+
+  private take(word: number): void {
+    this.a = Math.imul(rotate((this.a ^ avalanche(word)) >>> 0, 13), 5) + 0xe6546b64
+    this.b = Math.imul(rotate((this.b ^ avalanche(word ^ 0x5bd1e995)) >>> 0, 17), 9) + 0x38495ab5
+  }
+
+  /** Takes what another has come to. */
+  become({ a, b }: PartHash): this {
+    this.a = a
+    this.b = b
+    return this
+  }
+
+  get words(): [number, number] {
+    return [avalanche(this.a), avalanche(this.b)]
+  }
+
+  /** A number in [0, 1) with 53 bits. */
+  get uniform(): number {
+    return uniformOfWords(avalanche(this.a), avalanche(this.b))
+  }
+}
+
+/** A number in [0, 1) of the first 53 of 64 bits. */
+function uniformOfWords(high: number, low: number): number {
+  return (high * 2097152 + (low >>> 11)) / 9007199254740992
+}
+
+function hashOf(parts: readonly (string | number)[]): PartHash {
+  const hash = new PartHash()
+  for (const part of parts) hash.add(part)
+  return hash
 }
 
 /** A number in [0, 1) with 53 bits that depends on the parts alone. */
 export function uniformOf(...parts: (string | number)[]): number {
-  return uniformOfWords(...hashParts(parts))
+  return hashOf(parts).uniform
 }
 
-/** A number in [0, 1) of the first 53 of 64 bits. */
-const uniformOfWords = (high: number, low: number) => (high * 2097152 + (low >>> 11)) / 9007199254740992
+/** The same for many numbers as the last part: the others are hashed once. */
+export function uniformsOf(...parts: (string | number)[]): (last: number) => number {
+  const before = hashOf(parts)
+  const own = new PartHash()
+  return last => own.become(before).add(last).uniform
+}
 
 /** The state of a stream: what a checkpoint stores. */
 export type RandomState = readonly [number, number, number, number, number | null]
@@ -54,7 +87,7 @@ export class Random {
 
   /** A stream that depends on the parts alone: `new Random(seed, 'init')` and `new Random(seed, 'shuffle')` are independent. */
   constructor(...seed: (string | number)[]) {
-    const [a, b] = hashParts(seed)
+    const [a, b] = hashOf(seed).words
     this.state = Uint32Array.of(a, b, avalanche(a ^ 0x9e3779b9), avalanche(b ^ 0x7f4a7c15) | 1)
   }
 
