@@ -13,13 +13,15 @@ export type RowBatch = Readonly<Record<string, readonly unknown[]>>
 const batchRows = 256
 
 /**
- * The rows of a file in their order, with those of the wanted columns that it has; it must have `required`. The file is open
- * until the last rows were taken or nobody wants more. Throws a `UserError` for what is no whole Parquet file.
+ * The rows of a file in their order, with those of the wanted columns that it has; it must have all of `required` and one of
+ * `either`. The file is open until the last rows were taken or nobody wants more. Throws a `UserError` for what is no whole Parquet
+ * file.
  */
 export async function* rowBatchesOf(
   path: string,
   wanted: readonly string[],
   required: readonly string[],
+  either: readonly string[],
 ): AsyncGenerator<RowBatch> {
   const fail = (why: string, cause?: unknown) =>
     new UserError(`${path} is not a whole Parquet file: ${why.replace(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 300)}.`, {
@@ -33,7 +35,7 @@ export async function* rowBatchesOf(
   }
   const handed = new Handover<RowBatch>()
   const work = withParquet(opened.handle, opened.size, async file => {
-    const columns = columnsOf(path, file, wanted, required)
+    const columns = columnsOf(path, file, wanted, required, either)
     for (let group = 0; group < file.footer.rowGroups.length; group++) {
       for await (const table of file.batches({ batchSize: batchRows, columns, rowGroups: [group] })) {
         const values = Object.fromEntries(columns.map(name => [name, fromArrow(table.getChild(name)!)]))
@@ -58,9 +60,11 @@ function columnsOf(
   { footer }: OpenedParquet,
   wanted: readonly string[],
   required: readonly string[],
+  either: readonly string[],
 ): string[] {
   const names = arrow.tableFromIPC(footer.schema).schema.fields.map(field => field.name)
-  const missing = required.find(name => !names.includes(name))
+  const none = either.every(name => !names.includes(name))
+  const missing = none ? either[0] : required.find(name => !names.includes(name))
   if (missing !== undefined)
     throw new UserError(`${path} has no column ${missing}.`, {
       fix: `Its columns are ${nearest(missing, names, 8).join(', ')}; name one with dataset.textField, idField or strataFields.`,

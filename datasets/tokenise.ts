@@ -171,6 +171,7 @@ function refuseBeyond({ id, tokens }: Document, tokenizer: Tokenizer, path: stri
   if (beyond !== undefined)
     throw new UserError(
       `Document ${id} of ${path} has token ${beyond}, but the tokenizer has ${tokenizer.vocabulary} tokens.`,
+      { fix: "Give tokens of this model's tokenizer, or text." },
     )
 }
 

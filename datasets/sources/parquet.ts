@@ -15,7 +15,7 @@ export async function* parquetDocuments(
 ): AsyncGenerator<Line> {
   const wanted = [...new Set([fields.textField, fields.idField, ...fields.strataFields, ...known])]
   let row = 0
-  for await (const columns of rowBatchesOf(path, wanted, fields.strataFields)) {
+  for await (const columns of rowBatchesOf(path, wanted, fields.strataFields, [fields.textField, 'tokens'])) {
     const names = Object.keys(columns)
     const length = columns[names[0] ?? '']?.length ?? 0
     for (let i = 0; i < length; i++) {

@@ -213,6 +213,14 @@ describe('packed files', () => {
       await expect(read(await put(name, bytes)), name).rejects.toThrow(/cannot be unpacked as (gzip|zstandard)/)
   })
 
+  test('that need a dictionary are refused, and not read as the bytes that come out without it', async () => {
+    const bytes = Buffer.from('28b52ffd271f8586372e5d00002037227d0a010077280001b16d405f', 'hex')
+    await expect(read(await put('a.jsonl.zst', bytes))).rejects.toMatchObject({
+      message: expect.stringContaining('it was packed with a dictionary, which is not in it'),
+      fix: 'Pack it again without one.',
+    })
+  })
+
   test('larger than memory is wont to hold are read piece by piece', async () => {
     const line = `${JSON.stringify({ text: 'x'.repeat(5000) })}\n`
     const path = await put('long.jsonl.gz', gzipSync(line.repeat(4000)))
@@ -254,6 +262,12 @@ describe('Parquet files', () => {
     const path = await made('a.parquet')
     await expect(read(path, { strataFields: ['language'] })).rejects.toThrow('has no column language')
     await expect(read(path, { textField: 'txt' })).rejects.toThrow(/no txt/)
+    const other = join(folder, 'other.parquet')
+    await writeTable(other, { content: { type: 'string', values: ['one'] } })
+    await expect(read(other)).rejects.toMatchObject({
+      message: `${other} has no column text.`,
+      fix: expect.stringContaining('Its columns are content; name one with dataset.textField'),
+    })
     const bytes = await readFile(path)
     await expect(read(await put('cut.parquet', bytes.subarray(0, -10)))).rejects.toThrow('its marks are missing')
     const spoilt = Buffer.from(bytes)

@@ -24,7 +24,7 @@ export async function* unpacked(path: string): AsyncGenerator<Uint8Array> {
   } catch (error) {
     if (packing === 'plain' || codeOf(error)?.startsWith('E')) throw readError(path, 'dataset', error)
     throw new UserError(`${path} cannot be unpacked as ${packing}: ${messageOf(error)}.`, {
-      fix: 'Fetch or pack the file again.',
+      fix: error instanceof DictionaryError ? 'Pack it again without one.' : 'Fetch or pack the file again.',
       cause: error,
     })
   }
@@ -50,10 +50,21 @@ async function* gunzipped(packed: AsyncIterable<Buffer>): AsyncGenerator<Uint8Ar
   }
 }
 
+class DictionaryError extends Error {}
+
+/** Whether a frame that begins here names a dictionary (RFC 8878 §3.1.1.1): without it other bytes would come out, and no error. */
+function needsDictionary(start: Uint8Array): boolean {
+  return start[0] === 0x28 && start[1] === 0xb5 && start[2] === 0x2f && start[3] === 0xfd && (start[4]! & 3) !== 0
+}
+
 async function* unzstandard(packed: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
   let pieces: Uint8Array[] = []
   const decompress = new Decompress(piece => pieces.push(piece))
+  let begun = false
   for await (const piece of packed) {
+    if (!begun && needsDictionary(piece))
+      throw new DictionaryError('it was packed with a dictionary, which is not in it')
+    begun = true
     decompress.push(piece)
     yield* pieces
     pieces = []
