@@ -132,3 +132,10 @@ test('a flag that looks like a tag is its text', () => {
   const schema = z.strictObject({ name: z.union([z.int(), z.string()]) })
   expect(readFlag(flagsOf(schema)[0]!, ['!draft'])).toBe('!draft')
 })
+
+test('the name of an example leads to where it lies, wherever one is', async () => {
+  const { message, fix } = await readConfigFile('/nowhere/examples/demo.yaml').catch(error => error)
+  expect(message).toBe('There is no config file at /nowhere/examples/demo.yaml.')
+  expect(fix).toMatch(/^The example of that name is .*examples\/demo\.yaml\.$/)
+  expect((await readConfigFile('/nowhere/other.yaml').catch(error => error)).fix).toBe('Check the path.')
+})

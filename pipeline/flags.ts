@@ -5,13 +5,17 @@
  * the file. A string given for a section that has a `path` is that path: `--dataset toyworld`.
  */
 
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { text as readStream } from 'node:stream/consumers'
 import { z } from 'zod'
 import { unwrap } from '../core/config.ts'
 import { UserError } from '../core/errors.ts'
 import { readError } from '../core/files.ts'
+import { shortPath } from '../core/text.ts'
 import { readYaml, yamlOfFile } from '../core/yaml.ts'
+import { packageRoot } from './stages/version.ts'
 
 /** One key of a schema. */
 export interface Flag {
@@ -130,12 +134,23 @@ function pathOf(schema: z.ZodType): boolean {
 
 /** Reads a YAML or JSON file of settings; `-` is standard input. An empty file has no settings. */
 export async function readConfigFile(path: string): Promise<Record<string, unknown>> {
-  const text = await readTextFile(path, 'config file')
+  const text = await readTextFile(path, 'config file').catch(error => {
+    throw exampleMeant(path) ?? error
+  })
   const value = yamlOfFile(text, path, 'config file')
   if (value === null || value === undefined) return {}
   if (typeof value !== 'object' || Array.isArray(value))
     throw new UserError(`The config file ${path} must hold keys and values, but it holds ${JSON.stringify(value)}.`)
   return value as Record<string, unknown>
+}
+
+/** What to say where a file that is not there is the name of an example, which lies where this program is installed. */
+function exampleMeant(path: string): UserError | undefined {
+  const example = join(packageRoot(), 'examples', basename(path))
+  if (existsSync(path) || !existsSync(example)) return undefined
+  return new UserError(`There is no config file at ${path}.`, {
+    fix: `The example of that name is ${shortPath(example)}.`,
+  })
 }
 
 /** The file's settings with the flags' over them, and paths given for sections put in place. */
