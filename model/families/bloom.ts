@@ -22,6 +22,9 @@ const Config = Common.extend({
   tie_word_embeddings: z.boolean().default(true),
 })
 
+/** Those of the smaller published models. */
+const otherNames = { num_attention_heads: 'n_head', num_hidden_layers: 'n_layer' }
+
 const own: Harmless = {
   num_attention_heads: sameAs('n_head'),
   num_hidden_layers: sameAs('n_layer'),
@@ -37,7 +40,7 @@ const own: Harmless = {
 }
 
 export function bloom(config: unknown): Outline {
-  const c = readConfig(Config, config, 'bloom', own)
+  const c = readConfig(Config, config, 'bloom', own, { otherNames })
   if (c.apply_residual_connection_post_layernorm)
     throw new UserError(
       'config.json has apply_residual_connection_post_layernorm true: a residual stream that goes through the norms is not handled.',

@@ -42,24 +42,36 @@ type Keys = Readonly<Record<string, unknown>>
 /**
  * A config read by a family's schema. A key that the schema does not have, that no family reads, and whose value is not
  * among the harmless ones of every family or this one (`own`) is a `UserError` that names it, in nested objects too. Null
- * says nothing.
+ * says nothing. `otherNames` are names that a family's files may have instead of those of the schema.
  */
 export function readConfig<S extends z.ZodObject>(
   schema: S,
   config: unknown,
   family: string,
   own: Harmless = {},
-  where = 'config.json',
+  { where = 'config.json', otherNames = {} }: { where?: string | undefined; otherNames?: Record<string, string> } = {},
 ): z.output<S> {
-  const read = parseConfig(schema, config, where)
-  const keys = unread(schema, config as Keys, { ...harmless, ...own })
+  const named = renamed(config as Keys, otherNames)
+  const read = parseConfig(schema, named, where)
+  const keys = unread(schema, named, { ...harmless, ...own })
   if (keys.length > 0)
     throw new UserError(
       `${where} has ${keys.join(' and ')}, not handled for the family ${family}, and that may change what the model computes.`,
       { fix: 'If it changes nothing, leave it out of a copy named config.NAME.json, and name that file as the model.' },
     )
-  readings.set(config as object, readingBy(schema, config as Keys, read))
+  readings.set(config as object, readingBy(schema, named, read))
   return read
+}
+
+/** A config whose keys of other names have those of the schema, where nothing stands under these. */
+function renamed(config: Keys, otherNames: Readonly<Record<string, string>>): Keys {
+  const named: Record<string, unknown> = { ...config }
+  for (const [other, name] of Object.entries(otherNames))
+    if ((named[name] ?? null) === null && (named[other] ?? null) !== null) {
+      named[name] = named[other]
+      delete named[other]
+    }
+  return named
 }
 
 /** What was made of the keys of a config. */

@@ -96,6 +96,50 @@ describe('a key that no family reads is refused by its name, in every family', (
     ).toEqual(plain(config))
   })
 
+  test.each([
+    ['phi3', { AutoConfig: 'own.Config', AutoModelForCausalLM: 'modeling_phi3.Phi3ForCausalLM' }],
+    ['falcon', { AutoModel: 'modeling_falcon.FalconModel' }],
+    ['gpt2', { AutoModelForCausalLM: 'someone/repo--modeling_gpt2.GPT2LMHeadModel' }],
+  ])('code of %s that is the family itself is no other model', (model_type, auto_map) => {
+    const config = { ...smallConfigs[model_type], model_type }
+    expect(plain({ ...config, auto_map })).toEqual(plain(config))
+    expect(() => architectureOf({ ...smallConfigs.phi, auto_map })).toThrow('the key auto_map')
+  })
+
+  test.each([
+    [
+      'gpt2',
+      {
+        n_embd: 'hidden_size',
+        n_head: 'num_attention_heads',
+        n_layer: 'num_hidden_layers',
+        n_positions: 'max_position_embeddings',
+      },
+    ],
+    ['gptj', { n_embd: 'hidden_size', n_head: 'num_attention_heads', n_layer: 'num_hidden_layers' }],
+    ['gpt_neo', { num_heads: 'num_attention_heads', num_layers: 'num_hidden_layers' }],
+    ['bloom', { n_head: 'num_attention_heads', n_layer: 'num_hidden_layers' }],
+    ['mixtral', { num_local_experts: 'num_experts' }],
+  ])('sizes of %s may have the names that other families give them', (model_type, names: Record<string, string>) => {
+    const config: Record<string, unknown> = { ...smallConfigs[model_type], model_type }
+    const renamed = Object.fromEntries(Object.entries(config).map(([key, value]) => [names[key] ?? key, value]))
+    expect(plain(renamed)).toEqual(plain(config))
+    const [key, other] = Object.entries(names)[0]!
+    expect(plain({ ...renamed, [key]: null })).toEqual(plain(config))
+    expect(() => architectureOf({ ...config, [other]: 99 })).toThrow(`the key ${other} (99)`)
+  })
+
+  test.each([
+    ['phi3', { full_attn_mod: 1, interpolate_factor: 1, lm_head_bias: false }, { lm_head_bias: true }],
+    ['gpt_neox', { attention_probs_dropout_prob: 0, hidden_dropout_prob: 0 }, { dropout: 0 }],
+    ['smollm3', { max_window_layers: 28 }, { max_layers: 28 }],
+    ['llama', { activation: 'swiglu' }, { activation: 'geglu' }],
+  ])('keys that published files of %s have and nothing reads are let pass', (model_type, keys, refused) => {
+    const config = { ...smallConfigs[model_type], model_type }
+    expect(plain({ ...config, ...keys })).toEqual(plain(config))
+    expect(() => architectureOf({ ...config, ...refused })).toThrow(`the key ${Object.keys(refused)[0]}`)
+  })
+
   test('keys of one family are not harmless in another', () => {
     const of = (model_type: string, keys: object) => () => architectureOf({ ...decoderConfigs, model_type, ...keys })
     expect(of('llama', { sliding_window: 8 })).toThrow('the key sliding_window (8)')

@@ -121,7 +121,7 @@ const own3: Harmless = {
 }
 
 export function gemma3Text(config: unknown, where?: string): Outline {
-  const c = readConfig(Config3, config, 'gemma3_text', own3, where)
+  const c = readConfig(Config3, config, 'gemma3_text', own3, { where })
   const slides = (layer: number) =>
     c.layer_types ? c.layer_types[layer] === 'sliding_attention' : (layer + 1) % c.sliding_window_pattern !== 0
   const { full_attention: full, sliding_attention: local } = c.rope_parameters ?? {}

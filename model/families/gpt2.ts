@@ -18,8 +18,15 @@ const Config = Common.extend({
   tie_word_embeddings: z.boolean().default(true),
 }).refine(config => config.n_embd % config.n_head === 0, { error: 'n_embd must be a multiple of n_head' })
 
+/** Other names of sizes. */
+export const otherNames = {
+  hidden_size: 'n_embd',
+  num_attention_heads: 'n_head',
+  num_hidden_layers: 'n_layer',
+  max_position_embeddings: 'n_positions',
+}
+
 const own: Harmless = {
-  // Other names of sizes.
   hidden_size: sameAs('n_embd'),
   num_attention_heads: sameAs('n_head'),
   num_hidden_layers: sameAs('n_layer'),
@@ -34,7 +41,7 @@ const own: Harmless = {
 const product = (name: string) => linear(name, true, 'in-out')
 
 export function gpt2(config: unknown): Outline {
-  const c = readConfig(Config, config, 'gpt2', own)
+  const c = readConfig(Config, config, 'gpt2', own, { otherNames })
   const headDim = c.n_embd / c.n_head
   return {
     config: {

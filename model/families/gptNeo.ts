@@ -26,6 +26,8 @@ const Config = Common.extend({
   tie_word_embeddings: z.boolean().default(true),
 })
 
+const otherNames = { num_attention_heads: 'num_heads', num_hidden_layers: 'num_layers' }
+
 const own: Harmless = {
   num_attention_heads: sameAs('num_heads', 16),
   num_hidden_layers: sameAs('num_layers', 24),
@@ -37,7 +39,7 @@ const own: Harmless = {
 }
 
 export function gptNeo(config: unknown): Outline {
-  const c = readConfig(Config, config, 'gpt_neo', own)
+  const c = readConfig(Config, config, 'gpt_neo', own, { otherNames })
   const kinds = (c.attention_types ?? []).flatMap(([kinds, times]) =>
     times > c.num_layers ? [] : Array.from({ length: times }, () => kinds).flat(),
   )

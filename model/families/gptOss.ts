@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Outline } from '../architecture.ts'
 import { readConfig } from './config.ts'
 import { Decoder, decoder, Layers, withBlocks } from './decoder.ts'
-import { any, type Harmless, only } from './known-keys.ts'
+import { any, type Harmless, only, sameAs } from './known-keys.ts'
 import { linear } from './names.ts'
 import { once } from './once.ts'
 import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
@@ -32,6 +32,7 @@ const own: Harmless = {
   ...wholeHeads,
   // The experts have a gate of their own.
   hidden_act: only('silu'),
+  num_experts: sameAs('num_local_experts'),
   experts_per_token: (value, { num_experts_per_tok }) => value === (num_experts_per_tok ?? 4),
   initial_context_length: (value, { rope_scaling, rope_parameters }) =>
     value === ((rope_scaling ?? rope_parameters) as Record<string, unknown>)?.original_max_position_embeddings,
@@ -50,7 +51,7 @@ const defaultRope = {
 }
 
 export function gptOss(config: unknown): Outline {
-  const c = readConfig(Config, config, 'gpt_oss', own)
+  const c = readConfig(Config, config, 'gpt_oss', own, { otherNames: { num_experts: 'num_local_experts' } })
   const rope = { ...c, rope_parameters: c.rope_parameters ?? defaultRope }
   const outline = decoder(c, {
     family: 'gpt_oss',

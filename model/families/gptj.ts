@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { type Outline, plainBlock, plainModel } from '../architecture.ts'
 import { ActivationName, Common, readConfig } from './config.ts'
+import { otherNames } from './gpt2.ts'
 import { headsOf } from './heads.ts'
 import { any, type Harmless, only, sameAs, summaryHead } from './known-keys.ts'
 import { head, linear, norm } from './names.ts'
@@ -36,7 +37,7 @@ const own: Harmless = {
 }
 
 export function gptj(config: unknown): Outline {
-  const c = readConfig(Config, config, 'gptj', own)
+  const c = readConfig(Config, config, 'gptj', own, { otherNames })
   const heads = headsOf(c.n_embd, c.n_head)
   if (c.rotary_dim % 2 === 1 || c.rotary_dim > heads.headDim)
     throw new UserError(

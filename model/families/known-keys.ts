@@ -45,6 +45,7 @@ export const inert: ReadonlySet<string> = new Set(
     'pad_token_id sep_token_id cls_token_id mask_token_id unk_token_id decoder_start_token_id tokenizer_class prefix',
     'model_max_length max_sequence_length padding_side',
     // training
+    'attention_probs_dropout_prob hidden_dropout_prob',
     'attention_dropout hidden_dropout classifier_dropout resid_pdrop embd_pdrop attn_pdrop gradient_checkpointing',
     // the way of computing, not the result
     'use_cache cache_implementation use_return_dict return_dict return_dict_in_generate output_attentions',
@@ -63,6 +64,13 @@ export const inert: ReadonlySet<string> = new Set(
   ].flatMap(line => line.split(' ')),
 )
 
+/** Whether a class has the name that transformers gives those of a family. */
+function isOwnClass(name: string, family: string): boolean {
+  const [, end] = /^(?:[\w./-]+\.)?(\w+)$/.exec(name) ?? []
+  const begin = family.replaceAll('_', '').toLowerCase()
+  return end !== undefined && new RegExp(`^${begin}(for[a-z]+|model|lmheadmodel)$`).test(end.toLowerCase())
+}
+
 /** Keys that any config may have with these values. */
 export const harmless: Harmless = {
   is_encoder_decoder: only(false),
@@ -72,6 +80,11 @@ export const harmless: Harmless = {
   pruned_heads: empty,
   per_layer_config: empty,
   quantization_config: empty,
-  // Code of its own may compute anything; code for the config or the tokenizer computes nothing.
-  auto_map: value => typeof value === 'object' && !Object.keys(value!).some(key => key.startsWith('AutoModel')),
+  // Code of its own may compute anything. Code for the config or the tokenizer computes nothing, and a model of the family's own
+  // class (`modeling_phi3.Phi3ForCausalLM`) is from before transformers had it, and is what is computed here.
+  auto_map: (value, { model_type }) =>
+    typeof value === 'object' &&
+    Object.entries(value!).every(
+      ([key, name]) => !key.startsWith('AutoModel') || isOwnClass(String(name), String(model_type)),
+    ),
 }

@@ -19,6 +19,8 @@ const Config = Decoder.extend({
 const own: Harmless = {
   ...wholeHeads,
   use_sliding_window: only(false),
+  // Falcon 3's word for a gated MLP.
+  activation: only('swiglu'),
   layer_types: value => Array.isArray(value) && value.every(type => type === 'full_attention'),
 }
 

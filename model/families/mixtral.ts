@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Outline } from '../architecture.ts'
 import { ActivationName, readConfig } from './config.ts'
 import { Decoder, decoder, headDimOf, withBlocks } from './decoder.ts'
-import { any, type Harmless, only } from './known-keys.ts'
+import { any, type Harmless, only, sameAs } from './known-keys.ts'
 import { linear, togetherIn } from './names.ts'
 import { once } from './once.ts'
 import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
@@ -25,6 +25,7 @@ const own: Harmless = {
   ...wholeHeads,
   attention_bias: only(false),
   mlp_bias: only(false),
+  num_experts: sameAs('num_local_experts'),
   // Of training: what a router is punished for, and noise of its input.
   output_router_logits: any,
   router_aux_loss_coef: any,
@@ -32,7 +33,7 @@ const own: Harmless = {
 }
 
 export function mixtral(config: unknown): Outline {
-  const c = readConfig(Config, config, 'mixtral', own)
+  const c = readConfig(Config, config, 'mixtral', own, { otherNames: { num_experts: 'num_local_experts' } })
   const outline = decoder(c, {
     family: 'mixtral',
     tied: c.tie_word_embeddings,

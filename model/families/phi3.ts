@@ -21,7 +21,15 @@ const Config = Decoder.extend({
   tie_word_embeddings: z.boolean().default(false),
 })
 
-const own: Harmless = { attention_bias: only(false), mlp_bias: only(false), rope_interleaved: only(false) }
+const own: Harmless = {
+  attention_bias: only(false),
+  mlp_bias: only(false),
+  rope_interleaved: only(false),
+  // Of Phi 4 mini, for its own code: what is done anyway.
+  lm_head_bias: only(false),
+  full_attn_mod: only(1),
+  interpolate_factor: only(1),
+}
 
 export function phi3(config: unknown): Outline {
   const c = readConfig(Config, config, 'phi3', own)

@@ -4,6 +4,7 @@ import { UserError } from '../../core/errors.ts'
 import type { Outline } from '../architecture.ts'
 import { ActivationName, readConfig } from './config.ts'
 import { Decoder, decoder, headDimOf, Layers } from './decoder.ts'
+import { any, type Harmless } from './known-keys.ts'
 import { once } from './once.ts'
 import { Rope, ropeOf, rotaryOf, wholeHeads, wholeHeadsOnly } from './rope.ts'
 
@@ -22,8 +23,14 @@ const Config = Decoder.extend({
   tie_word_embeddings: z.boolean().default(true),
 })
 
+const own: Harmless = {
+  ...wholeHeads,
+  // Left in the published file from Qwen's, and read by nobody.
+  max_window_layers: any,
+}
+
 export function smollm3(config: unknown): Outline {
-  const c = readConfig(Config, config, 'smollm3', wholeHeads)
+  const c = readConfig(Config, config, 'smollm3', own)
   if (c.no_rope_layers && c.no_rope_layers.length !== c.num_hidden_layers)
     throw new UserError(`config.json has ${c.num_hidden_layers} layers but ${c.no_rope_layers.length} no_rope_layers.`)
   const rotates = (layer: number) =>
