@@ -19,6 +19,10 @@ export function broken(text: string, length = most): string {
   return shown(text, length).replace(/[./_-](?=[^./_\-\s])/g, '$&<wbr>')
 }
 
+/** A line for a shell as `shown`, broken between its words: a flag's dashes stay with its name. */
+export const commandText = (text: string, length: number): string =>
+  shown(text, length).replace(/(?<=^| )-[\w.-]{1,40}(?= |$)/g, '<span class="whole">$&</span>')
+
 /** A value that a page's script finds by an id, as a block of data that no browser runs; `<` is written so that nothing in it ends it. */
 export function dataOf(id: string, value: unknown): string {
   return `<script type="application/json" id="${escapeHtml(id)}">${JSON.stringify(value).replaceAll('<', '\\u003c')}</script>`

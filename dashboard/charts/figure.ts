@@ -25,7 +25,7 @@ export function figureOf<Data>(chart: Chart<Data>, data: Data, text: FigureText)
   const key = (text.key ?? [])
     .map(({ name, mark }) => `<span class="key"><i class="${escapeHtml(mark)}"></i>${escapeHtml(name)}</span>`)
     .join('')
-  return `<figure class="chart" data-name="${title}"${text.origin ? originOf(text.origin) : ''}><figcaption>${title}</figcaption>${key ? `<div class="legend">${key}</div>` : ''}<div class="drawing${chart.isInteractive ? ' wide' : ''}"${chart.isInteractive ? ` tabindex="0" role="region" aria-label="${title}"` : ''}>${svgOf(chart, data, text.size)}</div>${text.note ? `<p class="soft">${shown(text.note, 400)}</p>` : ''}<details class="twin"><summary>As a table</summary>${twinHtml(chart.table(data), text.title, text.origin)}</details></figure>`
+  return `<figure class="chart" data-name="${title}"${text.origin ? originOf(text.origin) : ''}><figcaption>${title}</figcaption>${key ? `<div class="legend">${key}</div>` : ''}<div class="drawing${chart.isInteractive ? ' wide' : ''}" tabindex="0" role="${chart.isInteractive ? 'region' : 'group'}" aria-label="${title}">${svgOf(chart, data, text.size)}</div>${text.note ? `<p class="soft">${shown(text.note, 400)}</p>` : ''}<details class="twin"><summary>As a table</summary>${twinHtml(chart.table(data), text.title, text.origin)}</details></figure>`
 }
 
 /** Rows of a figure's table that a page holds at most; more are counted. */

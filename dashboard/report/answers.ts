@@ -1,7 +1,7 @@
 /** The five questions that one has of a feature, each answered in a sentence or with the command that would answer it. HTML. */
 import { definitions, type FeatureEvidence, flagsOf } from '../../validation/evidence.ts'
 import { short } from '../charts/index.ts'
-import { shown } from '../html.ts'
+import { commandText, shown } from '../html.ts'
 import { originOf, valued } from '../origin.ts'
 import { claimPlace } from './claim-origin.ts'
 import { controlNames, documentsText, interventionText } from './claim-text.ts'
@@ -31,7 +31,7 @@ const mostNamed = 4
 /** The list of questions and answers. */
 export function answersHtml(known: Answered): string {
   const { evidence, evidenceRun, command } = known
-  const notRun = `Not run${command ? `: <code>${shown(command, 300)}</code>` : '.'}`
+  const notRun = `Not run${command ? `: <code>${commandText(command, 300)}</code>` : '.'}`
   const answers = [
     ['What is it?', whatHtml(known)],
     ['Does it cause anything?', evidence ? causesHtml(evidence) : notRun],

@@ -12,7 +12,7 @@ const heatRules = [1, 2, 3, 4, 5].flatMap(step =>
 
 export const style = `
 :root{--back:#fbfbfa;--card:#fff;--ink:#1d2125;--soft:#626b75;--rule:#dfe2e6;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#23834f;--fail:#c0392b;--open:#875800;--mark:36 99 196;--less:194 87 26;--more:36 99 196}
-@media (prefers-color-scheme:dark){:root{--back:#14171a;--card:#1c2024;--ink:#e6e8ea;--soft:#99a3ad;--rule:#32383e;--accent:#78aaf5;--tone1:#f0955e;--tone2:#69c795;--tone3:#c596ea;--pass:#5fca90;--fail:#f07f72;--open:#e5b458;--mark:120 170 245;--less:240 149 94;--more:120 170 245}}
+@media (prefers-color-scheme:dark){:root{--back:#14171a;--card:#1c2024;--ink:#e6e8ea;--soft:#99a3ad;--rule:#32383e;--accent:#78aaf5;--tone1:#f0955e;--tone2:#69c795;--tone3:#c596ea;--pass:#5fca90;--fail:#f07f72;--open:#e5b458;--mark:70 120 210;--less:240 149 94;--more:120 170 245}}
 *{box-sizing:border-box}
 body{margin:0;overflow-wrap:anywhere;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 header,main{max-width:1180px;margin:0 auto;padding:0 16px}
@@ -101,6 +101,7 @@ table.blocks,.blocks tbody,.blocks tr,.blocks td{display:block;width:auto}
 table.blocks td:first-child{display:block;min-width:0;text-align:left;font-weight:600}
 .blocks td:first-child::before{content:none}
 }
+@media (forced-colors:active){.key i,mark{forced-color-adjust:none}}
 @media print{
 :root{--back:#fff;--card:#fff;--ink:#000;--soft:#4a4f55;--rule:#c9cdd2;--accent:#2463c4;--tone1:#c2571a;--tone2:#2e8555;--tone3:#8a4fb8;--pass:#17693d;--fail:#a52a1d;--open:#7d5200;--mark:36 99 196;--less:194 87 26;--more:36 99 196}
 .twin,.copies{display:none}
@@ -120,7 +121,7 @@ h2,h3{break-after:avoid}
 .claims details::details-content{display:block;content-visibility:visible}
 table.blocks td:first-child{min-width:7em}
 }
-td .whole,td.whole{white-space:nowrap}.scroll.long{max-height:80vh;overflow:auto}
+td .whole,td.whole,code .whole{white-space:nowrap}.scroll.long{max-height:80vh;overflow:auto}
 header>nav:first-child{margin:0 0 18px;border-top:0}
 input,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:4px 10px;max-width:100%}
 button{cursor:pointer;white-space:nowrap}:focus-visible{outline:2px solid var(--accent);outline-offset:2px}

@@ -49,6 +49,8 @@ export function validationHtml(evidence: Evidence, { names, cards, run, around }
   const tested = all.slice(0, mostTested)
   const plotted = all.slice(0, mostPlotted)
   const detailed = all.slice(0, mostDetailed)
+  if (all.length === 0)
+    return `<p class="nothing">No claim was tested. Read on ${windowsText(evidence)}.</p>${afterClaims(evidence, run)}`
   return `${baselinesHtml(evidence, run)}${verdictTable(tested, run)}
 ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
 <p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest effect beyond the hardest controls that these documents and controls would have shown; q is against all kinds of control, random directions that fire as often among them. Read on ${windowsText(evidence)}.</p>
@@ -57,13 +59,17 @@ ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
 <p class="soft">Curves are of steering by the error-preserving edit; dose 1 is the latent’s p99 activation. Shaded: interval over documents.</p>
 <div class="claims">${detailed.map(one => cardOf(one, run, around?.(one.feature))).join('')}
 ${leftOut(all.length - detailed.length, 'claims are in evidence.json')}</div>
-<h3 class="sub">Reconstruction</h3>
+${afterClaims(evidence, run)}`
+}
+
+/** What the SAE leaves of its input, and what the names of figures mean. */
+const afterClaims = (evidence: Evidence, run: string | undefined): string =>
+  `<h3 class="sub">Reconstruction</h3>
 ${reconstructionHtml(evidence.reconstruction, run)}
 <div class="claims"><details><summary>What the metrics mean</summary>${table(
     ['Name', 'Definition'],
     Object.entries(evidence.definitions).map(([name, text]) => [`<code>${shown(name)}</code>`, shown(text, 500)]),
   )}</details></div>`
-}
 
 const cardOf = (tested: Tested, run: string | undefined, around: Pick<Card, 'first' | 'after'> = {}) =>
   claimCard({

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { messageOf, UserError } from '../../../core/errors.ts'
 import type { Contract } from '../../api/contract.ts'
-import { shown } from '../../html.ts'
+import { commandText, shown } from '../../html.ts'
 import type { Sources } from '../route.ts'
 import { routes } from '../routes/index.ts'
 
@@ -43,5 +43,5 @@ export async function orWhyNot(part: Promise<string>): Promise<string> {
 
 /** Something that was not done, and the command that would. HTML. */
 export function notRun(what: string, command?: string | null): string {
-  return `<div class="nothing"><p>Not run: ${shown(what, 500)}</p>${command ? `<code class="command" tabindex="0">${shown(command, 500)}</code>` : ''}</div>`
+  return `<div class="nothing"><p>Not run: ${shown(what, 500)}</p>${command ? `<code class="command" tabindex="0">${commandText(command, 500)}</code>` : ''}</div>`
 }

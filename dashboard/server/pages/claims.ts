@@ -36,7 +36,7 @@ export const claimsPage: PageRoute = {
         ),
       ])}
 ${tiles(Object.entries(found.counts).map(([name, count]) => ({ name, value: String(count) })))}
-<p class="soft" role="status">${found.total} claims${asked.verdict || asked.run ? ' like that' : ''}. Stands: the verdict over all runs that tested the latent of the same SAE, the same test counted once.</p>
+<p class="soft" role="status">${found.total} ${found.total === 1 ? 'claim' : 'claims'}${asked.verdict || asked.run ? ' like that' : ''}. Stands: the verdict over all runs that tested the latent of the same SAE, the same test counted once.</p>
 ${claimsTable(found)}${next}
 <h2>Families of tests</h2>
 <p class="soft">p-values in order, and the line that Benjamini and Hochberg hold them to: all up to the last one below the line pass together.</p>

@@ -1,5 +1,6 @@
 /** One feature, in the order of evidence: what was tested and came out, then where it fires, what it is called, and what is like it. */
 
+import { clip } from '../../../core/visible.ts'
 import { definitions } from '../../../validation/evidence.ts'
 import { feature as featureContract, logits, neighbours, stability } from '../../api/contracts/feature.ts'
 import { figureOf, forest, histogram, short } from '../../charts/index.ts'
@@ -15,6 +16,9 @@ import { examplesHtml } from './examples.ts'
 import { link, type PageRoute } from './page.ts'
 import { selectivityHtml } from './selectivity.ts'
 
+/** Characters of a label in the page's title. */
+const longestTitle = 80
+
 export const featurePage: PageRoute = {
   path: '/runs/{run}/features/{latent}',
   async make(sources, parts, query) {
@@ -23,7 +27,7 @@ export const featurePage: PageRoute = {
     const found = await ask(featureContract, { parts })
     const { feature, label, evidence, evidenceRun, source } = found
     const largest = typeof feature.max_activation === 'number' ? feature.max_activation : 0
-    const title = `Latent ${latent}${label === null ? '' : `: ${label.text}`}`
+    const title = `Latent ${latent}${label === null ? '' : `: ${clip(label.text, longestTitle)}`}`
     const steps = [
       link(['runs', run, 'features'], 'All features'),
       found.previous === null

@@ -5,7 +5,7 @@ import type { FinishedRun, RunManifest } from '../../../runs/run.ts'
 import { readEvidence } from '../../../validation/evidence.ts'
 import { diff, lineage as lineageContract, runs as runsContract, verify } from '../../api/contracts/runs.ts'
 import { figureOf, lineage, short } from '../../charts/index.ts'
-import { escapeHtml, shown } from '../../html.ts'
+import { broken, commandText, escapeHtml, shown } from '../../html.ts'
 import { originOf } from '../../origin.ts'
 import { driftIn } from '../../read/drift.ts'
 import { readMetrics } from '../../read/metrics.ts'
@@ -48,7 +48,7 @@ export const runPage: PageRoute = {
       ['Engine', shown(plain(manifest.engine), 200)],
       ['Machine', shown(plain(manifest.machine), 200)],
       ['Versions', shown(plain(manifest.versions), 200)],
-      ...(next && status === 'finished' ? [['Next', `<code>${shown(next, 200)}</code>`]] : []),
+      ...(next && status === 'finished' ? [['Next', `<code>${commandText(next, 200)}</code>`]] : []),
     ]
     return {
       title: id,
@@ -65,7 +65,7 @@ ${await orWhyNot(settingsHtml(ask, manifest, query.get('with') ?? ''))}
 ${query.get('verify') === null ? `<p><a href="?verify=1#files">Hash the files again</a>, or type <code>pipeline runs verify ${shown(id)}</code>.</p>` : await orWhyNot(verifyHtml(ask, id))}
 ${table(
   ['File', 'sha256'],
-  Object.entries(files).map(([name, hash]) => [`<code>${shown(name)}</code>`, `<code>${escapeHtml(hash)}</code>`]),
+  Object.entries(files).map(([name, hash]) => [`<code>${broken(name)}</code>`, `<code>${escapeHtml(hash)}</code>`]),
 )}`,
     }
   },
@@ -138,7 +138,7 @@ async function settingsHtml(ask: Ask, { id, stage, config }: RunManifest, other:
   if (other === '')
     return `${choice}${table(
       ['Key', 'Value'],
-      leaves(config).map(([key, value]) => [`<code>${shown(key, 200)}</code>`, shown(value, 300)]),
+      leaves(config).map(([key, value]) => [`<code>${broken(key, 200)}</code>`, shown(value, 300)]),
     )}`
   const { differences, same } = await ask(diff, { parts: { run: id }, query: { with: other } })
   const text = (value: unknown) => (value === null || value === undefined ? 'missing' : JSON.stringify(value))
