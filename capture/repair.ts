@@ -27,6 +27,10 @@ export async function repairCapture(
   files: readonly string[],
 ): Promise<void> {
   const { directory, signal, progress } = context
+  if (files.includes('capture.json'))
+    throw new UserError(`capture.json of ${directory} cannot be made again alone: it says what its other files are.`, {
+      fix: 'Start the capture again under another name.',
+    })
   const manifest = await readCaptureManifest(directory)
   const work = await planCapture(context, inputs)
   progress.start('Repairing', files.length, 'files')

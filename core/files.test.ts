@@ -68,7 +68,13 @@ describe('writing', () => {
     expect(readFileSync(join(folder, 'a.json'), 'utf8')).toBe('{\n  "b": [\n    1\n  ]\n}\n')
   })
 
-  test('where a file is in the way of a folder is a sentence', async () => {
+  test('where a folder is in the way of a file, or a file in that of a folder, is a sentence', async () => {
+    mkdirSync(join(folder, 'there', 'x'), { recursive: true })
+    await expect(writeAtomic(join(folder, 'there'), '')).rejects.toMatchObject({
+      message: `${join(folder, 'there')} is a folder, but a file is to be written there.`,
+      exitCode: 1,
+    })
+    expect(readdirSync(folder)).toEqual(['there'])
     writeFileSync(join(folder, 'file'), '')
     await expect(writeAtomic(join(folder, 'file', 'a', 'b'), '')).rejects.toThrow(UserError)
   })

@@ -18,6 +18,11 @@ export function writeError(path: string, error: unknown): Error {
       fix: 'Choose another place or change its permissions.',
       cause: error,
     })
+  if (code === 'EISDIR')
+    return new UserError(`${path} is a folder, but a file is to be written there.`, {
+      fix: 'Move the folder away.',
+      cause: error,
+    })
   if (code === 'EFBIG')
     return new FaultError(`${path} became larger than a file may be here (EFBIG).`, {
       fix: 'Raise the limit (`ulimit -f`), or choose a disk that holds larger files, and start the same command again.',

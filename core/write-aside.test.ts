@@ -31,7 +31,7 @@ test('files written aside hold their pieces in order, many at once, and are know
 test('a file that cannot be written is a fault in a sentence, leaves what was there, and nothing half-written', async () => {
   const inside = join(folder, 'file-0', 'x')
   await expect(writeAside(inside, [Buffer.from('x')])).rejects.toMatchObject({ code: 'ENOTDIR' })
-  await expect(writeAside(folder, [Buffer.from('x')])).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST/)
+  await expect(writeAside(folder, [Buffer.from('x')])).rejects.toThrow('is a folder, but a file is to be written there')
   await expect(writeAside('/proc/pipeline', [Buffer.from('x')])).rejects.toThrow()
   expect((await readdir(folder)).sort()).toEqual(['file-0', 'file-1', 'file-2'])
   expect((await readdir(join(folder, '..'))).filter(name => name.startsWith(`${folder}.`))).toEqual([])

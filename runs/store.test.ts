@@ -212,6 +212,14 @@ describe('finding', () => {
     })
   })
 
+  test('does not name a run again that lost its manifest, and says that', async () => {
+    const { directory } = await finished({ name: 'run42' })
+    rmSync(join(directory, 'run.json'))
+    await expect(store.find('run42')).rejects.toMatchObject({
+      message: `${directory} has no run.json: it is no run, or one that lost its manifest.`,
+    })
+  })
+
   test('finds a run by directory too, and refuses another stage or an unfinished one', async () => {
     const run = await finished({ name: 'run42' })
     expect((await store.find(run.directory)).manifest.id).toBe('run42')

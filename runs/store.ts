@@ -61,6 +61,10 @@ export class RunStore {
     const taken = inStore && (await this.take(reference))
     if (taken) return taken
     const ids = (await this.#folders()).map(folder => basename(folder))
+    if (ids.includes(reference))
+      throw new NotThereError(`${inStore} has no run.json: it is no run, or one that lost its manifest.`, {
+        fix: 'Put run.json back, or start the command again under another name.',
+      })
     throw new NotThereError(`There is no run ${reference} in ${this.directory}.`, {
       fix: ids.length
         ? `Did you mean ${nearest(reference, ids, 3).join(', ')}? \`pipeline runs list\` shows all.`
