@@ -11,8 +11,8 @@ import { isCommit, mustBeInside, type Repository, type RepositoryFile } from './
 
 export interface PullOptions {
   readonly repository: Repository
-  /** Which files are wanted. */
-  readonly wants: (path: string) => boolean
+  /** Which of the repository's files are wanted. */
+  readonly wants: (path: string, all: readonly string[]) => boolean
   readonly hub: string
   readonly cache: string
   /** Uses what is there, and asks nobody. */
@@ -58,7 +58,9 @@ export async function pull(options: PullOptions): Promise<Pulled> {
   }
   const asking: Asking = { client, fetch: fetch as typeof globalThis.fetch }
   const commit = await commitOf(asking, repository)
-  const files = (await filesOf(asking, repository, commit)).filter(({ path }) => wants(path))
+  const listed = await filesOf(asking, repository, commit)
+  const all = listed.map(({ path }) => path)
+  const files = listed.filter(({ path }) => wants(path, all))
   if (files.length === 0)
     throw new UserError(`The ${repository.kind} ${repository.id} has no file of the kinds that are read here.`, {
       fix: '--files names others.',

@@ -2,6 +2,7 @@
  * Tokenizers of Hugging Face model directories: `tokenizer.json`, with `tokenizer_config.json` where there is one. Ids are
  * those of the tokenizers library, which reads the file itself, so that no kind of tokenizer is rebuilt here.
  */
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -76,7 +77,9 @@ export interface TokenizerOptions {
 export async function loadTokenizer(modelDirectory: string, { threads }: TokenizerOptions = {}): Promise<Tokenizer> {
   const path = join(modelDirectory, 'tokenizer.json')
   const configPath = join(modelDirectory, 'tokenizer_config.json')
-  const json = await readJson(path, 'tokenizer')
+  const json = await readJson(path, 'tokenizer').catch(error => {
+    throw notConverted(modelDirectory) ?? error
+  })
   const hasConfig = await stat(configPath).then(
     () => true,
     () => false,
@@ -112,6 +115,18 @@ export async function loadTokenizer(modelDirectory: string, { threads }: Tokeniz
     byteLevel: parsed.data.decoder?.type === 'ByteLevel',
     path,
     atOnce: threads === 0 ? 1 : 2,
+  })
+}
+
+/** What older models have in the place of tokenizer.json (OPT, GPT-J, Llama 1). */
+const olderFiles = ['vocab.json', 'vocab.txt', 'tokenizer.model', 'spiece.model']
+
+/** What to say where a model has a tokenizer in an older form alone. */
+function notConverted(directory: string): UserError | undefined {
+  const older = olderFiles.find(name => existsSync(join(directory, name)))
+  if (older === undefined || existsSync(join(directory, 'tokenizer.json'))) return undefined
+  return new UserError(`There is no tokenizer.json in ${directory}, only ${older}, which is of an older form.`, {
+    fix: 'Let transformers make one in Python: AutoTokenizer.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY).',
   })
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -96,6 +96,12 @@ test('says which id is no token', async () => {
 
 describe('a file that is not a tokenizer is a sentence', () => {
   test('missing', () => expect(loadTokenizer(join(folder, 'none'))).rejects.toThrow(/There is no tokenizer at/))
+  test('of an older form alone', async () => {
+    const old = join(folder, 'old')
+    await mkdir(old)
+    await writeFile(join(old, 'vocab.json'), '{}')
+    await expect(loadTokenizer(old)).rejects.toThrow(/There is no tokenizer\.json in .*old, only vocab\.json/)
+  })
   test.each([
     ['not JSON', '{', /is not JSON/],
     ['no model', { version: '1.0' }, /is not a tokenizer that can be read/],

@@ -1,12 +1,28 @@
 /** `pipeline model pull` and `pipeline dataset pull`: from a hub into its standard cache. */
 import { z } from 'zod'
 import { cacheFolder } from '../../core/hub/cache.ts'
+import type { PullOptions } from '../../core/hub/pull.ts'
 import { type Repository, repositoryOf } from '../../core/hub/repository.ts'
 import { columns, figure } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 
-/** What is read of a model: config, weights, tokenizer. */
-const modelFiles = /^[^/]+\.(json|safetensors|model|txt)$/
+/** What is read of a model beside its weights: config and tokenizer. */
+const besideWeights = /^[^/]+\.(json|model|txt)$/
+/** Weights, the forms that are taken before others first: many repositories hold the same numbers in several. */
+const weights = [
+  /^model\.safetensors$/,
+  /^model-\d+-of-\d+\.safetensors$/,
+  /^[^/]+\.safetensors$/,
+  /^pytorch_model\.bin$/,
+  /^pytorch_model-\d+-of-\d+\.bin$/,
+]
+
+/** Whether a file of a model is read here, by the names of all. */
+export function isRead(path: string, all: readonly string[]): boolean {
+  const form = weights.find(form => all.some(name => form.test(name)))
+  return besideWeights.test(path) || form?.test(path) === true
+}
+
 /** What texts are in, and what says which file is what. */
 const datasetFiles = /\.(txt|jsonl?|csv|parquet|gz|zst|md)$/
 
@@ -25,7 +41,7 @@ const settings = {
 }
 
 /** The command for one kind of repository. */
-function pullCommand(kind: Repository['kind'], about: string, defaults: RegExp) {
+function pullCommand(kind: Repository['kind'], about: string, isDefault: PullOptions['wants']) {
   return defineCommand({
     about: `${about} What was cut goes on where it stopped, and every file is held to the hash that the hub gives. The token of HF_TOKEN goes along where there is one. Prints the folder to name in other commands.`,
     examples: [`pipeline ${kind} pull owner/name`, `pipeline ${kind} pull owner/name --revision v1.0 --json`],
@@ -37,7 +53,7 @@ function pullCommand(kind: Repository['kind'], about: string, defaults: RegExp) 
       const wanted = config.files?.map(patternOf)
       const found = await pull({
         repository,
-        wants: path => (wanted ? wanted.some(pattern => pattern.test(path)) : defaults.test(path)),
+        wants: (path, all) => (wanted ? wanted.some(pattern => pattern.test(path)) : isDefault(path, all)),
         hub: config.hub,
         cache: config.cache ?? cacheFolder(),
         offline: config.offline || process.env.HF_HUB_OFFLINE === '1',
@@ -73,10 +89,10 @@ function patternOf(text: string): RegExp {
 export const model = pullCommand(
   'model',
   'Fetches a model from a hub into the cache that Hugging Face’s own programs share.',
-  modelFiles,
+  isRead,
 )
 export const dataset = pullCommand(
   'dataset',
   'Fetches a dataset from a hub into the cache that Hugging Face’s own programs share.',
-  datasetFiles,
+  path => datasetFiles.test(path),
 )
