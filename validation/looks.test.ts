@@ -46,7 +46,7 @@ describe('where a claim is looked at', () => {
     }
     expect(wrong / runs).toBeLessThan(0.025 + 3 * Math.sqrt((0.025 * 0.975) / runs))
     expect(wrong / runs).toBeGreaterThan(0.005)
-  })
+  }, 600_000)
 })
 
 /** Rows of a latent and of controls with means of their own, all with the documents' spread. */
@@ -83,7 +83,7 @@ test('a latent that is one more of its controls has p below x no more often, and
   expect(nulls.filter(p => p === 1).length / runs).toBeGreaterThan(0.1)
   const found = Array.from({ length: runs }, (_, run) => pOf(rowsOf(new Random('more', run), 0.4, 19)))
   expect(found.filter(p => p === 1)).toHaveLength(0)
-})
+}, 600_000)
 
 describe('a latent is measured', () => {
   const window = (d: number): TokenWindow => ({

@@ -43,6 +43,16 @@ describe('the splits of a validation', () => {
     expect(new Set(all.windows.map(({ index }) => index)).size).toBe(72)
   })
 
+  test('text of copies alone is refused with what was left out, and why', async () => {
+    const first = dataset.windows.find(({ split }) => split === 'discovery')!
+    const windows = dataset.windows.map(window =>
+      window.split === 'validation' ? { ...window, tokens: first.tokens } : window,
+    )
+    await expect(split({}, { dataset: { ...dataset, windows } })).rejects.toThrow(
+      /^No validation text is left: \d+ of its documents are nearly the same as documents of an earlier split \(nearDuplicate 0.8\)/,
+    )
+  })
+
   test('text that is in an earlier split already is dropped, counted and named', async () => {
     const other = { ...fakeDataset(12), name: 'same' }
     const { windows, splits } = await split({}, { outOfDistribution: other })

@@ -1,4 +1,5 @@
 /** The text of a validation: discovery, validation and out-of-distribution windows that share no document. */
+import { UserError } from '../core/errors.ts'
 import { joined, mapped, pick } from '../core/sequence.ts'
 import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
@@ -39,16 +40,28 @@ export async function splitText(
   const held = holdOut(dataset, config.outOfDistribution.strata ?? {})
   const all = outOfDistribution ? withOther(held, outOfDistribution) : held
   const separated = await separateSplits(all, inOrder, { threshold: config.nearDuplicate, shingle, pause })
-  const draw = (split: Split) => drawWindows(separated.dataset, { ...measuredDraw, split, seed, tokens: config.tokens })
-  const some = separated.dataset.windows.some(
-    ({ split, tokens }) => split === 'outOfDistribution' && tokens.length >= measuredDraw.shortest,
-  )
+  const has = (asked: Split) =>
+    separated.dataset.windows.some(({ split, tokens }) => split === asked && tokens.length >= measuredDraw.shortest)
+  const draw = (split: Split) => {
+    const copies = separated.dropped.filter(one => one.split === split).length
+    if (copies > 0 && !has(split)) throw onlyCopies(split, copies, config)
+    return drawWindows(separated.dataset, { ...measuredDraw, split, seed, tokens: config.tokens })
+  }
   const windows: SplitWindows = {
     discovery: draw('discovery'),
     validation: draw('validation'),
-    outOfDistribution: some ? draw('outOfDistribution') : [],
+    outOfDistribution: has('outOfDistribution') ? draw('outOfDistribution') : [],
   }
   return { dataset: separated.dataset, windows, splits: splitsOf(windows, separated, config) }
+}
+
+function onlyCopies(split: Split, copies: number, { nearDuplicate }: ValidateConfig): UserError {
+  return new UserError(
+    `No ${split} text is left: ${copies} of its documents are nearly the same as documents of an earlier split (nearDuplicate ${nearDuplicate}).`,
+    {
+      fix: 'Use text of more than a few documents and their copies; a larger nearDuplicate counts copies that differ more as documents of their own.',
+    },
+  )
 }
 
 /** Gives held-out windows whose document has one of these values to the out-of-distribution split. */

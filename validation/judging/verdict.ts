@@ -31,6 +31,9 @@ const nameOf: Readonly<Record<string, string>> = {
   covariance: 'random directions along the values’ variation',
 }
 
+/** Why a latent has no claim where claims need a concept. */
+const unclaimed = `no labelled concept that ${fewestDocuments} validation documents have shows in what comes next`
+
 const short = (value: number | null) => (value === null ? 'unknown' : String(Number(value.toPrecision(3))))
 
 interface VerdictSettings {
@@ -46,7 +49,7 @@ export function causalVerdict(
   { alpha, smallestEffect, power: wanted }: VerdictSettings,
   claimed = true,
 ): Decision {
-  if (!claimed) return { verdict: 'not-run', reason: 'no labelled concept shows in what comes next' }
+  if (!claimed) return { verdict: 'not-run', reason: unclaimed }
   if (!evidence || evidence.metrics.target.effect.documents < fewestDocuments)
     return { verdict: 'not-run', reason: `the latent is active in fewer than ${fewestDocuments} validation documents` }
   const { test, power, metrics } = evidence
