@@ -1,4 +1,7 @@
-/** An SAE trained at another site of the model. */
+/**
+ * An SAE trained at another site of the model. Where the residual stream carries its directions on, they are causes there, too, and
+ * claims of them are rightly supported: it shows what verdicts do not tell, and is no null in that case.
+ */
 import type { Null } from '../case.ts'
 
 export const otherSite: Null = {
