@@ -92,7 +92,8 @@ export async function writeShard(
     windows: [plan.windows[0], plan.windows[1]],
   }
   const note: z.infer<typeof Note> = { schema: 2, key, shard, moments, population: population && [...population] }
-  await writeAside(join(directory, noteOf(plan.number)), [Buffer.from(JSON.stringify(note))])
+  // A note that a power cut spoils is none: its shard is done again.
+  await writeAside(join(directory, noteOf(plan.number)), [Buffer.from(JSON.stringify(note))], { flush: false })
   return { shard, moments, population }
 }
 

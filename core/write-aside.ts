@@ -14,7 +14,7 @@ const { createHash } = require('node:crypto')
 const { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } = require('node:fs')
 const { dirname } = require('node:path')
 const most = 1 << 17
-function write(path, pieces) {
+function write(path, pieces, flush) {
   const hash = createHash('sha256')
   const file = openSync(path, 'wx')
   let bytes = 0
@@ -27,7 +27,7 @@ function write(path, pieces) {
         at += written
         bytes += written
       }
-    fsyncSync(file)
+    if (flush) fsyncSync(file)
   } finally {
     closeSync(file)
   }
@@ -43,11 +43,11 @@ function syncFolder(path) {
     closeSync(folder)
   }
 }
-parentPort.on('message', ({ number, path, temporary, pieces }) => {
+parentPort.on('message', ({ number, path, temporary, pieces, flush }) => {
   try {
-    const written = write(temporary, pieces)
+    const written = write(temporary, pieces, flush)
     renameSync(temporary, path)
-    syncFolder(dirname(path))
+    if (flush) syncFolder(dirname(path))
     parentPort.postMessage({ number, written })
   } catch (error) {
     try {
@@ -84,9 +84,14 @@ let next = 0
 /**
  * Writes the pieces, one after the other, to a file that is whole or absent, as `writeAtomic` does and with its errors, in a folder
  * that is there. Pieces in shared memory must not be changed before it is done; others are copied. All steps are the other thread's:
- * this one is asked once, however seldom it listens.
+ * this one is asked once, however seldom it listens. Without `flush` a power cut may leave the file empty or cut: for what its reader
+ * checks and does without.
  */
-export async function writeAside(path: string, pieces: readonly Uint8Array[]): Promise<Written> {
+export async function writeAside(
+  path: string,
+  pieces: readonly Uint8Array[],
+  { flush = true }: { readonly flush?: boolean } = {},
+): Promise<Written> {
   // A view of memory that is not shared would take all of that memory along.
   const sent = pieces.map(piece => (piece.buffer instanceof SharedArrayBuffer ? piece : piece.slice()))
   const moved = sent.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
@@ -97,7 +102,7 @@ export async function writeAside(path: string, pieces: readonly Uint8Array[]): P
       thread.ref()
       asked.set(next, { done, fail })
       const temporary = `${path}.${randomUUID()}${partialEnding}`
-      thread.postMessage({ number: next++, path, temporary, pieces: sent }, moved)
+      thread.postMessage({ number: next++, path, temporary, pieces: sent, flush }, moved)
     })
   } catch (error) {
     throw writeError(path, error)
