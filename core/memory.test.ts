@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
-import { collectGarbage } from './memory.ts'
+import { expect, test, vi } from 'vitest'
+import { collectGarbage, keepSmall } from './memory.ts'
 
 test('arrays that nothing refers to are freed', () => {
   const bytes = 1 << 26
@@ -9,4 +9,26 @@ test('arrays that nothing refers to are freed', () => {
   const left = process.memoryUsage().arrayBuffers
   expect(left).toBeLessThan(2.5 * bytes)
   expect(kept[7]).toBe(1)
+})
+
+test('a heap that grows is made small again, until nobody wants it', () => {
+  vi.useFakeTimers()
+  const control = new AbortController()
+  const used = () => process.memoryUsage().heapUsed
+  const grow = () => Array.from({ length: 400_000 }, (_, i) => ({ i })).length
+  try {
+    collectGarbage()
+    const before = used()
+    keepSmall(8 * 2 ** 20, control.signal)
+    grow()
+    expect(used() - before).toBeGreaterThan(8 * 2 ** 20)
+    vi.advanceTimersByTime(1000)
+    expect(used() - before).toBeLessThan(8 * 2 ** 20)
+    control.abort()
+    grow()
+    vi.advanceTimersByTime(5000)
+    expect(used() - before).toBeGreaterThan(8 * 2 ** 20)
+  } finally {
+    vi.useRealTimers()
+  }
 })

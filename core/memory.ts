@@ -15,3 +15,23 @@ export function collectGarbage(): void {
   }
   collect()
 }
+
+/** Milliseconds between looks at the heap. */
+const look = 1000
+
+/**
+ * Frees garbage whenever the heap has grown by `growth` bytes since it was least, until the signal: a process that lives long stays
+ * small, where the engine would let the heap double first.
+ */
+export function keepSmall(growth: number, signal: AbortSignal): void {
+  let least = process.memoryUsage().heapUsed
+  const timer = setInterval(() => {
+    const { heapUsed } = process.memoryUsage()
+    least = Math.min(least, heapUsed)
+    if (heapUsed - least < growth) return
+    collectGarbage()
+    least = process.memoryUsage().heapUsed
+  }, look)
+  timer.unref()
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+}

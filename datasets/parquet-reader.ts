@@ -7,6 +7,7 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import * as arrow from 'apache-arrow'
 
@@ -47,6 +48,8 @@ const youngMiB = 4
 /** The thread's program, as text, since sources and build have different file endings. */
 const program = `
 const { readSync } = require('node:fs')
+const { setFlagsFromString } = require('node:v8')
+const { runInNewContext } = require('node:vm')
 const { parentPort, workerData } = require('node:worker_threads')
 const parquet = require(workerData)
 
@@ -64,6 +67,7 @@ class FilePart extends Blob {
   }
   async arrayBuffer() {
     const bytes = new Uint8Array(this.size)
+    passed += this.size
     for (let at = 0; at < bytes.length; ) {
       const read = readSync(this.fd, bytes, at, bytes.length - at, this.start + at)
       if (read === 0) throw new Error('the file became shorter')
@@ -72,6 +76,12 @@ class FilePart extends Blob {
     return bytes.buffer
   }
 }
+
+/** Bytes that were read and lie about: beside the heap of this thread, which does not count them. */
+let passed = 0
+const mostPassed = 4 * 2 ** 20
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc')
 
 /** Files whose footers are kept, by what tells them apart; the one asked about last is the last. */
 const known = new Map()
@@ -98,6 +108,10 @@ async function answer({ open, read, begin, next, close }) {
   if (close) {
     if (!close.key) file.free()
     file = undefined
+    if (passed > mostPassed) {
+      passed = 0
+      collect()
+    }
     return parquet.__wasm.memory.buffer.byteLength
   }
   const before = known.get(open.key)
@@ -136,6 +150,12 @@ parentPort.on('message', request => {
   )
 })
 `
+
+/**
+ * Has the decoder compiled once, not again for speed where it is used much: the compiler takes 80 MB for that, in pieces that the
+ * system does not get back. It is for a whole process, one that reads little at a time, and before its first table.
+ */
+export const spareMemory = (): void => setFlagsFromString('--liftoff-only')
 
 let thread: Worker | undefined
 let last: Promise<unknown> = Promise.resolve()

@@ -22,7 +22,9 @@ const usualKept = 96 * 2 ** 20
 
 /** Bytes that were read to make columns of, and what of them may lie about. */
 let passed = 0
-const mostPassed = 12 * 2 ** 20
+const mostPassed = 6 * 2 ** 20
+/** Done when the columns asked for before are made. */
+let turn: Promise<unknown> = Promise.resolve()
 
 /** What all views of a table have in common. */
 interface Shared {
@@ -101,20 +103,24 @@ export class Table implements Selectable {
     return this
   }
 
+  /** Reads columns once those before them are made, so that what was read for one gives room to the next. */
   #read(names: readonly string[]): void {
     const { loading } = this.#shared
-    const made = readArrow(this.path, { columns: names, schema: this.schema, again: true }).then(read => {
+    const made = turn.then(async () => {
+      const read = await readArrow(this.path, { columns: names, schema: this.schema, again: true })
       passed += names.reduce((sum, name) => sum + read.getChild(name)!.byteLength, 0)
       return new Map(names.map(name => [name, columnOf(read.getChild(name)!)]))
     })
+    turn = made.then(
+      () => {
+        if (passed <= mostPassed) return
+        passed = 0
+        collectGarbage()
+      },
+      () => undefined,
+    )
     for (const name of names) {
-      const column = made.then(columns => {
-        if (passed > mostPassed) {
-          passed = 0
-          collectGarbage()
-        }
-        return columns.get(name)!
-      })
+      const column = made.then(columns => columns.get(name)!)
       loading.set(name, column)
       const done = () => loading.delete(name)
       column.then(done, done)

@@ -1,9 +1,13 @@
 /** `pipeline serve`: the runs of the store as pages and as an API, on this machine. */
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
+import { keepSmall } from '../../core/memory.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig } from '../stages/common.ts'
 import { packageVersion } from '../stages/version.ts'
+
+/** Bytes of garbage that may gather before it is freed. */
+const mostGarbage = 16 * 2 ** 20
 
 /** Hosts that only this machine reaches. */
 const ownHosts = ['127.0.0.1', 'localhost', '::1']
@@ -32,6 +36,9 @@ export default defineCommand({
       throw new UserError(`--host ${config.host} can be reached from other machines, and there is no --token.`, {
         fix: 'Give a token of your own, or leave --host out.',
       })
+    const { spareMemory } = await import('../../datasets/parquet-reader.ts')
+    spareMemory()
+    keepSmall(mostGarbage, signal)
     const { listen } = await import('../../dashboard/server/listen.ts')
     const { playgroundCompute } = await import('../playground/compute.ts')
     const store = openStore(config)
