@@ -3,14 +3,13 @@ import { createInterface } from 'node:readline/promises'
 import { codeOf, FaultError, InterruptedError, UserError } from '../core/errors.ts'
 import { readError, writeError } from '../core/files.ts'
 import { nearest } from '../core/nearest.ts'
-import { fitted } from '../core/text.ts'
 import { visibleJson, visibleLines } from '../core/visible.ts'
 import { type Invocation, readCommand, TextAsked } from './command.ts'
 import { type CommandEntry, commands } from './commands/index.ts'
 import { helpText } from './help.ts'
 import type { Interrupts } from './interrupt.ts'
 import { packageVersion } from './stages/version.ts'
-import { terminalProgress } from './terminal.ts'
+import { onScreen, terminalProgress } from './terminal.ts'
 
 /** Exit code of a bug: anything thrown that is not for the user to mend. */
 const bugCode = 70
@@ -135,11 +134,6 @@ function asUserError(thrown: unknown): UserError | undefined {
   if (codeOf(thrown) === 'EMFILE')
     return new FaultError('Too many files are open.', { fix: 'Raise the limit (`ulimit -n`) and try again.' })
   return undefined
-}
-
-/** Text that fits a terminal; elsewhere (files, other programs) its lines stay whole. */
-function onScreen(text: string, { isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number }): string {
-  return isTTY && columns ? fitted(text, Math.max(40, columns)) : text
 }
 
 /** Writes to stdout and waits until it is written; a reader that went away (`| head`) is no error. */

@@ -43,6 +43,26 @@ describe('on a terminal', () => {
     expect(written.at(-1)).toContain('Training')
   })
 
+  test('notes and closing lines are broken where they are wider, and stay whole elsewhere', () => {
+    const line = 'a note that is rather longer than forty columns'
+    for (const [isTTY, told] of [
+      [true, 'a note that is rather longer than forty\n  columns\n'],
+      [false, `${line}\n`],
+    ] as const) {
+      const { written, progress } = setup({ isTTY, columns: 40 })
+      progress.note(line)
+      progress.start('Training', 1, 'steps')
+      progress.finish(line)
+      expect(written[0]).toBe(told)
+      expect(
+        written
+          .at(-1)!
+          .split('\n')
+          .every(part => part.length <= 40),
+      ).toBe(isTTY)
+    }
+  })
+
   test('colour only where asked for', () => {
     for (const color of [true, false]) {
       const { written, clock, progress } = setup({ isTTY: true, color })

@@ -1,6 +1,6 @@
 /** Progress for people: a bar with rate and time left on a terminal, a plain line now and then elsewhere. */
 import type { Progress } from '../core/progress.ts'
-import { duration, shortCount } from '../core/text.ts'
+import { duration, fitted, shortCount } from '../core/text.ts'
 import { visible, visibleLines } from '../core/visible.ts'
 
 /** Where progress is written; `process.stderr` is one. */
@@ -32,6 +32,11 @@ interface Task {
   done: number
   note: string
   samples: { at: number; done: number }[]
+}
+
+/** Text that fits a terminal; elsewhere (files, other programs) its lines stay whole. */
+export function onScreen(text: string, { isTTY, columns }: Pick<Screen, 'isTTY' | 'columns'>): string {
+  return isTTY && columns ? fitted(text, Math.max(40, columns)) : text
 }
 
 /** Reports to a screen. */
@@ -81,12 +86,12 @@ export function terminalProgress({ screen, color, seconds }: TerminalOptions): P
         (summary && visible(summary)) ?? `${shortCount(task.total ?? task.done)} ${task.unit}`,
         duration(took),
       ]
-      screen.write(`${parts.join('  ')}\n`)
+      screen.write(`${onScreen(parts.join('  '), screen)}\n`)
       task = undefined
     },
     note(line) {
       clear()
-      screen.write(`${visibleLines(line)}\n`)
+      screen.write(`${onScreen(visibleLines(line), screen)}\n`)
       if (bar && task) {
         task.shown = 0
         show()
