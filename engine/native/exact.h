@@ -1,5 +1,7 @@
 /** Arithmetic that is the same, bit for bit, as in JavaScript: nothing fused, and numbers too small to be normal kept. */
 #pragma once
+#include <cstdint>
+
 #include "isa.h"
 
 #if defined(__SSE2__)
