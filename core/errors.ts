@@ -20,9 +20,12 @@ export class FaultError extends UserError {
   override readonly exitCode: number = 75
 }
 
+/** Exit code of a run that was interrupted and can be resumed. */
+export const interruptedCode = 4
+
 /** The run was interrupted and can be resumed: exit code 4. */
 export class InterruptedError extends UserError {
-  override readonly exitCode: number = 4
+  override readonly exitCode: number = interruptedCode
 }
 
 /** What the work has read so far turned out to be damaged, so that nothing of it may be kept: exit code 1. */

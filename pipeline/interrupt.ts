@@ -1,9 +1,7 @@
 /** Ctrl-C: the first asks the work to stop where it can go on later, the second ends it at once. */
 
+import { interruptedCode } from '../core/errors.ts'
 import { dieWithParent } from '../core/orphan.ts'
-
-/** Exit code of a run that was interrupted and can be resumed. */
-export const interruptedCode = 4
 
 /** SIGINT and SIGTERM, caught. */
 export interface Interrupts {

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
-import { UserError } from '../../core/errors.ts'
+import { interruptedCode, UserError } from '../../core/errors.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import { type EngineChoice, resolveSettings } from '../../engine/settings.ts'
 import { type CommandSession, defineCommand, type Outcome } from '../command.ts'
@@ -60,9 +60,7 @@ export default defineCommand({
         const { exitCode, result } = await perform(stage, { ...settings(done), ...(isShared ? share : {}) })
         if (!result || 'error' in result || !goesOn.includes(exitCode)) {
           const problem =
-            result && 'error' in result
-              ? result.error
-              : { message: `The stage ${stage.stage} ended with code ${exitCode}.` }
+            result && 'error' in result ? result.error : { message: `The stage ${stage.stage} ${endOf(exitCode)}.` }
           // The child has said what is wrong; what is left to say is how far it came.
           const text = result === undefined ? `pipeline: ${problem.message}` : ''
           return {
@@ -93,6 +91,12 @@ export default defineCommand({
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
+
+/** How a stage ended that said nothing. */
+const endOf = (exitCode: number) =>
+  exitCode === interruptedCode
+    ? 'was stopped before it began; start the same command again'
+    : `ended with code ${exitCode}`
 
 /** The stages that are to be done; a `UserError` where `until` or a share asks for what the file does not have. */
 function plannedOf(

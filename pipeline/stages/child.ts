@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
+import { interruptedCode } from '../../core/errors.ts'
 import type { StageResult, StageResults } from './perform.ts'
 
 export interface ChildOutcome<Result = StageResult | StageResults> {
@@ -37,7 +38,8 @@ export async function runChild<Result = StageResult | StageResults>(
     child.stdin!.end(JSON.stringify(config))
     const ended = new Promise<number>((done, fail) => {
       child.once('error', fail)
-      child.once('close', (code, by) => done(code ?? (by === 'SIGKILL' ? 137 : 130)))
+      // One that was stopped before it could catch that is interrupted like any other.
+      child.once('close', (code, by) => done(code ?? (by === 'SIGKILL' ? 137 : signal.aborted ? interruptedCode : 130)))
     })
     const [exitCode, printed] = await Promise.all([ended, text(child.stdout!)])
     const last = printed.trim().split('\n').at(-1)
