@@ -100,12 +100,11 @@ export function tiedDirections(
 /** A round of a latent's tied controls, which latents that were chosen alike and are of about the same density share. */
 async function tiedRound(
   { material, interventions, working, tied, pause }: Bench,
-  { tied: { density, claimed, selection, gain } }: LatentPlan,
+  { tied: { density, claimed, selection } }: LatentPlan,
   round: Round,
 ): Promise<PackedEffects> {
   const chosen = selection ? `${selection.concept}-${selection.rank}` : 'unchosen'
-  const louder = gain === 1 ? '' : `-${gain.toPrecision(4)}`
-  const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}${louder}-${round.end}`
+  const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}-${round.end}`
   const known = tied.get(key)
   if (known) return known
   const { config, seed, text, model } = material
@@ -117,10 +116,7 @@ async function tiedRound(
       ...latent,
       id: latent.id + round.start,
     }))
-    const rows = directions.map(value => value * gain)
-    return packEffects(
-      await measureTied(material, interventions, { latents, directions: rows, first: round.start }, pause),
-    )
+    return packEffects(await measureTied(material, interventions, { latents, directions, first: round.start }, pause))
   })
   const compact = compactEffects(effects)
   tied.set(key, compact)

@@ -16,7 +16,7 @@ import { type ClaimDocuments, claimOf, drawDocuments } from './claims.ts'
 import type { LabelledText } from './labelled-text.ts'
 import type { Selection } from './selected.ts'
 import { firingTarget, type Target } from './targets.ts'
-import { type TiedSource, tiedDensity, tiedGain } from './tied.ts'
+import { type TiedSource, tiedDensity } from './tied.ts'
 
 /** What all latents' plans and measurements share: model, SAE, settings and what was read of the text. */
 export interface Material {
@@ -46,8 +46,6 @@ export interface TiedLike {
   readonly claimed: 'concept' | 'firing'
   /** Undefined where no labelled concept can be judged, and nothing was chosen by one. */
   readonly selection: Selection | undefined
-  /** How many times as long as their activations their edits are (`tiedGain`). */
-  readonly gain: number
 }
 
 /** A latent with everything that is fixed before it is measured. */
@@ -115,7 +113,6 @@ export function planLatent(material: Material, chosen: Candidate, stated?: State
     density: tiedDensity(claim.discovery.density),
     claimed: concept === null ? 'firing' : 'concept',
     selection,
-    gain: tiedGain(material.tied, discovery, latent, decoder.subarray(latent * sae.width, (latent + 1) * sae.width)),
   }
   return { claim, concept: named ? candidate.concept : -1, target, documents, controls: drawn, tied }
 }

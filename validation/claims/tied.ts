@@ -10,17 +10,10 @@
  * concept on discovery text, each control is the k-th best for it of as many random directions (`selected.ts`). The latent is
  * ranked among them.
  */
-import { Random } from '../../core/random.ts'
+import type { Random } from '../../core/random.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
-import { type Activations, type EncodeWindowsOptions, valuesOf } from '../../latents/activations.ts'
-import {
-  activationsAbove,
-  type Projections,
-  project,
-  type SiteValues,
-  siteValues,
-  thresholdsAt,
-} from '../../latents/projections.ts'
+import { type EncodeWindowsOptions, valuesOf } from '../../latents/activations.ts'
+import { activationsAbove, project, type SiteValues, siteValues, thresholdsAt } from '../../latents/projections.ts'
 import type { Model } from '../../model/model.ts'
 import { activationOf } from '../../sae/inference.ts'
 import type { Sae } from '../../sae/sae.ts'
@@ -60,55 +53,9 @@ export interface TiedLatent {
 /** Densities are matched within this factor, so that claims of about the same density share their controls. */
 const densityStep = 1.25
 
-/** Gains are matched within this factor, likewise. */
-const gainStep = 1.25
-
 /** The share of tokens at which the controls of a latent of this density fire. */
 export function tiedDensity(density: number): number {
   return densityStep ** Math.round(Math.log(density) / Math.log(densityStep))
-}
-
-/** Random directions by which it is told how long edits of tied controls are by themselves. */
-const typicalDirections = 16
-/** Their projections on each source's discovery text. */
-const typical = new WeakMap<SiteValues, Projections>()
-
-/**
- * How many times as long as its own activations a tied control's edits are. A latent whose decoder row is long for what it says (an SAE
- * that learned nothing, with its decoder scaled up) pushes values further than anything that text holds along a direction, and would
- * beat controls that only take away what is there. So where its f · ‖d‖ add up to more than what a tied latent of its density along d
- * would say, and to more than what random directions say, controls have that gain as well. It is 1 for a latent that takes away no
- * more than there is, and never less.
- */
-export function tiedGain(
-  { discovery, value }: TiedSource,
-  found: Activations,
-  latent: number,
-  row: Float32Array,
-): number {
-  const said = valuesOf(found, latent)
-  const length = Math.hypot(...row)
-  if (said.length === 0 || length === 0) return 1
-  const others =
-    typical.get(discovery) ??
-    project(discovery, randomUnits(typicalDirections, discovery.width, new Random('typical directions')))
-  typical.set(discovery, others)
-  const share = said.length / discovery.tokens
-  const along = project(
-    discovery,
-    row.map(x => x / length),
-  )
-  const own = total(said) * length
-  const most = Math.max(saidAlong(along, share, value), saidAlong(others, share, value))
-  return most > 0 ? Math.max(1, gainStep ** Math.round(Math.log(own / most) / Math.log(gainStep))) : 1
-}
-
-const total = (values: Float32Array) => values.reduce((sum, value) => sum + Math.max(0, value), 0)
-
-/** What tied latents of this density say in all, a direction. */
-function saidAlong(projections: Projections, share: number, value: TiedSource['value']): number {
-  const found = activationsAbove(projections, thresholdsAt(projections, share), value)
-  return total(found.value) / projections.directions
 }
 
 /** What the SAE subtracts from the values before it reads them [width]: its decoder bias, or nothing. */
