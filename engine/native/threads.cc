@@ -11,36 +11,10 @@
 #include <thread>
 #include <vector>
 
-#if defined(__SSE2__)
-#include <xmmintrin.h>
-#endif
+#include "small_numbers.h"
 
 namespace pipeline {
 namespace {
-
-/**
- * While it lives, this thread takes numbers too small to be normal for zero. TensorFlow sets that on the threads that call
- * ops; without it here a result would depend on which thread computed it.
- */
-class FlushSmall {
- public:
-#if defined(__SSE2__)
-  FlushSmall() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }  // flush to zero, and denormals are zero
-  ~FlushSmall() { _mm_setcsr(before_); }
-
- private:
-  const unsigned before_;
-#elif defined(__aarch64__)
-  FlushSmall() {
-    asm volatile("mrs %0, fpcr" : "=r"(before_));
-    asm volatile("msr fpcr, %0" ::"r"(before_ | (1ull << 24)));
-  }
-  ~FlushSmall() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
-
- private:
-  uint64_t before_;
-#endif
-};
 
 struct Job {
   RangeWork work = nullptr;
