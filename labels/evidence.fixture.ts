@@ -60,7 +60,7 @@ export function featureEvidenceOf({
       strata: {},
       falsifiers: [],
       target: { source: 'activations', separation: 1, counted: { concept: 1, rest: 1 }, tokens: [] },
-      discovery: { density: 0.1, auroc: null, unit: 1, maximum: 2 },
+      discovery: { density: 0.1, auroc: null, unit: 1, maximum: 2, held: 1 },
       selection: null,
       dose: 1,
       doses: [0, 1],

@@ -108,6 +108,7 @@ export interface FeatureEvidence {
       auroc: number | null
       unit: number
       maximum: number
+      held: number | null
     }
     selection: {
       concept: string

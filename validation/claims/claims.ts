@@ -156,6 +156,8 @@ export interface ClaimParts {
   /** How many controls of each kind were drawn. */
   readonly controls: Readonly<Record<string, number>>
   readonly selection: Claim['selection']
+  /** `heldShare` of the latent. */
+  readonly held: number | null
   /** What a file of claims says of the latent; undefined where none does. */
   readonly stated: StatedClaim | undefined
   readonly config: ValidateConfig
@@ -197,6 +199,7 @@ export function claimOf(parts: ClaimParts): Claim {
       auroc: concept === null ? null : candidate.auroc,
       unit: values.length > 0 ? quantile(values, 0.99) : 0,
       maximum: values.reduce((max, value) => Math.max(max, value), 0),
+      held: parts.held === null ? null : rounded(parts.held),
     },
     selection,
     dose: config.dose,

@@ -13,6 +13,7 @@ import type { Claim } from '../evidence.ts'
 import type { Candidate } from './choose.ts'
 import type { StatedClaim } from './claim-file.ts'
 import { type ClaimDocuments, claimOf, drawDocuments } from './claims.ts'
+import { heldShare } from './held.ts'
 import type { LabelledText } from './labelled-text.ts'
 import type { Selection } from './selected.ts'
 import { firingTarget, type Target } from './targets.ts'
@@ -105,6 +106,12 @@ export function planLatent(material: Material, chosen: Candidate, stated?: State
   const selection = candidate.concept < 0 ? undefined : selectionOf(material, candidate)
   const claim = claimOf({
     ...{ candidate, concept, target, discovery, documents, controls: counts, stated, config },
+    held: heldShare(
+      material.tied.discovery,
+      discovery,
+      latent,
+      decoder.subarray(latent * sae.width, (latent + 1) * sae.width),
+    ),
     selection: selection
       ? { concept: text.concepts[selection.concept]!, rank: selection.rank, among: selection.among }
       : null,

@@ -48,6 +48,8 @@ export const Claim = z.strictObject({
     /** p99 of the latent's nonzero activations: dose 1. */
     unit: z.number(),
     maximum: z.number(),
+    /** What text holds along its decoder row where it is active, as a share of what it writes there; null where it writes nothing. */
+    held: number,
   }),
   /**
    * How the latent stands among the SAE's active ones at telling its concept, or the one it tells best: 1 is the best. Tied

@@ -11,7 +11,7 @@ import { analyseSelectivity, decideSelectivity } from './selectivity.ts'
 import { analyseStrata } from './strata.ts'
 import { tierOf } from './tier.ts'
 import { byDocument, groupRows } from './values.ts'
-import { causalVerdict, type Decision, overall } from './verdict.ts'
+import { causalVerdict, type Decision, notHeld, overall } from './verdict.ts'
 
 export interface AssembleSettings extends AnalysisSettings {
   readonly minimumAuroc: number
@@ -48,7 +48,7 @@ export function assemble(measured: readonly Measured[], given: AssembleSettings)
     const claimed = claim.concept !== null || claim.stated === 'file' || settings.claims !== 'concept'
     const causal = causalVerdict(claim.primary === 'ablate' ? ablate : steer, settings, claimed)
     const strataHeld = rows.length === 0 ? [] : heldStrata(claim, rows, settings.strata, settings)
-    const decisions: Decision[] = [causal, ...(selectivity ? [selectivity] : []), ...strataHeld]
+    const decisions: Decision[] = [causal, ...notHeld(claim), ...(selectivity ? [selectivity] : []), ...strataHeld]
     const doses = analyseDoses(claim, rows, settings, seed)
     const sham = rows.filter(row => row.control === 'sham').map(row => row.kl!)
     const side = rows.filter(

@@ -6,10 +6,11 @@
  * a sign at α by themselves (2⁻ⁿ ≤ α: an interval of three rests on their being normal). `fail` when the interval
  * against some kind lies wholly short of the smallest effect, or when the rule would have passed an effect of that size with
  * the stated power. `inconclusive` otherwise, and where a kind of control is missing or so few that no rank among them can
- * reach α. `not-run` without documents to measure on.
+ * reach α. `not-run` without documents to measure on. A latent that writes more than twice of what text holds passes nothing.
  */
 
-import type { Comparison, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
+import { leastHeld } from '../claims/held.ts'
+import type { Claim, Comparison, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
 import { fewestDocuments } from '../rows.ts'
 import { showsSign } from './rule.ts'
 
@@ -105,6 +106,17 @@ export function causalVerdict(
     verdict: 'inconclusive',
     reason: `${found}; ${mde === null ? 'with these controls and documents no effect would be found' : `only effects from ${short(mde)} nats on would be found`}`,
   }
+}
+
+/** What keeps a claim from passing whose latent writes more than twice of what is there: nothing where it does not. */
+export function notHeld({ discovery: { held } }: Pick<Claim, 'discovery'>): Decision[] {
+  if (held === null || held >= leastHeld) return []
+  return [
+    {
+      verdict: 'inconclusive',
+      reason: `of what it writes where it is active text holds ${short(held)} along its direction, less than ${leastHeld}: random directions that fire as often take no more than is there, and are no match for it`,
+    },
+  ]
 }
 
 /** The difference from a kind of control and its interval, in the claimed direction. */

@@ -18,6 +18,8 @@ export interface Planted {
 export interface Null {
   /** What it is, in a few words. */
   readonly text: string
+  /** Whether it is kept from being supported by another part of the rule than p, which may be too small. */
+  readonly byRule?: true
   /** Undefined where the world has nothing to make it of. */
   make(world: World, seed: number): Promise<Planted | undefined>
 }

@@ -29,7 +29,7 @@ export const handMadeClaim: Claim = {
   },
   ...{ direction: 'decrease', smallestEffect: 0.05, alpha: 0.05, power: 0.8, controls: {}, strata: {}, falsifiers: [] },
   target: { source: 'activations', separation: 0, counted: { concept: 0, rest: 0 }, tokens: [] },
-  discovery: { density: 0, auroc: null, unit: 1, maximum: 1 },
+  discovery: { density: 0, auroc: null, unit: 1, maximum: 1, held: 1 },
   ...{ selection: null, dose: 1, doses: [], documents: { ablate: [], steer: [] } },
 }
 

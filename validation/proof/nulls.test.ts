@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { tf } from '../../engine/tf.ts'
+import type { Null } from './case.ts'
 import { madeWorld } from './made-world.ts'
 import { levels, nullResult } from './null-table.ts'
 import { type NullName, nullNames, nulls } from './nulls/index.ts'
@@ -80,11 +81,11 @@ test('shares of p-values are counted by run, and too many small ones are noticed
 })
 
 test.runIf(long).each(nullNames.filter(name => name !== 'other-site' && name !== 'copied-document'))(
-  '%s: p-values are uniform or conservative, and few families have anything supported',
+  '%s: p-values are uniform or conservative, or the rule does without them, and few families have anything supported',
   async name => {
     const result = nullResult(await prove(name, { runs: 21, labelled: 5, claims: 48 }))
     expect(result.claims).toBe(1008)
-    expect(result.holds).toBe(true)
+    expect(result.holds || (nulls[name] as Null).byRule).toBe(true)
     expect(result.supported.low).toBeLessThanOrEqual(0.05)
     expect(result.families.low).toBeLessThanOrEqual(0.05)
     expect(result.supported.high).toBeLessThan(0.05)

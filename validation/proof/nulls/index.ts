@@ -1,6 +1,7 @@
 /** The nulls: nothing of theirs is true. */
 import type { Null } from '../case.ts'
 import { copiedDocument } from './copied-document.ts'
+import { loud } from './loud.ts'
 import { noiseDecoder } from './noise-decoder.ts'
 import { otherSite } from './other-site.ts'
 import { permutedRows } from './permuted-rows.ts'
@@ -12,6 +13,7 @@ import { untrainedModel } from './untrained-model.ts'
 
 export const nulls = {
   untrained,
+  loud,
   'random-decoder': randomDecoder,
   'noise-decoder': noiseDecoder,
   'permuted-rows': permutedRows,
