@@ -29,8 +29,16 @@ export function columnOf(vector: arrow.Vector): Column {
 
 function numbers(vector: arrow.Vector): Column {
   const values = new Float64Array(vector.length)
-  let row = 0
-  for (const value of vector) values[row++] = value === null ? Number.NaN : Number(value)
+  let start = 0
+  // Piece by piece: a vector's own iteration takes a hundred times as long.
+  for (const data of vector.data) {
+    const own = values.subarray(start, start + data.length)
+    const from = data.values.subarray(0, data.length) as arrow.DataType['TArray']
+    if (from instanceof BigInt64Array || from instanceof BigUint64Array) own.set(Float64Array.from(from, Number))
+    else own.set(from)
+    if (data.nullCount > 0) for (let i = 0; i < data.length; i++) if (!data.getValid(i)) own[i] = Number.NaN
+    start += data.length
+  }
   return {
     type: vector.type,
     missing: vector.nullCount,

@@ -21,10 +21,15 @@ export interface Meant {
   readonly text?: string | undefined
 }
 
-/** A label run and its features. */
-export async function labelled(runs: Runs, id: string): Promise<{ run: FinishedRun; table: Table }> {
+/** A label run and its features, of which nothing is read yet. */
+export async function openLabelled(runs: Runs, id: string): Promise<{ run: FinishedRun; table: Table }> {
   const run = await runs.finished(id, 'label')
-  const table = await runs.table(run, featuresFile, labelsSchema, [])
+  return { run, table: await runs.table(run, featuresFile, labelsSchema, []) }
+}
+
+/** A label run and its features, with all columns but lists at hand. */
+export async function labelled(runs: Runs, id: string): Promise<{ run: FinishedRun; table: Table }> {
+  const { run, table } = await openLabelled(runs, id)
   return { run, table: await table.load(table.scalars) }
 }
 

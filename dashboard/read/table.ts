@@ -15,8 +15,10 @@ import type { Selectable } from './select.ts'
 /** What a column holds. */
 export type ColumnKind = 'number' | 'boolean' | 'text' | 'list'
 
-/** Columns that are read at once: the decoder holds as many, and its memory never shrinks. */
-const columnsAtOnce = 4
+/** Bytes of columns that are read at once, about: the decoder holds as many, and its memory never shrinks. */
+const bytesAtOnce = 16 * 2 ** 20
+/** Bytes of a value, about. */
+const usualValue = 16
 /** Bytes of columns of one table that are kept, and always those that were asked for last. */
 const usualKept = 96 * 2 ** 20
 
@@ -88,8 +90,8 @@ export class Table implements Selectable {
     const absent = wanted.filter(name => !columns.has(name) && !loading.has(name))
     // A few at a time, so that the decoder never holds the whole table; a list by itself, since it stays as it was read.
     const scalars = absent.filter(name => !this.lists.includes(name))
-    for (let start = 0; start < scalars.length; start += columnsAtOnce)
-      this.#read(scalars.slice(start, start + columnsAtOnce))
+    const atOnce = Math.max(1, Math.floor(bytesAtOnce / (usualValue * Math.max(1, this.rows))))
+    for (let start = 0; start < scalars.length; start += atOnce) this.#read(scalars.slice(start, start + atOnce))
     for (const name of absent) if (this.lists.includes(name)) this.#read([name])
     await Promise.all(
       wanted.map(async name => {

@@ -2,8 +2,8 @@
 import { clip } from '../../../core/visible.ts'
 import { short } from '../../charts/index.ts'
 import { dataOf, escapeHtml, shown } from '../../html.ts'
-import { labelled } from '../../read/labelled.ts'
-import { select } from '../../read/select.ts'
+import { openLabelled } from '../../read/labelled.ts'
+import { columnsFor, select } from '../../read/select.ts'
 import { pill, table } from '../../report/page.ts'
 import { link, type PageRoute } from './page.ts'
 
@@ -29,11 +29,13 @@ const shownNames = [...Object.keys(sortable), 'effect_low', 'effect_high']
 export const featuresPage: PageRoute = {
   path: '/runs/{run}/features',
   async make({ runs }, { run }, query) {
-    const { table: features } = await labelled(runs, run!)
+    const { table: features } = await openLabelled(runs, run!)
     const where = query.getAll('where').filter(text => text.trim() !== '')
     const asked = query.get('sort') ?? undefined
     const sort = asked === '' ? undefined : asked
     const offset = Math.max(0, Number.parseInt(query.get('offset') ?? '0', 10) || 0)
+    // The first rows of the table are read alone, so that they are painted soon; chosen ones may lie anywhere.
+    if (where.length > 0 || sort) await features.load([...shownNames, ...columnsFor(features, { where, sort })])
     const chosen = select(features, { where, sort })
     // What the script would ask for first, it finds here.
     const isFirst = offset === 0 && !['label', 'token', 'text', 'columns'].some(name => query.get(name))
@@ -52,7 +54,9 @@ export const featuresPage: PageRoute = {
       ([name, title]) =>
         `<a href="${address({ sort: sort === name ? `-${name}` : name })}">${title}${sort === name ? ' ↑' : sort === `-${name}` ? ' ↓' : ''}</a>`,
     )
-    const records = Array.from(rows, row => features.row(row, shownNames))
+    const records = await features.records(rows, shownNames)
+    // Whoever sorts or filters next finds the rest read; where that fails, it says so when it is asked for.
+    features.load(features.scalars).catch(() => undefined)
     const cells = records.map(record => cellsOf(run!, record))
     const first = isFirst ? dataOf('first', { search: search.toString(), total, features: records.map(shortened) }) : ''
     const ends = [

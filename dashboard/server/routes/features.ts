@@ -6,23 +6,25 @@ import { pageOf } from '../../read/cursor.ts'
 import { columnOf } from '../../read/filter.ts'
 import { histogramOf } from '../../read/histogram.ts'
 import { withCompanions } from '../../read/label.ts'
-import { labelled, meantRows } from '../../read/labelled.ts'
+import { labelled, meantRows, openLabelled } from '../../read/labelled.ts'
 import { rowsFile, rowsTypes } from '../../read/rows-file.ts'
 import type { Table } from '../../read/table.ts'
 import { defineRoute } from '../route.ts'
 
 export const featuresRoute = defineRoute(features, async ({ runs }, { parts, query }) => {
-  const found = await labelled(runs, parts.run!)
+  const found = await openLabelled(runs, parts.run!)
   const { sort, column, cursor, offset, limit, ...meant } = query
   const { sha256 } = found.run.manifest
+  // Rows in the table's order lie together, and are read alone; chosen ones may lie anywhere.
+  if (sort !== undefined || Object.values(meant).some(one => one !== undefined && one.length > 0))
+    await found.table.load([...found.table.scalars, ...column])
   const rows = await meantRows(runs, found, meant, sort)
-  await found.table.load(column)
   const names = withCompanions(found.table, column)
   const page = pageOf(rows, { cursor, offset, limit }, hashValue([sha256, meant, sort]))
   return {
     tag: sha256,
-    value: () => ({
-      features: Array.from(page.entries, row => found.table.row(row, names)),
+    value: async () => ({
+      features: await found.table.records(page.entries, names),
       total: page.total,
       next: page.next,
     }),
