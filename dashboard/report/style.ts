@@ -34,7 +34,7 @@ a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 12px}
 figcaption{font-weight:600;font-size:.9rem;margin-bottom:4px;overflow-wrap:anywhere}
 svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif;overflow:visible}
-svg text{fill:var(--soft)}svg .label{fill:var(--ink)}
+svg text{fill:var(--soft)}svg .label{fill:var(--ink)}.forest text{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}
 .grid{stroke:var(--rule)}.zero{stroke:var(--soft);stroke-dasharray:3 3}
 .line{fill:none;stroke-width:1.8}.bar{fill:var(--accent)}.chances .bar{fill:var(--soft);fill-opacity:.55}.chances .bar.found{fill:var(--fail);fill-opacity:1}.band{stroke:none;fill-opacity:.18}
 .tone-0{stroke:var(--accent);fill:var(--accent)}.tone-1{stroke:var(--tone1);fill:var(--tone1)}.tone-2{stroke:var(--tone2);fill:var(--tone2)}.tone-3{stroke:var(--tone3);fill:var(--tone3)}
