@@ -28,6 +28,10 @@ export const driftDefinitions = {
   frechet: 'Fréchet distance of the documents’ weighted means; expected from twenty labellings, not tested',
 }
 
+/** Sums of many products are off by less; what lies below it is nothing, and ranks with nothing. */
+const rounding = 1e-12
+const beyondRounding = (distance: number) => (distance > rounding ? distance : 0)
+
 /** The measures of one cell under any labelling. */
 export class CellMeasures {
   private readonly documents: readonly DocumentMean[]
@@ -103,7 +107,7 @@ export class CellMeasures {
       ),
       ks,
       mmd: kaa / (first * (first - 1)) + kbb / (second * (second - 1)) - (2 * kab) / (first * second),
-      cosine: norms > 0 ? 1 - ab / norms : null,
+      cosine: norms > 0 ? beyondRounding(1 - ab / norms) : null,
     }
   }
 
