@@ -66,7 +66,8 @@ const rooms: Readonly<Record<string, Room>> = {
         'effects.ts',
         'judging',
         'rounds.ts',
-        'measure.ts',
+        'measure-latent.ts',
+        'measure-plan.ts',
         'measure-tied.ts',
         'measure-all.ts',
         ...['tables.ts', 'effects-table.ts'],
@@ -170,7 +171,7 @@ test('every folder with modules is a room of the table', () => {
 
 test('the table would catch a model that imports an SAE, labels that look into validation, and a step that reads training', () => {
   expect(mayImport('model', { file: 'model/load.ts', target: 'sae/sae.ts' })).toBe(false)
-  expect(mayImport('labels', { file: 'labels/label.ts', target: 'validation/measure.ts' })).toBe(false)
+  expect(mayImport('labels', { file: 'labels/label.ts', target: 'validation/measure-latent.ts' })).toBe(false)
   expect(mayImport('labels', { file: 'labels/label.ts', target: 'validation/evidence.ts' })).toBe(true)
   expect(mayImport('core', { file: 'core/files.ts', target: 'engine/tf.ts' })).toBe(false)
   expect(mayImport('sae', { file: 'sae/step/step.ts', target: 'sae/training/config.ts' })).toBe(false)

@@ -9,7 +9,7 @@ import { ValidateConfig } from './config.ts'
 import { analyseIntervention } from './judging/analyse.ts'
 import { looksOf } from './judging/looks.ts'
 import { pairedDifference } from './judging/paired.ts'
-import { measureLatent } from './measure.ts'
+import { measureLatent } from './measure-latent.ts'
 import { isGivenUp } from './rounds.ts'
 import type { EffectRow } from './rows.ts'
 
