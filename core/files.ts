@@ -4,6 +4,7 @@ import { readlinkSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, FaultError, messageOf, UserError } from './errors.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 /** The error for a failed write of `path`: disk faults may pass (75), the rest are the user's to mend (1). */
 export function writeError(path: string, error: unknown): Error {
@@ -127,12 +128,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 
 /** Reads and parses a JSON file; a missing or broken one is a `UserError` that names it as `what`. */
 export async function readJson(path: string, what = 'file'): Promise<unknown> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw readError(path, what, error)
-  }
+  const text = await readText(path, what)
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -141,6 +137,14 @@ export async function readJson(path: string, what = 'file'): Promise<unknown> {
     const why = messageOf(error).replace(/[\p{C}\p{Z}]+/gu, ' ')
     throw new UserError(`The ${what} ${path} is not JSON: ${why}.`, { cause: error })
   }
+}
+
+/** The text of a file, without a byte order mark; a missing one, and one that is not UTF-8, is a `UserError` that names it as `what`. */
+export async function readText(path: string, what: string): Promise<string> {
+  const bytes = await readFile(path).catch(error => {
+    throw readError(path, what, error)
+  })
+  return decodeUtf8(bytes, path, what)
 }
 
 /** The error for a failed read of `path`. */

@@ -12,6 +12,11 @@ export function shortCount(value: number): string {
   return Number.isInteger(value) || value >= 100 ? value.toFixed(0) : value.toFixed(1)
 }
 
+/** How many there are of something: `1 claim is`, `2 claims are`. */
+export function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`
+}
+
 /** A duration as m:ss or h:mm:ss. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))

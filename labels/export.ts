@@ -1,6 +1,7 @@
 /** Labels for other programs: the selected features of a label run in one of the forms, and where the files go. */
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { writeAtomic } from '../core/files.ts'
+import { makeNewFolder } from '../core/new-folder.ts'
 import { readAnswers } from './answers.ts'
 import { type Feature, isLabelled } from './feature.ts'
 import { readFeatures } from './files.ts'
@@ -44,12 +45,23 @@ export async function fileOf(format: LabelFormat, source: LabelSource): Promise<
   throw new Error(`The form ${format.name} wrote no file.`)
 }
 
-/** Writes the files of a form that is a folder; their paths, in the order in which they were written. */
+/**
+ * Writes the files of a form that is a folder; their paths, in the order in which they were written. The folder that holds them all, of
+ * Neuronpedia that of the source below model and release, is there whole or not at all; a `UserError` where it has files already.
+ */
 export async function writeFolder(format: LabelFormat, source: LabelSource, folder: string): Promise<string[]> {
+  const files = format.write(source)
+  const first = await files.next()
+  if (first.done) throw new Error(`The form ${format.name} wrote no file.`)
+  const base = dirname(first.value.path)
   const paths: string[] = []
-  for await (const { path, data } of format.write(source)) {
-    await writeAtomic(join(folder, path), data)
-    paths.push(path)
-  }
+  await makeNewFolder(join(folder, base), 'an export', async partial => {
+    const write = async ({ path, data }: ExportFile) => {
+      await writeAtomic(join(partial, relative(base, path)), data)
+      paths.push(path)
+    }
+    await write(first.value)
+    for await (const file of files) await write(file)
+  })
   return paths
 }

@@ -1,10 +1,9 @@
 /** The files of a label run: features.jsonl, and reading it; the tables are made in `tables.ts`. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
 import { messageOf, UserError } from '../core/errors.ts'
-import { readError, writeAtomic } from '../core/files.ts'
+import { readText, writeAtomic } from '../core/files.ts'
 import { Feature, labelsSchema } from './feature.ts'
 
 /** Characters of lines that are packed together. */
@@ -82,12 +81,7 @@ export async function readFeatures(directory: string): Promise<Feature[]> {
 
 /** The same of a file of any name. */
 export async function readFeatureFile(path: string): Promise<Feature[]> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw readError(path, 'label file', error)
-  }
+  const text = await readText(path, 'label file')
   const features: Feature[] = []
   const problems: string[] = []
   const lineOf = new Map<number, number>()

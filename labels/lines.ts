@@ -4,30 +4,29 @@ import { gunzipSync } from 'node:zlib'
 import type { z } from 'zod'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
 import { readError } from '../core/files.ts'
+import { decodeUtf8 } from '../core/utf8.ts'
 
 /** The values of a file of JSON lines, unpacked where it ends in `.gz`, with their line numbers. */
 export async function linesOf(path: string): Promise<{ readonly value: unknown; readonly line: number }[]> {
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
+  let bytes: Uint8Array = await readFile(path).catch(error => {
     throw readError(path, 'label file', error)
-  }
-  let text: string
+  })
   try {
-    text = (path.endsWith('.gz') ? gunzipSync(bytes) : Buffer.from(bytes)).toString('utf8')
+    if (path.endsWith('.gz')) bytes = gunzipSync(bytes)
   } catch (error) {
     throw new UserError(`${path} is not packed as its name says (${messageOf(error)}).`, { cause: error })
   }
-  return text.split('\n').flatMap((content, i) => {
-    if (content.trim() === '') return []
-    try {
-      return [{ value: JSON.parse(content) as unknown, line: i + 1 }]
-    } catch (error) {
-      const why = messageOf(error).replace(/[\p{C}\p{Z}]+/gu, ' ')
-      throw new UserError(`${path}, line ${i + 1}, is not JSON (${why}).`, { cause: error })
-    }
-  })
+  return decodeUtf8(bytes, path, 'label file')
+    .split('\n')
+    .flatMap((content, i) => {
+      if (content.trim() === '') return []
+      try {
+        return [{ value: JSON.parse(content) as unknown, line: i + 1 }]
+      } catch (error) {
+        const why = messageOf(error).replace(/[\p{C}\p{Z}]+/gu, ' ')
+        throw new UserError(`${path}, line ${i + 1}, is not JSON (${why}).`, { cause: error })
+      }
+    })
 }
 
 /** A line as its schema has it; a `UserError` names the file, the line and the key. */

@@ -6,14 +6,14 @@
  */
 
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { text as readStream } from 'node:stream/consumers'
+import { buffer as readStream } from 'node:stream/consumers'
 import { z } from 'zod'
 import { unwrap } from '../core/config.ts'
 import { UserError } from '../core/errors.ts'
-import { readError } from '../core/files.ts'
+import { readError, readText } from '../core/files.ts'
 import { shortPath } from '../core/text.ts'
+import { decodeUtf8 } from '../core/utf8.ts'
 import { readYaml, yamlOfFile } from '../core/yaml.ts'
 import { packageRoot } from './stages/version.ts'
 
@@ -204,9 +204,9 @@ function setPath(into: Record<string, unknown>, path: readonly string[], value: 
 
 /** A file's text; `-` is standard input. */
 async function readTextFile(path: string, what: string): Promise<string> {
-  try {
-    return path === '-' ? await readStream(process.stdin) : await readFile(path, 'utf8')
-  } catch (error) {
+  if (path !== '-') return readText(path, what)
+  const bytes = await readStream(process.stdin).catch(error => {
     throw readError(path, what, error)
-  }
+  })
+  return decodeUtf8(bytes, path, what)
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineCommand, readCommand, TextAsked } from './command.ts'
+import { flagsOf } from './flags.ts'
+import { flagRow, helpText } from './help.ts'
 
 const definition = defineCommand({
   about: 'Does a thing to activations, at length, so that this sentence has to be broken on narrow terminals.',
@@ -108,4 +110,17 @@ describe('reading', () => {
   ])('%j is refused in a sentence', async (args, message, fix) => {
     await expect(read(...args)).rejects.toMatchObject({ message, fix })
   })
+})
+
+test('a long list of choices is broken behind its strokes', () => {
+  const row = flagRow({
+    ...flagsOf(z.strictObject({ of: z.enum(['geometric-median', 'mean', 'zero', 'another']) }))[0]!,
+  })
+  const page = { usage: 'x', about: 'y', examples: [], sections: [{ title: 'Flags', rows: [row] }] }
+  expect(helpText(page, 40).split('\n').slice(4, 8)).toEqual([
+    'Flags',
+    '  --of <geometric-median|mean|zero|',
+    '      another>',
+    '      (required)',
+  ])
 })

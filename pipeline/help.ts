@@ -42,9 +42,19 @@ function sectionLines({ title, rows }: HelpSection, width: number): string[] {
     const indent = beside ? term + 4 : 6
     const [first = '', ...rest] = wrap(text, width - indent)
     if (beside && name.length <= term) lines.push(`  ${name.padEnd(term)}  ${first}`.trimEnd())
-    else lines.push(`  ${name}`, ...(first ? [' '.repeat(indent) + first] : []))
+    else lines.push(...termLines(name, width), ...(first ? [' '.repeat(indent) + first] : []))
     for (const line of rest) lines.push(' '.repeat(indent) + line)
   }
+  return lines
+}
+
+/** A term on lines of its own: a long list of choices, `--flag <a|b|…>`, is broken behind its strokes. */
+function termLines(name: string, width: number): string[] {
+  const [first = '', ...rest] = name.split(/(?<=\|)/)
+  const lines = [`  ${first}`]
+  for (const choice of rest)
+    if (lines.at(-1)!.length + choice.length <= width) lines.push(lines.pop()! + choice)
+    else lines.push(`      ${choice}`)
   return lines
 }
 

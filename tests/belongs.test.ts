@@ -1,8 +1,9 @@
 /** Evidence, labels and stability of another SAE, model or text are refused wherever they could be joined. */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { hashValue } from '../core/hash.ts'
 import { main } from '../pipeline/main.ts'
 import { writeTinyModel } from './tiny-model.ts'
 
@@ -134,3 +135,29 @@ test('a list that names what is not there is refused with the nearest names', as
     expect({ line, code, stderr }).toEqual({ line, code: 1, stderr: expect.stringMatching(message) })
   }
 })
+
+test('export refuses labels whose SAE or model is another by now, under the same name', async () => {
+  const to = (form: string) => `export labels --run named --to ${form} --output ${at(`exported.${form}`)}`.split(' ')
+  expect((await pipeline(...to('neuronpedia'))).code).toBe(0)
+  const [run, other] = [join(at('runs'), 'sae-a'), join(at('runs'), 'sae-b')]
+  renameSync(run, at('sae-a-before'))
+  cpSync(other, run, { recursive: true })
+  writeFileSync(join(run, 'run.json'), renamed(join(other, 'run.json')))
+  expect(await pipeline(...to('csv'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/named is about another SAE than what is now sae-a: its hash was \w{12}, not \w{12}/),
+  })
+  rmSync(run, { recursive: true })
+  renameSync(at('sae-a-before'), run)
+  await writeTinyModel(at('model'), { tensors: tensors => tensors['wpe.weight']!.data.fill(0.1) })
+  expect(await pipeline(...to('csv'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/named is about another model than what is now .*\/model: its hash was/),
+  })
+})
+
+/** The manifest of sae-b as it would be had that been made as sae-a. */
+function renamed(path: string): string {
+  const { sha256: _, ...manifest } = { ...JSON.parse(readFileSync(path, 'utf8')), id: 'sae-a' }
+  return JSON.stringify({ ...manifest, sha256: hashValue(manifest) })
+}

@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { messageOf } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
+import { isNotUtf8, isTooLong } from '../../core/utf8.ts'
 import type { Document } from '../document.ts'
 import { linesOf } from './lines.ts'
 import { DocumentProblem, named, type Place } from './skipped.ts'
-import { isNotUtf8, isTooLong } from './text.ts'
 
 export interface JsonlFields {
   readonly textField: string

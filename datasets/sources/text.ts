@@ -1,18 +1,9 @@
 /** Documents of a plain text file: the whole of it, or the pieces between separators, one held at a time. */
 import { constants } from 'node:buffer'
-import { codeOf, UserError } from '../../core/errors.ts'
+import { UserError } from '../../core/errors.ts'
+import { isNotUtf8 } from '../../core/utf8.ts'
 import type { Document } from '../document.ts'
 import { unpacked } from './unpack.ts'
-
-/** Whether something failed because Node holds no text or file of that size. */
-export function isTooLong(error: unknown): boolean {
-  return ['ERR_STRING_TOO_LONG', 'ERR_FS_FILE_TOO_LARGE', 'ERR_OUT_OF_RANGE'].includes(codeOf(error) ?? '')
-}
-
-/** Whether a decoder met bytes that are no text. */
-export function isNotUtf8(error: unknown): boolean {
-  return codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA'
-}
 
 /**
  * Documents named `name` (one a file) or `name-0`, `name-1` … (with a separator, white space around each dropped and

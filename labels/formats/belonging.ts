@@ -1,6 +1,6 @@
 /** Whether labels that were read belong to an SAE: proven by content, refused by content, or not to be known. */
 import { UserError } from '../../core/errors.ts'
-import type { ImportedLabels } from './format.ts'
+import type { ImportedLabel, ImportedLabels } from './format.ts'
 
 /** By what it is proven that labels are of an SAE; `none` where nothing in the files says so. */
 export type BelongingProof = 'hash' | 'decoder' | 'none'
@@ -10,13 +10,14 @@ const sameDirection = 0.999
 
 /**
  * Holds labels to an SAE: hashes must be its hash, decoder rows [width] must point as its own do, and latents must be
- * there. Throws a `UserError` where one of them says that they are of another SAE.
+ * there. Throws a `UserError` where one of them says that they are of another SAE. They are proven where each label is: a hash or row
+ * of one latent says nothing of another, which may have been put beside it. `unproven` is how many are not.
  */
 export function provenBelonging(
   { labels, saeHashes, vectors }: ImportedLabels,
   sae: { readonly hash: string; readonly latents: number; row(latent: number): Float32Array },
   name: string,
-): BelongingProof {
+): { readonly proof: BelongingProof; readonly unproven: number } {
   const beyond = labels.find(({ latent }) => latent >= sae.latents)
   const fix = 'Name the SAE that they are of with --sae, or labels of this one.'
   if (beyond)
@@ -32,13 +33,19 @@ export function provenBelonging(
       throw new UserError(`${name} has latent ${latent}, but the SAE has ${sae.latents}.`, { fix })
     const own = sae.row(latent)
     const cosine = vector.length === own.length ? cosineOf(vector, own) : undefined
-    if (cosine === undefined || cosine < sameDirection)
+    if (cosine === undefined || !(cosine >= sameDirection))
       throw new UserError(
         `${name} is about another SAE: its decoder row of latent ${latent} has ${cosine === undefined ? `${vector.length} values, not ${own.length}` : `the cosine ${cosine.toFixed(3)} with this one's`}.`,
         { fix },
       )
   }
-  return saeHashes.size > 0 ? 'hash' : vectors.size > 0 ? 'decoder' : 'none'
+  const without = (proven: (label: ImportedLabel) => boolean) => labels.filter(label => !proven(label)).length
+  const byHash = (label: ImportedLabel) => label.sae !== null
+  // A row of zeros is that of every dead latent.
+  const byRow = ({ latent }: ImportedLabel) => vectors.get(latent)?.some(value => value !== 0) === true
+  const unproven = without(label => byHash(label) || byRow(label))
+  if (unproven > 0) return { proof: 'none', unproven }
+  return { proof: without(byHash) === 0 ? 'hash' : 'decoder', unproven }
 }
 
 /** Cosine of two rows; 1 for two rows of zeros. */

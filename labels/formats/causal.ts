@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { codeOf, UserError } from '../../core/errors.ts'
 import type { Feature } from '../feature.ts'
 import { linesOf, parseLine } from '../lines.ts'
-import { CausalRecord, conceptOf, type ImportedLabels } from './format.ts'
+import { CausalRecord, conceptOf, type ImportedLabel, type ImportedLabels } from './format.ts'
 
 /** The name of the file beside other tools' files, and its version. */
 export const causalFile = 'causal.jsonl'
@@ -16,15 +16,14 @@ export function causalLines(features: readonly Feature[]): string {
     .join('')
 }
 
-/** The causal records of a folder; undefined where it has none. */
-export async function readCausal(folder: string): Promise<ImportedLabels | undefined> {
+/** The causal records of a folder; none where it has no file of them. */
+export async function readCausal(folder: string): Promise<readonly CausalRecord[]> {
   const path = join(folder, causalFile)
   const records = await linesOf(path).catch(error => {
     if (codeOf(error.cause) === 'ENOENT') return undefined
     throw error
   })
-  if (!records) return undefined
-  const parsed = records.map(({ value, line }) => {
+  return (records ?? []).map(({ value, line }) => {
     const { schema, ...record } = (value ?? {}) as Record<string, unknown>
     if (schema !== causalSchema)
       throw new UserError(
@@ -32,11 +31,36 @@ export async function readCausal(folder: string): Promise<ImportedLabels | undef
       )
     return parseLine(CausalRecord, record, path, line)
   })
+}
+
+/** Labels that causal records hold. */
+export function causalLabels(records: readonly CausalRecord[]): ImportedLabel[] {
+  return records.flatMap(record =>
+    record.label === null
+      ? []
+      : [{ latent: record.latent, label: record.label, concept: conceptOf(record), sae: record.hashes.sae }],
+  )
+}
+
+/**
+ * Labels of another tool's files with what the causal records beside them say of their latents: the SAE, and of a label that is the
+ * same as theirs its concept, which another label need not be about.
+ */
+export function withCausal(
+  labels: readonly Pick<ImportedLabel, 'latent' | 'label'>[],
+  records: readonly CausalRecord[],
+): Pick<ImportedLabels, 'labels' | 'saeHashes'> {
+  const known = new Map(records.map(record => [record.latent, record]))
   return {
-    labels: parsed.flatMap(record =>
-      record.label === null ? [] : [{ latent: record.latent, label: record.label, concept: conceptOf(record) }],
-    ),
-    saeHashes: new Set(parsed.map(({ hashes }) => hashes.sae)),
-    vectors: new Map(),
+    labels: labels.map(({ latent, label }) => {
+      const record = known.get(latent)
+      const concept = record?.label === label ? conceptOf(record) : null
+      return { latent, label, concept, sae: record?.hashes.sae ?? null }
+    }),
+    saeHashes: hashesOf(records),
   }
 }
+
+/** The SAEs that records are about. */
+export const hashesOf = (records: readonly CausalRecord[]): ReadonlySet<string> =>
+  new Set(records.map(({ hashes }) => hashes.sae))

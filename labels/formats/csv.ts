@@ -1,8 +1,7 @@
 /** Our own records as CSV (RFC 4180), the fields that a table has room for. */
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
-import { readError } from '../../core/files.ts'
+import { readText } from '../../core/files.ts'
 import { visible, visibleJson } from '../../core/visible.ts'
 import type { Feature } from '../feature.ts'
 import type { ImportedLabels, LabelFormat } from './format.ts'
@@ -81,6 +80,9 @@ function csvOf(features: readonly Feature[]): string {
   return [Object.keys(csvColumns), ...rows].map(csvLine).join('')
 }
 
+/** What a spreadsheet takes for the start of a formula, in wide letters, too; and what would be read as guarded from it. */
+const formula = /^'*[=+\-@\t\r＝＋－＠]/
+
 /** A line of cells, with its end. */
 export function csvLine(cells: readonly Cell[]): string {
   return `${cells.map(csvField).join(',')}\r\n`
@@ -96,7 +98,7 @@ function csvText(cell: Cell): string {
   if (typeof cell === 'number' || typeof cell === 'boolean') return String(cell)
   if (typeof cell !== 'string') return visibleJson(cell)
   const text = visible(cell)
-  return /^[=+\-@\t\r]/.test(cell) ? `'${text}` : text
+  return formula.test(cell) ? `'${text}` : text
 }
 
 /** Cells by row; a quoted cell may hold commas, quotes (doubled) and line breaks. */
@@ -140,10 +142,12 @@ const Latent = z
 
 /** Reads the columns latent and label, and where they are there label_kind, rule_concept and sae_hash. */
 async function read(path: string): Promise<ImportedLabels> {
-  const text = await readFile(path, 'utf8').catch(error => {
-    throw readError(path, 'label file', error)
-  })
-  const [header = [], ...rows] = parseCsv(text.replace(/^\ufeff/, ''), path)
+  const [header = [], ...all] = parseCsv(await readText(path, 'label file'), path)
+  // Programs that write tables, and people, leave empty lines at the end.
+  const rows = all.slice(0, all.findLastIndex(row => row.length > 1 || row[0] !== '') + 1)
+  const twice = header.find((name, i) => header.indexOf(name) < i)
+  if (twice !== undefined)
+    throw new UserError(`${path} has two columns ${JSON.stringify(twice)}.`, { fix: 'Leave one out.' })
   for (const name of ['latent', 'label'])
     if (!header.includes(name))
       throw new UserError(`${path} has no column ${name}; it has ${header.join(', ') || 'none'}.`, {
@@ -163,10 +167,10 @@ async function read(path: string): Promise<ImportedLabels> {
     if (cell('sae_hash')) saeHashes.add(cell('sae_hash')!)
     const label = unguarded(cell('label')!)
     const concept = cell('label_kind') === 'concept' ? unguarded(cell('rule_concept') ?? '') || null : null
-    if (label !== '') labels.push({ latent: latent.data, label, concept })
+    if (label.trim() !== '') labels.push({ latent: latent.data, label, concept, sae: cell('sae_hash') || null })
   }
   return { labels, saeHashes, vectors: new Map() }
 }
 
 /** A text without the apostrophe that keeps spreadsheets from taking it for a formula. */
-const unguarded = (text: string): string => (/^'[=+\-@\t\r]/.test(text) ? text.slice(1) : text)
+const unguarded = (text: string): string => (text[0] === "'" && formula.test(text) ? text.slice(1) : text)

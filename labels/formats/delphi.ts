@@ -9,7 +9,7 @@ import { readJson } from '../../core/files.ts'
 import { hookpointOf } from '../../sae/formats/write/hookpoint.ts'
 import type { AnswerRow } from '../answers.ts'
 import { namesIn } from '../lines.ts'
-import { causalFile, causalLines, readCausal } from './causal.ts'
+import { causalFile, causalLines, readCausal, withCausal } from './causal.ts'
 import type { ImportedLabels, LabelFormat } from './format.ts'
 
 const folders = { detection: 'detection', fuzzing: 'fuzz' } as const
@@ -80,7 +80,7 @@ async function read(folder: string): Promise<ImportedLabels> {
     const text = await readJson(path, 'explanation of delphi')
     if (typeof text !== 'string' || text.trim() === '')
       throw new UserError(`${path} holds no text, as delphi's explanations do: a JSON string.`)
-    labels.push({ latent: Number(latent), label: text, concept: null })
+    labels.push({ latent: Number(latent), label: text })
   }
   if (labels.length === 0)
     throw new UserError(`${folder} has no explanations of delphi ({hookpoint}_latent{i}.txt).`, {
@@ -90,12 +90,6 @@ async function read(folder: string): Promise<ImportedLabels> {
     throw new UserError(`${folder} has explanations of several SAEs: ${[...hookpoints].join(', ')}.`, {
       fix: 'Put those of one hookpoint into a folder of their own.',
     })
-  const concepts = new Map(causal?.labels.map(({ latent, concept }) => [latent, concept]))
-  return {
-    labels: labels
-      .map(label => ({ ...label, concept: concepts.get(label.latent) ?? null }))
-      .sort((a, b) => a.latent - b.latent),
-    saeHashes: causal?.saeHashes ?? new Set(),
-    vectors: new Map(),
-  }
+  labels.sort((a, b) => a.latent - b.latent)
+  return { ...withCausal(labels, causal), vectors: new Map() }
 }

@@ -54,12 +54,14 @@ export interface ImportedLabel {
   readonly label: string
   /** The labelled concept that it names, where the file says so. */
   readonly concept: string | null
+  /** Content hash of the SAE that the file says its latent is of; null where it does not say. */
+  readonly sae: string | null
 }
 
 /** What a place of a form holds. */
 export interface ImportedLabels {
   readonly labels: readonly ImportedLabel[]
-  /** Content hashes of the SAE that it says it is about; empty where it does not say. */
+  /** Content hashes of the SAEs that it says any of its records are about. */
   readonly saeHashes: ReadonlySet<string>
   /** Decoder rows that it holds, by latent. */
   readonly vectors: ReadonlyMap<number, readonly number[]>

@@ -33,6 +33,7 @@ export function describeLabelFormat(format: LabelFormat, source: LabelSource): v
         .map(({ latent, label, labelKind, rule }) => ({
           ...{ latent, label },
           concept: labelKind === 'concept' ? rule!.concept : null,
+          sae: madeUpHashes.sae,
         }))
       const bySize = [...labels].sort((a, b) => a.latent - b.latent)
       const scored = format.name === 'saebench'
@@ -43,11 +44,15 @@ export function describeLabelFormat(format: LabelFormat, source: LabelSource): v
       const read = await format.read(place)
       const row = source.vector!
       const sae = { hash: madeUpHashes.sae, latents: 100, row }
-      expect(provenBelonging(read, sae, 'it')).toBe('hash')
+      expect(provenBelonging(read, sae, 'it')).toEqual({ proof: 'hash', unproven: 0 })
       expect(() => provenBelonging(read, { ...sae, hash: 'f00d' }, 'it')).toThrow(
         'it is about another SAE: one of hash',
       )
       expect(() => provenBelonging(read, { ...sae, latents: 1 }, 'it')).toThrow('but the SAE has 1')
+    })
+
+    test('adds to no folder that has files, which would pass for some of its own', async () => {
+      if (format.ending === undefined) await expect(write(place)).rejects.toThrow('is not empty.')
     })
 
     test('writes the same bytes again', async () => {

@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AnswerRow } from '../answers.ts'
 import { featureOf, testedAs } from '../evidence.fixture.ts'
-import { fileOf } from '../export.ts'
+import { fileOf, writeFolder } from '../export.ts'
 import type { Feature } from '../feature.ts'
 import { provenBelonging } from './belonging.ts'
 import { parseCsv } from './csv.ts'
-import type { ExportFile, LabelFormat, LabelSource } from './format.ts'
+import type { ExportFile, ImportedLabels, LabelFormat, LabelSource } from './format.ts'
 import { describeLabelFormat } from './formats.contract.ts'
 import { labelFormats } from './index.ts'
 
@@ -175,14 +177,89 @@ test('SAEBench gets the mean accuracy over scored latents, and nothing where non
   await expect(labelFormats.saebench.write(bare).next()).rejects.toThrow('run42-label has 0 of them')
 })
 
-test('SAEDashboard batches prove their SAE by its decoder rows, and are refused where a row points elsewhere', () => {
-  const vectors = new Map([[1, [2, -6, 2]]])
+describe('whose labels they are', () => {
   const sae = { hash: 'any', latents: 4, row: source.vector! }
-  const read = { labels: [], saeHashes: new Set<string>(), vectors }
-  expect(provenBelonging(read, sae, 'it')).toBe('decoder')
-  expect(provenBelonging({ ...read, vectors: new Map() }, sae, 'it')).toBe('none')
-  expect(() => provenBelonging({ ...read, vectors: new Map([[1, [1, 3, 1]]]) }, sae, 'it')).toThrow('the cosine -0.636')
-  expect(() => provenBelonging({ ...read, vectors: new Map([[1, [1]]]) }, sae, 'it')).toThrow('1 values, not 3')
+  const vectors = new Map([[1, [2, -6, 2]]])
+  const one = { latent: 1, label: 'one', concept: null, sae: null }
+  const read = { labels: [one], saeHashes: new Set<string>(), vectors }
+  const of = (changes: Partial<ImportedLabels>) => provenBelonging({ ...read, ...changes }, sae, 'it')
+
+  test('is proven by decoder rows, and refused where a row points elsewhere', () => {
+    expect(of({})).toEqual({ proof: 'decoder', unproven: 0 })
+    expect(of({ vectors: new Map() })).toEqual({ proof: 'none', unproven: 1 })
+    expect(() => of({ vectors: new Map([[1, [1, 3, 1]]]) })).toThrow('the cosine -0.636')
+    expect(() => of({ vectors: new Map([[1, [1]]]) })).toThrow('1 values, not 3')
+    // The sums of their products are beyond all numbers: no cosine, and so no proof.
+    expect(() => of({ vectors: new Map([[1, [1e308, -1e308, 1e308]]]) })).toThrow('is about another SAE')
+  })
+
+  test('is proven for each: a hash or row of one latent says nothing of another', () => {
+    const other = { ...one, latent: 2 }
+    expect(of({ labels: [one, other] })).toEqual({ proof: 'none', unproven: 1 })
+    expect(of({ labels: [one, { ...other, sae: 'any' }] })).toEqual({ proof: 'decoder', unproven: 0 })
+    const dead = { ...sae, row: () => Float32Array.of(0, 0, 0) }
+    expect(provenBelonging({ ...read, vectors: new Map([[1, [0, 0, 0]]]) }, dead, 'it').proof).toBe('none')
+  })
+})
+
+describe('labels of others', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'labels-of-others-'))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+  const file = async (name: string, data: string | Uint8Array) => {
+    await writeFile(join(folder, name), data)
+    return join(folder, name)
+  }
+  const explanations = async (...rows: object[]) =>
+    file('explanations.jsonl', rows.map(row => `${JSON.stringify({ description: 'a', ...row })}\n`).join(''))
+
+  test('a label that was changed keeps its SAE, and not the concept of what it was before', async () => {
+    const place = join(folder, 'delphi')
+    await writeFolder(labelFormats.delphi, source, place)
+    await writeFile(join(place, 'explanations/layers.6_latent1.txt'), '"about apples"')
+    const { labels } = await labelFormats.delphi.read(place)
+    expect(labels[1]).toEqual({ latent: 1, label: 'about apples', concept: null, sae: 'sae-hash' })
+  })
+
+  test('of Neuronpedia are of one SAE, of latents that can be, and say something', async () => {
+    const { read } = labelFormats.neuronpedia
+    const { labels } = await read(await explanations({ index: '07' }, { index: 3 }))
+    expect(labels.map(({ latent }) => latent)).toEqual([7, 3])
+    await expect(read(await explanations({ index: -1 }))).rejects.toThrow('wrong at index: Too small')
+    await expect(read(await explanations({ index: 1, description: ' \n' }))).rejects.toThrow('description: it is empty')
+    const layer = (layer: string) => ({ index: 1, modelId: 'gpt2', layer })
+    const two = await explanations(layer('6-a'), layer('7-a'))
+    await expect(read(two)).rejects.toThrow('several SAEs: gpt2/6-a, gpt2/7-a.')
+  })
+
+  test('bytes that are no UTF-8 are refused, and not read as other characters', async () => {
+    const latin = Buffer.from('latent,label\n1,B\xe4r\n', 'latin1')
+    await expect(labelFormats.csv.read(await file('latin.csv', latin))).rejects.toThrow('latin.csv is not UTF-8.')
+    const line = Buffer.from('{"index":1,"description":"B\xe4r"}', 'latin1')
+    await expect(labelFormats.neuronpedia.read(await file('latin.jsonl', line))).rejects.toThrow('is not UTF-8.')
+  })
+
+  test('a table with two columns of one name is refused; empty lines at its end are none', async () => {
+    const { read } = labelFormats.csv
+    await expect(read(await file('two.csv', 'latent,label,label\n1,x,y\n'))).rejects.toThrow('two columns "label"')
+    const { labels } = await read(await file('end.csv', 'latent,label\n1,x\n2,  \n\n\n'))
+    expect(labels).toEqual([{ latent: 1, label: 'x', concept: null, sae: null }])
+  })
+
+  test('CSV gives back what begins as a formula does, in wide letters and behind an apostrophe, too', async () => {
+    const written: Record<string, string> = {
+      ...{ '=a': "'=a", "'=a": "''=a", "''=a": "'''=a", "'a": "'a", '＝a': "'＝a", '-1': "'-1", '@a': "'@a", "'": "'" },
+    }
+    const texts = Object.keys(written)
+    const made = { ...source, features: texts.map((label, latent) => featureOf(latent, { label })) }
+    const text = String(await fileOf(labelFormats.csv, made))
+    const cells = parseCsv(text, 'it').slice(1)
+    expect(cells.map(row => row[1])).toEqual(Object.values(written))
+    const { labels } = await labelFormats.csv.read(await file('formulas.csv', text))
+    expect(labels.map(({ label }) => label)).toEqual(texts)
+  })
 })
 
 test('the forms are told in docs/labels.md, each by name', async () => {

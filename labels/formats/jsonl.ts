@@ -19,7 +19,9 @@ export const jsonl: LabelFormat = {
 export function labelsOf(features: readonly Feature[]): ImportedLabels {
   return {
     labels: features.flatMap(feature =>
-      feature.label === null ? [] : [{ latent: feature.latent, label: feature.label, concept: conceptOf(feature) }],
+      feature.label === null
+        ? []
+        : [{ latent: feature.latent, label: feature.label, concept: conceptOf(feature), sae: feature.hashes.sae }],
     ),
     saeHashes: new Set(features.map(({ hashes }) => hashes.sae)),
     vectors: new Map(),

@@ -13,7 +13,7 @@ import { sha256 } from '../../core/hash.ts'
 import type { Feature } from '../feature.ts'
 import { linesOf, namesIn, parseLine } from '../lines.ts'
 import type { StoredExample } from '../tables.ts'
-import { causalFile, causalLines, readCausal } from './causal.ts'
+import { causalFile, causalLines, readCausal, withCausal } from './causal.ts'
 import {
   alignment,
   bars,
@@ -134,15 +134,27 @@ function explanation({ latent, label }: Feature, about: LabelsAbout): object[] {
   ]
 }
 
-const index = z.union([z.int(), z.string().regex(/^\d+$/)]).transform(Number)
-const ReadExplanation = z.looseObject({ index, description: z.string().min(1) })
-const ReadNeuron = z.looseObject({ index, vector: z.array(z.number()).default([]) })
+const index = z
+  .union([z.int().min(0), z.string().regex(/^\d+$/)], 'it must be a whole number of at least 0')
+  .transform(Number)
+/** The SAE that a line is about; exports of parts leave either out. */
+const Source = { modelId: z.string().optional(), layer: z.string().optional() }
+const nameOfSource = ({
+  modelId,
+  layer,
+}: {
+  readonly modelId?: string | undefined
+  readonly layer?: string | undefined
+}) => [modelId, layer].filter(Boolean).join('/') || 'no model and layer'
+const description = z.string().regex(/\S/, 'it is empty')
+const ReadExplanation = z.object({ index, description, ...Source })
+const ReadNeuron = z.object({ index, vector: z.array(z.number()).default([]), ...Source })
 
 /** Reads the folder of a source, one above it that holds a single one, or a file of explanations. */
 async function read(path: string): Promise<ImportedLabels> {
   const explanations: string[] = []
   const neurons: string[] = []
-  let causal: ImportedLabels | undefined
+  let causal: Awaited<ReturnType<typeof readCausal>> = []
   if ((await stat(path).catch(() => undefined))?.isFile()) explanations.push(path)
   else {
     const folder = await sourceFolder(path)
@@ -155,19 +167,27 @@ async function read(path: string): Promise<ImportedLabels> {
     causal = await readCausal(folder)
   }
   const labels = []
-  const concepts = new Map(causal?.labels.map(({ latent, concept }) => [latent, concept]))
+  const sources = new Set<string>()
   for (const file of explanations)
     for (const { value, line } of await linesOf(file)) {
-      const { index: latent, description } = parseLine(ReadExplanation, value, file, line)
-      labels.push({ latent, label: description, concept: concepts.get(latent) ?? null })
+      const { index: latent, description, ...source } = parseLine(ReadExplanation, value, file, line)
+      labels.push({ latent, label: description })
+      sources.add(nameOfSource(source))
     }
   const vectors = new Map<number, readonly number[]>()
   for (const file of neurons)
     for (const { value, line } of await linesOf(file)) {
-      const { index: latent, vector } = parseLine(ReadNeuron, value, file, line)
-      if (vector.length > 0) vectors.set(latent, vector)
+      const { index: latent, vector, ...source } = parseLine(ReadNeuron, value, file, line)
+      sources.add(nameOfSource(source))
+      if (vector.length === 0) continue
+      if (vectors.has(latent)) throw new UserError(`${file}, line ${line}, is about latent ${latent} again.`)
+      vectors.set(latent, vector)
     }
-  return { labels, saeHashes: causal?.saeHashes ?? new Set(), vectors }
+  if (sources.size > 1)
+    throw new UserError(`${path} is about several SAEs: ${[...sources].slice(0, 3).join(', ')}.`, {
+      fix: 'Put the lines of one modelId and layer into a file or folder of their own.',
+    })
+  return { ...withCausal(labels, causal), vectors }
 }
 
 /** The folder with `explanations/`, at most two levels down. */

@@ -23,6 +23,7 @@ export async function readTableLabels(path: string): Promise<ImportedLabels> {
     latent: latent as number,
     label: table.label![i] as string | null,
     concept: table.label_kind![i] === 'concept' ? (table.rule_concept![i] as string | null) : null,
+    sae: table.sae_hash![i] as string,
   }))
   return {
     labels: rows.flatMap(row => (row.label === null ? [] : [{ ...row, label: row.label }])),

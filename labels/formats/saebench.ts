@@ -12,7 +12,7 @@ import { sha256 } from '../../core/hash.ts'
 import { standardDeviation } from '../../statistics/descriptive.ts'
 import type { BinaryScore } from '../explanation.ts'
 import { namesIn } from '../lines.ts'
-import { causalFile, causalLines, readCausal } from './causal.ts'
+import { causalFile, causalLines, readCausal, withCausal } from './causal.ts'
 import type { ImportedLabels, LabelFormat } from './format.ts'
 
 const ending = '_eval_results.json'
@@ -71,7 +71,7 @@ const Result = z.looseObject({
   eval_type_id: z.literal('autointerp'),
   eval_result_unstructured: z.record(
     z.string().regex(/^\d+$/),
-    z.looseObject({ explanation: z.string().min(1).nullable() }),
+    z.looseObject({ explanation: z.string().regex(/\S/).nullable() }),
   ),
 })
 
@@ -90,14 +90,8 @@ async function read(path: string): Promise<ImportedLabels> {
   const file = isFile ? path : join(folder, name)
   const result = parseConfig(Result, await readJson(file, 'result of SAEBench'), `the result ${file}`)
   const causal = await readCausal(folder)
-  const concepts = new Map(causal?.labels.map(({ latent, concept }) => [latent, concept]))
-  return {
-    labels: Object.entries(result.eval_result_unstructured).flatMap(([latent, { explanation }]) =>
-      explanation === null
-        ? []
-        : [{ latent: Number(latent), label: explanation, concept: concepts.get(Number(latent)) ?? null }],
-    ),
-    saeHashes: causal?.saeHashes ?? new Set(),
-    vectors: new Map(),
-  }
+  const labels = Object.entries(result.eval_result_unstructured).flatMap(([latent, { explanation }]) =>
+    explanation === null ? [] : [{ latent: Number(latent), label: explanation }],
+  )
+  return { ...withCausal(labels, causal), vectors: new Map() }
 }

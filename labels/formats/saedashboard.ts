@@ -8,7 +8,7 @@ import { parseConfig } from '../../core/config.ts'
 import { UserError } from '../../core/errors.ts'
 import { readJson } from '../../core/files.ts'
 import { namesIn } from '../lines.ts'
-import { causalFile, causalLines, readCausal } from './causal.ts'
+import { causalFile, causalLabels, causalLines, hashesOf, readCausal } from './causal.ts'
 import { alignment, bars, examplesAlong, type ImportedLabels, inBatches, type LabelFormat } from './format.ts'
 import { binOf } from './neuronpedia.ts'
 
@@ -78,12 +78,16 @@ async function read(folder: string): Promise<ImportedLabels> {
   for (const name of names) {
     const path = join(folder, name)
     const batch = parseConfig(Batch, await readJson(path, 'batch of SAEDashboard'), `the batch ${path}`)
-    for (const { feature_index, vector } of batch.features) if (vector?.length) vectors.set(feature_index, vector)
+    for (const { feature_index, vector } of batch.features) {
+      if (!vector?.length) continue
+      if (vectors.has(feature_index)) throw new UserError(`${path} is about latent ${feature_index} again.`)
+      vectors.set(feature_index, vector)
+    }
   }
   const causal = await readCausal(folder)
-  if (!causal)
-    throw new UserError(`SAEDashboard's batches hold no labels, and ${folder} has no ${causalFile} that would.`, {
+  if (causal.length === 0)
+    throw new UserError(`SAEDashboard's batches hold no labels, and ${folder} has no ${causalFile} with some.`, {
       fix: 'Read the labels from the explanations of Neuronpedia (--from neuronpedia), or from where they were made.',
     })
-  return { ...causal, vectors }
+  return { labels: causalLabels(causal), saeHashes: hashesOf(causal), vectors }
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isStdout, writeTo } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
+import { counted } from '../../core/text.ts'
 import { labelFormatNames, labelFormats } from '../../labels/formats/index.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
@@ -59,7 +60,7 @@ export default defineCommand({
     return reading(found, files, async () => {
       const source = await sourceOf(found.directory, about, vector, { verdicts, labelledOnly })
       const count = source.features.length
-      const told = `${count} features of ${found.run.manifest.id} are in`
+      const told = `${counted(count, 'feature', 'features')} of ${found.run.manifest.id} ${count === 1 ? 'is' : 'are'} in`
       const output = config.output ?? `${found.run.manifest.id}.${format.name}`
       if (format.ending === undefined) {
         if (isStdout(output))

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isStdout, writeTo } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
+import { counted } from '../../core/text.ts'
 import { clip, visible } from '../../core/visible.ts'
 import type { ImportedLabel } from '../../labels/formats/format.ts'
 import { labelFormatNames, labelFormats } from '../../labels/formats/index.ts'
@@ -18,6 +19,9 @@ const proofs = {
   decoder: 'They are of this SAE: the file holds its decoder rows.',
   none: 'Nothing in the file says which SAE it is about, so that it cannot be proven that they are of this one.',
 } as const
+
+const partlyProven = (labels: number) =>
+  `Of ${labels} of the labels nothing in the file says which SAE they are about, so that it cannot be proven that all are of this one.`
 
 export default defineCommand({
   about:
@@ -40,25 +44,31 @@ export default defineCommand({
     const { provenBelonging } = await import('../../labels/formats/belonging.ts')
     const read = await format.read(resolve(config.path))
     const sae = await decoderRows(found)
-    const proof = provenBelonging(read, sae, config.path)
+    const { proof, unproven } = provenBelonging(read, sae, config.path)
+    const told =
+      proof !== 'none' || read.saeHashes.size + read.vectors.size === 0 ? proofs[proof] : partlyProven(unproven)
     const { claims, more } = claimsOf(read.labels, config.latents)
     const data = statedText(claims, {
       written: session.now().toISOString(),
       sae: proof === 'none' ? undefined : sae.hash,
-      says: [`Labels from ${clip(visible(config.path), 100)} (${format.name}). ${proofs[proof]}`],
+      says: [`Labels from ${clip(visible(config.path), 100)} (${format.name}). ${told}`],
     })
-    const others = more > 0 ? ` ${more} further labels of the same latents are left out.` : ''
-    const json = { claims: claims.length, leftOut: more, proof }
+    const others =
+      more > 0
+        ? ` ${counted(more, 'further label of a latent is', 'further labels of the same latents are')} left out.`
+        : ''
+    const stated = counted(claims.length, 'claim is', 'claims are')
+    const json = { claims: claims.length, leftOut: more, proof, unproven }
     if (isStdout(config.output))
       return {
-        text: `${claims.length} claims are in the output. ${proofs[proof]}${others}`,
+        text: `${stated} in the output. ${told}${others}`,
         json: { ...json, path: '-' },
         data,
       }
     const to = resolve(config.output)
     await writeTo(to, data)
     return {
-      text: `${claims.length} claims are in ${to}. ${proofs[proof]}${others}\nNext: pipeline validate --sae ${config.sae} --claimsFile ${config.output}`,
+      text: `${stated} in ${to}. ${told}${others}\nNext: pipeline validate --sae ${config.sae} --claimsFile ${config.output}`,
       json: { ...json, path: to },
     }
   },

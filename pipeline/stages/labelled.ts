@@ -5,9 +5,9 @@ import { UserError } from '../../core/errors.ts'
 import { nameOfPath, readJson } from '../../core/files.ts'
 import { blockOf } from '../../core/sites.ts'
 import type { LabelSource, LabelsAbout } from '../../labels/formats/format.ts'
-import type { FinishedRun } from '../../runs/run.ts'
+import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
-import type { Found } from './found.ts'
+import { type Found, nameOf } from './found.ts'
 import { findModel, findSae } from './inputs.ts'
 import { loadSaeOf } from './sae.ts'
 
@@ -23,7 +23,7 @@ const neuronpediaCreator = 'clkht01d40000jv08hvalcvly'
 
 /**
  * Opens the SAE that a label run is about, and reads what its model says of itself. Throws a `UserError` where SAE or model
- * are gone.
+ * are gone, or are others by now under the same name.
  */
 export async function openLabelled(
   store: RunStore,
@@ -39,8 +39,9 @@ export async function openLabelled(
   }
   const saeInput = input('sae')
   const found = await findSae(store, saeInput.run ?? saeInput.path!)
+  mustBeOf(manifest.id, saeInput, found)
   const config = (await readJson(join(found.directory, 'cfg.json'), 'config of the SAE')) as Record<string, unknown>
-  const model = await modelFacts(input('model').path!)
+  const model = await modelFacts(manifest.id, input('model'))
   const site = String((config.metadata as Record<string, unknown> | undefined)?.hook_name ?? config.hook_name ?? '')
   const text = input('dataset').path ?? ''
   const summary = (manifest.summary ?? {}) as Record<string, unknown>
@@ -55,6 +56,15 @@ export async function openLabelled(
     ...{ creator: names.creator ?? neuronpediaCreator, finished: Date.parse(manifest.finished!), saeConfig: config },
   }
   return { about, vector: vectors ? (await decoderRows(found)).row : undefined }
+}
+
+/** Throws a `UserError` where what lies under an input's name is not what the run was made from. */
+function mustBeOf(run: string, recorded: RunInput, found: Found): void {
+  if (found.input.sha256 === recorded.sha256) return
+  throw new UserError(
+    `${run} is about another ${recorded.role === 'sae' ? 'SAE' : recorded.role} than what is now ${nameOf(found)}: its hash was ${recorded.sha256.slice(0, 12)}, not ${found.input.sha256.slice(0, 12)}.`,
+    { fix: `Put back what was there, or label what is there now: pipeline label --sae …` },
+  )
 }
 
 /** The decoder rows [width] of an SAE, on the host, with its hash and size. */
@@ -78,9 +88,12 @@ export async function decoderRows(
 
 /** Sizes of a model, from its config. */
 async function modelFacts(
-  path: string,
+  run: string,
+  recorded: RunInput,
 ): Promise<Pick<LabelsAbout, 'model' | 'layers' | 'neurons'> & { context: number }> {
-  const { directory, input } = await findModel(path)
+  const found = await findModel(recorded.path!)
+  mustBeOf(run, recorded, found)
+  const { directory, input } = found
   if (!existsSync(join(directory, 'config.json'))) throw new UserError(`There is no model at ${directory}.`)
   const { architectureOf } = await import('../../model/families/index.ts')
   const value = await readJson(join(directory, 'config.json'), 'config of the model')

@@ -1,6 +1,6 @@
 /** What is validated: SAE, model and text, found by a config of the stage and opened when there is work. */
-import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
+import { readText } from '../../core/files.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
 import type { RunInput } from '../../runs/run.ts'
@@ -117,7 +117,7 @@ function asSibling(found: Found): Found & { readonly name: string } {
 /** A file of claims as an input of its own role, and what it states. */
 async function readStated(path: string) {
   const found = await findFile('claimsFile', path)
-  return { ...found, claims: readClaims(await readFile(found.directory, 'utf8'), path, found.input.sha256) }
+  return { ...found, claims: readClaims(await readText(found.directory, 'file of claims'), path, found.input.sha256) }
 }
 
 /** A kind of entities of RAVEL, and its files as inputs of roles of their own, read as they were hashed. */

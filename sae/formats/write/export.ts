@@ -1,9 +1,7 @@
 /** Exporting an SAE to any known format: one writer each. */
-import { randomUUID } from 'node:crypto'
-import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { UserError } from '../../../core/errors.ts'
-import { makeFolder, partialEnding, writeError } from '../../../core/files.ts'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeNewFolder } from '../../../core/new-folder.ts'
 import type { SaeFormat } from '../index.ts'
 import type { Portable } from './portable.ts'
 import { writeDictionaryLearning } from './to-dictionary-learning.ts'
@@ -23,28 +21,7 @@ const writers: Record<SaeFormat, (directory: string, sae: Portable) => Promise<v
  * there with all its files or not at all, and equal SAEs give equal bytes. A `UserError` says what a format cannot hold.
  */
 export async function exportSae(to: string, sae: Portable, format: SaeFormat): Promise<string[]> {
-  if (
-    await lstat(to).then(
-      info => info.isSymbolicLink(),
-      () => false,
-    )
-  )
-    throw new UserError(`${to} is a link, but the SAE becomes a new directory.`, {
-      fix: 'Name a directory that does not exist yet.',
-    })
-  const before = await readdir(to).catch(error => (error.code === 'ENOTDIR' ? [to] : []))
-  if (before.length > 0)
-    throw new UserError(`${to} is not empty.`, { fix: 'Name a directory that does not exist yet.' })
-  const partial = `${to}.${randomUUID()}${partialEnding}`
-  try {
-    await makeFolder(dirname(to))
-    await mkdir(partial)
-    await writers[format](partial, sae)
-    await rename(partial, to)
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true })
-    throw writeError(to, error)
-  }
+  await makeNewFolder(to, 'the SAE', folder => writers[format](folder, sae))
   const names = await readdir(to, { recursive: true })
   const files = await Promise.all(names.map(async name => ((await stat(join(to, name))).isFile() ? [name] : [])))
   return files.flat().sort()
