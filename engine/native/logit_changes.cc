@@ -5,8 +5,8 @@
  *   y = (ln Σ_v p_v e^{d_v},  Σ_v p_v d_v,  d_next)
  *
  * with p the prediction at the row's position. The first is log1p Σ p expm1(d), so that nothing large is taken from something large,
- * and x = 0 gives exactly 0. Where that sum is near -1, or overflows, since an edit has changed the prediction beyond what rounding
- * leaves of it, the row is done again as ln Σ e^{ln p + d} in float64.
+ * and x = 0 gives exactly 0. Where that sum is near -1, since an edit takes most of the prediction away, it is ln Σ p e^d, all of
+ * whose terms are positive. Where either sum leaves float32, the row is done again as ln Σ e^{ln p + d} in float64.
  */
 #include <algorithm>
 #include <cmath>
@@ -20,8 +20,10 @@ namespace pipeline {
 namespace {
 
 constexpr int64_t kRowsOfPiece = 64;
-/** Between these the sum of p expm1(d) has the digits that its logarithm needs. */
-constexpr float kLeast = -0.5f, kMost = 1e30f;
+/** Above this the sum of p expm1(d) has the digits that its logarithm needs, below it that of p e^d has. */
+constexpr float kLeast = -0.5f;
+/** Between these no term that counts has left float32. */
+constexpr float kFewest = 1e-25f, kMost = 1e30f;
 
 struct ChangeArgs {
   const float *x, *weight, *probabilities;
@@ -32,9 +34,9 @@ struct ChangeArgs {
   float scale;
 };
 
-/** e^x - 1, of full relative precision near 0. */
+/** e^x - 1, of full relative precision near 0; `whole` is e^x. */
 template <int W>
-PIPELINE_INLINE F<W> exponentialLessOne(F<W> x) {
+PIPELINE_INLINE F<W> exponentialLessOne(F<W> x, F<W> whole) {
   const F<W> magnitudes = magnitude<W>(x);
   // Taylor's series to x⁹ within ½: its remainder is 2e-9 of x.
   F<W> p = splat<W>(1.f / 362880);
@@ -46,7 +48,7 @@ PIPELINE_INLINE F<W> exponentialLessOne(F<W> x) {
   p = p * x + 1.f / 6;
   p = p * x + 0.5f;
   const F<W> near = x + x * x * p;
-  return magnitudes < 0.5f ? near : exponential<W>(x) - 1.f;
+  return magnitudes < 0.5f ? near : whole - 1.f;
 }
 
 template <int W>
@@ -61,23 +63,26 @@ template <int W>
 struct RowSums {
   const ChangeArgs& args;
   int64_t first;
-  float *normaliser, *mean, *next;
+  float *less, *left, *mean, *next;
   PIPELINE_INLINE void operator()(const float* c, int64_t row0, int64_t panel) const {
     const int64_t rows = std::min<int64_t>(kTileRows<W>, std::min(kRowsOfPiece, args.rows - first) - row0);
     const int64_t column = panel * kPanel<W>;
     for (int64_t r = 0; r < rows; r++) {
       const int64_t row = row0 + r;
       const float* const p = args.probabilities + args.positions[first + row] * args.vocabulary + column;
-      F<W> normal = load<W>(normaliser + row * W), average = load<W>(mean + row * W);
+      F<W> change = load<W>(less + row * W), whole = load<W>(left + row * W), average = load<W>(mean + row * W);
       for (int v = 0; v < 3; v++) {
-        const int64_t left = args.vocabulary - column - v * W;
-        if (left <= 0) break;
+        const int64_t columns = args.vocabulary - column - v * W;
+        if (columns <= 0) break;
         const F<W> d = load<W>(c + r * kPanel<W> + v * W) * args.scale;
-        const F<W> share = left >= W ? load<W>(p + v * W) : loadPart<W>(p + v * W, left);
-        normal += share * exponentialLessOne<W>(d);
+        const F<W> share = columns >= W ? load<W>(p + v * W) : loadPart<W>(p + v * W, columns);
+        const F<W> grown = exponential<W>(d);
+        change += share * exponentialLessOne<W>(d, grown);
+        whole += share * grown;
         average += share * d;
       }
-      store<W>(normaliser + row * W, normal);
+      store<W>(less + row * W, change);
+      store<W>(left + row * W, whole);
       store<W>(mean + row * W, average);
       const int64_t wanted = args.next[first + row] - column;
       if (wanted >= 0 && wanted < kPanel<W>) next[row] = c[r * kPanel<W> + wanted] * args.scale;
@@ -85,7 +90,7 @@ struct RowSums {
   }
 };
 
-/** ln Σ_v p_v e^{d_v} of one row, whatever its size. */
+/** ln Σ_v p_v e^{d_v} of one row, whatever its size: slow, and seldom asked for. */
 double logMean(const ChangeArgs& args, int64_t row) {
   const float* const x = args.x + row * args.width;
   const float* const p = args.probabilities + args.positions[row] * args.vocabulary;
@@ -108,20 +113,26 @@ double logMean(const ChangeArgs& args, int64_t row) {
 template <int W>
 PIPELINE_INLINE void changePieces(const ChangeArgs& args, int64_t begin, int64_t end) {
   const int64_t product = groupScratch<W>(kRowsOfPiece, args.width);
-  float* const memory = scratch(product + kRowsOfPiece * (2 * W + 1));
-  float* const normaliser = memory + product;
-  float* const mean = normaliser + kRowsOfPiece * W;
+  float* const memory = scratch(product + kRowsOfPiece * (3 * W + 1));
+  float* const less = memory + product;
+  float* const left = less + kRowsOfPiece * W;
+  float* const mean = left + kRowsOfPiece * W;
   float* const next = mean + kRowsOfPiece * W;
   const int64_t panels = (args.vocabulary + kPanel<W> - 1) / kPanel<W>;
   for (int64_t piece = begin; piece < end; piece++) {
     const int64_t first = piece * kRowsOfPiece, rows = std::min(kRowsOfPiece, args.rows - first);
-    std::memset(normaliser, 0, static_cast<size_t>(kRowsOfPiece * (2 * W + 1)) * 4);
+    std::memset(less, 0, static_cast<size_t>(kRowsOfPiece * (3 * W + 1)) * 4);
     multiplyGroup<W>(args.x + first * args.width, rows, args.width, args.packed, panels, memory,
-                     RowSums<W>{args, first, normaliser, mean, next});
+                     RowSums<W>{args, first, less, left, mean, next});
     for (int64_t row = 0; row < rows; row++) {
       float* const y = args.y + (first + row) * 3;
-      const float less = sum<W>(load<W>(normaliser + row * W));
-      y[0] = less > kLeast && less < kMost ? std::log1p(less) : static_cast<float>(logMean(args, first + row));
+      const float change = sum<W>(load<W>(less + row * W)), whole = sum<W>(load<W>(left + row * W));
+      if (change > kLeast && change < kMost)
+        y[0] = std::log1p(change);
+      else if (whole > kFewest && whole < kMost)
+        y[0] = std::log(whole);
+      else
+        y[0] = static_cast<float>(logMean(args, first + row));
       y[1] = sum<W>(load<W>(mean + row * W));
       y[2] = next[row];
     }
