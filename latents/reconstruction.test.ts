@@ -3,6 +3,7 @@ import { Random } from '../core/random.ts'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
+import { smallModel } from '../model/random.fixture.ts'
 import type { Sae } from '../sae/sae.ts'
 import { fakeDataset, fakeModel, fakeSae, modelWidth } from './fake.fixture.ts'
 import { measureReconstruction, reconstructionRows, siteMean } from './reconstruction.ts'
@@ -12,6 +13,7 @@ const signal = new AbortController().signal
 const options = { batchTokens: 200, signal }
 const windows = fakeDataset(30).windows
 const site = 'blocks.0.hook_resid_post'
+const none = { latents: 1, indices: new Uint32Array(), values: new Float32Array() }
 let model: Model
 
 beforeAll(async () => {
@@ -136,5 +138,32 @@ describe('a model with its site replaced', () => {
     const spread = values.reduce((sum, row) => sum + row.reduce((own, x, j) => own + (x - mean[j]!) ** 2, 0), 0)
     expect(rows.reduce((sum, row) => sum + row.spread, 0)).toBeCloseTo(spread, 3)
     sae.dispose()
+  })
+
+  test('zero and mean ablation say of windows together what they say of each alone, whatever its first token', async () => {
+    const attentive = smallModel('gpt2')
+    const width = attentive.config.width
+    const sae: Sae = {
+      ...fakeSae(),
+      ...{ width, outputs: width },
+      encode: x => ({ ...none, rows: x.shape[0], offsets: new Uint32Array(x.shape[0] + 1) }),
+      decode: (_, x) => tf.zerosLike(x!),
+    }
+    const random = new Random('first tokens')
+    const some = windows.slice(0, 7).map((window, i) => ({
+      ...window,
+      tokens: Int32Array.from({ length: 9 - (i % 3) }, (_, at) => (at === 0 ? (5 * i) % 3 : random.int(11))),
+    }))
+    const rowsOf = (batchTokens: number) =>
+      reconstructionRows(attentive, sae, some, {
+        ...{ signal, batchTokens, mean: new Float32Array(width).fill(0.3) },
+        ...{ meanFrom: 'discovery' as const, bandOf: () => '' },
+      })
+    const [together, alone] = [await rowsOf(1000), await rowsOf(1)]
+    expect(new Set(together.map(({ ceZero }) => ceZero)).size).toBe(7)
+    for (const name of ['ceZero', 'klZero', 'ceMean', 'klMean'] as const)
+      for (const [i, row] of together.entries()) expect(row[name], `${name} ${i}`).toBeCloseTo(alone[i]![name]!, 4)
+    sae.dispose()
+    attentive.dispose()
   })
 })

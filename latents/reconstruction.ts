@@ -8,8 +8,8 @@ import { breathe } from '../core/stage.ts'
 import { type WindowBatch, windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { onHost } from '../engine/host.ts'
-import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import { klDivergence, tokenLoss } from '../model/loss.ts'
+import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
+import { comparedWith, predictionOf, tokenLoss } from '../model/loss.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import { type EncodeWindowsOptions, firstPosition, siteRows, throwIfInterrupted } from './activations.ts'
@@ -140,11 +140,11 @@ function measureBatch(
       if (donors) replacements.push(['Resample', resampled(donors, batch, width)])
     }
     const columns = batch.length - 1
+    const clean = predictionOf(logits)
     for (const [name, value] of replacements) {
-      const replaced = replace(model, site, tokens, x, value)
-      const divergence = klDivergence(logits, replaced).slice([0, 0], [batch.windows.length, columns])
-      losses.set(`ce${name}`, host(tokenLoss(replaced, tokens)))
-      losses.set(`kl${name}`, host(divergence))
+      const { loss, divergence } = comparedWith(clean, replace(model, site, tokens, x, value), tokens)
+      losses.set(`ce${name}`, host(loss))
+      losses.set(`kl${name}`, host(divergence.slice([0, 0], [batch.windows.length, columns])))
     }
     return batch.windows.map((window, b) => {
       const bands = new Map<string, BandSums>()
@@ -207,23 +207,39 @@ function nothingToMeasure(): UserError {
 
 /** Logits with every position but the first replaced at the site by rows [batch · length, width] or by one row. */
 function replace(model: Model, site: string, tokens: Tensor2D, x: Tensor, replacement: Tensor): Tensor3D {
-  const [batch, length] = tokens.shape
-  const width = x.size / (batch * length)
+  const before = startBefore(site)
+  const isOne = replacement.shape[0] === 1
   return tf.tidy(() => {
-    const before = startBefore(site)
-    const value = x.reshape([batch, length, width])
-    const first = value.slice([0, 0, 0], [batch, firstPosition, width])
-    const whole =
-      replacement.shape[0] === 1
-        ? replacement.reshape([1, 1, width]).tile([batch, length, 1])
-        : replacement.reshape([batch, length, width])
+    // Of a residual that is one row behind its first position nothing is left but the first token: windows that share it are alike.
+    const alike = isOne && before === site ? firstOfEach(tokens) : undefined
+    const [own, value] = alike ? [tokens.gather(alike.first), x.gather(alike.first)] : [tokens, x]
+    const [batch, length] = own.shape
+    const width = value.size / (batch * length)
+    const first = value.reshape([batch, length, width]).slice([0, 0, 0], [batch, firstPosition, width])
+    const whole = isOne
+      ? replacement.reshape([1, 1, width]).tile([batch, length, 1])
+      : replacement.reshape([batch, length, width])
     const rest = whole.slice([0, firstPosition, 0], [batch, length - firstPosition, width])
-    const joined = tf.concat([first, rest], 1).reshape(x.shape)
-    const start =
-      before && before === site ? (x as Tensor3D) : before && (model.run(tokens, { until: before }) as Tensor3D)
-    return model.run(tokens, {
+    const joined = tf.concat([first, rest], 1).reshape(value.shape)
+    const start = before && (before === site ? (value as Tensor3D) : (model.run(own, { until: before }) as Tensor3D))
+    const logits = model.run(own, {
       hooks: { [site]: () => joined },
       ...(before && start && { from: { site: before, value: start } }),
     }) as Tensor3D
+    return alike ? logits.gather(alike.of) : logits
   })
+}
+
+/** The first row with each first token, and which of these each row is like. */
+function firstOfEach(tokens: Tensor2D): { readonly first: Tensor1D; readonly of: Tensor1D } {
+  const [batch, length] = tokens.shape
+  const ids = tokens.dataSync()
+  const rows: number[] = []
+  const known = new Map<number, number>()
+  const of = Int32Array.from({ length: batch }, (_, row) => {
+    const id = ids[row * length]!
+    if (!known.has(id)) known.set(id, rows.push(row) - 1)
+    return known.get(id)!
+  })
+  return { first: tf.tensor1d(rows, 'int32'), of: tf.tensor1d(of, 'int32') }
 }

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor, type Tensor2D, type Tensor3D, tf } from '../engine/tf.ts'
-import { klDivergence, tokenLoss } from './loss.ts'
+import { comparedWith, klDivergence, predictionOf, tokenLoss } from './loss.ts'
 
 beforeAll(() => startEngine())
 
@@ -100,5 +100,16 @@ test('KL is zero of a distribution to itself, positive else, and what the sum sa
     expect(klDivergence(p, q).min().dataSync()[0]).toBeGreaterThan(0)
     const two = klDivergence(tf.zeros([1, 1, 2]), tf.tensor3d([[[Math.log(3), 0]]]))
     expect(two.dataSync()[0]).toBeCloseTo(0.5 * Math.log(0.5 / 0.75) + 0.5 * Math.log(0.5 / 0.25), 6)
+  })
+})
+
+test('a prediction taken once gives the loss and the KL that both give apart', () => {
+  tf.tidy(() => {
+    const [p, q] = [random([2, 3, 5], 3) as Tensor3D, random([2, 3, 5], 4) as Tensor3D]
+    const tokens = tf.tensor2d([4, 0, 2, 1, 3, 3], [2, 3], 'int32')
+    const { loss, divergence } = comparedWith(predictionOf(p), q, tokens)
+    const furthest = (one: Tensor2D, other: Tensor2D) => one.sub(other).abs().max().dataSync()[0]
+    expect(furthest(loss, tokenLoss(q, tokens))).toBeLessThan(1e-6)
+    expect(furthest(divergence, klDivergence(p, q))).toBeLessThan(1e-6)
   })
 })
