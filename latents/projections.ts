@@ -112,29 +112,40 @@ export function activationsAbove(
   value: 'projection' | 'excess',
 ): Activations {
   const offsets = new Float64Array(directions + 1)
-  // Counted first, so that nothing grows while it is filled.
-  for (let c = 0; c < directions; c++) {
-    let count = 0
-    for (let row = c * tokens; row < (c + 1) * tokens; row++) if (values[row]! > thresholds[c]!) count++
-    offsets[c + 1] = offsets[c]! + count
-  }
-  const total = offsets[directions]!
-  const window = new Uint32Array(total)
-  const position = new Uint16Array(total)
-  const found = new Float32Array(total)
   const { windowOf, positionOf } = placesOf(windows, tokens)
+  // What is above one threshold; further ones are mostly about as many.
+  let [rows, above] = [new Uint32Array(0), new Float32Array(0)]
   let next = 0
   for (let c = 0; c < directions; c++) {
     const first = c * tokens
+    const threshold = thresholds[c]!
+    // Room for all of a direction's tokens, so that nothing grows while it is filled.
+    if (rows.length < next + tokens) {
+      const room = Math.max(next + tokens, Math.ceil((next / Math.max(1, c)) * directions * 1.1))
+      ;[rows, above] = [grown(rows, new Uint32Array(room)), grown(above, new Float32Array(room))]
+    }
     for (let row = 0; row < tokens; row++) {
       const one = values[first + row]!
-      if (!(one > thresholds[c]!)) continue
-      window[next] = windowOf[row]!
-      position[next] = positionOf[row]!
-      found[next++] = value === 'projection' ? one : one - thresholds[c]!
+      if (!(one > threshold)) continue
+      rows[next] = row
+      above[next++] = value === 'projection' ? one : one - threshold
     }
+    offsets[c + 1] = next
   }
+  const window = new Uint32Array(next)
+  const position = new Uint16Array(next)
+  for (let i = 0; i < next; i++) {
+    window[i] = windowOf[rows[i]!]!
+    position[i] = positionOf[rows[i]!]!
+  }
+  const found = above.slice(0, next)
   return { windows, tokens, latents: directions, offsets, window, position, value: found }
+}
+
+/** The values in an array that has room for more. */
+function grown<T extends Uint32Array | Float32Array>(values: T, into: T): T {
+  into.set(values)
+  return into
 }
 
 /** Window and position of each token that is read. */

@@ -41,14 +41,48 @@ export function quantileOfSorted(sorted: ArrayLike<number>, q: number): number {
 
 /**
  * The value at a place (from 0) of the ascending order, without sorting: Floyd and Rivest's selection (1975), which compares little
- * more than each value once. A place outside is a `RangeError`.
+ * more than each value once; of places near the end, among those that a sample says are as large. A place outside is a `RangeError`.
  */
 export function orderStatistic(values: ArrayLike<number>, place: number): number {
+  if (!(Number.isInteger(place) && place >= 0 && place < values.length))
+    throw new RangeError(`There is no place ${place} among ${values.length} values.`)
+  const above = values.length - 1 - place
+  const largest = largestOf(values, above)
+  if (largest) {
+    select(largest, largest.length - 1 - above, 0, largest.length - 1)
+    return largest[largest.length - 1 - above]!
+  }
   const own = finiteCopy(values)
-  if (!(Number.isInteger(place) && place >= 0 && place < own.length))
-    throw new RangeError(`There is no place ${place} among ${own.length} values.`)
   select(own, place, 0, own.length - 1)
   return own[place]!
+}
+
+/** Values of which a sample is as good as all, and how many it has. */
+const sampledLargest = { from: 8192, sample: 1024 }
+
+/** More than `above` of the largest values, and few others; undefined where that saves nothing. All must be finite to be given. */
+function largestOf(values: ArrayLike<number>, above: number): Float64Array | undefined {
+  const n = values.length
+  if (n < sampledLargest.from || 8 * above > n) return undefined
+  const step = Math.floor(n / sampledLargest.sample)
+  const sample = new Float64Array(Math.floor(n / step))
+  for (let i = 0; i < sample.length; i++) sample[i] = values[i * step]!
+  // As many of the sample as the share that is wanted, and five standard deviations more.
+  const expected = (sample.length * (above + 1)) / n
+  const place = sample.length - 1 - Math.ceil(expected + 5 * Math.sqrt(expected + 1))
+  select(sample, place, 0, sample.length - 1)
+  const bound = sample[place]!
+  const found = new Float64Array(Math.ceil(n / 4))
+  let count = 0
+  let isFinite = true
+  for (let i = 0; i < n; i++) {
+    const value = values[i]!
+    if (value >= bound) {
+      if (count < found.length) found[count++] = value
+    } else if (!(value > Number.NEGATIVE_INFINITY)) isFinite = false
+  }
+  for (let i = 0; i < count; i++) if (found[i] === Number.POSITIVE_INFINITY) isFinite = false
+  return isFinite && count > above && count < found.length ? found.subarray(0, count) : undefined
 }
 
 /** From so many values on a pivot is worth choosing by a sample of them (their constant). */

@@ -40,6 +40,16 @@ describe('descriptive', () => {
     const many = new Random('many').normals(5000).map(value => Math.round(4 * value) / 4)
     const sorted = many.slice().sort()
     for (const place of [0, 1, 40, 2500, 4900, 4999]) expect(orderStatistic(many, place)).toBe(sorted[place])
+    const most = Float32Array.from(new Random('selection').normals(10_000))
+    const ordered = Float32Array.from(most).sort()
+    const equal = most.map(value => Math.round(value))
+    for (const place of [9999, 9990, 9700, 8800, 5000]) {
+      expect(orderStatistic(most, place)).toBe(ordered[place])
+      expect(orderStatistic(ordered, place)).toBe(ordered[place])
+      expect(orderStatistic(equal, place)).toBe(Math.round(ordered[place]!))
+    }
+    for (const missing of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+      expect(() => orderStatistic(Float32Array.from(most).fill(missing, 77, 78), 9900)).toThrow('77')
     expect(orderStatistic([3, 1, 2], 2)).toBe(3)
     expect(() => orderStatistic([3, 1, 2], 3)).toThrow('no place 3 among 3')
   })
