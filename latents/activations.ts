@@ -33,6 +33,8 @@ export interface EncodeWindowsOptions {
   readonly signal: AbortSignal
   /** Called with the windows done so far. */
   readonly onBatch?: (windows: number) => void
+  /** Called with each batch and the values at the site that it was encoded from [windows · length, width], which are disposed behind it. */
+  readonly onRows?: (batch: WindowBatch, rows: Tensor2D) => void
 }
 
 /** Stops at a safe point when the stage was interrupted. */
@@ -64,13 +66,13 @@ export async function encodeWindows(
   model: Model,
   sae: Sae,
   windows: readonly TokenWindow[],
-  { batchTokens, signal, onBatch }: EncodeWindowsOptions,
+  { batchTokens, signal, onBatch, onRows }: EncodeWindowsOptions,
 ): Promise<Activations> {
   const found = new Map<TokenWindow, WindowActivations>()
   for (const batch of windowBatches(windows, batchTokens)) {
     await breathe()
     throwIfInterrupted(signal)
-    const encoded = encodeBatch(model, sae, batch)
+    const encoded = encodeBatch(model, sae, batch, onRows)
     for (const [b, window] of batch.windows.entries()) found.set(window, encoded[b]!)
     onBatch?.(found.size)
   }
@@ -78,10 +80,17 @@ export async function encodeWindows(
 }
 
 /** The same for one batch: what latents do in each of its windows, in their order. */
-export function encodeBatch(model: Model, sae: Sae, { windows, tokens, length }: WindowBatch): WindowActivations[] {
+export function encodeBatch(
+  model: Model,
+  sae: Sae,
+  batch: WindowBatch,
+  onRows?: EncodeWindowsOptions['onRows'],
+): WindowActivations[] {
+  const { windows, tokens, length } = batch
   const encoded = onHost(() => {
-    const ids = tf.tensor2d(tokens, [windows.length, length], 'int32')
-    return sae.encode(siteRows(model, sae.metadata.hook_name, ids))
+    const rows = siteRows(model, sae.metadata.hook_name, tf.tensor2d(tokens, [windows.length, length], 'int32'))
+    onRows?.(batch, rows)
+    return sae.encode(rows)
   })
   checkFinite(encoded.values, sae.metadata.hook_name)
   return windows.map((window, b) => {

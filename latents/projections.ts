@@ -1,15 +1,16 @@
 /** How far the values at a site reach along directions, token by token: what latents of such directions would fire on. */
 import { breathe } from '../core/stage.ts'
-import { windowBatches } from '../datasets/batches.ts'
+import { type WindowBatch, windowBatches } from '../datasets/batches.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { onHost } from '../engine/host.ts'
-import { tf } from '../engine/tf.ts'
+import { type Tensor2D, tf } from '../engine/tf.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae, SparseLatents } from '../sae/sae.ts'
 import { orderStatistic } from '../statistics/descriptive.ts'
 import {
   type Activations,
   type EncodeWindowsOptions,
+  encodeWindows,
   firstPosition,
   siteRows,
   throwIfInterrupted,
@@ -26,6 +27,8 @@ export interface SiteValues {
   readonly width: number
   /** [tokens, width]. */
   readonly values: Float32Array
+  /** The values that these were read as: the same for all that differ by their centre alone, and so do not in how they spread. */
+  readonly read: Float32Array
 }
 
 /** Projections of the tokens of some windows, direction by direction. */
@@ -43,8 +46,40 @@ export async function siteValues(
   site: string,
   windows: readonly TokenWindow[],
   centre: Float32Array,
-  { batchTokens, signal, onBatch }: EncodeWindowsOptions,
+  { batchTokens, signal, onBatch }: Omit<EncodeWindowsOptions, 'onRows'>,
 ): Promise<SiteValues> {
+  const read = valuesFor(windows, centre)
+  let done = 0
+  for (const batch of windowBatches(windows, batchTokens)) {
+    await breathe()
+    throwIfInterrupted(signal)
+    onHost(() => {
+      const ids = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')
+      read.add(batch, siteRows(model, site, ids))
+    })
+    done += batch.windows.length
+    onBatch?.(done)
+  }
+  return read.values
+}
+
+/** What the SAE's latents say of windows, and x − centre there, from one pass of the model. */
+export async function encodeWithValues(
+  model: Model,
+  sae: Sae,
+  windows: readonly TokenWindow[],
+  centre: Float32Array,
+  options: Omit<EncodeWindowsOptions, 'onRows'>,
+): Promise<{ activations: Activations; values: SiteValues }> {
+  const read = valuesFor(windows, centre)
+  return {
+    activations: await encodeWindows(model, sae, windows, { ...options, onRows: read.add }),
+    values: read.values,
+  }
+}
+
+/** Values less a centre, as `add` is given rows of them [windows · length, width], in a tidy. */
+function valuesFor(windows: readonly TokenWindow[], centre: Float32Array) {
   const width = centre.length
   const rowStart = new Map<TokenWindow, number>()
   let tokens = 0
@@ -53,23 +88,15 @@ export async function siteValues(
     tokens += Math.max(0, window.tokens.length - firstPosition)
   }
   const values = new Float32Array(tokens * width)
-  let done = 0
-  for (const batch of windowBatches(windows, batchTokens)) {
-    await breathe()
-    throwIfInterrupted(signal)
-    const found = onHost(() => {
-      const ids = tf.tensor2d(batch.tokens, [batch.windows.length, batch.length], 'int32')
-      return siteRows(model, site, ids).sub(tf.tensor1d(centre)).dataSync<'float32'>() as Float32Array
-    })
+  const add = (batch: WindowBatch, rows: Tensor2D) => {
+    const found = rows.sub(tf.tensor1d(centre)).dataSync<'float32'>() as Float32Array
     batch.windows.forEach((window, b) => {
       const from = (b * batch.length + firstPosition) * width
       const count = Math.max(0, window.tokens.length - firstPosition)
       values.set(found.subarray(from, from + count * width), rowStart.get(window)! * width)
     })
-    done += batch.windows.length
-    onBatch?.(done)
   }
-  return { windows, tokens, width, values }
+  return { values: { windows, tokens, width, values, read: values }, add }
 }
 
 /** The same values less another centre [width]. */

@@ -74,15 +74,15 @@ function largestOf(values: ArrayLike<number>, above: number): Float64Array | und
   const bound = sample[place]!
   const found = new Float64Array(Math.ceil(n / 4))
   let count = 0
-  let isFinite = true
+  let areFinite = true
   for (let i = 0; i < n; i++) {
     const value = values[i]!
     if (value >= bound) {
       if (count < found.length) found[count++] = value
-    } else if (!(value > Number.NEGATIVE_INFINITY)) isFinite = false
+    } else if (!(value > Number.NEGATIVE_INFINITY)) areFinite = false
   }
-  for (let i = 0; i < count; i++) if (found[i] === Number.POSITIVE_INFINITY) isFinite = false
-  return isFinite && count > above && count < found.length ? found.subarray(0, count) : undefined
+  for (let i = 0; i < count; i++) if (found[i] === Number.POSITIVE_INFINITY) areFinite = false
+  return areFinite && count > above && count < found.length ? found.subarray(0, count) : undefined
 }
 
 /** From so many values on a pivot is worth choosing by a sample of them (their constant). */

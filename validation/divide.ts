@@ -21,7 +21,7 @@ export async function divideValidation(context: StageContext, given: ValidateInp
   }
   const { dataset, windows } = await splitText(given, context.seed, pause)
   const inputs = { ...given, dataset }
-  const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
+  const planned = planLatents(inputs, await readText(context, inputs, windows))
   const { material, plans } = planned
   const benchOf = (directory: string) => ({ context, inputs, material, plans, working: new Working(directory), pause })
   const units: readonly { readonly name: string; work(directory: string): Promise<unknown> }[] = [

@@ -16,6 +16,6 @@ export async function proposeClaims(context: StageContext, given: ValidateInputs
     throwIfInterrupted(context.signal)
   })
   const inputs = { ...given, dataset }
-  const { plans } = await planLatents(context, inputs, await readText(context, inputs, windows))
+  const { plans } = planLatents(inputs, await readText(context, inputs, windows))
   return plans.map(({ claim }) => claim)
 }

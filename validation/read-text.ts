@@ -4,14 +4,20 @@ import type { TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
 import { unitOf } from '../datasets/unit.ts'
 import { onHost } from '../engine/host.ts'
-import { type Activations, encodeWindows, measuredDraw } from '../latents/activations.ts'
+import { type EncodeWindowsOptions, encodeWindows, measuredDraw } from '../latents/activations.ts'
+import { encodeWithValues } from '../latents/projections.ts'
 import { readLabelledText, sampleRows } from './claims/labelled-text.ts'
 import type { Material } from './claims/plan.ts'
+import { inputCentre, type TiedSource } from './claims/tied.ts'
+import type { ValidateConfig } from './config.ts'
 import type { ValidateInputs } from './inputs.ts'
 import type { SplitWindows } from './splits.ts'
 
-/** What the splits say, before latents are chosen. */
-export type ReadText = Omit<Material, 'tied' | 'claims'>
+/** What the splits say, before latents are chosen, and the values at the site that it is said of. */
+export interface ReadText extends Omit<Material, 'tied' | 'claims'> {
+  /** Less what the SAE subtracts from them. */
+  readonly siteValues: Pick<TiedSource, 'discovery' | 'validation'>
+}
 
 /** Tokens of training text in which targets are counted. */
 const targetTokens = 200_000
@@ -24,11 +30,19 @@ export async function readText(
 ): Promise<ReadText> {
   const { model, sae, dataset, config } = inputs
   const { seed } = context
-  const discovery = await encode(context, inputs, windows.discovery, 'discovery')
-  const validation = await encode(context, inputs, windows.validation, 'validation')
+  const centre = inputCentre(sae)
+  const withValues = (options: EncodeWindowsOptions, own: readonly TokenWindow[]) =>
+    encodeWithValues(model, sae, own, centre, options)
+  const found = {
+    discovery: await encode(context, config, windows.discovery, 'discovery', withValues),
+    validation: await encode(context, config, windows.validation, 'validation', withValues),
+  }
+  const [discovery, validation] = [found.discovery.activations, found.validation.activations]
   const outOfDistribution =
     windows.outOfDistribution.length > 0
-      ? await encode(context, inputs, windows.outOfDistribution, 'out-of-distribution')
+      ? await encode(context, config, windows.outOfDistribution, 'out-of-distribution', (options, own) =>
+          encodeWindows(model, sae, own, options),
+        )
       : null
   const trains = dataset.windows.some(({ split }) => split === 'train')
   const counted = trains
@@ -50,26 +64,24 @@ export async function readText(
     validation,
     outOfDistribution,
     decoder,
+    siteValues: { discovery: found.discovery.values, validation: found.validation.values },
     unitOf: remembered(window => unitOf(dataset, window)),
     samples:
       config.controls.covariance > 0 ? sampleRows(model, site, sae.width, windows.discovery, seed) : new Float32Array(),
   }
 }
 
-async function encode(
+async function encode<T>(
   { progress, signal }: StageContext,
-  { model, sae, config }: ValidateInputs,
+  { batchTokens }: Pick<ValidateConfig, 'batchTokens'>,
   windows: readonly TokenWindow[],
   split: string,
-): Promise<Activations> {
+  read: (options: EncodeWindowsOptions, windows: readonly TokenWindow[]) => Promise<T>,
+): Promise<T> {
   progress.start(`Encoding ${split} text`, windows.length, 'windows')
-  const activations = await encodeWindows(model, sae, windows, {
-    batchTokens: config.batchTokens,
-    signal,
-    onBatch: done => progress.update(done),
-  })
+  const found = await read({ batchTokens, signal, onBatch: done => progress.update(done) }, windows)
   progress.finish()
-  return activations
+  return found
 }
 
 /** Asks once for each window: it is asked for every control. */

@@ -5,7 +5,7 @@ import type { Working } from '../core/working.ts'
 import { chooseLatents } from './claims/choose.ts'
 import { statedFor } from './claims/claim-file.ts'
 import { type LatentPlan, type Material, planLatent } from './claims/plan.ts'
-import { readTiedSource } from './claims/tied.ts'
+import { tiedSource } from './claims/tied.ts'
 import { tiedControlCount } from './config.ts'
 import type { ValidateInputs } from './inputs.ts'
 import { measureAll } from './measure-all.ts'
@@ -19,10 +19,9 @@ export interface Planned {
 }
 
 /** Chooses latents on discovery text and fixes their claims; a `UserError` where none can be tested. */
-export async function planLatents(context: StageContext, inputs: ValidateInputs, read: ReadText): Promise<Planned> {
-  const { stated } = inputs
+export function planLatents({ stated, config }: ValidateInputs, { siteValues, ...read }: ReadText): Planned {
   const chosen = chooseLatents(
-    stated ? stated.claims.flatMap(({ latents }) => latents) : inputs.config.latents,
+    stated ? stated.claims.flatMap(({ latents }) => latents) : config.latents,
     read.text.candidates,
     read.discovery,
     read.text.discoveryLabels,
@@ -38,7 +37,8 @@ export async function planLatents(context: StageContext, inputs: ValidateInputs,
     throw new UserError('No latent is active in enough discovery documents to be tested.', {
       fix: 'Use more text (dataset.documents, tokens), or name latents.',
     })
-  const material = { ...read, claims: chosen.length, tied: await tiedOf(context, inputs, read, chosen.length) }
+  const count = tiedControlCount(config.controls.tied, chosen.length, config.alpha)
+  const material = { ...read, claims: chosen.length, tied: tiedSource(read.sae, siteValues, count) }
   return {
     material,
     plans: chosen.map(candidate => planLatent(material, candidate, statedFor(stated, candidate.latent))),
@@ -52,24 +52,4 @@ export function testLatents(
   working: Working,
 ): Promise<Measured[]> {
   return measureAll(context, material, plans, working)
-}
-
-/** What tied controls are drawn from. */
-async function tiedOf(
-  { progress, signal }: StageContext,
-  { model, sae, config }: ValidateInputs,
-  { discovery, validation }: Pick<Material, 'discovery' | 'validation'>,
-  claims: number,
-): Promise<Material['tied']> {
-  const splits = { discovery: discovery.windows, validation: validation.windows }
-  const count = tiedControlCount(config.controls.tied, claims, config.alpha)
-  progress.start(
-    'Reading the site for random directions',
-    splits.discovery.length + splits.validation.length,
-    'windows',
-  )
-  const onBatch = (done: number) => progress.update(done)
-  const tied = await readTiedSource(model, sae, splits, count, { batchTokens: config.batchTokens, signal, onBatch })
-  progress.finish()
-  return tied
 }

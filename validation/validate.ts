@@ -73,7 +73,7 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
   const { density: _, strata: __, positions: ___, reliability: ____, ...figures } = reconstruction
   metrics.append({ kind: 'reconstruction', ...figures })
 
-  const planned = await planLatents(context, inputs, await readText(context, inputs, windows))
+  const planned = planLatents(inputs, await readText(context, inputs, windows))
   const { material, plans } = planned
   const claims = await writeClaims(
     directory,

@@ -43,7 +43,7 @@ beforeAll(async () => {
     validation: windows('validation'),
     outOfDistribution: [],
   })
-  material = (await planLatents(context, inputs, read)).material
+  material = planLatents(inputs, read).material
   const centre = new Float32Array(modelWidth)
   source = {
     ...{ context, material, centre, values: material.tied.discovery, training: windows('train') },
@@ -169,7 +169,7 @@ describe('the parts', () => {
           values[t * 4 + j]! += g * x
         })
       })
-    const found = principalDirections({ windows: [], tokens, width: 4, values }, 3)
+    const found = principalDirections({ windows: [], tokens, width: 4, values, read: values }, 3)
     units.forEach((unit, i) => {
       const cosine = unit.reduce((sum, x, j) => sum + x * found[i * 4 + j]!, 0)
       expect(Math.abs(cosine)).toBeGreaterThan(0.999)

@@ -14,7 +14,7 @@ import { mean } from '../../statistics/descriptive.ts'
 import { chooseLatents } from '../claims/choose.ts'
 import { judgeLatents } from '../claims/labelled-text.ts'
 import { type LatentPlan, type Material, planLatent } from '../claims/plan.ts'
-import { inputCentre, readTiedSource, type TiedSource } from '../claims/tied.ts'
+import { inputCentre, type TiedSource, tiedSource } from '../claims/tied.ts'
 import { tiedControlCount } from '../config.ts'
 import type { BaselineName } from '../contracts/baselines.ts'
 import type { ValidateInputs } from '../inputs.ts'
@@ -116,9 +116,8 @@ async function materialOf(
       validation: material.validation.windows,
       outOfDistribution: [],
     }
-    const read = await readText(context, { ...inputs, model, sae, config }, windows)
-    const options = { batchTokens: config.batchTokens, signal: context.signal }
-    return { ...read, tied: await readTiedSource(model, sae, windows, material.tied.count, options) }
+    const { siteValues, ...read } = await readText(context, { ...inputs, model, sae, config }, windows)
+    return { ...read, tied: tiedSource(sae, siteValues, material.tied.count) }
   }
   const centre = inputCentre(sae)
   const at = (values: SiteValues) => recentre(values, source.centre, centre)

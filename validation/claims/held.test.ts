@@ -9,7 +9,8 @@ const windowOf = (length: number) => ({ tokens: new Int32Array(length) }) as Tok
 
 /** Two windows of three tokens each, the first of which is not read; the values at the others are these. */
 const windows = [windowOf(3), windowOf(3)]
-const site: SiteValues = { windows, tokens: 4, width: 2, values: Float32Array.of(1, 0, 2, 0, 0, 3, -4, 0) }
+const values = Float32Array.of(1, 0, 2, 0, 0, 3, -4, 0)
+const site: SiteValues = { windows, tokens: 4, width: 2, values, read: values }
 
 /** A latent that is active at the second position read of each window. */
 const found = (first: number, second: number): Activations => ({

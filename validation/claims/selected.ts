@@ -116,8 +116,8 @@ interface Drawn {
 const directionsBefore = new WeakMap<SiteValues['windows'], Map<string, Float32Array>>()
 /** Bytes of them that are kept. */
 const keptBytes = 2 ** 26
-/** Spreads along them of each source. */
-const spreadsBefore = new WeakMap<SiteValues, Map<string, Float32Array>>()
+/** Spreads along them of values, whatever their centre. */
+const spreadsBefore = new WeakMap<SiteValues['read'], Map<string, Float32Array>>()
 
 function drawnFor(
   { discovery }: TiedSource,
@@ -125,9 +125,9 @@ function drawnFor(
 ): Drawn {
   const key = `${screened} ${width} ${seed} ${place}`
   const directions = directionsBefore.get(discovery.windows) ?? new Map<string, Float32Array>()
-  const spreads = spreadsBefore.get(discovery) ?? new Map<string, Float32Array>()
+  const spreads = spreadsBefore.get(discovery.read) ?? new Map<string, Float32Array>()
   directionsBefore.set(discovery.windows, directions)
-  spreadsBefore.set(discovery, spreads)
+  spreadsBefore.set(discovery.read, spreads)
   const drawn = directions.get(key) ?? randomUnits(screened, width, new Random(seed, 'selected', place))
   if (4 * screened * width * (directions.size + 1) <= keptBytes) directions.set(key, drawn)
   const spread = spreads.get(key) ?? spreadOf(discovery, drawn)
@@ -151,18 +151,18 @@ function differenceOf({ values, tokens, width }: SiteValues, rows: Uint8Array): 
 }
 
 /** Σ of the values [width, width], of each of those that directions were drawn for. */
-const covariances = new WeakMap<SiteValues, Float32Array>()
+const covariances = new WeakMap<SiteValues['read'], Float32Array>()
 
 /** √(u Σ u) of each direction. */
 function spreadOf(site: SiteValues, directions: Float32Array): Float32Array {
   const { values, tokens, width } = site
   return onHost(() => {
-    let covariance = covariances.get(site)
+    let covariance = covariances.get(site.read)
     if (!covariance) {
       const x = tf.tensor2d(values, [tokens, width])
       const centred = x.sub(x.sum(0, true).div(tokens))
       covariance = centred.matMul(centred, true).div(tokens).dataSync<'float32'>().slice()
-      covariances.set(site, covariance)
+      covariances.set(site.read, covariance)
     }
     const u = tf.tensor2d(directions, [directions.length / width, width])
     return u

@@ -12,9 +12,8 @@
  */
 import type { Random } from '../../core/random.ts'
 import type { TokenWindow } from '../../datasets/document.ts'
-import { type EncodeWindowsOptions, valuesOf } from '../../latents/activations.ts'
-import { activationsAbove, project, type SiteValues, siteValues, thresholdsAt } from '../../latents/projections.ts'
-import type { Model } from '../../model/model.ts'
+import { valuesOf } from '../../latents/activations.ts'
+import { activationsAbove, project, type SiteValues, thresholdsAt } from '../../latents/projections.ts'
 import { activationOf } from '../../sae/inference.ts'
 import type { Sae } from '../../sae/sae.ts'
 import { quantile } from '../../statistics/descriptive.ts'
@@ -66,22 +65,13 @@ export function inputCentre({ params, config, width }: Sae): Float32Array {
     : new Float32Array(width)
 }
 
-/** Reads the values at the site on both splits. */
-export async function readTiedSource(
-  model: Model,
+/** What controls of an SAE's latents are drawn from: values at its site less `inputCentre`. */
+export function tiedSource(
   sae: Sae,
-  splits: { readonly discovery: readonly TokenWindow[]; readonly validation: readonly TokenWindow[] },
+  { discovery, validation }: Pick<TiedSource, 'discovery' | 'validation'>,
   count: number,
-  options: EncodeWindowsOptions,
-): Promise<TiedSource> {
-  const centre = inputCentre(sae)
-  const read = (windows: readonly TokenWindow[]) => siteValues(model, sae.metadata.hook_name, windows, centre, options)
-  return {
-    discovery: await read(splits.discovery),
-    validation: await read(splits.validation),
-    count,
-    value: activationOf(sae.architecture) === 'relu' ? 'excess' : 'projection',
-  }
+): TiedSource {
+  return { discovery, validation, count, value: activationOf(sae.architecture) === 'relu' ? 'excess' : 'projection' }
 }
 
 /** Unit directions [count, width], uniform on the sphere. */

@@ -95,7 +95,7 @@ export async function planCase(
   checkInputs(inputs)
   return {
     inputs,
-    ...(await planLatents(contextOf(seed), inputs, await readText(contextOf(seed), inputs, text.windows))),
+    ...planLatents(inputs, await readText(contextOf(seed), inputs, text.windows)),
   }
 }
 

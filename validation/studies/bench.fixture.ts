@@ -46,7 +46,7 @@ export async function benchOf(
   const pause = async () => {}
   const text = await splitText({ dataset: given, config }, seed, pause)
   const inputs = { model, sae, dataset: text.dataset, config }
-  const { material, plans } = await planLatents(context, inputs, await readText(context, inputs, text.windows))
+  const { material, plans } = planLatents(inputs, await readText(context, inputs, text.windows))
   return { context, inputs, material, plans, working: new Working(directory), pause }
 }
 
