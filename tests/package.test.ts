@@ -121,6 +121,39 @@ describe('what it needs is in it', () => {
   })
 })
 
+test('a strict TypeScript program finds its modules and their types, and runs', () => {
+  const project = join(folder, 'project')
+  const program = `
+    import { loadModel, type Model, startEngine, tf, toyworldModelDirectory } from 'pipeline'
+    import { createClient } from 'pipeline/api'
+    await startEngine({ engine: 'wasm' })
+    const model: Model = await loadModel(toyworldModelDirectory())
+    const residual = model.run(tf.tensor2d([[0, 159]], [1, 2], 'int32'), { until: 'blocks.0.hook_resid_post' })
+    const ask = createClient({ address: 'http://127.0.0.1:9', token: 'x' })
+    // @ts-expect-error: there is no such route.
+    const wrong = (): unknown => ask('nothing')
+    process.stdout.write([residual.shape, typeof wrong].join(' '))`
+  writeFileSync(join(project, 'program.mts'), program)
+  const options = {
+    module: 'nodenext',
+    target: 'es2023',
+    strict: true,
+    skipLibCheck: true,
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+  }
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['program.mts'] }))
+  const tsc = join(root, 'node_modules/typescript/bin/tsc')
+  expect(spawn(process.execPath, [tsc, '-p', project])).toEqual({ status: 0, stdout: '', stderr: '' })
+  expect(spawn(process.execPath, [join(project, 'program.mjs')])).toMatchObject({
+    status: 0,
+    stdout: '1,2,128 function',
+  })
+  expect(spawn(process.execPath, ['--eval', "require('pipeline/dist/core/text.js')"]).stderr).toContain(
+    'Package subpath \'./dist/core/text.js\' is not defined by "exports"',
+  )
+})
+
 test('a stage runs on the built-in model', () => {
   const flags = ['--dataset.documents', '50', '--sites', 'blocks.1.hook_resid_post', '--name', 'one']
   expect(use('capture', '--model', 'toyworld', '--dataset', 'toyworld', ...flags)).toMatchObject({ status: 0 })

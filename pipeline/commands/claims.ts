@@ -2,12 +2,14 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isStdout, writeTo } from '../../core/destination.ts'
+import { shellWord } from '../../core/shell.ts'
 import { memoryMetrics } from '../../core/stage.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, startProcessEngine } from '../stages/common.ts'
 import { type StageConfig, stageSchema } from '../stages/stage.ts'
 import validate from '../stages/validate.ts'
 import { findValidated } from '../stages/validated.ts'
+import { inRuns } from './in-runs.ts'
 
 const shared = stageSchema(validate).omit({
   ...{ claimsFile: true, gates: true, name: true },
@@ -63,7 +65,7 @@ export const template = defineCommand({
     const to = resolve(config.output)
     await writeTo(to, data)
     return {
-      text: `${told} ${to}. Change them, then: pipeline validate --sae ${String(config.sae)} --claimsFile ${config.output}`,
+      text: `${told} ${to}. Change them, then: pipeline validate --sae ${shellWord(String(config.sae))} --claimsFile ${shellWord(config.output)}${inRuns(config)}`,
       json: { claims: claims.length, path: to },
     }
   },

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isStdout, writeTo } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
+import { shellWord } from '../../core/shell.ts'
 import { counted } from '../../core/text.ts'
 import { clip, visible } from '../../core/visible.ts'
 import type { ImportedLabel } from '../../labels/formats/format.ts'
@@ -12,6 +13,7 @@ import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
 import { findSae } from '../stages/inputs.ts'
 import { decoderRows } from '../stages/labelled.ts'
+import { inRuns } from './in-runs.ts'
 
 /** What each proof says of whose labels they are. */
 const proofs = {
@@ -68,7 +70,7 @@ export default defineCommand({
     const to = resolve(config.output)
     await writeTo(to, data)
     return {
-      text: `${stated} in ${to}. ${told}${others}\nNext: pipeline validate --sae ${config.sae} --claimsFile ${config.output}`,
+      text: `${stated} in ${to}. ${told}${others}\nNext: pipeline validate --sae ${shellWord(config.sae)} --claimsFile ${shellWord(config.output)}${inRuns(config)}`,
       json: { ...json, path: to },
     }
   },

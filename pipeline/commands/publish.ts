@@ -1,5 +1,6 @@
 /** `pipeline runs publish` and `fetch`: finished runs, carried between machines that share no disk. */
 import { z } from 'zod'
+import { shellWord } from '../../core/shell.ts'
 import { openObjectStore } from '../../objects/open.ts'
 import { ancestry } from '../../runs/lineage.ts'
 import { fetchRun, publishRun } from '../../runs/publish.ts'
@@ -38,7 +39,7 @@ export const publish = defineCommand({
     const text = [
       ...published.map(id => `published: ${id}`),
       ...there.map(id => `there already: ${id}`),
-      `Next: pipeline runs fetch ${run.manifest.id} --from ${config.to}`,
+      `Next: pipeline runs fetch ${run.manifest.id} --from ${shellWord(config.to)}`,
     ]
     return { text: text.join('\n'), json: { place: objects.place, published, there } }
   },

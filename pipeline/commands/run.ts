@@ -14,6 +14,7 @@ import { stageNamed } from '../stages/index.ts'
 import type { StageResult } from '../stages/perform.ts'
 import { asksForShare, type ShareResult } from '../stages/share.ts'
 import { figuresOf, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
+import { inRuns } from './in-runs.ts'
 import { gateLines } from './stage-command.ts'
 
 /** Exit codes after which the next stage still has something to work on. */
@@ -85,9 +86,7 @@ export default defineCommand({
     for (const { run, gates } of results) lines.push(...gateLines(gates).map(line => `${run}: ${line}`))
     for (const { directory, summary } of results.filter(({ stage }) => stage === 'report'))
       lines.push(`Report: ${shortPath(join(directory, String(summary.page)))}`)
-    const folder = config['runs-dir']
-    if (results.length > 0)
-      lines.push(`All as pages: pipeline serve${folder === undefined ? '' : ` --runs-dir ${shortPath(folder)}`}`)
+    if (results.length > 0) lines.push(`All as pages: pipeline serve${inRuns(config)}`)
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })

@@ -12,7 +12,7 @@ import { gateLines, stageCommand } from './stage-command.ts'
 
 let folder: string
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'pipeline-stage-command-'))
+  folder = mkdtempSync(join(tmpdir(), 'pipeline stage command '))
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -68,7 +68,7 @@ test('the help page has inputs, settings and what every run has, under a heading
 })
 
 describe('one run', () => {
-  test('ends with its figures, where it is, and the command that comes next', async () => {
+  test('ends with its figures, where it is, and the command that comes next, as sh takes it', async () => {
     const { text, json, exitCode } = await said('--sae', 'run42', '--name', 'mine')
     expect(text.split('\n').map(line => line.replace(/ +/g, ' '))).toEqual([
       expect.stringMatching(/^counted mine: finished( in \d:\d\d)?$/),
@@ -76,7 +76,7 @@ describe('one run', () => {
       ' mean f1 0.6553',
       ' none –',
       ` Look at: ${join(folder, 'mine')}`,
-      'Next: pipeline label --sae mine',
+      `Next: pipeline label --sae mine --runs-dir '${folder}'`,
     ])
     expect(json).toMatchObject({ stage: 'counted', run: 'mine', summary: { meanF1: 0.65535, none: null } })
     expect(exitCode).toBe(0)

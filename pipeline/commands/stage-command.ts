@@ -8,6 +8,7 @@ import type { Crew } from '../stages/divide.ts'
 import { performStage, type StageResult, type StageResults } from '../stages/perform.ts'
 import { asksForShare, performShare, type ShareResult } from '../stages/share.ts'
 import { figuresOf, type Stage, type StageConfig, stageSchema } from '../stages/stage.ts'
+import { inRuns } from './in-runs.ts'
 
 /** What the command line adds to a stage. */
 export interface StageText {
@@ -48,7 +49,7 @@ export function stageCommand(stage: Stage, text: StageText): CommandDefinition {
       const result = await performStage(stage, own, session, await crewFor(own, session))
       if ('runs' in result) return { text: tableOf(stage, result), json: result, exitCode: result.exitCode }
       const { manifest } = await openStore(config as StageConfig).find(result.directory)
-      return { text: textOf(result, manifest, text), json: result, exitCode: result.exitCode }
+      return { text: textOf(result, manifest, text, inRuns(own)), json: result, exitCode: result.exitCode }
     },
   })
 }
@@ -76,7 +77,7 @@ export function gateLines(gates: readonly Gate[] = []): string[] {
   )
 }
 
-function textOf(result: StageResult, manifest: RunManifest, { next, tells }: StageText): string {
+function textOf(result: StageResult, manifest: RunManifest, { next, tells }: StageText, where: string): string {
   const { stage, run: id, directory, state, summary, gates, notes = [], timing, seconds, exitCode } = result
   const how =
     state === 'unchanged' ? 'unchanged, nothing to do' : `${state === 'resumed' ? 'resumed and ' : ''}finished`
@@ -87,7 +88,7 @@ function textOf(result: StageResult, manifest: RunManifest, { next, tells }: Sta
     ...gateLines(gates).map(line => `  ${line}`),
     ...notes.map(line => `  ${line}`),
     tells ? `  ${tells(shortPath(directory))}` : `  files in ${shortPath(directory)}`,
-    ...(next && exitCode === 0 ? [`Next: ${next(manifest)}`] : []),
+    ...(next && exitCode === 0 ? [`Next: ${next(manifest)}${where}`] : []),
   ].join('\n')
 }
 

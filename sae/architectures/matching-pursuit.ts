@@ -28,7 +28,7 @@ const Config = z.strictObject({
   stopOnRepeat: z.boolean().default(true).describe('A row has latents enough once it chooses one a second time'),
 })
 
-interface PursuitParams extends Params {
+export interface PursuitParams extends Params {
   /** [latents, width] */
   wDec: Tensor2D
   bDec: Tensor1D

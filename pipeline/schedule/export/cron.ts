@@ -1,10 +1,10 @@
 /** A line of crontab. The schedule's own lock keeps two of them from running at once. */
+import { shellWord } from '../../../core/shell.ts'
 import type { ExportRequest } from './request.ts'
-import { quoted } from './shell.ts'
 
 export function cron({ entry, file, runs, command }: ExportRequest): string {
   const { cron, timezone } = file.schedule
-  const line = `cd ${quoted(entry.folder)} && ${command} schedule run-now ${quoted(entry.name)} --runs-dir ${quoted(runs)} --json`
+  const line = `cd ${shellWord(entry.folder)} && ${command} schedule run-now ${shellWord(entry.name)} --runs-dir ${shellWord(runs)} --json`
   return [
     `# pipeline schedule ${entry.name}: what is unchanged is skipped, and two never run at once.`,
     '# CRON_TZ is known to cronie and FreeBSD; where it is not, times are those of the machine.',

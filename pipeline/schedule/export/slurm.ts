@@ -3,13 +3,13 @@
  * the next such stage, each after the one before, and at last the schedule's own time. Jobs that Slurm stops, or that meet a
  * fault that may pass, put themselves back into the queue.
  */
+import { shellWord } from '../../../core/shell.ts'
 import { stagesOf } from '../../stages/file.ts'
 import type { ExportRequest } from './request.ts'
-import { quoted } from './shell.ts'
 
 export function slurm({ entry, file, runs, command, shares }: ExportRequest): string {
   const planned = stagesOf(file).map(({ stage }) => stage)
-  const run = `${command} run ${quoted(entry.file)} --runs-dir ${quoted(runs)}`
+  const run = `${command} run ${shellWord(entry.file)} --runs-dir ${shellWord(runs)}`
   const name = `pipeline-${entry.name}`
   const jobs: string[] = []
   for (const [i, stage] of planned.entries()) {
@@ -20,13 +20,13 @@ export function slurm({ entry, file, runs, command, shares }: ExportRequest): st
     const share = `${run} --until ${stage.stage} --shard "$SLURM_ARRAY_TASK_ID" --of ${shares}`
     jobs.push(job(name, share, `--array=0-${shares - 1}`))
   }
-  jobs.push(job(name, `${command} schedule run-now ${quoted(entry.name)} --runs-dir ${quoted(runs)}`))
+  jobs.push(job(name, `${command} schedule run-now ${shellWord(entry.name)} --runs-dir ${shellWord(runs)}`))
   return `#!/bin/sh
 # Submits ${entry.name} to Slurm; prints the ids of its jobs. For set times: scrontab on the login node, with the line
 #   ${file.schedule.cron} /path/to/this/script
 # More for sbatch, such as a partition or memory, may be given in PIPELINE_SBATCH.
 set -eu
-cd ${quoted(entry.folder)}
+cd ${shellWord(entry.folder)}
 after=
 
 ${jobs.join('\n')}`
@@ -36,7 +36,7 @@ ${jobs.join('\n')}`
 function job(name: string, command: string, array = ''): string {
   const options = [
     '--parsable --requeue --open-mode=append --signal=B:TERM@120 --kill-on-invalid-dep=yes',
-    `--job-name=${quoted(name)}`,
+    `--job-name=${shellWord(name)}`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
     '${after:+--dependency=afterok:$after}',
     array,
