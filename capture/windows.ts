@@ -14,7 +14,7 @@ import { fieldsOf } from './strata.ts'
 
 const windowsFile = 'windows.parquet'
 /** Rows that are held before they are written: a row group. */
-const pieceRows = 65_536
+const pieceRows = 8192
 
 /** A run of a document's tokens in a window. */
 interface Run {

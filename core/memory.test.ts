@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { collectGarbage, keepSmall } from './memory.ts'
+import { collectGarbage, inLittleMemory, keepSmall } from './memory.ts'
 
 test('arrays that nothing refers to are freed', () => {
   const bytes = 1 << 26
@@ -28,6 +28,29 @@ test('a heap that grows is made small again, until nobody wants it', () => {
     grow()
     vi.advanceTimersByTime(5000)
     expect(used() - before).toBeGreaterThan(8 * 2 ** 20)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('arrays beside the heap are counted, while the work lasts', async () => {
+  vi.useFakeTimers()
+  const used = () => process.memoryUsage().arrayBuffers
+  const bytes = 1 << 24
+  const grow = () => new Uint8Array(bytes).fill(1).length
+  try {
+    collectGarbage()
+    const before = used()
+    const left = await inLittleMemory(bytes / 2, async () => {
+      grow()
+      expect(used() - before).toBeGreaterThanOrEqual(bytes)
+      vi.advanceTimersByTime(1000)
+      return used() - before
+    })
+    expect(left).toBeLessThan(bytes)
+    grow()
+    vi.advanceTimersByTime(5000)
+    expect(used() - before).toBeGreaterThanOrEqual(bytes)
   } finally {
     vi.useRealTimers()
   }

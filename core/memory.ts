@@ -20,18 +20,33 @@ export function collectGarbage(): void {
 const look = 1000
 
 /**
- * Frees garbage whenever the heap has grown by `growth` bytes since it was least, until the signal: a process that lives long stays
- * small, where the engine would let the heap double first.
+ * Frees garbage whenever the heap, or the arrays beside it, have grown by `growth` bytes since they were least, until the signal: a process
+ * that lives long stays small, where the engine would let the heap double first.
  */
 export function keepSmall(growth: number, signal: AbortSignal): void {
-  let least = process.memoryUsage().heapUsed
+  let least = process.memoryUsage()
   const timer = setInterval(() => {
-    const { heapUsed } = process.memoryUsage()
-    least = Math.min(least, heapUsed)
-    if (heapUsed - least < growth) return
+    const now = process.memoryUsage()
+    least = {
+      ...now,
+      heapUsed: Math.min(least.heapUsed, now.heapUsed),
+      arrayBuffers: Math.min(least.arrayBuffers, now.arrayBuffers),
+    }
+    if (now.heapUsed - least.heapUsed < growth && now.arrayBuffers - least.arrayBuffers < growth) return
     collectGarbage()
-    least = process.memoryUsage().heapUsed
+    least = process.memoryUsage()
   }, look)
   timer.unref()
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+}
+
+/** Does work whose garbage is freed as `keepSmall` does, until it ends. */
+export async function inLittleMemory<T>(growth: number, work: () => Promise<T>): Promise<T> {
+  const done = new AbortController()
+  keepSmall(growth, done.signal)
+  try {
+    return await work()
+  } finally {
+    done.abort()
+  }
 }

@@ -12,11 +12,12 @@ import { writeError } from './files.ts'
 
 /** Bytes that go to the file, and come from it, at a time. */
 const blockBytes = 1 << 18
+const blockNumbers = blockBytes / 8
 /** Blocks of the file that are remembered. */
 const remembered = 8
 
 /** Bytes held in memory by default before the rest goes to the file. */
-const defaultHeld = 32 << 20
+const defaultHeld = 4 << 20
 
 /** Files are closed when nobody can read them any more. */
 const closing = new FinalizationRegistry<number>(file => closeSync(file))
@@ -52,6 +53,8 @@ export class Spill {
   read(from: number, to: number): Uint8Array {
     if (!(from >= 0 && from <= to && to <= this.length))
       throw new RangeError(`Bytes ${from} to ${to} were asked for of ${this.length}.`)
+    const first = from % blockBytes
+    if (first + to - from <= blockBytes) return this.#block((from - first) / blockBytes).slice(first, first + to - from)
     const bytes = new Uint8Array(to - from)
     for (let at = from; at < to; ) {
       const block = this.#block(Math.floor(at / blockBytes))
@@ -61,6 +64,11 @@ export class Spill {
       at += part.length
     }
     return bytes
+  }
+
+  /** The block of 2¹⁸ bytes with a number, which nobody may change, and whether it stays as it is: the last one is still written to. */
+  block(number: number): { readonly bytes: Uint8Array; readonly isFinal: boolean } {
+    return { bytes: this.#block(number), isFinal: number < Math.floor(this.length / blockBytes) }
   }
 
   /** The block with a number, which nobody may change. */
@@ -119,6 +127,8 @@ function fault(error: unknown): Error {
 export class SpilledNumbers {
   readonly #bytes: Spill
   readonly #one = new Float64Array(1)
+  /** The block that was read last, since numbers are mostly read in order. */
+  #last: { readonly number: number; readonly values: Float64Array } = { number: -1, values: new Float64Array() }
 
   /** See `Spill`. */
   constructor(held = defaultHeld / 4) {
@@ -136,6 +146,12 @@ export class SpilledNumbers {
 
   /** Throws a `RangeError` beyond the end. */
   at(place: number): number {
-    return new Float64Array(this.#bytes.read(place * 8, place * 8 + 8).buffer)[0]!
+    if (!(place >= 0 && place < this.length)) throw new RangeError(`Number ${place} was asked for of ${this.length}.`)
+    const number = Math.floor(place / blockNumbers)
+    if (number === this.#last.number) return this.#last.values[place % blockNumbers]!
+    const { bytes, isFinal } = this.#bytes.block(number)
+    const values = new Float64Array(bytes.buffer)
+    if (isFinal) this.#last = { number, values }
+    return values[place % blockNumbers]!
   }
 }

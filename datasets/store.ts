@@ -8,7 +8,7 @@ import { ReadSequence, type Sequence } from '../core/sequence.ts'
 import { Spill, SpilledNumbers } from '../core/spill.ts'
 import type { Document, DocumentFacts } from './document.ts'
 
-/** Documents that are remembered once they were read. */
+/** Documents that are remembered once they were read: as many places, each for the last one whose number falls on it. */
 const remembered = 1024
 
 /** Takes documents one after the other; afterwards they are read at any place. */
@@ -21,7 +21,7 @@ export class DocumentStore {
   readonly #concepts = new Set<string>()
   /** Values by field of the strata. */
   readonly #strata = new Map<string, Set<string>>()
-  readonly #known = new Map<number, DocumentFacts>()
+  readonly #known: { readonly place: number; readonly facts: DocumentFacts }[] = []
 
   /** About so many bytes at most stay in memory; default: those of four spills. */
   constructor(held?: number) {
@@ -97,13 +97,12 @@ export class DocumentStore {
   }
 
   #document(place: number): DocumentFacts {
-    const known = this.#known.get(place)
-    if (known) return known
+    const known = this.#known[place % remembered]
+    if (known?.place === place) return known.facts
     const start = place === 0 ? 0 : this.#factEnds.at(place - 1)
     const json = Buffer.from(this.#facts.read(start, this.#factEnds.at(place)).buffer).toString('utf8')
     const facts = JSON.parse(json) as DocumentFacts
-    if (this.#known.size >= remembered) this.#known.delete(this.#known.keys().next().value!)
-    this.#known.set(place, facts)
+    this.#known[place % remembered] = { place, facts }
     return facts
   }
 }

@@ -41,15 +41,15 @@ export async function documentAudit(
     const p = Math.min(1, (1 - upperGamma(rows[place]!, expected[place]!)) * known)
     if (p < 0.01) over.add({ place, p })
   }
-  const copies = new Map<number, number>()
+  const copies = new Uint32Array(population.length)
   let [copied, copyRows] = [0, 0]
   await eachCopy(dataset, population, threshold, (place, first) => {
-    copies.set(first, (copies.get(first) ?? 0) + 1)
+    copies[first]!++
     copied++
     copyRows += rows[place]!
   })
-  const mostCopied = new Best<[number, number]>(most, (a, b) => b[1] - a[1] || a[0] - b[0])
-  for (const one of copies) mostCopied.add(one)
+  const mostCopied = new Best<number>(most, (a, b) => copies[b]! - copies[a]! || a - b)
+  for (let place = 0; place < copies.length; place++) if (copies[place]! > 0) mostCopied.add(place)
   return {
     population: known,
     rows: withRows,
@@ -65,7 +65,7 @@ export async function documentAudit(
       threshold,
       documents: copied,
       rows: copyRows / all,
-      largest: mostCopied.values.map(([place, count]) => ({ id: idOf(place), copies: count })),
+      largest: mostCopied.values.map(place => ({ id: idOf(place), copies: copies[place]! })),
     },
   }
 }

@@ -209,17 +209,15 @@ export class ShardPlaces {
    * go of the files.
    */
   async read(out: Float32Array): Promise<void> {
-    const into = this.halves ? new Uint16Array(out.length) : out
     try {
       const files = Uint32Array.from(this.of, ({ file }) => file)
       const places = Float64Array.from(this.of, ({ place }) => place)
       const bytes = Uint32Array.from(this.of, ({ bytes }) => bytes)
-      const cut = await readSegments({ files, places, bytes }, into)
+      const cut = await readSegments({ files, places, bytes }, out, this.halves ? 'float16' : 'float32')
       if (cut >= 0) throw this.of[cut]!.shard.tooShort()
     } finally {
       this.release()
     }
-    if (into instanceof Uint16Array) halvesToFloats(into, out)
   }
 
   release(): void {

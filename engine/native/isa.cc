@@ -44,7 +44,10 @@ unsigned found() {
 #if defined(__x86_64__)
   unsigned sets = mark(Isa::plain);
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2")) return sets;
+  constexpr int kHalves = 29;  // F16C, which compilers do not all know by name
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2") ||
+      !bit(Leaf(1, 0).c, kHalves))
+    return sets;
   sets |= mark(Isa::avx2);
   const Leaf seven(7, 0), more(7, 1);
   if (bit(more.a, 4)) sets |= mark(Isa::avxvnni);

@@ -1,10 +1,13 @@
 /** Functions of the addon on the program's own arrays: each gives what its plain version gives, to the last bit. */
+import { createHash } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { collectGarbage } from '../../core/memory.ts'
 import { Random } from '../../core/random.ts'
+import type { InstructionSet } from '../isa.ts'
 import { gatherRows, placeColumns, plainGatherRows, plainPlaceColumns } from './gather.ts'
 import {
   floatsToHalves,
@@ -16,7 +19,7 @@ import {
   roundingOf,
 } from './halves.ts'
 import { deviations, plainDeviations, plainRowSums, rowSums } from './moments.ts'
-import { hostFunction } from './native.ts'
+import { availableInstructions, hostFunction, opInstructions, setOpInstructions } from './native.ts'
 import { plainReadSegments, readSegments } from './segments.ts'
 import { shuffleWords } from './shuffle.ts'
 import { everyWay, opsTestable, startOps } from './testing.ts'
@@ -93,11 +96,15 @@ describe.skipIf(!opsTestable)('halves, natively', () => {
   test('all 65,536 of them become the numbers of the plain version, NaN as NaN', () => {
     const bits = Uint16Array.from({ length: 65_536 }, (_, i) => i)
     const plain = plainHalvesToFloats(bits, new Float32Array(65_536))
+    const words = new Set<string>()
     everyWay(name => {
       const found = halvesToFloats(bits, new Float32Array(65_536))
       for (let i = 0; i < 65_536; i++)
         if (!Object.is(found[i], plain[i])) throw new Error(`${name}: half ${i} is ${found[i]}, not ${plain[i]}`)
+      words.add(createHash('sha256').update(new Uint8Array(found.buffer)).digest('hex'))
     })
+    // What a NaN carries is no part of it.
+    expect(words.size).toBe(1)
   })
 
   test('are the nearest, at and beside every middle between two and at every exponent', () => {
@@ -195,6 +202,68 @@ describe.skipIf(!opsTestable)('rows beside others, numbers in random order and p
         await expect(Promise.resolve(read(bad, to))).rejects.toThrow(/bad file descriptor/i)
       }
       expect(() => readSegments(segments([0, 5]), new Float32Array(6))).toThrow('do not fill the array')
+    } finally {
+      closeSync(file)
+      await rm(dirname(path), { recursive: true })
+    }
+  })
+
+  test('halves in files become their numbers, also where they are more than are widened at once', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'segments-')), 'halves')
+    const halves = Uint16Array.from({ length: 40_000 }, (_, i) => i * 3)
+    await writeFile(path, new Uint8Array(halves.buffer))
+    const file = openSync(path, 'r')
+    const segments = {
+      files: Uint32Array.of(file, file),
+      places: Float64Array.of(2 * 7, 0),
+      bytes: Uint32Array.of(2 * 39_993, 2 * 5),
+    }
+    const before = opInstructions() as InstructionSet
+    const expected = plainHalvesToFloats(
+      Uint16Array.from([...halves.subarray(7), ...halves.subarray(0, 5)]),
+      new Float32Array(39_998),
+    )
+    try {
+      for (const set of availableInstructions())
+        for (const read of [readSegments, plainReadSegments]) {
+          setOpInstructions(set)
+          const found = new Float32Array(39_998)
+          expect(await read(segments, found, 'float16')).toBe(-1)
+          expect(found, set).toEqual(expected)
+          const beyond = { ...segments, bytes: Uint32Array.of(2 * 39_994, 2 * 4) }
+          expect(await read(beyond, found, 'float16')).toBe(0)
+        }
+      expect(() => readSegments({ ...segments, bytes: Uint32Array.of(3, 1) }, new Float32Array(2), 'float16')).toThrow(
+        'A half has two bytes.',
+      )
+    } finally {
+      setOpInstructions(before)
+      closeSync(file)
+      await rm(dirname(path), { recursive: true })
+    }
+  })
+
+  test('an array is held until it is filled and not longer, nor where its reading is refused', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'segments-')), 'floats')
+    const count = 1 << 20
+    await writeFile(path, new Uint8Array(4 * count))
+    const file = openSync(path, 'r')
+    const one = { files: Uint32Array.of(file), places: Float64Array.of(0), bytes: Uint32Array.of(4 * count) }
+    try {
+      collectGarbage()
+      const before = process.memoryUsage().arrayBuffers
+      for (let i = 0; i < 8; i++) {
+        await readSegments(one, new Float32Array(count))
+        expect(() => readSegments(one, new Float32Array(count + 1))).toThrow('do not fill')
+      }
+      // Arrays are given back by a thread of the engine, a while after they were found to be free.
+      await vi.waitFor(
+        () => {
+          collectGarbage()
+          expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * count)
+        },
+        { timeout: 10_000 },
+      )
     } finally {
       closeSync(file)
       await rm(dirname(path), { recursive: true })

@@ -1,6 +1,7 @@
 /** Reading many places of files at once, while the program goes on. */
 import { read } from 'node:fs'
 import { promisify } from 'node:util'
+import { plainHalvesToFloats } from './halves.ts'
 import { hostFunction } from './native.ts'
 
 const readLater = promisify(read)
@@ -14,12 +15,17 @@ export interface Segments {
   readonly bytes: Uint32Array
 }
 
+/** How numbers are stored in a file. */
+export type StoredNumbers = 'float32' | 'float16'
+
 /** The meaning of `readSegments`. */
 export async function plainReadSegments(
   { files, places, bytes }: Segments,
-  to: Float32Array | Uint16Array,
+  to: Float32Array,
+  stored: StoredNumbers = 'float32',
 ): Promise<number> {
-  const room = new Uint8Array(to.buffer, to.byteOffset, to.byteLength)
+  const into = stored === 'float16' ? new Uint16Array(to.length) : to
+  const room = new Uint8Array(into.buffer, into.byteOffset, into.byteLength)
   let at = 0
   for (let i = 0; i < files.length; i++) {
     for (let done = 0; done < bytes[i]!; ) {
@@ -29,15 +35,17 @@ export async function plainReadSegments(
     }
     at += bytes[i]!
   }
+  if (into instanceof Uint16Array) plainHalvesToFloats(into, to)
   return -1
 }
 
 /**
- * Fills `to` with the segments, one after the other; it must not be looked at before, nor may the files be closed. Gives -1, or the
- * number of the first segment that its file does not hold whole. Throws what the system says of a read that failed.
+ * Fills `to` with the numbers of the segments, one after the other; it must not be looked at before, nor may the files be closed. Gives
+ * -1, or the number of the first segment that its file does not hold whole. Throws what the system says of a read that failed.
  */
-export function readSegments(segments: Segments, to: Float32Array | Uint16Array): Promise<number> {
+export function readSegments(segments: Segments, to: Float32Array, stored: StoredNumbers = 'float32'): Promise<number> {
   const native = hostFunction('readSegments')
-  if (!native) return plainReadSegments(segments, to)
-  return native(segments.files, segments.places, segments.bytes, to) as Promise<number>
+  if (!native) return plainReadSegments(segments, to, stored)
+  const { files, places, bytes } = segments
+  return native(files, places, bytes, to, stored === 'float16' ? 1 : 0) as Promise<number>
 }

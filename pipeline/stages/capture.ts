@@ -5,11 +5,15 @@ import { CaptureGates, judgeCapture } from '../../capture/audit/gates.ts'
 import { auditLines } from '../../capture/audit/told.ts'
 import { CaptureConfig } from '../../capture/config.ts'
 import { parseConfig } from '../../core/config.ts'
+import { inLittleMemory } from '../../core/memory.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import type { Model } from '../../model/model.ts'
 import { readVerified } from '../../runs/read.ts'
 import { findDataset, findModel, hashing, loadModelAndText } from './inputs.ts'
 import { defineStage, ownConfig } from './stage.ts'
+
+/** Garbage that may gather: windows are read anew many times, and what they leave would double the memory of a capture. */
+const mostGarbage = 48 << 20
 
 export default defineStage({
   stage: 'capture',
@@ -33,15 +37,16 @@ export default defineStage({
     return {
       config: { model: model.input.path, dataset: datasetConfig, ...settings },
       inputs: [model.input, dataset.input],
-      async work(context) {
-        const { capture } = await import('../../capture/capture.ts')
-        const loaded = await loadModelAndText(model, text, { ...context, check: await sitesIn(settings.sites) })
-        try {
-          return await capture(context, { model: loaded.model, dataset: loaded.dataset, config: settings })
-        } finally {
-          loaded.model.dispose()
-        }
-      },
+      work: context =>
+        inLittleMemory(mostGarbage, async () => {
+          const { capture } = await import('../../capture/capture.ts')
+          const loaded = await loadModelAndText(model, text, { ...context, check: await sitesIn(settings.sites) })
+          try {
+            return await capture(context, { model: loaded.model, dataset: loaded.dataset, config: settings })
+          } finally {
+            loaded.model.dispose()
+          }
+        }),
       async divide(context) {
         const { divideCapture } = await import('../../capture/divide.ts')
         const loaded = await loadModelAndText(model, text, { ...context, check: await sitesIn(settings.sites) })
