@@ -53,9 +53,9 @@ export const ValidateConfig = z.strictObject({
     .number()
     .min(0.3)
     .max(1)
-    .default(0.8)
+    .default(0.4)
     .describe(
-      'Share of their five-token runs from which two held-out documents count as one and stay in the first of discovery, validation and out-of-distribution text',
+      'Share of their runs of three tokens from which two held-out documents count as one and stay in the first of discovery, validation and out-of-distribution text',
     ),
   latents: z
     .union([z.literal('auto'), z.int().min(1), z.array(z.int().min(0)).min(1)])

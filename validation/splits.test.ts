@@ -49,8 +49,25 @@ describe('the splits of a validation', () => {
       window.split === 'validation' ? { ...window, tokens: first.tokens } : window,
     )
     await expect(split({}, { dataset: { ...dataset, windows } })).rejects.toThrow(
-      /^No validation text is left: \d+ of its documents are nearly the same as documents of an earlier split \(nearDuplicate 0.8\)/,
+      /^No validation text is left: \d+ of its documents are nearly the same as documents of an earlier split \(nearDuplicate 0.4\)/,
     )
+  })
+
+  test('copies that differ in every tenth token of documents of discovery text are no validation text', async () => {
+    const discovery = dataset.windows.filter(({ split }) => split === 'discovery')
+    const copied = dataset.windows.filter(({ split }) => split === 'validation').slice(0, discovery.length - 1)
+    const windows = dataset.windows.map(window => {
+      const place = copied.indexOf(window)
+      if (place < 0) return window
+      const other = discovery[place + 1]!.tokens
+      return { ...window, tokens: discovery[place]!.tokens.map((token, i) => (i % 10 === 5 ? other[i]! : token)) }
+    })
+    const { windows: kept, splits } = await split({}, { dataset: { ...dataset, windows } })
+    const names = new Set(documentsOf(copied))
+    expect(documentsOf(kept.validation).filter(id => names.has(id))).toEqual([])
+    expect(kept.validation.length).toBeGreaterThan(0)
+    expect(splits.nearDuplicates.dropped).toBe(copied.length)
+    expect(splits.nearDuplicates.merged).toBe(0)
   })
 
   test('text that is in an earlier split already is dropped, counted and named', async () => {

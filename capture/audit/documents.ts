@@ -12,7 +12,7 @@ import type { Counted } from './count.ts'
 
 /** How many documents are listed. */
 const most = 10
-/** Tokens of a shingle, as where splits are kept apart. */
+/** Tokens of a shingle. */
 const shingle = 5
 
 /**
