@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { isStdout, writeTo } from './destination.ts'
+import { isStdout, placeOf, writeTo } from './destination.ts'
 
 let folder: string
 const folders: string[] = []
@@ -79,3 +79,9 @@ test.each([
   ['./-', false],
   ['a', false],
 ])('%s is standard output: %s', (to, is) => expect(isStdout(to)).toBe(is))
+
+test('what is written beside the result goes to no standard output, and to no file named -', () => {
+  expect(placeOf('junit', 'a.xml')).toBe(join(process.cwd(), 'a.xml'))
+  for (const to of ['-', '/dev/stdout'])
+    expect(() => placeOf('junit', to)).toThrow(`--junit is ${to}, but standard output`)
+})

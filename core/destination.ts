@@ -1,7 +1,7 @@
 /** Where a person asks a file to be written: a new or plain file, what a link points to, or a pipe or terminal. */
 import { createWriteStream } from 'node:fs'
 import { lstat, open, realpath, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { codeOf, UserError } from './errors.ts'
@@ -10,6 +10,15 @@ import { writeAtomic, writeError } from './files.ts'
 /** Whether a destination stands for standard output. */
 export const isStdout = (to: string): boolean =>
   to === '-' || to === '/dev/stdout' || to === '/dev/fd/1' || to === '/proc/self/fd/1'
+
+/**
+ * The path that a flag names, of what is written beside the result. Throws a `UserError` for standard output, which has the
+ * result: `-` would be a file of that name.
+ */
+export function placeOf(flag: string, to: string): string {
+  if (!isStdout(to)) return resolve(to)
+  throw new UserError(`--${flag} is ${to}, but standard output has what the command says.`, { fix: 'Name a file.' })
+}
 
 /**
  * Writes `data` where a person said. A plain file is replaced as a whole; a link stays, and the file that it points to is

@@ -131,7 +131,10 @@ function wrongUsage(
 ): Error {
   if (error.code === 'commander.unknownOption') {
     const unknown = /'--?([^'=]*)/.exec(error.message)?.[1] ?? ''
-    const [best] = nearest(unknown, [...keys, 'config', 'json', 'help'], 1)
+    // Of a section that there is, the nearest is in it.
+    const section = unknown.slice(0, unknown.lastIndexOf('.') + 1)
+    const within = section === '' ? [] : keys.filter(key => key.startsWith(section))
+    const [best] = nearest(unknown, within.length > 0 ? within : [...keys, 'config', 'json', 'help'], 1)
     return new UserError(`${name} has no flag --${unknown}.`, {
       fix: `Did you mean --${best}? \`${typed} --help\` lists all.`,
     })

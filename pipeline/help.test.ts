@@ -12,6 +12,7 @@ const definition = defineCommand({
     run: z.string().describe('The run'),
     k: z.int().default(32).describe('Latents kept per token, of which there may be fewer when fewer are positive'),
     'a-rather-long-name.that': z.string().optional().describe('A key whose name is long'),
+    section: z.strictObject({ some: z.string().optional().describe('Some of it') }).optional(),
     on: z.boolean().default(false).describe('Whether it is on'),
   }),
   run: async config => ({ text: '', json: config }),
@@ -49,6 +50,7 @@ describe('help', () => {
         --k <integer>                     Latents kept per token, of which there may be fewer when fewer
                                           are positive (default: 32)
         --a-rather-long-name.that <text>  A key whose name is long
+        --section.some <text>             Some of it
         --on <true|false>                 Whether it is on (default: false)
 
       How it is called
@@ -79,6 +81,8 @@ describe('help', () => {
             when fewer are positive (default: 32)
         --a-rather-long-name.that <text>
             A key whose name is long
+        --section.some <text>
+            Some of it
         --on <true|false>
             Whether it is on (default: false)
 
@@ -102,6 +106,11 @@ describe('reading', () => {
 
   test.each<[string[], string, string | undefined]>([
     [['x', '--kk', '3'], 'thing has no flag --kk.', 'Did you mean --k? `pipeline thing --help` lists all.'],
+    [
+      ['x', '--section.nonsense', '3'],
+      'thing has no flag --section.nonsense.',
+      'Did you mean --section.some? `pipeline thing --help` lists all.',
+    ],
     [['x', '--k'], 'thing needs a value after --k.', '`pipeline thing --help` lists all flags.'],
     [['x', 'y'], 'thing takes run, but was given "y" too.', '`pipeline thing --help` shows how it is called.'],
     [[], 'thing needs the key run.', undefined],

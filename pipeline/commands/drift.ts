@@ -1,7 +1,7 @@
 /** `pipeline runs drift`: the stage drift, told as text, and its result as files for other places. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { writeTo } from '../../core/destination.ts'
+import { placeOf, writeTo } from '../../core/destination.ts'
 import { columns, figure, shortPath } from '../../core/text.ts'
 import { cellName, type Drift, driftedCells } from '../../runs/drift.ts'
 import { defineCommand } from '../command.ts'
@@ -43,12 +43,12 @@ export default defineCommand({
     const drift = await driftOfRun(await openStore(own).find(result.directory))
     const written: string[] = []
     if (typeof output === 'string') {
-      await writeTo(resolve(output), `${JSON.stringify(drift, null, 2)}\n`)
+      await writeTo(placeOf('output', output), `${JSON.stringify(drift, null, 2)}\n`)
       written.push(output)
     }
     if (typeof html === 'string') {
       const { driftPage } = await import('../../dashboard/report/drift.ts')
-      await writeTo(resolve(html), driftPage(drift, result.gates))
+      await writeTo(placeOf('html', html), driftPage(drift, result.gates))
       written.push(html)
     }
     return {

@@ -1,6 +1,7 @@
 /** `pipeline sae reference`: what an SAE computes, written down for other programs to compare with. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { placeOf } from '../../core/destination.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
 import { findAnySae, openAnySae } from '../stages/sae.ts'
@@ -36,7 +37,7 @@ export default defineCommand({
         config.rows === 'random'
           ? await randomRows(sae, config.count, config.seed)
           : await rowsOf(resolve(config.rows), { width: sae.width, tensor: config.tensor, count: config.count })
-      const path = resolve(config.output)
+      const path = placeOf('output', config.output)
       const written = await writeReference(path, sae, rows)
       return {
         text: `${written.rows} rows, ${written.l0.toFixed(1)} latents a row, are in ${path}.`,

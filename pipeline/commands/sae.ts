@@ -1,6 +1,6 @@
 /** `pipeline sae …`: whether SAEs and their training compute what they should, and what two of them have in common. */
-import { resolve } from 'node:path'
 import { z } from 'zod'
+import { placeOf } from '../../core/destination.ts'
 import { columns, shortPath } from '../../core/text.ts'
 import type { Comparison, Places } from '../../sae/measure/compare.ts'
 import type { Sae } from '../../sae/sae.ts'
@@ -115,7 +115,7 @@ export const compare = defineCommand({
       const [a, b] = saes as [Sae, Sae]
       const places = placesOf(a, b)
       const comparison = await compareSaes(a, b, { ...config, signal })
-      const output = config.output === undefined ? undefined : resolve(config.output)
+      const output = config.output === undefined ? undefined : placeOf('output', config.output)
       if (output !== undefined) await writeStability(output, comparison, { a: a.hash, b: b.hash, places })
       const { match, stability, ...figures } = comparison
       return {

@@ -1,7 +1,6 @@
 /** The stage validate: model × SAE × held-out text → evidence. */
-import { resolve } from 'node:path'
 import { z } from 'zod'
-import { writeTo } from '../../core/destination.ts'
+import { placeOf, writeTo } from '../../core/destination.ts'
 import { figure } from '../../core/text.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
@@ -57,8 +56,8 @@ export default defineStage({
     const standings = standingsOf(run.manifest.id, runs)
     const judged = judgeGates(GatesConfig.parse(gates), evidence, standings)
     const told = { run: run.manifest.id, evidence, gates: judged, standings }
-    if (typeof junit === 'string') await writeTo(resolve(junit), junitText(told))
-    if (typeof markdown === 'string') await writeTo(resolve(markdown), markdownText(told))
+    if (typeof junit === 'string') await writeTo(placeOf('junit', junit), junitText(told))
+    if (typeof markdown === 'string') await writeTo(placeOf('markdown', markdown), markdownText(told))
     return {
       gates: judged,
       notes: [...tierNote(evidence), ...ledgerNotes(runs.length, standings), ...unreadableNote(unreadable)],
