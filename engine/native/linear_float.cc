@@ -1,34 +1,25 @@
 /**
- * A linear layer in float32: y = after(x W + bias), where `after` is nothing, a GELU, or the sum with a residual. Weights are
- * packed anew in each call, a slab of columns at a time, so that no second copy of a model is kept; each thread packs the
- * activations of its own rows. Where the rows are few, threads share the columns instead, and weights are packed in cache and read
- * from memory once, or not packed at all (gemm_few.h). All sum in the same order, so that a row's result does not depend on how
- * many come with it.
+ * A linear layer in float32. Weights are packed anew in each call, a slab of columns at a time, so that no second copy of a model is
+ * kept; each thread packs the activations of its own rows. Where the rows are few, threads share the columns instead, and weights are
+ * packed in cache and read from memory once, or not packed at all (gemm_few.h). All sum in the same order, so that a row's result
+ * does not depend on how many come with it. On AMX products are made by thirds (linear_thirds.cc), but for rows that those cannot
+ * multiply.
  */
 #include <algorithm>
+#include <memory>
 
-#include "gelu.h"
 #include "gemm_few.h"
-#include "op.h"
+#include "linear.h"
 #include "packed.h"
 #include "threads.h"
 
 namespace pipeline {
 namespace {
 
-enum After : int64_t { kNothing = 0, kGeluErf = 1, kGeluTanh = 2 };
-
-struct LinearArgs {
-  const float* x;
-  const float* weight;
-  const float* bias;      // null for none
-  const float* residual;  // null for none
-  float* y;
-  float* slab;            // packed panels of the columns at hand
-  int64_t rows, inputs, outputs, groupRows;
+struct LinearArgs : LinearLayer {
+  float* slab;             // packed panels of the columns at hand
+  int64_t groupRows;
   int64_t column, columns;  // the slab's first column, and how many it has
-  bool transposed;
-  After after;
 };
 
 constexpr int64_t kSlabBytes = 16 << 20;  // packed weights at a time
@@ -147,6 +138,26 @@ int64_t stripColumns(int64_t outputs) {
   return std::min<int64_t>(512, std::max<int64_t>(64, share));
 }
 
+/** Some rows of a layer alone: they are gathered, and what comes out is put in their places. */
+void multiplyRows(const LinearLayer& layer, const std::vector<int64_t>& rows) {
+  const int64_t count = static_cast<int64_t>(rows.size()), outputs = layer.outputs;
+  LargeMemory x(static_cast<size_t>(count * layer.inputs) * 4), y(static_cast<size_t>(count * outputs) * 4);
+  const std::unique_ptr<LargeMemory> residual = layer.residual ? std::make_unique<LargeMemory>(y.bytes()) : nullptr;
+  LinearLayer own = layer;
+  float* const from = static_cast<float*>(x.data());
+  float* const added = residual ? static_cast<float*>(residual->data()) : nullptr;
+  own.x = from;
+  own.y = static_cast<float*>(y.data());
+  own.residual = added;
+  own.rows = count;
+  for (int64_t i = 0; i < count; i++) {
+    std::copy_n(layer.x + rows[i] * layer.inputs, layer.inputs, from + i * layer.inputs);
+    if (added) std::copy_n(layer.residual + rows[i] * outputs, outputs, added + i * outputs);
+  }
+  multiplyFloats(own);
+  for (int64_t i = 0; i < count; i++) std::copy_n(own.y + i * outputs, outputs, layer.y + rows[i] * outputs);
+}
+
 struct LinearFloat {
   bool transposed;
   After after;
@@ -154,52 +165,47 @@ struct LinearFloat {
       : transposed(attributes.flag("transposed")), after(static_cast<After>(attributes.integer("after"))) {}
 
   void compute(const Call& call) const {
-    const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), residual = call.input(3);
-    require(x.rank() >= 1 && weight.rank() == 2, "linear: x must have an axis and the weight two.");
-    const int64_t inputs = x.dim(-1), outputs = weight.dim(transposed ? 0 : 1);
-    require(weight.dim(transposed ? 1 : 0) == inputs,
-            "linear: x has " + std::to_string(inputs) + " columns, but the weight takes " +
-                std::to_string(weight.dim(transposed ? 1 : 0)) + ".");
-    require(bias.size() == 0 || bias.size() == outputs, "linear: the bias must be one row of outputs.");
-    std::vector<int64_t> shape = x.shape();
-    shape.back() = outputs;
-    const int64_t rows = x.rows();
-    require(residual.size() == 0 || residual.size() == rows * outputs, "linear: the residual must have the output's shape.");
-    const Tensor y = call.floats(0, shape);
-    if (rows == 0 || outputs == 0 || inputs == 0) {
-      require(inputs > 0 || y.size() == 0, "linear: x has no columns.");
+    const LinearCall read = readLinear(call, transposed, after);
+    if (read.y.size() == 0) return;
+#if PIPELINE_X86
+    if (multipliesThirds(read.layer)) {
+      const std::vector<int64_t> left = multiplyThirds(read.layer);
+      if (!left.empty()) multiplyRows(read.layer, left);
       return;
     }
-    const int64_t panel = panelColumns();
-    const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * inputs * 4));
-    const int64_t columns = std::min(slabPanels * panel, (outputs + panel - 1) / panel * panel);
-    const int64_t groupRows = groupRowsFor(rows, inputs, threadCount());
-    LinearArgs args{x.floats(), weight.floats(), bias.size() ? bias.floats() : nullptr,
-                    residual.size() ? residual.floats() : nullptr, y.floats(), nullptr,
-                    rows, inputs, outputs, groupRows, 0, 0, transposed, after};
-    if (rows <= kFewestRows) {
-      args.columns = stripColumns(outputs);
-      parallel((outputs + args.columns - 1) / args.columns, 1,
-               [&](int64_t begin, int64_t end) { multiplyFewest(args, begin, end); });
-      return;
-    }
-    if (rows <= kFewRows) {
-      const int64_t tile = tileRows(), pieces = (outputs + kTogether * panel - 1) / (kTogether * panel);
-      args.slab = sharedScratch((rows + tile - 1) / tile * tile * inputs);
-      parallel((rows + tile - 1) / tile, 4, [&](int64_t begin, int64_t end) { packFew(args, begin, end); });
-      parallel(pieces, 1, [&](int64_t begin, int64_t end) { multiplyFew(args, begin, end); });
-      return;
-    }
-    args.slab = sharedScratch(columns * inputs);
-    for (; args.column < outputs; args.column += columns) {
-      args.columns = std::min(columns, outputs - args.column);
-      parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
-      parallel((rows + groupRows - 1) / groupRows, 1, [&](int64_t begin, int64_t end) { multiply(args, begin, end); });
-    }
+#endif
+    multiplyFloats(read.layer);
   }
 };
 PIPELINE_OP(LinearFloat, "PipelineLinearFloat", {"transposed: bool", "after: int"},
             {"x: float", "weight: float", "bias: float", "residual: float"}, {"y: float"});
 
 }  // namespace
+
+void multiplyFloats(const LinearLayer& layer) {
+  const int64_t rows = layer.rows, inputs = layer.inputs, outputs = layer.outputs;
+  const int64_t panel = panelColumns();
+  LinearArgs args{layer, nullptr, groupRowsFor(rows, inputs, threadCount()), 0, 0};
+  if (rows <= kFewestRows) {
+    args.columns = stripColumns(outputs);
+    parallel((outputs + args.columns - 1) / args.columns, 1, [&](int64_t begin, int64_t end) { multiplyFewest(args, begin, end); });
+    return;
+  }
+  if (rows <= kFewRows) {
+    const int64_t tile = tileRows(), pieces = (outputs + kTogether * panel - 1) / (kTogether * panel);
+    args.slab = sharedScratch((rows + tile - 1) / tile * tile * inputs);
+    parallel((rows + tile - 1) / tile, 4, [&](int64_t begin, int64_t end) { packFew(args, begin, end); });
+    parallel(pieces, 1, [&](int64_t begin, int64_t end) { multiplyFew(args, begin, end); });
+    return;
+  }
+  const int64_t slabPanels = std::max<int64_t>(1, kSlabBytes / (panel * inputs * 4));
+  const int64_t columns = std::min(slabPanels * panel, (outputs + panel - 1) / panel * panel);
+  args.slab = sharedScratch(columns * inputs);
+  for (; args.column < outputs; args.column += columns) {
+    args.columns = std::min(columns, outputs - args.column);
+    parallel((args.columns + panel - 1) / panel, 1, [&](int64_t begin, int64_t end) { pack(args, begin, end); });
+    parallel((rows + args.groupRows - 1) / args.groupRows, 1, [&](int64_t begin, int64_t end) { multiply(args, begin, end); });
+  }
+}
+
 }  // namespace pipeline
