@@ -1,7 +1,7 @@
 /**
  * A linear layer over the last axis with what follows it, as one op: y = gelu(x W + bias), or y = residual + (x W + bias).
  *
- * In float32 the products are float32 throughout. In bf16 precision on a processor with AMX or AVX-512 BF16, x and W
+ * In float32 no digit is lost: products are float32's own, or on AMX made of bfloat16 thirds. In bf16 precision on a processor with AMX or AVX-512 BF16, x and W
  * are rounded to bfloat16 and summed in float32, as TensorFlow's bf16 mode does, but W is packed only once. Where neither applies TensorFlow makes
  * the product and one op the rest.
  */
