@@ -1,6 +1,6 @@
 /** What the ops of a linear layer share: their inputs, and what follows the sums. */
 #pragma once
-#include <vector>
+#include <algorithm>
 
 #include "bf16.h"
 #include "gelu.h"
@@ -38,8 +38,8 @@ void multiplyFloats(const LinearLayer& layer);
 /** Whether products by thirds (thirds.h) are faster here, which depends on the level in use and the weight's sizes alone. */
 bool multipliesThirds(const LinearLayer& layer);
 
-/** The layer by thirds. Returns the rows, in order, whose products must be made in float32 instead. */
-std::vector<int64_t> multiplyThirds(const LinearLayer& layer);
+/** The layer by thirds, but for rows, or a weight, that those cannot hold. */
+void multiplyThirds(const LinearLayer& layer);
 
 /** Adds what follows the product to a finished block of 32 by 32 and writes it out, past the caches where it can. */
 PIPELINE_BF16 inline void finishBlock(const LinearLayer& layer, float* c, int64_t row0, int64_t column0) {

@@ -6,7 +6,6 @@
  * multiply.
  */
 #include <algorithm>
-#include <memory>
 
 #include "gemm_few.h"
 #include "linear.h"
@@ -138,26 +137,6 @@ int64_t stripColumns(int64_t outputs) {
   return std::min<int64_t>(512, std::max<int64_t>(64, share));
 }
 
-/** Some rows of a layer alone: they are gathered, and what comes out is put in their places. */
-void multiplyRows(const LinearLayer& layer, const std::vector<int64_t>& rows) {
-  const int64_t count = static_cast<int64_t>(rows.size()), outputs = layer.outputs;
-  LargeMemory x(static_cast<size_t>(count * layer.inputs) * 4), y(static_cast<size_t>(count * outputs) * 4);
-  const std::unique_ptr<LargeMemory> residual = layer.residual ? std::make_unique<LargeMemory>(y.bytes()) : nullptr;
-  LinearLayer own = layer;
-  float* const from = static_cast<float*>(x.data());
-  float* const added = residual ? static_cast<float*>(residual->data()) : nullptr;
-  own.x = from;
-  own.y = static_cast<float*>(y.data());
-  own.residual = added;
-  own.rows = count;
-  for (int64_t i = 0; i < count; i++) {
-    std::copy_n(layer.x + rows[i] * layer.inputs, layer.inputs, from + i * layer.inputs);
-    if (added) std::copy_n(layer.residual + rows[i] * outputs, outputs, added + i * outputs);
-  }
-  multiplyFloats(own);
-  for (int64_t i = 0; i < count; i++) std::copy_n(own.y + i * outputs, outputs, layer.y + rows[i] * outputs);
-}
-
 struct LinearFloat {
   bool transposed;
   After after;
@@ -168,11 +147,7 @@ struct LinearFloat {
     const LinearCall read = readLinear(call, transposed, after);
     if (read.y.size() == 0) return;
 #if PIPELINE_X86
-    if (multipliesThirds(read.layer)) {
-      const std::vector<int64_t> left = multiplyThirds(read.layer);
-      if (!left.empty()) multiplyRows(read.layer, left);
-      return;
-    }
+    if (multipliesThirds(read.layer)) return multiplyThirds(read.layer);
 #endif
     multiplyFloats(read.layer);
   }

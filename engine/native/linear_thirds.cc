@@ -1,11 +1,13 @@
 /**
  * A linear layer in float32 by thirds (thirds.h). Weights are packed in each call, a slab of columns at a time; where the rows are
  * few, threads share the columns and pack them in cache, a stretch of the depth at a time. A sum is made of the same products in the
- * same order either way, so that a row's result does not depend on how many come with it.
+ * same order either way, so that a row's result does not depend on how many come with it. Rows and weights that thirds cannot hold are
+ * multiplied in float32 (linear_float.cc).
  */
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "linear.h"
 #include "packed.h"
@@ -163,22 +165,43 @@ void multiplyManyRows(ThirdsArgs& args) {
   }
 }
 
+/** Some rows of a layer alone: they are gathered, and what comes out is put in their places. */
+void multiplyRows(const LinearLayer& layer, const std::vector<int64_t>& rows) {
+  const int64_t count = static_cast<int64_t>(rows.size()), outputs = layer.outputs;
+  LargeMemory x(static_cast<size_t>(count * layer.inputs) * 4), y(static_cast<size_t>(count * outputs) * 4);
+  const std::unique_ptr<LargeMemory> residual = layer.residual ? std::make_unique<LargeMemory>(y.bytes()) : nullptr;
+  LinearLayer own = layer;
+  float* const from = static_cast<float*>(x.data());
+  float* const added = residual ? static_cast<float*>(residual->data()) : nullptr;
+  own.x = from;
+  own.y = static_cast<float*>(y.data());
+  own.residual = added;
+  own.rows = count;
+  for (int64_t i = 0; i < count; i++) {
+    std::copy_n(layer.x + rows[i] * layer.inputs, layer.inputs, from + i * layer.inputs);
+    if (added) std::copy_n(layer.residual + rows[i] * outputs, outputs, added + i * outputs);
+  }
+  multiplyFloats(own);
+  for (int64_t i = 0; i < count; i++) std::copy_n(own.y + i * outputs, outputs, layer.y + rows[i] * outputs);
+}
+
 }  // namespace
 
 bool multipliesThirds(const LinearLayer& layer) {
   return isa() >= Isa::amx && layer.rows >= kLeastRows && layer.inputs >= kLeastSize && layer.outputs >= kLeastSize;
 }
 
-std::vector<int64_t> multiplyThirds(const LinearLayer& layer) {
+void multiplyThirds(const LinearLayer& layer) {
   std::vector<uint8_t> oddRows(static_cast<size_t>(layer.rows));
   std::atomic<bool> oddWeight{false};
   ThirdsArgs args{layer, {layer.weight, layer.inputs, layer.outputs, layer.transposed}, nullptr, 0, 0, 0, oddRows.data(), &oddWeight};
   if (blocksOf(layer.rows) <= kFewBlocks) multiplyFewRows(args);
   else multiplyManyRows(args);
-  std::vector<int64_t> left;
+  if (oddWeight) return multiplyFloats(layer);
+  std::vector<int64_t> odd;
   for (int64_t row = 0; row < layer.rows; row++)
-    if (oddWeight || oddRows[row]) left.push_back(row);
-  return left;
+    if (oddRows[row]) odd.push_back(row);
+  if (!odd.empty()) multiplyRows(layer, odd);
 }
 
 }  // namespace pipeline
