@@ -24,6 +24,7 @@ function captured(seed: number, site: string, width: number, rates: (i: number) 
     }),
     readRange: () => Promise.reject(new Error('not read')),
     readRanges: () => Promise.reject(new Error('not read')),
+    placeOf: row => `row ${row}`,
     verify: async () => {},
     close() {},
   }

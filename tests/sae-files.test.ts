@@ -107,7 +107,12 @@ describe.skipIf(!formats)('an SAE of dictionary_learning', () => {
         (await pipeline(['sae', 'reference', '--sae', source(), '--output', path, '--count', '20'])).json.rows,
       ).toBe(20)
     expect(readFileSync(a)).toEqual(readFileSync(b))
-    const given = await pipeline(['sae', 'reference', '--sae', source(), '--output', b, '--rows', expected()])
+    const again = ['sae', 'reference', '--sae', source(), '--rows', expected(), '--output']
+    const { code, stderr } = await pipeline([...again, b])
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('is there already') })
+    expect(readFileSync(a)).toEqual(readFileSync(b))
+    rmSync(b)
+    const given = await pipeline([...again, b])
     expect(given.json).toMatchObject({ rows: 64, architecture: 'jumprelu' })
     for (const reference of [a, b]) {
       const { code, json } = await pipeline(['sae', 'verify', '--sae', source(), '--reference', reference])

@@ -49,6 +49,7 @@ function captured({ seed, from = 0, shift }: Making): Capture {
     }),
     readRange: () => Promise.reject(new Error('not read')),
     readRanges: () => Promise.reject(new Error('not read')),
+    placeOf: row => `row ${row}`,
     verify: async () => {},
     close() {},
   }

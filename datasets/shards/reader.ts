@@ -41,6 +41,8 @@ export interface Capture {
   readRange(site: string, start: number, count: number): Promise<Float32Array>
   /** Rows of ranges, one after the other, into `out`, which must not be looked at before it is done; the thread is free meanwhile. */
   readRanges(site: string, ranges: readonly RowRange[], out: Float32Array): Promise<void>
+  /** A row in words: its number in its shard, and in the capture. */
+  placeOf(row: number): string
   /** The columns beside the activations, of all rows. */
   columns(): Promise<RowColumns>
   /** Compares every shard's sha256 with the manifest; throws a `UserError` that names the first which differs. */
@@ -193,6 +195,12 @@ class OpenCapture implements Capture {
     } finally {
       places.release()
     }
+  }
+
+  placeOf(row: number): string {
+    const index = this.shardOf(row)
+    const own = row - this.starts[index]!
+    return `row ${own} of ${join(this.directory, this.manifest.shards[index]!.file)} (row ${row} of the capture)`
   }
 
   async columns(): Promise<RowColumns> {

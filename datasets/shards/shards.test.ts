@@ -140,6 +140,11 @@ describe('rows of a capture', () => {
     const capture = await openCapture(await writeCapture('many', shards, 2))
     const expected = shards.flatMap(({ sites }) => Array.from(sites[0]!.values))
     for (let i = 0; i < 2; i++) expect(Array.from(await capture.readRange('blocks.0.hook', 0, 300))).toEqual(expected)
+    expect([0, 3, 299].map(row => capture.placeOf(row).replace(`${capture.directory}/`, ''))).toEqual([
+      'row 0 of shard-0.arrow (row 0 of the capture)',
+      'row 1 of shard-1.arrow (row 3 of the capture)',
+      'row 1 of shard-149.arrow (row 299 of the capture)',
+    ])
     capture.close()
   })
 

@@ -1,7 +1,9 @@
 /** `pipeline sae reference`: what an SAE computes, written down for other programs to compare with. */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { placeOf } from '../../core/destination.ts'
+import { UserError } from '../../core/errors.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
 import { findAnySae, openAnySae } from '../stages/sae.ts'
@@ -16,7 +18,7 @@ export default defineCommand({
   operands: ['sae'],
   config: z.strictObject({
     sae: z.string().describe('Run or directory of the SAE'),
-    output: z.string().describe('Safetensors file to write'),
+    output: z.string().describe('Safetensors file to write, which is not there yet'),
     rows: z
       .string()
       .default('random')
@@ -28,6 +30,11 @@ export default defineCommand({
     ...StoreConfig,
   }),
   async run(config) {
+    const path = placeOf('output', config.output)
+    if (existsSync(path))
+      throw new UserError(`${path} is there already, and a reference replaces nothing.`, {
+        fix: 'Give --output another name, or remove the file.',
+      })
     const found = await findAnySae(openStore(config), config.sae)
     await startProcessEngine(config)
     const { randomRows, rowsOf, writeReference } = await import('../../sae/measure/reference.ts')
@@ -37,7 +44,6 @@ export default defineCommand({
         config.rows === 'random'
           ? await randomRows(sae, config.count, config.seed)
           : await rowsOf(resolve(config.rows), { width: sae.width, tensor: config.tensor, count: config.count })
-      const path = placeOf('output', config.output)
       const written = await writeReference(path, sae, rows)
       return {
         text: `${written.rows} rows, ${written.l0.toFixed(1)} latents a row, are in ${path}.`,

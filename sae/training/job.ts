@@ -3,6 +3,7 @@ import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { TrainConfig } from './config.ts'
 import { DivergedError } from './diverged.ts'
+import { NotFiniteError } from './finite.ts'
 import type { FidelityProbe, TrainSummary } from './training.ts'
 
 /** An SAE to train, and the run it goes to. */
@@ -26,7 +27,8 @@ export async function named<T>({ label }: TrainJob, work: () => Promise<T>): Pro
     return await work()
   } catch (error) {
     const users = error instanceof UserError && !(error instanceof InterruptedError || error instanceof FaultError)
-    if (label === undefined || !users) throw error
+    // Rows are those of all SAEs of a pass.
+    if (label === undefined || !users || error instanceof NotFiniteError) throw error
     const Kind = error instanceof DivergedError ? DivergedError : UserError
     throw new Kind(`SAE ${label}: ${error.message}`, { ...(error.fix ? { fix: error.fix } : {}), cause: error })
   }

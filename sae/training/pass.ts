@@ -5,6 +5,7 @@ import { breathe } from '../../core/stage.ts'
 import type { StepReport } from '../step/step.ts'
 import { Clock } from './clock.ts'
 import { DivergedError } from './diverged.ts'
+import { namingRows } from './finite.ts'
 import { named, type TrainJob, type TrainOptions } from './job.ts'
 import type { Planned } from './learner.ts'
 import { rowsTensor } from './prepare.ts'
@@ -39,10 +40,13 @@ export async function trainTogether(
   options: TrainOptions,
 ): Promise<(TrainSummary | DivergedError)[]> {
   const pass = new Pass(jobs, capture)
+  const [{ context }] = jobs as [Member, ...Member[]]
   try {
-    await pass.open(capture, options)
-    await pass.learn()
-    return pass.results
+    return await namingRows(capture, streamOf(jobs[0]!).sites, context.signal, async () => {
+      await pass.open(capture, options)
+      await pass.learn()
+      return pass.results
+    })
   } finally {
     pass.dispose()
   }

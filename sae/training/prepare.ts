@@ -6,6 +6,7 @@ import { type Tensor2D, tf } from '../../engine/tf.ts'
 import type { Params } from '../architecture.ts'
 import type { ResolvedTraining } from './config.ts'
 import { decoderBiasStart } from './decoder-bias.ts'
+import { checkFinite } from './finite.ts'
 import type { TrainingPlan } from './plan.ts'
 import { rowScale, rowsVary } from './row-scale.ts'
 
@@ -14,7 +15,7 @@ export function rowLength({ shape, targetSites }: TrainingPlan): number {
   return shape.width + (targetSites.length > 0 ? shape.outputs : 0)
 }
 
-/** Served rows as a tensor [rows, columns], which is the caller's; a `UserError` where one holds what is not finite. */
+/** Served rows as a tensor [rows, columns], which is the caller's; a `NotFiniteError` where one holds what is not finite. */
 export function rowsTensor(rows: Float32Array, columns: number): Tensor2D {
   const tensor = tf.tensor2d(rows, [rows.length / columns, columns])
   try {
@@ -88,12 +89,4 @@ function mustVary(sample: Float32Array, part: { columns: number; from: number; t
     `The activations at ${sites.join(', ')} are the same in all ${rows} rows that were looked at: there is nothing to learn.`,
     { fix: 'Capture another site or other text, and look with `pipeline model verify` whether the model is whole.' },
   )
-}
-
-function checkFinite(rows: Float32Array): void {
-  for (let i = 0; i < rows.length; i++)
-    if (!Number.isFinite(rows[i]))
-      throw new UserError('The activations hold NaN or infinite values.', {
-        fix: 'Capture them again; `pipeline runs verify` says whether the shards are as they were written.',
-      })
 }

@@ -13,6 +13,8 @@ export interface ActivationSource {
   readRange(site: string, start: number, count: number): Promise<Float32Array>
   /** Rows of ranges, one after the other, into `out`, which is not looked at before it is done, while this thread goes on. */
   readRanges?(site: string, ranges: readonly RowRange[], out: Float32Array): Promise<void>
+  /** A row in words, such as `row 17 of shard-00002.arrow (row 33,000 of the capture)`. */
+  placeOf?(row: number): string
 }
 
 /** Consecutive rows that stay together when a capture is too large to shuffle at once. */

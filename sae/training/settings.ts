@@ -10,7 +10,7 @@ export const TrainingSettings = z.strictObject({
     .optional()
     .describe('Rows to learn from, repeats counted; default: `epochs` over the capture'),
   epochs: z.number().positive().default(1).describe('Passes over the capture, when `tokens` is not given'),
-  batchTokens: z.int().positive().default(4096).describe('Rows a step'),
+  batchTokens: z.int().positive().default(4096).describe('Rows a step; all rows where there are fewer'),
   learningRate: z.number().positive().optional().describe('Learning rate after warm-up; default: by rateRule'),
   rateRule: z
     .enum(['width', 'latents'])

@@ -357,6 +357,16 @@ describe('input scaling', () => {
   })
 })
 
+test('more rows a step than there are to learn from are told, and are one step', async () => {
+  const notes: string[] = []
+  const context = contextIn(undefined, { progress: { ...silent, note: text => notes.push(text) } })
+  const summary = await train(context, { ...small, batchTokens: 5000, epochs: 1 })
+  expect(summary.steps).toBe(1)
+  expect(notes.filter(note => note.includes('batchTokens'))).toEqual([
+    'A step reads 3,000 rows, not 5,000 (batchTokens): no more are to be learned from, so that there is one step.',
+  ])
+})
+
 describe('bad input', () => {
   const refused = (input: TrainInput) => expect(train(contextIn(), { ...small, ...input })).rejects
   test('a site the capture does not have', () => refused({ site: 'sight' }).toThrow('The capture has no site sight.'))
@@ -375,7 +385,19 @@ describe('bad input', () => {
         (await capture.readRange(...args)).fill(Number.NaN, 0, 1),
     }
     const run = trainSae(contextIn(), { capture: broken, config: TrainConfig.parse(small) as TrainConfig })
-    await expect(run).rejects.toThrow('The activations hold NaN or infinite values.')
+    await expect(run).rejects.toThrow('The activations hold NaN or infinite values: NaN at site in row 0.')
+  })
+  test('an infinity in a later row, which is named with its shard', async () => {
+    const rows = await capture.readRange('site', 0, capture.rows)
+    rows[2100 * 8 + 3] = Number.NEGATIVE_INFINITY
+    const broken = {
+      rows: capture.rows,
+      sites: capture.sites,
+      readRange: async (_: string, start: number, count: number) => rows.slice(start * 8, (start + count) * 8),
+      placeOf: (row: number) => `row ${row - 2000} of shard-00001.arrow`,
+    }
+    const run = trainSae(contextIn(), { capture: broken, config: TrainConfig.parse(small) as TrainConfig })
+    await expect(run).rejects.toThrow(/infinite values: -Infinity at site in row 100 of shard-00001\.arrow\.$/)
   })
   test.each([0, 3])('rows that are all %d', async value => {
     const equal = {

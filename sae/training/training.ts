@@ -228,7 +228,13 @@ export interface Fidelity {
 /** Settings and plan of a config for a capture; throws a `UserError` where they do not fit. */
 export function planTraining(context: StageContext, capture: ActivationSource, config: TrainConfig): Planned {
   const resolved = resolveTraining(config)
-  return { resolved, plan: makePlan(resolved, config, capture, context.seed) }
+  const plan = makePlan(resolved, config, capture, context.seed)
+  const asked = resolved.training.batchTokens
+  if (plan.batchTokens < asked)
+    context.progress.note(
+      `A step reads ${plan.batchTokens.toLocaleString('en')} rows, not ${asked.toLocaleString('en')} (batchTokens): no more are to be learned from, so that there is one step.`,
+    )
+  return { resolved, plan }
 }
 
 /** What rows were multiplied by in training, as it is recorded. */

@@ -1,5 +1,5 @@
 /**
- * One pipeline file with a schedule, that captures, trains, validates and gates, done on this machine, on two workers through Redis
+ * One pipeline file with a schedule, that captures, trains, validates, gates and labels, done on this machine, on two workers through Redis
  * with kills, and by a Slurm of this machine: all results have the same hashes. Takes minutes: only where PIPELINE_LONG is set.
  */
 import { execFileSync } from 'node:child_process'
@@ -27,6 +27,7 @@ const config = {
     ...{ latents: 2, documents: 6, tokens: 3000, maxTokens: 3000, studies: [] },
     gates: { maximumRefuted: 2 },
   },
+  label: { tokens: 3000 },
   schedule: { cron: '0 3 * * *' },
 }
 
@@ -63,7 +64,7 @@ describe.runIf(process.env.PIPELINE_LONG)('one pipeline file', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   test('is done here at its time, and its gates have a verdict', async () => {
-    expect(Object.keys(alone.hashes).sort()).toEqual(['capture', 'train', 'validate'])
+    expect(Object.keys(alone.hashes).sort()).toEqual(['capture', 'label', 'train', 'validate'])
     const [line] = await new Book(join(folder, 'alone')).journal('nightly')
     expect(line).toMatchObject({
       exitCode: alone.exitCode,
