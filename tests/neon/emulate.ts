@@ -1,6 +1,7 @@
-/** The ops compiled for arm64 and run under an emulator: building the program, and giving it calls. */
+/** The ops and the functions on arrays compiled for arm64 and run under an emulator: building the program, and giving it calls. */
 import { execFile, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -8,6 +9,7 @@ import pLimit from 'p-limit'
 
 const run = promisify(execFile)
 const native = fileURLToPath(new URL('../../engine/native', import.meta.url))
+const own = fileURLToPath(new URL('.', import.meta.url))
 const compiler = 'aarch64-linux-gnu-g++'
 const emulator = 'qemu-aarch64'
 
@@ -31,6 +33,18 @@ export interface Answer {
   readonly inputs: readonly Plain[]
 }
 
+/** A call of a function on arrays (`engine/native/host.h`), which changes those that are for its results. */
+export interface HostCall {
+  readonly name: string
+  readonly given: readonly (HostArray | number)[]
+}
+
+export type HostArray = Float32Array | Float64Array | Uint16Array | Uint32Array
+
+/** Types of arrays as N-API counts them. */
+const arrayTypes = [Uint16Array, Uint32Array, Float32Array, Float64Array] as const
+const arrayNumbers = [4, 6, 7, 8]
+
 /** What of the two programs this needs is not installed; empty when nothing is. */
 export async function missingPrograms(): Promise<string[]> {
   const there = await Promise.all(
@@ -48,15 +62,18 @@ export async function missingPrograms(): Promise<string[]> {
 export async function buildForArm(folder: string, includes: string): Promise<string> {
   const flags = ['-std=c++17', '-O2', '-ffp-contract=fast', '-fno-math-errno', '-fno-trapping-math', '-Wno-psabi']
   const limit = pLimit(2)
-  const sources = readdirSync(native).filter(name => name.endsWith('.cc') && name !== 'addon.cc')
+  const headers = createRequire(import.meta.url)('node-api-headers').include_dir as string
+  const paths = [native, own, includes, headers].map(path => `-I${path}`)
+  // segments.cc reads files on Node's threads, and computes nothing.
+  const left = ['addon.cc', 'segments.cc']
+  const sources = readdirSync(native).filter(name => name.endsWith('.cc') && !left.includes(name))
   const objects = await Promise.all(
-    [...sources.map(name => join(native, name)), fileURLToPath(new URL('./runtime.cc', import.meta.url))].map(
-      (source, i) =>
-        limit(async () => {
-          const object = join(folder, `${i}.o`)
-          await run(compiler, [...flags, '-DIS_SLIM_BUILD', `-I${native}`, `-I${includes}`, '-c', source, '-o', object])
-          return object
-        }),
+    [...sources.map(name => join(native, name)), join(own, 'runtime.cc'), join(own, 'host.cc')].map((source, i) =>
+      limit(async () => {
+        const object = join(folder, `${i}.o`)
+        await run(compiler, [...flags, '-DIS_SLIM_BUILD', '-DNAPI_VERSION=8', ...paths, '-c', source, '-o', object])
+        return object
+      }),
     ),
   )
   const program = join(folder, 'ops')
@@ -64,7 +81,7 @@ export async function buildForArm(folder: string, includes: string): Promise<str
   return program
 }
 
-/** Names of the ops that the program has. */
+/** Names of the ops and of the functions on arrays that the program has. */
 export async function opsOf(program: string): Promise<string[]> {
   return (await talk(program, [Buffer.from('list\n')])).toString().split('\n').filter(Boolean)
 }
@@ -80,27 +97,63 @@ export async function emulate(program: string, calls: readonly Call[]): Promise<
     ]),
     Buffer.from(`run ${outputs}\n`),
   ])
-  const reply = await talk(program, input)
-  let at = 0
-  const line = () => {
-    const end = reply.indexOf(10, at)
-    const text = reply.toString('utf8', at, end)
-    at = end + 1
-    return text
-  }
+  const answer = new Answers(await talk(program, input))
   return calls.map(({ name, outputs }) => {
     const tensors: Plain[] = []
-    for (let text = line(); text !== 'done'; text = line()) {
+    for (let text = answer.line(); text !== 'done'; text = answer.line()) {
       if (!text.startsWith('out ')) throw new Error(`${name}: ${text}`)
       const [, type, , ...shape] = text.split(' ')
       const sizes = shape.map(Number)
-      const bytes = 4 * sizes.reduce((a, b) => a * b, 1)
-      const own = Uint8Array.from(reply.subarray(at, at + bytes)).buffer
-      at += bytes
+      const own = Uint8Array.from(answer.bytes(4 * sizes.reduce((a, b) => a * b, 1))).buffer
       tensors.push({ shape: sizes, data: type === 'f' ? new Float32Array(own) : new Int32Array(own) })
     }
     return { outputs: tensors.slice(0, outputs), inputs: tensors.slice(outputs) }
   })
+}
+
+/** Runs functions on arrays one after the other and returns the arrays of each as they are then, as bytes. */
+export async function emulateHost(program: string, calls: readonly HostCall[]): Promise<Buffer[][]> {
+  const input = calls.flatMap(({ name, given }) => [
+    Buffer.from(`host ${name}\n`),
+    ...given.flatMap(value => {
+      if (typeof value === 'number') return [Buffer.from(`number ${value}\n`)]
+      const type = arrayNumbers[arrayTypes.findIndex(Type => value instanceof Type)]
+      const bytes = Buffer.from(value.slice().buffer)
+      return [Buffer.from(`array ${type} ${value.length} ${bytes.length}\n`), bytes]
+    }),
+    Buffer.from('call\n'),
+  ])
+  const answer = new Answers(await talk(program, input))
+  return calls.map(({ name }) => {
+    const arrays: Buffer[] = []
+    for (let text = answer.line(); text !== 'done'; text = answer.line()) {
+      if (!text.startsWith('array ')) throw new Error(`${name}: ${text}`)
+      arrays.push(answer.bytes(Number(text.split(' ')[1])))
+    }
+    return arrays
+  })
+}
+
+/** Lines and bytes of what the program wrote, in order. */
+class Answers {
+  readonly all: Buffer
+  #at = 0
+
+  constructor(all: Buffer) {
+    this.all = all
+  }
+
+  line(): string {
+    const end = this.all.indexOf(10, this.#at)
+    const text = this.all.toString('utf8', this.#at, end)
+    this.#at = end + 1
+    return text
+  }
+
+  bytes(count: number): Buffer {
+    this.#at += count
+    return this.all.subarray(this.#at - count, this.#at)
+  }
 }
 
 /** What the program answers to all of its input. */

@@ -13,7 +13,7 @@ import { cleanPass, editedPass, type PassBlocks } from '../../engine/ops/edited-
 import { gelu } from '../../engine/ops/gelu.ts'
 import { linear } from '../../engine/ops/linear.ts'
 import { logitChanges } from '../../engine/ops/logit-changes.ts'
-import { availableInstructions, setOpInstructions } from '../../engine/ops/native.ts'
+import { availableInstructions, hostFunction, setOpInstructions } from '../../engine/ops/native.ts'
 import { addBias, addNorm, norm } from '../../engine/ops/norm.ts'
 import { sparseDecode } from '../../engine/ops/sae/decode.ts'
 import { topKEncode } from '../../engine/ops/sae/encode.ts'
@@ -26,7 +26,18 @@ import { architectureOf } from '../../sae/architectures/index.ts'
 import { fusedStepper } from '../../sae/step/fused/index.ts'
 import type { StepSettings } from '../../sae/step/step.ts'
 import { TrainingSettings } from '../../sae/training/settings.ts'
-import { type Answer, buildForArm, type Call, emulate, missingPrograms, opsOf, type Plain } from './emulate.ts'
+import {
+  type Answer,
+  buildForArm,
+  type Call,
+  emulate,
+  emulateHost,
+  type HostArray,
+  type HostCall,
+  missingPrograms,
+  opsOf,
+  type Plain,
+} from './emulate.ts'
 import { references } from './reference.ts'
 
 interface Recorded extends Call {
@@ -224,8 +235,8 @@ describe.skipIf(!process.env.PIPELINE_LONG || !opsTestable || missing.length > 0
   }, 900_000)
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  test('every op that is compiled there is called', async () => {
-    const called = new Set(calls.map(({ name }) => name))
+  test('every op and every function on arrays that is compiled there is called', async () => {
+    const called = new Set([...calls, ...hostCalls()].map(({ name }) => name))
     const without = (await opsOf(program)).filter(name => !called.has(name))
     // Packs for products of bfloat16 values, which arm64 has no kernels for.
     expect(without).toEqual(['PipelinePackEncoder'])
@@ -240,6 +251,19 @@ describe.skipIf(!process.env.PIPELINE_LONG || !opsTestable || missing.length > 0
         expect(difference(there, here.data), `${name}, call ${i}`).toBeLessThan(2e-5)
   })
 
+  test('functions on arrays give the same bytes as on this machine, NaN wherever it has one', async () => {
+    const there = await emulateHost(program, hostCalls())
+    for (const [i, { name, given }] of hostCalls().entries()) {
+      hostFunction(name)!(...given)
+      const arrays = given.filter(value => typeof value !== 'number')
+      expect(there[i]!.length).toBe(arrays.length)
+      for (const [j, array] of arrays.entries())
+        expect(withoutNaN(there[i]![j]!, array), `${name}, array ${j}`).toEqual(
+          withoutNaN(Buffer.from(array.buffer), array),
+        )
+    }
+  })
+
   test('the main ops agree with float64', () => {
     const tried = new Set<string>()
     for (const [i, call] of calls.entries()) {
@@ -251,6 +275,41 @@ describe.skipIf(!process.env.PIPELINE_LONG || !opsTestable || missing.length > 0
     expect([...tried].sort()).toEqual(Object.keys(references).sort())
   })
 })
+
+/** The bytes, of numbers of the kind in `like`, with one and the same for what is none: its sign and what it carries are the processor's. */
+function withoutNaN(bytes: Buffer, like: HostArray): Buffer {
+  const own = Uint8Array.from(bytes).buffer
+  if (like instanceof Float32Array || like instanceof Float64Array) {
+    const numbers = like instanceof Float32Array ? new Float32Array(own) : new Float64Array(own)
+    for (let i = 0; i < numbers.length; i++) if (Number.isNaN(numbers[i])) numbers[i] = -12_345
+  }
+  return Buffer.from(own)
+}
+
+/** Functions on arrays, at sizes that are no multiple of a vector, with numbers too small to be normal and none. */
+function hostCalls(): HostCall[] {
+  const random = new Random('host')
+  const [rows, width] = [67, 37]
+  const values = random.normals(rows * width, 3)
+  values.set([2 ** -149, 1e-30, 6e-8, 65_519, 65_520, Number.POSITIVE_INFINITY, -0, Number.NaN])
+  const weight = Float32Array.from({ length: rows }, () => 1 / random.uniform())
+  const doubles = (count: number) => new Float64Array(count)
+  const halves = Uint16Array.from({ length: 65_536 }, (_, i) => i)
+  const stored = values.map(value => Math.fround(value * (1 + 2 ** -12)))
+  return [
+    { name: 'rowSums', given: [values, weight, doubles(width), doubles(width), doubles(rows)] },
+    {
+      name: 'deviations',
+      given: [values, random.normals(width).reduce((all, x, i) => all.fill(x, i), doubles(width)), doubles(width)],
+    },
+    { name: 'toHalves', given: [values, new Uint16Array(values.length)] },
+    { name: 'fromHalves', given: [halves, new Float32Array(halves.length)] },
+    { name: 'rounding', given: [values, stored, doubles(width), doubles(width), doubles(width)] },
+    { name: 'gatherRows', given: [values, width, Uint32Array.of(3, 66, 0, 3), new Float32Array(4 * width)] },
+    { name: 'placeColumns', given: [values, width, new Float32Array(rows * 50), 50, 9] },
+    { name: 'shuffleWords', given: [Uint32Array.from({ length: 1000 }, (_, i) => i), Uint32Array.of(1, 2, 3, 4)] },
+  ]
+}
 
 const pairs = (a: readonly Plain[], b: readonly Plain[]) => a.map((one, i) => [one, b[i]!] as const)
 

@@ -2,12 +2,16 @@
  * What the ops need of TensorFlow, without TensorFlow: this and `engine/native` make a program for a processor that the machine
  * lacks, to be run under an emulator. It reads calls from its input and writes their outputs, in the machine's byte order:
  *
- *   list                       answered by a line for each op, and one that is empty
+ *   list                       answered by a line for each op and each function on arrays, and one that is empty
  *   op NAME, then lines
  *     attr NAME VALUE          whole numbers, decimals, and 0 or 1
  *     in f|i RANK SIZES…       and the bytes
  *     run OUTPUTS              answered by `out f|i RANK SIZES…` with bytes for each, then by each input as it is now, then `done`;
  *                              or by `error MESSAGE`
+ *   host NAME, then lines
+ *     array TYPE COUNT BYTES   of N-API's type, and the bytes
+ *     number VALUE
+ *     call                     answered by `array COUNT` with the bytes of each array as it is now, then `done`; or by `error MESSAGE`
  */
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "calls.h"
 #include "op.h"
 #include "threads.h"
 
@@ -153,6 +158,29 @@ void run(const std::string& name, TF_OpKernelConstruction& construction, TF_OpKe
   std::printf("error there is no op %s\n", name.c_str());
 }
 
+HostValue readArray(std::istringstream& words) {
+  HostValue value{};
+  size_t bytes = 0;
+  words >> value.type >> value.count >> bytes;
+  value.bytes.resize(bytes);
+  if (std::fread(value.bytes.data(), 1, bytes, stdin) != bytes) std::exit(2);
+  return value;
+}
+
+void runHost(const std::string& name, std::vector<HostValue>& given) {
+  const std::string error = callHost(name, given);
+  if (!error.empty()) {
+    std::printf("error %s\n", error.c_str());
+    return;
+  }
+  for (const HostValue& value : given) {
+    if (value.type < 0) continue;
+    std::printf("array %zu\n", value.bytes.size());
+    std::fwrite(value.bytes.data(), 1, value.bytes.size(), stdout);
+  }
+  std::printf("done\n");
+}
+
 }  // namespace
 
 int main() {
@@ -160,16 +188,29 @@ int main() {
   std::string line, word, name, value;
   TF_OpKernelConstruction construction;
   TF_OpKernelContext context;
+  std::vector<HostValue> given;
   while (readLine(line)) {
     std::istringstream words(line);
     words >> word;
     if (word == "list") {
       for (const pipeline::OpDefinition& op : pipeline::definitions()) std::printf("%s\n", op.name);
+      for (const std::string& each : hostNames()) std::printf("%s\n", each.c_str());
       std::printf("\n");
     } else if (word == "op") {
       words >> name;
       construction = {};
       context = {};
+    } else if (word == "host") {
+      words >> name;
+      given.clear();
+    } else if (word == "array") {
+      given.push_back(readArray(words));
+    } else if (word == "number") {
+      HostValue number{-1, 0, {}};
+      words >> number.count;
+      given.push_back(std::move(number));
+    } else if (word == "call") {
+      runHost(name, given);
     } else if (word == "attr") {
       std::string key;
       words >> key >> value;
