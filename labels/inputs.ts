@@ -3,6 +3,7 @@ import { mustKnow } from '../core/nearest.ts'
 import { quote } from '../core/quote.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { Tokenizer } from '../datasets/tokenizer/index.ts'
+import { mustHaveSite } from '../latents/site.ts'
 import type { Model } from '../model/model.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
@@ -43,6 +44,7 @@ export interface Given {
 /** Throws a `UserError` for evidence about another SAE, model or text, and for concepts that the dataset does not have. */
 export function checkInputs({ model, sae, dataset, config, evidence, names = {} }: DescribeInputs): Given {
   mustSpeakByLatent(sae, 'label')
+  mustHaveSite(model, sae)
   const hashes = { sae: sae.hash, model: model.hash, dataset: dataset.hash }
   if (evidence) {
     const what = `the evidence${evidence.name === undefined ? '' : ` of ${evidence.name}`}`

@@ -4,6 +4,7 @@ import { mustKnow } from '../core/nearest.ts'
 import { quote } from '../core/quote.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { Tokenizer } from '../datasets/tokenizer/index.ts'
+import { mustHaveSite } from '../latents/site.ts'
 import type { Model } from '../model/model.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
 import type { Sae } from '../sae/sae.ts'
@@ -60,12 +61,7 @@ export function checkInputs({ model, sae, dataset, config, stated, ravel, siblin
     throw new UserError(`This SAE predicts ${sae.outputs} values from ${sae.width}: it has no place to be put back.`, {
       fix: 'Validate an SAE that reconstructs the site it reads.',
     })
-  const site = model.sites.find(({ name }) => name === sae.metadata.hook_name)
-  const width = site?.size.reduce((product, size) => product * size, 1)
-  if (site && width !== sae.width)
-    throw new UserError(`The SAE is ${sae.width} wide, but the model's ${site.name} is ${width} wide.`, {
-      fix: 'Use the model that the SAE was trained on.',
-    })
+  mustHaveSite(model, sae)
   if (stated) checkStated(stated, { sae, dataset, config }, fields)
   const missing = Array.isArray(config.latents) ? config.latents.find(latent => latent >= sae.latents) : undefined
   if (missing !== undefined)

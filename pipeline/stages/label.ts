@@ -5,6 +5,7 @@ import { UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
+import type { Model } from '../../model/model.ts'
 import { nameOf } from './found.ts'
 import { findFile, findRun, findSae, hashing, loadModelAndText, namesOf } from './inputs.ts'
 import { datasetOf, modelOf } from './origin.ts'
@@ -44,6 +45,7 @@ export default defineStage({
     const text = await hashing(session, () => datasetOf(store, sae, settings.dataset))
     /** Loads everything that is described or joined; `close` frees it. */
     const open = async (context: StageContext) => {
+      const { mustHaveSite } = await import('../../latents/site.ts')
       const { readStability } = await import('../../sae/measure/stability.ts')
       const { readEvidence } = await import('../../validation/evidence.ts')
       const found = evidence && {
@@ -53,8 +55,12 @@ export default defineStage({
         name: nameOf(evidence),
         names: namesOf(evidence.run.manifest.inputs),
       }
-      const loaded = await loadModelAndText(model, text, context)
       const trained = await loadSaeOf(sae)
+      const check = (host: Model) => mustHaveSite(host, trained)
+      const loaded = await loadModelAndText(model, text, { ...context, check }).catch(error => {
+        trained.dispose()
+        throw error
+      })
       const close = () => {
         trained.dispose()
         loaded.model.dispose()

@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path'
 import { readText } from '../../core/files.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
+import type { Model } from '../../model/model.ts'
 import type { RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { readClaims } from '../../validation/claims/claim-file.ts'
@@ -52,14 +53,17 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
     ...(capture ? [capture] : []),
   ]
   const open: Validated['open'] = async context => {
-    const loaded = await loadModelAndText(model, text, context)
-    const opened: { dispose(): void }[] = [loaded.model]
+    const opened: { dispose(): void }[] = []
     const close = () => {
       for (const one of opened.splice(0)) one.dispose()
     }
     try {
+      const { mustHaveSite } = await import('../../latents/site.ts')
       const trained = await loadSaeOf(sae)
       opened.push(trained)
+      const check = (host: Model) => mustHaveSite(host, trained)
+      const loaded = await loadModelAndText(model, text, { ...context, check })
+      opened.push(loaded.model)
       // The capture gives the mean that ablations put in place, where there is one.
       const mean = capture && (await captureMean(capture, trained.metadata.hook_name))
       const others: Sibling[] = []
