@@ -26,7 +26,8 @@ constexpr int64_t kWaiting = 16;           // column panels, where there are sev
 constexpr int64_t kMostBlocks = 8;         // of rows
 constexpr int64_t kFewBlocks = 8;          // of rows, up to which threads share the columns
 constexpr int64_t kTogether = 4;           // panels that are packed together
-constexpr int64_t kSlabBytes = 16 << 20;   // packed weights at a time
+constexpr int64_t kSlabBytes = 16 << 20;   // packed weights at a time, but as many panels as make up for packing the rows again
+constexpr int64_t kLeastPanels = 32;
 
 // Fewer rows wait for memory, where thirds are more to make and to write; smaller layers are mostly edges of tiles.
 constexpr int64_t kLeastRows = 64, kLeastSize = 64;
@@ -153,7 +154,7 @@ void multiplyFewRows(ThirdsArgs& args) {
 
 void multiplyManyRows(ThirdsArgs& args) {
   const int64_t values = blocksOf(args.layer.inputs) * kThirdsStep, panels = blocksOf(args.layer.outputs);
-  const int64_t most = std::min(panels, std::max<int64_t>(1, kSlabBytes / (values * 2)));
+  const int64_t most = std::min(panels, std::max(kLeastPanels, kSlabBytes / (values * 2)));
   const int64_t blocks = blocksOf(args.layer.rows);
   args.groupBlocks = std::min(kMostBlocks, std::max<int64_t>(1, blocks / (2 * threadCount())));
   args.slab = reinterpret_cast<uint16_t*>(sharedScratch(most * values / 2));
