@@ -5,7 +5,7 @@ import { writeAtomic } from '../core/files.ts'
 import { encodeTable, readTable, readTableInfo } from '../datasets/tables.ts'
 
 /** Version of the table; readers refuse others. */
-export const answersSchema = 1
+const answersSchema = 1
 
 /** A window as it is shown to a judge. */
 export interface ShownExample {

@@ -41,9 +41,9 @@ export const StratumDensity = z.strictObject({ stratum: z.string(), tokens: coun
 export type StratumDensity = z.infer<typeof StratumDensity>
 
 /** A latent whose decoder row points the same way. */
-export const NearLatent = z.strictObject({ latent: count, cosine: z.number().min(-1).max(1) })
+const NearLatent = z.strictObject({ latent: count, cosine: z.number().min(-1).max(1) })
 /** A latent that fires at the same tokens. */
-export const TogetherLatent = z.strictObject({
+const TogetherLatent = z.strictObject({
   latent: count,
   /** Share of this latent's tokens at which the other fires, too. */
   share,

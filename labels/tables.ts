@@ -154,7 +154,7 @@ export function featureColumns(features: readonly Feature[]): Record<string, Col
 }
 
 /** Examples that were answered. */
-export const examplesIn = (score: BinaryScore | null | undefined): number | null =>
+const examplesIn = (score: BinaryScore | null | undefined): number | null =>
   score ? score.positives + score.negatives : null
 
 /** Opens features.parquet for writing, in row groups of at most 2,000 rows. */

@@ -9,7 +9,7 @@ import { uniformity } from '../statistics/drift/kolmogorov.ts'
 import { rankP } from '../statistics/tests/permutation.ts'
 import { type CleanPass, cleanPasses } from './clean-pass.ts'
 import { fakeDataset, fakeModel, fakeSae, modelWidth, vocabularySize } from './fake.fixture.ts'
-import { interventionsAt, measureEdits, shamDifference, startBefore } from './interventions.ts'
+import { interventionsAt, measureEdits, startBefore } from './interventions.ts'
 import { naiveEffect } from './naive.fixture.ts'
 
 let model: Model
@@ -34,6 +34,15 @@ const positions = [3, 7, 8]
 const edits = [0, 1, 2, 50].map(direction => ({ direction, change: Float32Array.of(1, -2, 0.5) }))
 const measure = (site: string, batchTokens: number) =>
   measureEdits(model, site, { window, positions, edits, bank, weights, batchTokens })
+/** What a hook that adds nothing changes. */
+const shamAt = (site: string) => {
+  const interventions = interventionsAt(model, site)
+  try {
+    return interventions.sham(window, modelWidth)
+  } finally {
+    interventions.dispose()
+  }
+}
 
 describe('batched edits', () => {
   test('agree with one full pass for each edit', () => {
@@ -65,7 +74,7 @@ describe('batched edits', () => {
   test('leave no tensor behind', () => {
     const before = tf.memory().numTensors
     measure('blocks.0.hook_resid_post', 60)
-    shamDifference(model, 'blocks.0.hook_mlp_out', window, modelWidth)
+    shamAt('blocks.0.hook_mlp_out')
     expect(tf.memory().numTensors).toBe(before)
   })
 
@@ -88,7 +97,7 @@ describe('batched edits', () => {
 
   test('that change nothing are exact no-ops', () => {
     for (const site of ['blocks.0.hook_resid_pre', 'blocks.0.hook_mlp_out', 'blocks.0.hook_resid_post'])
-      expect(shamDifference(model, site, window, modelWidth)).toBe(0)
+      expect(shamAt(site)).toBe(0)
     const [effect] = measureEdits(model, 'blocks.0.hook_resid_post', {
       window,
       positions,

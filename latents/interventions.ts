@@ -123,17 +123,10 @@ export function adding(delta: Tensor3D): Hook {
   return value => value.add(delta.reshape(value.shape))
 }
 
-/** Largest |difference| of the logits when the hook is installed and adds nothing: 0 for an exact no-op. */
-export function shamDifference(model: Model, site: string, window: TokenWindow, width: number): number {
-  const interventions = interventionsAt(model, site)
-  try {
-    return interventions.sham(window, width)
-  } finally {
-    interventions.dispose()
-  }
-}
-
-/** The same from the document's pass as it is: the logits of one that starts at the same residual without the hook. */
+/**
+ * Largest |difference| of the logits when the hook is installed and adds nothing, from the document's pass as it is: those of one that
+ * starts at the same residual without the hook. 0 for an exact no-op.
+ */
 function shamOf({ model, site }: Place, { tokens }: TokenWindow, width: number, clean: CleanPass): number {
   return onHost(() => {
     const nothing = tf.zeros([1, tokens.length, width]) as Tensor3D

@@ -15,7 +15,7 @@ export interface Tolerance {
   readonly absolute: number
   readonly relative: number
 }
-export const defaultTolerance: Tolerance = { absolute: 1e-4, relative: 1e-5 }
+const defaultTolerance: Tolerance = { absolute: 1e-4, relative: 1e-5 }
 
 /** How one tensor of the reference compares. */
 export interface VerifiedTensor {

@@ -32,7 +32,7 @@ export function figureOf<Data>(chart: Chart<Data>, data: Data, text: FigureText)
 const mostRows = 500
 
 /** The table of a figure; exact values stand in `data-value`. */
-export function twinHtml({ columns, rows }: Twin, caption: string, origin?: FigureOrigin): string {
+function twinHtml({ columns, rows }: Twin, caption: string, origin?: FigureOrigin): string {
   const names = columns.map(column => column.replace(/^#/, ''))
   const kinds = columns.map(column => (column.startsWith('#') ? 'number' : ''))
   const about = names.map(name => origin?.columns?.[name] ?? {})

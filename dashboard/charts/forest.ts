@@ -137,7 +137,7 @@ function lineOf({ row, own, isControl, top, x, size }: Line): string {
 }
 
 /** A mark whose shape says what its colour says: disc for pass, cross for fail, diamond for the undecided, ring for controls. */
-export function markOf(state: string, x: number, y: number): string {
+function markOf(state: string, x: number, y: number): string {
   const [px, py] = [at(x), at(y)]
   if (state === 'of-control') return `<circle class="estimate of-control" cx="${px}" cy="${py}" r="3.2"/>`
   if (state === 'pass') return `<circle class="estimate pass" cx="${px}" cy="${py}" r="4.4"/>`

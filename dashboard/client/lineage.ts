@@ -1,7 +1,7 @@
 /** The lineage graph under the pointer or focus: what a run was made from and what was made from it stands out. */
 
 /** Everything that leads to `id` or that it leads to. */
-export function related(edges: readonly { readonly from: string; readonly to: string }[], id: string): Set<string> {
+function related(edges: readonly { readonly from: string; readonly to: string }[], id: string): Set<string> {
   const follow = (from: 'from' | 'to', to: 'from' | 'to') => {
     const found = new Set([id])
     for (let grown = true; grown; ) {

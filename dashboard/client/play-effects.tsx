@@ -7,7 +7,7 @@ import { tokenText } from './play-text.ts'
 
 type Played = Api['play']['answer']
 
-export const rowNames: Readonly<Record<'base' | PlayRow['kind'], string>> = {
+const rowNames: Readonly<Record<'base' | PlayRow['kind'], string>> = {
   base: 'as it is',
   edit: 'the edit',
   random: 'random direction, equal norm',

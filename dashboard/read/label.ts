@@ -5,7 +5,7 @@ import type { ShownLabel } from '../api/contracts/play.ts'
 import type { Table } from './table.ts'
 
 /** Columns that go with a label wherever it goes, as far as the table has them. */
-export const labelCompanions = [
+const labelCompanions = [
   ...['label_kind', 'label_score_name', 'label_score', 'label_score_low', 'label_score_high', 'label_coverage'],
   ...['label_source', 'label_precision', 'label_recall', 'label_f1', 'label_base_rate', 'verdict', 'tier', 'stability'],
   ...['sae_hash', 'model_hash', 'dataset_hash'],

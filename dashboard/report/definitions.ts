@@ -1,7 +1,7 @@
 /** What the figures of runs are: those of training in metrics.jsonl, and those of manifests by the same names. */
 import type { ColumnOrigin } from '../origin.ts'
 
-export const figureDefinitions: Readonly<Record<string, string>> = {
+const figureDefinitions: Readonly<Record<string, string>> = {
   loss: 'the whole loss of a batch that the step lowers, as the architecture defines it',
   fvu: 'Σ‖x − x̂‖² / Σ‖x − x̄‖²: variance unexplained; in training of the batch, in validation of held-out text',
   l0: 'latents that are not 0, a token, on average',

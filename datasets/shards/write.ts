@@ -21,7 +21,7 @@ export interface ShardColumns {
 }
 
 /** Types of the columns that stand before the sites, in order. */
-export const rowColumns = [
+const rowColumns = [
   ['document', new arrow.Uint32()],
   ['position', new arrow.Uint16()],
   ['token', new arrow.Int32()],

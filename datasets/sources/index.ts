@@ -23,7 +23,7 @@ const builtIn: Readonly<Record<string, BuiltIn>> = {
 }
 
 /** Documents a built-in dataset makes when the config does not say. */
-export const builtInDocuments = 4000
+const builtInDocuments = 4000
 
 export interface ReadOptions {
   readonly progress?: Progress | undefined

@@ -33,7 +33,7 @@ export function toFloat32(bytes: Uint8Array, type: keyof typeof numberTypes, cou
 }
 
 /** Gives the number at an index. */
-export function readerOf(bytes: Uint8Array, type: keyof typeof numberTypes): (index: number) => number {
+function readerOf(bytes: Uint8Array, type: keyof typeof numberTypes): (index: number) => number {
   const { bytes: size, read } = numberTypes[type]
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return index => read(view, index * size)

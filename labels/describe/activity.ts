@@ -32,7 +32,7 @@ export function activityOf(
 }
 
 /** The edges of `bins` equal bins. */
-export function equalEdges(low: number, high: number, bins: number): number[] {
+function equalEdges(low: number, high: number, bins: number): number[] {
   return Array.from({ length: bins + 1 }, (_, i) => (i === bins ? high : low + ((high - low) * i) / bins))
 }
 

@@ -1,7 +1,7 @@
 /** Settings of asking a language model, of any server that speaks the protocol of OpenAI's chat completions. */
 import { z } from 'zod'
 
-export const explainScores = ['detection', 'fuzzing', 'simulation'] as const
+const explainScores = ['detection', 'fuzzing', 'simulation'] as const
 
 export const ExplainConfig = z.strictObject({
   endpoint: z

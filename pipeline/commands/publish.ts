@@ -1,9 +1,11 @@
 /** `pipeline runs publish` and `fetch`: finished runs, carried between machines that share no disk. */
 import { z } from 'zod'
+import { NotThereError } from '../../core/errors.ts'
+import { nearest } from '../../core/nearest.ts'
 import { shellWord } from '../../core/shell.ts'
 import { openObjectStore } from '../../objects/open.ts'
 import { ancestry } from '../../runs/lineage.ts'
-import { fetchRun, publishRun } from '../../runs/publish.ts'
+import { fetchRun, publishedRuns, publishRun } from '../../runs/publish.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
@@ -66,7 +68,14 @@ export const fetch = defineCommand({
       ;(state === 'fetched' ? fetched : there).push(id)
       for (const input of run.manifest.inputs) if (input.run !== undefined) await visit(input.run)
     }
-    await visit(config.run)
+    await visit(config.run).catch(async error => {
+      if (!(error instanceof NotThereError)) throw error
+      const names = nearest(config.run, await publishedRuns(objects))
+      throw new NotThereError(error.message, {
+        fix: names.length > 0 ? `Did you mean ${names.join(', ')}?` : 'No run was published there yet.',
+        cause: error,
+      })
+    })
     const text = [...fetched.map(id => `fetched: ${id}`), ...there.map(id => `here already: ${id}`)]
     return { text: text.join('\n'), json: { place: objects.place, fetched, there } }
   },

@@ -7,6 +7,7 @@ import type { FinishedRun } from '../../runs/run.ts'
 import { RunStore } from '../../runs/store.ts'
 import type { CommandDefinition } from '../command.ts'
 import { from, made, session } from '../stages/store.fixture.ts'
+import { fetch, publish } from './publish.ts'
 import { diff, lineage, list, show, verify } from './runs.ts'
 
 let store: RunStore
@@ -128,5 +129,16 @@ describe('verify', () => {
     const { text, exitCode } = await said(verify, { run: 'trained' })
     expect(text).toMatch(/captured: rows\.txt: changed/)
     expect(exitCode).toBe(2)
+  })
+})
+
+test('a run that was published is fetched by its name, and one that was not names the nearest', async () => {
+  const place = join(store.directory, '.published')
+  await said(publish, { run: 'trained', to: place })
+  const elsewhere = { from: place, 'runs-dir': join(store.directory, '.elsewhere') }
+  expect((await said(fetch, { run: 'trained', ...elsewhere })).text).toBe('fetched: trained\nfetched: captured')
+  await expect(said(fetch, { run: 'trainde', ...elsewhere })).rejects.toMatchObject({
+    message: expect.stringMatching(/^There is no run trainde in /),
+    fix: 'Did you mean trained, captured?',
   })
 })

@@ -14,7 +14,7 @@ import { checkId } from '../../runs/names.ts'
 import { RunId } from '../../runs/run.ts'
 
 /** Folder of the schedules beside the runs. */
-export const schedulesFolder = '.schedules'
+const schedulesFolder = '.schedules'
 
 const Entry = z.strictObject({
   schema: z.literal(1),

@@ -27,7 +27,7 @@ export const modelConfig = {
 }
 
 /** Shapes of all weights by Hugging Face name, in the order of the forward pass. */
-export function weightShapes(): Map<string, number[]> {
+function weightShapes(): Map<string, number[]> {
   const shapes = new Map<string, number[]>([
     ['transformer.wte.weight', [vocabulary.length, width]],
     ['transformer.wpe.weight', [context, width]],

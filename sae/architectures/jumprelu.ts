@@ -29,7 +29,7 @@ import {
 import { saveLinear } from '../saved.ts'
 
 /** Settings of thresholds and their gradient. */
-export const jumpSettings = {
+const jumpSettings = {
   thresholdForm: z
     .enum(['log', 'direct'])
     .default('log')
@@ -142,6 +142,6 @@ export const jumprelu = defineArchitecture({
 })
 
 /** mean over rows of Σ tanh(c f_i n_i): a count of latents that has a slope. */
-export function smoothCount(latents: Tensor2D, wDec: Tensor2D, scale: number): Scalar {
+function smoothCount(latents: Tensor2D, wDec: Tensor2D, scale: number): Scalar {
   return latents.mul<Tensor2D>(decoderNorms(wDec)).mul<Tensor2D>(scale).tanh().sum(1).mean<Scalar>()
 }

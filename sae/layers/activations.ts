@@ -12,7 +12,7 @@ export function detach<T extends Tensor>(x: T): T {
 }
 
 /** 1 at the k largest entries of each row, else 0; ties go to the lower index. */
-export function topMask(x: Tensor2D, k: number): Tensor2D {
+function topMask(x: Tensor2D, k: number): Tensor2D {
   return tf.tidy(() => {
     const [rows] = x.shape
     const columns = tf.topk(x, k, true).indices
@@ -25,7 +25,7 @@ export function topMask(x: Tensor2D, k: number): Tensor2D {
  * 1 at the `count` largest positive entries of the whole matrix, else 0; ties at the last place go to the lower row, then
  * the lower column.
  */
-export function topMaskOfAll(x: Tensor2D, count: number): Tensor2D {
+function topMaskOfAll(x: Tensor2D, count: number): Tensor2D {
   const values = x.dataSync() as Float32Array
   const least = nthLargestPositive(values, count)
   return tf.tidy(() => {

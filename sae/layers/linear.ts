@@ -115,7 +115,7 @@ export function spread(rows: Tensor2D): Scalar {
 }
 
 /** √x whose gradient at 0 is 0 instead of infinite. */
-export function safeRoot<T extends Tensor1D>(x: T): T {
+function safeRoot<T extends Tensor1D>(x: T): T {
   return tf.customGrad((input, save) => {
     const root = (input as T).sqrt()
     ;(save as (tensors: unknown[]) => void)([root])

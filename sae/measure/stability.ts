@@ -12,7 +12,7 @@ import { encodeTable, readTable, readTableInfo } from '../../datasets/tables.ts'
 import type { Comparison, Places } from './compare.ts'
 
 /** Version of the table; readers refuse others. */
-export const stabilitySchema = 2
+const stabilitySchema = 2
 
 /** What the table says of the two SAEs: their hashes, and their places where these were looked at. */
 export interface Compared {

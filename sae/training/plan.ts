@@ -207,7 +207,7 @@ export function defaultRateOf(
  * number of steps beyond a thousand, since a longer training needs less haste and profits from finer steps. By `latents`:
  * the scaling law that dictionary_learning and sparsify take from Gao et al., figure 3.
  */
-export function defaultRate(rule: 'width' | 'latents', width: number, latents: number, steps: number): number {
+function defaultRate(rule: 'width' | 'latents', width: number, latents: number, steps: number): number {
   if (rule === 'latents') return 2e-4 / Math.sqrt(latents / 16_384)
   return (0.08 / Math.sqrt(width)) * Math.sqrt(Math.min(1, 1000 / steps))
 }

@@ -11,7 +11,7 @@ import type { TrainingPlan } from './plan.ts'
 import { rowScale, rowsVary } from './row-scale.ts'
 
 /** Columns of a served row: the input sites, then the sites to predict. */
-export function rowLength({ shape, targetSites }: TrainingPlan): number {
+function rowLength({ shape, targetSites }: TrainingPlan): number {
   return shape.width + (targetSites.length > 0 ? shape.outputs : 0)
 }
 

@@ -20,7 +20,7 @@ export function randomRows(features: number, width: number, random: Random): Flo
 }
 
 /** Makes every row's norm 1, in place. */
-export function normaliseRows(rows: Float32Array, width: number): void {
+function normaliseRows(rows: Float32Array, width: number): void {
   for (let start = 0; start < rows.length; start += width) {
     let square = 0
     for (let i = start; i < start + width; i++) square += rows[i]! * rows[i]!

@@ -16,7 +16,7 @@ export interface ClusterSums {
 }
 
 /** Sums the values of each cluster; `clusters` names the cluster of every value. */
-export function clusterSums(values: ArrayLike<number>, clusters: ArrayLike<number | string>): ClusterSums {
+function clusterSums(values: ArrayLike<number>, clusters: ArrayLike<number | string>): ClusterSums {
   checkValues('values', values)
   checkParallel('values', values, 'clusters', clusters)
   const places = new Map<number | string, number>()

@@ -13,7 +13,7 @@ import type { BaselineSource } from './baseline.ts'
 const isKnown = (architecture: string) => inferenceArchitectures.includes(architecture)
 
 /** Whether rows keep k latents each; of all other SAEs densities are matched by thresholds. */
-export function keepsK(sae: Pick<Sae, 'architecture' | 'config'>): boolean {
+function keepsK(sae: Pick<Sae, 'architecture' | 'config'>): boolean {
   const { architecture, config } = sae
   return isKnown(architecture) && choosesK(architecture) && typeof config.k === 'number'
 }

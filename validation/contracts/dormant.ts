@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { EffectSummary, Ratio } from './common.ts'
 
 /** Effects in the claimed direction. */
-export const PartsFound = z.strictObject({
+const PartsFound = z.strictObject({
   whole: EffectSummary,
   active: EffectSummary,
   dormant: EffectSummary,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { EffectSummary, numberOrNull, Ratio } from './common.ts'
 
 /** One way of the interchange: into the silent document, or out of the active one. */
-export const Interchanged = z.strictObject({
+const Interchanged = z.strictObject({
   /** In the claimed sense: into the silent document up, out of the active one down, both positive. */
   effect: EffectSummary,
   /** The effect as a share of the difference between the documents. */

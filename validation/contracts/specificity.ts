@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { EffectSummary, numberOrNull, Ratio } from './common.ts'
 
-export const OffTarget = z.strictObject({
+const OffTarget = z.strictObject({
   concept: z.string(),
   /** Of its weights with the own target's: what moves with that by construction is taken off before anything is judged. */
   cosine: z.number(),

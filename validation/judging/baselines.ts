@@ -18,7 +18,7 @@ import type { AssembleSettings } from './assemble.ts'
 import { causalVerdict, selectivityVerdict } from './verdict.ts'
 
 /** The least difference of shares that is an advantage: an SAE that may be ahead by less only is not ahead. */
-export const smallestAdvantage = 0.1
+const smallestAdvantage = 0.1
 
 /** A claim of a baseline: all that its verdict follows from. */
 export interface BaselineClaim {

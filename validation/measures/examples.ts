@@ -67,7 +67,7 @@ export function examplesOf(encoded: Encoded, concept: number): Examples {
 }
 
 /** Every token as an example. */
-export function tokenExamples(encoded: Encoded, labels: Uint8Array): Examples {
+function tokenExamples(encoded: Encoded, labels: Uint8Array): Examples {
   return {
     level: 'token',
     labels,

@@ -5,7 +5,5 @@ import { probing } from './probing.ts'
 import { ravel } from './ravel-measure.ts'
 
 export const measures = { probing, absorption, ravel } as const
-export type MeasureName = keyof typeof measures
-
 /** The measures as one list. */
 export const allMeasures: readonly Measure[] = Object.values(measures) as unknown as readonly Measure[]

@@ -19,7 +19,7 @@ export function passes(rows: readonly EffectRow[], among = 1): boolean {
 }
 
 /** The effect that a study states as detectable, when it tests the claim as the only one. */
-export function statedEffect(rows: readonly EffectRow[]): number | null {
+function statedEffect(rows: readonly EffectRow[]): number | null {
   const [one] = assemble([{ claim: handMadeClaim, rows, selectivity: [], nullMaxima: [] }], {
     ...settings,
     ...{ minimumAuroc: 0.75, claims: 'firing', fields: [], strata: {}, seed: 0 },

@@ -1,8 +1,8 @@
 /** What samples of known features are drawn from, as plain arrays. `sample.ts` has the equations. */
 
 /** Steps a unit of the table of the normal distribution, and the largest argument in it. */
-export const tailStep = 1 / 256
-export const tailEnd = 8
+const tailStep = 1 / 256
+const tailEnd = 8
 
 /** Features 0 to `roots` and from `nested` on fire by themselves; those between are children of another. */
 export interface SampleTables {

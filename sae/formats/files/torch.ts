@@ -31,7 +31,7 @@ export async function readTorch(path: string): Promise<ReturnType<typeof parseTo
 }
 
 /** The same, of a file's bytes. */
-export function parseTorch(file: Uint8Array, path: string): { tensors: Tensors; others: Map<string, unknown> } {
+function parseTorch(file: Uint8Array, path: string): { tensors: Tensors; others: Map<string, unknown> } {
   const { value, storages } = isLegacy(file) ? legacyParts(file, path) : zippedParts(file, path)
   if (!(value instanceof Map)) throw new UserError(`${path} holds no state dict.`)
   const tensors = new Map<string, Numbers>()
