@@ -1,5 +1,5 @@
 /** YAML of plain values. */
-import { parseDocument } from 'yaml'
+import { isScalar, parseDocument, visit } from 'yaml'
 import { messageOf, UserError } from './errors.ts'
 
 /** The value of a YAML text. Throws where it is none, and where it asks for more than plain values, such as by a tag. */
@@ -7,6 +7,12 @@ export function readYaml(text: string): unknown {
   const document = parseDocument(text, { logLevel: 'error' })
   const [problem] = [...document.errors, ...document.warnings]
   if (problem) throw problem
+  visit(document, {
+    // Whoever reads values by their keys would drop it without a word.
+    Pair: (_, { key }) => {
+      if (isScalar(key) && key.value === '__proto__') throw new Error('a key cannot be __proto__')
+    },
+  })
   return document.toJS({ maxAliasCount: 100 })
 }
 

@@ -63,6 +63,18 @@ describe('falsifiers', () => {
   const stateOf = (falsifiers: Parameters<typeof falsified>[0]['claim']['falsifiers']) =>
     falsified({ ...feature, claim: { ...feature.claim, falsifiers } }).map(({ state }) => state)
 
+  test('with a condition that could never be found, a blank hypothesis or a latent twice is refused', () => {
+    const falsifier = (more: string) => read(head + claim(`    falsifiers: [{path: ${more}}]\n`))
+    expect(() => falsifier('verdict, above: 1')).toThrow('with above or below, but verdict is no number')
+    expect(() => falsifier('verdict, is: fial')).toThrow('finds verdict to be "fial", which it never is')
+    expect(() => falsifier('sideEffect.mean, is: high')).toThrow('finds sideEffect.mean to be "high"')
+    expect(falsifier('verdict, is: fail').claims[0]!.falsifiers).toEqual([{ path: 'verdict', is: 'fail' }])
+    expect(() => read(`${head}  - latents: [3]\n    hypothesis: " "\n    concept: null\n`)).toThrow('says something')
+    expect(() => read(`${head}  - latents: [3, 3]\n    hypothesis: x\n    concept: null\n`)).toThrow('latent 3 twice')
+    expect(() => read(head + claim('    smallestEffect: .nan\n'))).toThrow('smallestEffect is NaN')
+    expect(() => read(head + claim('    strata: {__proto__: [formal]}\n'))).toThrow('a key cannot be __proto__')
+  })
+
   test('are found, absent or undecided', () => {
     expect(
       stateOf([

@@ -12,7 +12,7 @@ import { type Claim, FeatureEvidence } from '../evidence.ts'
 /** One claim of the file, about one latent or several that are each put to it. What is left out is as the settings say. */
 export const StatedClaim = z.strictObject({
   latents: z.array(z.int().min(0)).min(1),
-  hypothesis: z.string().min(1),
+  hypothesis: z.string().regex(/\S/, { message: 'a hypothesis says something' }),
   /** The labelled concept; null for what follows where the latent is active. */
   concept: z.string().nullable(),
   metric: z.literal('target').default('target'),
@@ -31,7 +31,7 @@ export type StatedClaim = z.output<typeof StatedClaim>
 const ClaimFile = z.strictObject({
   schema: z.literal(1),
   /** When the claims were written down. */
-  written: z.iso.datetime(),
+  written: z.iso.datetime({ offset: true }),
   /** The content hash of the SAE that they are about. */
   sae: z.string().optional(),
   claims: z.array(z.unknown()).min(1),
@@ -54,9 +54,11 @@ export function readClaims(text: string, path: string, sha256: string): StatedCl
   for (const [i, { latents, falsifiers }] of claims.entries()) {
     for (const latent of latents) {
       if (seen.has(latent))
-        throw new UserError(`Latent ${latent} is in claim ${seen.get(latent)} and in claim ${i + 1} of ${path}.`, {
-          fix: 'State one claim of a latent in a file; another one is for another run.',
-        })
+        throw seen.get(latent) === i + 1
+          ? new UserError(`Claim ${i + 1} of ${path} names latent ${latent} twice.`, { fix: 'Name it once.' })
+          : new UserError(`Latent ${latent} is in claim ${seen.get(latent)} and in claim ${i + 1} of ${path}.`, {
+              fix: 'State one claim of a latent in a file; another one is for another run.',
+            })
       seen.set(latent, i + 1)
     }
     for (const falsifier of falsifiers) mustLeadSomewhere(falsifier, `claim ${i + 1} of ${path}`)
@@ -64,8 +66,9 @@ export function readClaims(text: string, path: string, sha256: string): StatedCl
   return { sha256, written: file.written, sae: file.sae, claims }
 }
 
-/** Refuses a falsifier at whose path evidence never holds a plain value. */
-function mustLeadSomewhere({ path }: Falsifier, what: string): void {
+/** Refuses a falsifier at whose path evidence never holds a plain value, or none that its condition could find. */
+function mustLeadSomewhere(falsifier: Falsifier, what: string): void {
+  const { path } = falsifier
   let part: z.ZodType = FeatureEvidence
   const walked: string[] = []
   for (const key of path.split('.')) {
@@ -96,6 +99,27 @@ function mustLeadSomewhere({ path }: Falsifier, what: string): void {
               .join(', ')}.`
           : 'Name a single one.',
     })
+  mustBeFindable(falsifier, inner, what)
+}
+
+/** Refuses a condition that no value of this kind meets: it would never refute anything. */
+function mustBeFindable({ path, is }: Falsifier, value: z.ZodType, what: string): void {
+  const isNumber = value instanceof z.ZodNumber
+  if (is === undefined) {
+    if (isNumber) return
+    throw new UserError(`${what} has a falsifier with above or below, but ${path} is no number.`, {
+      fix: 'Say with is which value would refute the claim.',
+    })
+  }
+  if (value.safeParse(is).success) return
+  const choices = value instanceof z.ZodEnum ? value.options.map(String) : []
+  const [best] = nearest(String(is), choices, 1)
+  throw new UserError(`${what} has a falsifier that finds ${path} to be ${JSON.stringify(is)}, which it never is.`, {
+    fix:
+      choices.length > 0
+        ? `${best ? `Did you mean ${best}? ` : ''}It is one of ${choices.join(', ')}.`
+        : `It is a ${isNumber ? 'number' : value instanceof z.ZodBoolean ? 'truth: true or false' : 'value of another kind'}.`,
+  })
 }
 
 /** A file that states these claims, for a person to change before anything is measured. */
