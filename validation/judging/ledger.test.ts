@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
+import { adjust } from '../../statistics/multiplicity/family.ts'
 import { rankP } from '../../statistics/tests/permutation.ts'
 import { type LedgerRun, standingsOf } from './ledger.ts'
 
@@ -50,7 +51,7 @@ describe('the ledger', () => {
     expect(standingsOf('run-2', three)[0]!.earlier).toBe(2)
   })
 
-  test('one pass among many tries does not stand, and runs of other latents, or that did not measure it, do not count', () => {
+  test('one pass among many tries does not stand, and runs that measured nothing do not count', () => {
     const tries = [run(0, 0.4), run(1, 0.7), run(2, 0.03), run(3, 0.2)]
     expect(standingsOf('run-2', tries)[0]).toMatchObject({
       verdict: 'pass',
@@ -58,9 +59,40 @@ describe('the ledger', () => {
       runs: 4,
       earlier: 2,
     })
-    const others = [run(0, 0.4, 8), run(1, null), run(2, 0.03)]
-    expect(standingsOf('run-2', others)[0]).toMatchObject({ standing: 'pass', runs: 1, earlier: 0 })
+    const others = [run(1, null), run(2, 0.03)]
+    expect(standingsOf('run-2', others)[0]).toMatchObject({ standing: 'pass', runs: 1, earlier: 0, qAcross: 0.03 })
     expect(standingsOf('run-1', others)[0]).toMatchObject({ qAcross: null, standing: 'inconclusive' })
+  })
+
+  test('twenty runs of other latents that do nothing are one search: most often one passes, and as often as α one stands', () => {
+    const [controls, latents, tries] = [399, 8, process.env.PIPELINE_LONG ? 2000 : 150]
+    let [passed, stands] = [0, 0]
+    for (let tried = 0; tried < tries; tried++) {
+      const random = new Random('search', tried)
+      const ledger = Array.from({ length: 20 }, (_, i): LedgerRun => {
+        const ps = Array.from({ length: latents }, () => (1 + random.int(controls + 1)) / (controls + 1))
+        const features = adjust('a run', ps, 'bh').adjusted.flatMap(
+          (q, l) => run(i, q, latents * i + l, `${i} ${l}`).features,
+        )
+        return { ...run(i, null), features }
+      })
+      if (ledger.some(({ features }) => features.some(({ verdict }) => verdict === 'pass'))) passed++
+      if (ledger.some(one => standingsOf(one.run, ledger).some(({ standing }) => standing === 'pass'))) stands++
+    }
+    expect(passed / tries).toBeGreaterThan(0.4)
+    expect(stands / tries).toBeLessThan(0.08)
+  })
+
+  test('passes of a run stand beside runs of other latents as far as these pass, too', () => {
+    const beside = (...qs: number[]) =>
+      standingsOf('run-0', [run(0, 0.02), ...qs.map((q, i) => run(i + 1, q, 20 + i))])[0]!
+    expect(beside(0.4)).toMatchObject({ qAcross: 0.04, standing: 'pass', runs: 1 })
+    expect(beside(0.4, 0.7)).toMatchObject({ standing: 'inconclusive' })
+    expect(beside(0.04, 0.03, 0.01)).toMatchObject({ qAcross: 0.02, standing: 'pass' })
+    // A run that did the same again is none.
+    expect(
+      standingsOf('run-0', [run(0, 0.03), run(1, 0.4, 9, 'same'), run(2, 0.4, 9, 'same')])[0]!.qAcross,
+    ).toBeCloseTo(0.06)
   })
 
   test('the same test again, beside other studies, is no further try; the same effect in another family is one', () => {

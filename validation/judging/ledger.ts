@@ -3,7 +3,9 @@
  *
  * Each run corrects for its own latents (q). The runs in which the same latent was tested, whatever their seeds and settings,
  * are one family, over which Benjamini and Yekutieli's procedure (2001) is applied to those q, as runs on the same SAE and text
- * depend on each other. A first run is not corrected; whoever tries twenty seeds has a family of twenty, for every one of them.
+ * depend on each other. Other seeds choose other latents, too: so the runs of an SAE are families of which those with a pass are looked
+ * at, and q is multiplied by the number of runs and divided by that of runs with a pass (Benjamini and Bogomolov 2014). A first run is
+ * not corrected; whoever tries twenty seeds has a family of twenty, for every one of them.
  * A run's bytes do not depend on which others there are: this is done when a verdict is printed.
  */
 import { hashValue } from '../../core/hash.ts'
@@ -39,7 +41,7 @@ export interface Standing extends LedgerEntry {
   /** Runs that tested it, this one counted, and those that began before this one. */
   readonly runs: number
   readonly earlier: number
-  /** q over those runs. */
+  /** q over those runs, and among all runs of the SAE. */
   readonly qAcross: number | null
   /** The verdict that stands: `pass` where q across runs is at most α, too. */
   readonly standing: Verdict
@@ -72,6 +74,7 @@ export function ledgerRun(
 export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing[] {
   const own = ledger.find(one => one.run === run)
   if (!own) throw new Error(`The run ${run} is not in its ledger.`)
+  const factor = selectionFactor(own, ledger)
   return own.features.map(entry => {
     const all = ledger.flatMap(({ run, started, features }) =>
       features.flatMap(one =>
@@ -87,12 +90,30 @@ export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing
     const qAcross =
       place < 0
         ? null
-        : adjust(
-            `tests of latent ${entry.feature}`,
-            tests.map(({ q }) => q),
-            'by',
-          ).adjusted[place]!
+        : Math.min(
+            1,
+            factor *
+              adjust(
+                `tests of latent ${entry.feature}`,
+                tests.map(({ q }) => q),
+                'by',
+              ).adjusted[place]!,
+          )
     const lost = entry.verdict === 'pass' && (qAcross === null || qAcross > entry.alpha)
     return { ...entry, runs: tests.length, earlier, qAcross, standing: lost ? 'inconclusive' : entry.verdict }
   })
+}
+
+/** Runs that tested something by those of them with a pass. A run that did nothing but what another one did is no further run. */
+function selectionFactor(own: LedgerRun, ledger: readonly LedgerRun[]): number {
+  const known = new Set<string>()
+  let [runs, passing] = [0, 0]
+  for (const { features } of [own, ...ledger.filter(one => one !== own)]) {
+    const tested = features.filter(({ q }) => q !== null)
+    if (tested.every(({ test }) => known.has(test))) continue
+    for (const { test } of tested) known.add(test)
+    runs++
+    if (tested.some(({ verdict }) => verdict === 'pass')) passing++
+  }
+  return runs / Math.max(1, passing)
 }
