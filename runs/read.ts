@@ -18,25 +18,40 @@ export async function readVerified<T>(run: FinishedRun, names: readonly string[]
     async () => {
       for (const name of names) {
         const problem = await problemOf(join(directory, name), manifest.files[name])
-        if (problem)
-          throw new UserError(`The file ${name} of the run ${manifest.id} is not what its manifest says: ${problem}.`, {
-            fix: `Put the old file back, or delete ${directory} and make the run again. \`pipeline runs verify ${manifest.id}\` lists all that is wrong.`,
-          })
+        if (problem) throw wrongFile(run, name, problem)
       }
       return read()
     },
   )
 }
 
+/** Throws a `UserError` that names the first file of a finished run which is not there. What is in the others is not looked at. */
+export async function mustBeThere(run: FinishedRun): Promise<void> {
+  for (const name of Object.keys(run.manifest.files)) {
+    const problem = await placeProblemOf(join(run.directory, name))
+    if (problem) throw wrongFile(run, name, problem)
+  }
+}
+
+function wrongFile({ directory, manifest: { id } }: FinishedRun, name: string, problem: string): UserError {
+  return new UserError(`The file ${name} of the run ${id} is not what its manifest says: ${problem}.`, {
+    fix: `Put the old file back, or delete ${directory} and make the run again. \`pipeline runs verify ${id}\` lists all that is wrong.`,
+  })
+}
+
 /** What is wrong with a file that should have this sha256, or should not be where that is undefined. */
 export async function problemOf(path: string, sha256: string | undefined): Promise<string | undefined> {
+  const problem = await placeProblemOf(path)
+  if (sha256 === undefined) return problem === 'missing' ? undefined : 'not in the manifest'
+  return problem ?? ((await sha256File(path)) === sha256 ? undefined : 'changed')
+}
+
+/** What is wrong with the place of a file. */
+async function placeProblemOf(path: string): Promise<'missing' | 'not a plain file' | undefined> {
   try {
-    const plain = (await lstat(path)).isFile()
-    if (sha256 === undefined) return 'not in the manifest'
-    if (!plain) return 'not a plain file'
+    return (await lstat(path)).isFile() ? undefined : 'not a plain file'
   } catch (error) {
     if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error
-    return sha256 === undefined ? undefined : 'missing'
+    return 'missing'
   }
-  return (await sha256File(path)) === sha256 ? undefined : 'changed'
 }

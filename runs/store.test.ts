@@ -102,6 +102,17 @@ describe('opening', () => {
     expect(again.run).toMatchObject({ manifest: { id: 'run42', summary: { fvu: 0.07 } } })
   })
 
+  test('does not call a run unchanged that lacks a file, or has something else in its place', async () => {
+    const { directory, manifest } = await finished({ name: 'run42' })
+    const [file] = Object.keys(manifest.files) as [string]
+    rmSync(join(directory, file))
+    await expect(store.open(request, now)).rejects.toThrow(
+      `The file ${file} of the run run42 is not what its manifest says: missing.`,
+    )
+    mkdirSync(join(directory, file))
+    await expect(store.open({ ...request, name: 'run42' }, now)).rejects.toThrow('not a plain file.')
+  })
+
   test('resumes an unfinished run of the same key and keeps when it was started', async () => {
     const first = await begin({ name: 'run42' })
     first.metrics.append({ step: 1 })

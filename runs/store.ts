@@ -15,6 +15,7 @@ import { discardedPrefix, lockName, manifestName, readRunManifest, refuseStrange
 import { formatVersion, keyOf, type RunRequest } from './key.ts'
 import { checkId, checkPrefix, idsFor, isId } from './names.ts'
 import { OpenRun } from './open-run.ts'
+import { mustBeThere } from './read.ts'
 import { type FinishedRun, manifestSchema, type RunManifest } from './run.ts'
 import { mustBeSealed } from './seal.ts'
 import { SharedRuns } from './shared.ts'
@@ -179,9 +180,10 @@ export class RunStore {
     }
   }
 
-  /** A run whose manifest was tampered with is no answer. It may not have been left in the shared place yet. */
+  /** A run whose manifest was tampered with, or that lacks files, is no answer. It may not have been left in the shared place yet. */
   async #unchanged(run: FinishedRun): Promise<Opened> {
     mustBeSealed(run)
+    await mustBeThere(run)
     await this.#leave(run)
     return { state: 'unchanged', run }
   }

@@ -25,7 +25,7 @@ export async function repairRun(
 ): Promise<void> {
   if (manifest.stage !== 'capture')
     throw new UserError(
-      `${manifest.id} is a ${manifest.stage} run; only shards of captures are made again one by one.`,
+      `${files.join(', ')} of the ${manifest.stage} run ${manifest.id} cannot be made again alone, as shards of a capture can.`,
       {
         fix: 'Start its command again under another name.',
       },

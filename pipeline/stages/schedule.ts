@@ -20,7 +20,7 @@ const CronText = z.string().superRefine((text, context) => {
     if (!new Cron(text, { paused: true, mode: '5-part' }).nextRun())
       context.addIssue({ code: 'custom', message: 'never comes' })
   } catch (error) {
-    context.addIssue({ code: 'custom', message: messageOf(error).replace(/^CronPattern: /, '') })
+    context.addIssue({ code: 'custom', message: messageOf(error).replace(/^CronPattern: |\.$/g, '') })
   }
 })
 
