@@ -141,7 +141,7 @@ describe('a manifest that cannot be read is a sentence', () => {
   test.each<[string, () => void, RegExp]>([
     ['empty', () => writeFileSync(path(), ''), /^The manifest .* is not JSON: .*\.$/],
     ['broken over lines', () => writeFileSync(path(), '{\n"a": 1,\n\n}'), /^The manifest .* is not JSON: [^\n]*$/],
-    ['binary', () => writeFileSync(path(), Buffer.from([0, 255, 10, 13])), /^The manifest .* is not JSON: [^\n]*$/],
+    ['binary', () => writeFileSync(path(), Buffer.from([0, 255, 10, 13])), /^The manifest .* is not UTF-8[^\n]*$/],
     ['a list', () => writeFileSync(path(), '[]'), /has schema undefined, but this version reads schema 2/],
     ['an id with a path', () => edit(label, m => (m.id = '../x')), /key id is "..\/x": is not the id of a run/],
     ['an input outside', () => edit(label, m => (m.inputs[0].run = '../x')), /key inputs\.0\.run is/],

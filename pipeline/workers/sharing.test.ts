@@ -31,6 +31,8 @@ const settings: Record<string, () => object> = {
   validate: () => ({
     ...{ sae: join(folder, 'one/train'), latents: 3, documents: 4, tokens: 600, maxTokens: 600, studies: ['halves'] },
     ...{ controls: { tied: 19, random: 19, foreign: 19 }, shuffles: 99, bootstrap: 200 },
+    // Texts of a few sentences are near-duplicates of each other.
+    nearDuplicate: 1,
   }),
   label: () => ({ sae: join(folder, 'one/train'), tokens: 600, batchTokens: 64 }),
 }
