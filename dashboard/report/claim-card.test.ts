@@ -90,13 +90,13 @@ describe('the card of a claim', () => {
       tier: {
         ...{ tier: 'supported', rule: 'lines-missing', lines: [] },
         wouldChange: [
-          { to: 'triangulated', path: 'studies.transfer.verdict', value: null, needs: 'is', threshold: 'holding' },
+          { to: 'triangulated', path: 'studies.transfer.verdict', value: null, needs: 'is', threshold: 'pass' },
         ],
       },
       falsifiers: [{ falsifier: { path: 'sham', above: 0 }, value: 0, state: 'absent' }],
       studies: { interventions: null },
     })
-    expect(html).toContain('<b>triangulated</b>: <code>studies.transfer.verdict</code> is holding, now not known')
+    expect(html).toContain('<b>triangulated</b>: <code>studies.transfer.verdict</code> is pass, now not known')
     expect(html).toContain('<b>absent</b>: <code>sham</code>, now 0')
     expect(html).toContain('Nothing to say: interventions.')
   })

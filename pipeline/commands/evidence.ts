@@ -37,7 +37,7 @@ export const verify = defineCommand({
 
 export const ledger = defineCommand({
   about:
-    'Lists every validate run of an SAE in the run store, whatever its seed and settings, and what stands of their verdicts: the runs that tested a latent are one family, over which q is corrected (Benjamini and Yekutieli).',
+    'Lists every validate run of an SAE in the run store, whatever its seed and settings, and what stands of their verdicts: the runs that tested a latent are one family, over which q is corrected (Benjamini and Yekutieli), and by how many of all runs have a pass.',
   examples: ['pipeline evidence ledger --sae run42'],
   operands: ['sae'],
   config: z.strictObject({

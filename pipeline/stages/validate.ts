@@ -78,14 +78,15 @@ function tierNote({ features }: Evidence): string[] {
 /** What earlier and later runs of the same SAE make of the verdicts. */
 function ledgerNotes(runs: number, standings: readonly Standing[]): string[] {
   const again = standings.filter(({ runs }) => runs > 1)
-  if (again.length === 0) return []
-  const lost = again.filter(({ verdict, standing }) => verdict !== standing)
-  const before = Math.max(...again.map(({ earlier }) => earlier))
+  const lost = standings.filter(({ verdict, standing }) => verdict !== standing)
+  if (again.length === 0 && lost.length === 0) return []
+  const before = again.reduce((most, { earlier }) => Math.max(most, earlier), 0)
+  const others = again.length > 0 ? `${again.length} of the ${standings.length}` : 'none of the'
   return [
-    `ledger: ${runs} runs tested this SAE; ${again.length} of the ${standings.length} latents were tested in others too (up to ${before} times before)`,
+    `ledger: ${runs} runs tested this SAE; ${others} latents were tested in others too${before > 0 ? ` (up to ${before} times before)` : ''}`,
     ...lost.map(
-      ({ feature, runs, qAcross }) =>
-        `latent ${feature} passed here, and does not stand: q over its ${runs} runs is ${figure(qAcross)}`,
+      ({ feature, runs, tried, passing, qAcross }) =>
+        `latent ${feature} passed here, and does not stand: q over its ${runs} of ${tried} runs, ${passing} with a pass, is ${figure(qAcross)}`,
     ),
   ]
 }

@@ -41,7 +41,10 @@ export interface Standing extends LedgerEntry {
   /** Runs that tested it, this one counted, and those that began before this one. */
   readonly runs: number
   readonly earlier: number
-  /** q over those runs, and among all runs of the SAE. */
+  /** Runs of the SAE that tested anything, and those of them with a pass. */
+  readonly tried: number
+  readonly passing: number
+  /** q over the runs that tested it, times `tried` by `passing`. */
   readonly qAcross: number | null
   /** The verdict that stands: `pass` where q across runs is at most α, too. */
   readonly standing: Verdict
@@ -74,7 +77,7 @@ export function ledgerRun(
 export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing[] {
   const own = ledger.find(one => one.run === run)
   if (!own) throw new Error(`The run ${run} is not in its ledger.`)
-  const factor = selectionFactor(own, ledger)
+  const { tried, passing } = triesOf(own, ledger)
   return own.features.map(entry => {
     const all = ledger.flatMap(({ run, started, features }) =>
       features.flatMap(one =>
@@ -92,7 +95,7 @@ export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing
         ? null
         : Math.min(
             1,
-            factor *
+            (tried / Math.max(1, passing)) *
               adjust(
                 `tests of latent ${entry.feature}`,
                 tests.map(({ q }) => q),
@@ -100,20 +103,28 @@ export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing
               ).adjusted[place]!,
           )
     const lost = entry.verdict === 'pass' && (qAcross === null || qAcross > entry.alpha)
-    return { ...entry, runs: tests.length, earlier, qAcross, standing: lost ? 'inconclusive' : entry.verdict }
+    return {
+      ...entry,
+      runs: tests.length,
+      earlier,
+      tried,
+      passing,
+      qAcross,
+      standing: lost ? 'inconclusive' : entry.verdict,
+    }
   })
 }
 
-/** Runs that tested something by those of them with a pass. A run that did nothing but what another one did is no further run. */
-function selectionFactor(own: LedgerRun, ledger: readonly LedgerRun[]): number {
+/** Runs that tested something, and those of them with a pass. A run that did nothing but what another one did is no further run. */
+function triesOf(own: LedgerRun, ledger: readonly LedgerRun[]): Pick<Standing, 'tried' | 'passing'> {
   const known = new Set<string>()
-  let [runs, passing] = [0, 0]
+  let [tried, passing] = [0, 0]
   for (const { features } of [own, ...ledger.filter(one => one !== own)]) {
     const tested = features.filter(({ q }) => q !== null)
     if (tested.every(({ test }) => known.has(test))) continue
     for (const { test } of tested) known.add(test)
-    runs++
+    tried++
     if (tested.some(({ verdict }) => verdict === 'pass')) passing++
   }
-  return runs / Math.max(1, passing)
+  return { tried, passing }
 }

@@ -46,7 +46,9 @@ describe('tiers', () => {
       'within-token not-asked',
       'sufficiency not-asked',
     ])
-    expect(found.wouldChange.map(({ to, path }) => `${to} ${path}`)).toContain('triangulated studies.transfer.verdict')
+    expect(found.wouldChange).toContainEqual({
+      ...{ to: 'triangulated', path: 'studies.transfer.verdict', value: null, needs: 'is', threshold: 'pass' },
+    })
   })
 
   test('with the other intervention and two more lines it is triangulated; without steering, or with one line, it is not', () => {

@@ -34,24 +34,28 @@ export function tierOf(feature: Untiered): TierFound {
   const other = lines.find(({ line }) => line === 'other-intervention')?.state === 'holds'
   const further = lines.filter(({ line, state }) => line !== 'other-intervention' && state === 'holds').length
   const triangulated = !contradicted && other && further >= furtherLines
-  const losing: Change[] = lines
+  const losing = lines
     .filter(({ state }) => state === 'holds')
-    .map(({ path, line }) => ({
-      to: 'supported',
-      path,
-      value: lineValue(lines, line),
-      needs: 'is',
-      threshold: 'contradicting',
-    }))
+    .map(({ line, path, value }) =>
+      line === 'other-intervention'
+        ? change('supported', path, value, 'above', feature.claim.alpha)
+        : change('supported', path, value, 'is', words[line].contradicts),
+    )
   return {
     tier: triangulated ? 'triangulated' : 'supported',
     rule: triangulated ? 'lines-agree' : contradicted ? 'a-line-contradicts' : 'lines-missing',
     lines,
-    wouldChange: triangulated ? losing : agreeing(lines),
+    wouldChange: triangulated ? losing : agreeing(feature, lines),
   }
 }
 
-const lineValue = (lines: readonly Line[], line: Line['line']) => lines.find(one => one.line === line)!.value
+/** What a line says where it holds, and where it contradicts. */
+const words = {
+  'out-of-distribution': { holds: 'pass', contradicts: 'fail' },
+  specificity: { holds: true, contradicts: false },
+  'within-token': { holds: 'beyond-token', contradicts: 'token' },
+  sufficiency: { holds: true, contradicts: false },
+} as const
 
 /** Lines of evidence that do not rest on the main test's edits and documents, or on its direction alone. */
 function linesOf(feature: Untiered): Line[] {
@@ -76,37 +80,25 @@ function linesOf(feature: Untiered): Line[] {
     },
     {
       line: 'out-of-distribution',
-      state: stateOf(studies.transfer === null ? null : studies.transfer?.verdict, {
-        holds: 'pass',
-        contradicts: 'fail',
-      }),
+      state: stateOf(studies.transfer === null ? null : studies.transfer?.verdict, words['out-of-distribution']),
       path: 'studies.transfer.verdict',
       value: studies.transfer?.verdict ?? null,
     },
     {
       line: 'specificity',
-      state: stateOf(studies.specificity === null ? null : studies.specificity?.isolated, {
-        holds: true,
-        contradicts: false,
-      }),
+      state: stateOf(studies.specificity === null ? null : studies.specificity?.isolated, words.specificity),
       path: 'studies.specificity.isolated',
       value: studies.specificity?.isolated ?? null,
     },
     {
       line: 'within-token',
-      state:
-        finding === 'as-random-directions'
-          ? 'contradicts'
-          : stateOf(finding, { holds: 'beyond-token', contradicts: 'token' }),
+      state: finding === 'as-random-directions' ? 'contradicts' : stateOf(finding, words['within-token']),
       path: 'studies.association.finding',
       value: finding ?? null,
     },
     {
       line: 'sufficiency',
-      state: stateOf(studies.interchange === null ? null : studies.interchange?.sufficiency.found, {
-        holds: true,
-        contradicts: false,
-      }),
+      state: stateOf(studies.interchange === null ? null : studies.interchange?.sufficiency.found, words.sufficiency),
       path: 'studies.interchange.sufficiency.found',
       value: studies.interchange?.sufficiency.found ?? null,
     },
@@ -114,7 +106,10 @@ function linesOf(feature: Untiered): Line[] {
 }
 
 /** Undefined: the study was not done; null or another word: it could not tell. */
-function stateOf<T>(value: T | null | undefined, { holds, contradicts }: { holds: T; contradicts: T }): Line['state'] {
+function stateOf(
+  value: Line['value'] | undefined,
+  { holds, contradicts }: Readonly<Record<'holds' | 'contradicts', string | boolean>>,
+): Line['state'] {
   if (value === undefined) return 'not-asked'
   return value === holds ? 'holds' : value === contradicts ? 'contradicts' : 'undecided'
 }
@@ -234,10 +229,26 @@ function deciding(feature: Untiered): Change[] {
 }
 
 /** Lines that would have to hold for a supported claim to be triangulated. */
-function agreeing(lines: readonly Line[]): Change[] {
+function agreeing(feature: Untiered, lines: readonly Line[]): Change[] {
   return lines
     .filter(({ state }) => state !== 'holds')
-    .map(({ path, value }) => change('triangulated', path, value, 'is', 'holding'))
+    .map(({ line, path, value }) =>
+      line === 'other-intervention'
+        ? siding(feature, path, value)
+        : change('triangulated', path, value, 'is', words[line].holds),
+    )
+}
+
+/** What the other intervention lacks: a rank far enough, or else an interval on the claimed side. */
+function siding(feature: Untiered, path: string, q: Line['value']): Change {
+  const { claim } = feature
+  if (typeof q !== 'number' || q > claim.alpha) return change('triangulated', path, q, 'at most', claim.alpha)
+  const other = claim.primary === 'ablate' ? 'steer' : 'ablate'
+  const effect = feature[other]?.metrics.target.effect
+  const at = `${other}.metrics.target.effect`
+  return feature[other]?.test.direction === 'increase'
+    ? change('triangulated', `${at}.low`, effect?.low ?? null, 'above', 0)
+    : change('triangulated', `${at}.high`, effect?.high ?? null, 'below', 0)
 }
 
 function change(

@@ -26,7 +26,13 @@ const gates: Gate[] = [
 ]
 const standings = features.map(
   ({ verdict }, i) =>
-    ({ standing: i === 3 ? 'inconclusive' : verdict, runs: i === 3 ? 4 : 1, qAcross: 0.3 }) as unknown as Standing,
+    ({
+      standing: i === 3 ? 'inconclusive' : verdict,
+      runs: i === 3 ? 4 : 1,
+      tried: i === 3 ? 5 : 1,
+      passing: 2,
+      qAcross: 0.3,
+    }) as unknown as Standing,
 )
 const evidence = {
   features,
@@ -42,7 +48,7 @@ describe('JUnit XML', () => {
   test('counts what passed, failed and was skipped', () => {
     expect(xml).toContain('tests="3" failures="1" errors="0" skipped="1"')
     expect(xml).toContain('tests="4" failures="1" errors="0" skipped="2"')
-    expect(xml).toContain('tested in 4 runs of this SAE')
+    expect(xml).toContain('tested in 4 of 5 runs of this SAE (2 with a pass)')
   })
 
   test('is well-formed whatever names hold: balanced elements, no bare sign, no character that XML cannot hold', () => {

@@ -101,8 +101,10 @@ const number = (value: number | null | undefined) =>
   value === null || value === undefined ? '–' : String(Number(value.toPrecision(3)))
 
 const acrossText = (standing: Standing | undefined): string[] =>
-  standing && standing.runs > 1
-    ? [`tested in ${standing.runs} runs of this SAE, over which q is ${number(standing.qAcross)}`]
+  standing && standing.tried > 1
+    ? [
+        `tested in ${standing.runs} of ${standing.tried} runs of this SAE (${standing.passing} with a pass), over which q is ${number(standing.qAcross)}`,
+      ]
     : []
 
 /** The first thing that would change a feature's tier, in words. */

@@ -100,7 +100,7 @@ export const ClaimLine = z.strictObject({
   /** Power at the smallest effect of interest. */
   power: number,
   family: z.int(),
-  /** Among all runs of the same SAE: how many tested this latent, the q over them, and the verdict that stands. */
+  /** Among all runs of the same SAE: how many tested this latent, the q over them and for the runs without a pass, and the verdict that stands. */
   runs: z.int(),
   earlier: z.int(),
   qAcross: number,
