@@ -3,11 +3,11 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
-import { interruptedCode, UserError } from '../../core/errors.ts'
+import { UserError } from '../../core/errors.ts'
 import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
 import { type EngineChoice, resolveSettings } from '../../engine/settings.ts'
 import { type CommandSession, defineCommand, type Outcome } from '../command.ts'
-import { type ChildOutcome, runChild } from '../stages/child.ts'
+import { type ChildOutcome, endOf, runChild } from '../stages/child.ts'
 import { ShareConfig } from '../stages/common.ts'
 import { PipelineConfig, sections, stagesOf } from '../stages/file.ts'
 import { stageNamed } from '../stages/index.ts'
@@ -90,12 +90,6 @@ export default defineCommand({
     return { text: lines.join('\n'), json: { name: config.name, stages: results, seconds, exitCode }, exitCode }
   },
 })
-
-/** How a stage ended that said nothing. */
-const endOf = (exitCode: number) =>
-  exitCode === interruptedCode
-    ? 'was stopped before it began; start the same command again'
-    : `ended with code ${exitCode}`
 
 /** The stages that are to be done; a `UserError` where `until` or a share asks for what the file does not have. */
 function plannedOf(

@@ -5,7 +5,7 @@ import { FaultError, InterruptedError, messageOf, UserError } from '../../core/e
 import { takeLock } from '../../core/lock.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { readConfigFile } from '../flags.ts'
-import { type ChildOutcome, runChild } from '../stages/child.ts'
+import { type ChildOutcome, endOf, runChild } from '../stages/child.ts'
 import { PipelineConfig, stagesOf } from '../stages/file.ts'
 import type { StageResult } from '../stages/perform.ts'
 import type { ScheduleConfig } from '../stages/schedule.ts'
@@ -43,7 +43,7 @@ function driftByChild(runs: string): NonNullable<Desk['findDrift']> {
     const config = { a, b, 'runs-dir': runs }
     const { exitCode, result } = await runChild<Exclude<Drifted, { problem: string }>>('runs drift', config, signal)
     if (result && 'drifted' in result) return { drifted: result.drifted, tested: result.tested, run: result.run }
-    return { problem: result?.error.message ?? `its process ended with code ${exitCode}` }
+    return { problem: result?.error.message ?? `its process ${endOf(exitCode)}` }
   }
 }
 
@@ -153,7 +153,7 @@ function lineOf(base: Line, { exitCode, result }: ChildOutcome<RunOutcome>): Lin
   const done = result && 'stages' in result ? result.stages : []
   const runs: Record<string, string[]> = {}
   for (const { stage, run } of done) runs[stage] = [...(runs[stage] ?? []), run]
-  const problem = result?.error ?? (exitCode > 4 ? { message: `its process ended with code ${exitCode}` } : undefined)
+  const problem = result?.error ?? (exitCode > 4 ? { message: `its process ${endOf(exitCode)}` } : undefined)
   return {
     ...base,
     runs,

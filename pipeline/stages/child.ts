@@ -1,6 +1,7 @@
 /** A stage in its own process: the engine's precision is one to a process, and its memory goes back when it ends. */
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import { interruptedCode } from '../../core/errors.ts'
@@ -10,6 +11,18 @@ export interface ChildOutcome<Result = StageResult | StageResults> {
   readonly exitCode: number
   /** What the stage printed under `--json`; undefined when it ended without a word. */
   readonly result: Result | { readonly error: { readonly message: string; readonly fix?: string } } | undefined
+}
+
+/** Exit codes above it are those of a signal: so much and its number. */
+const bySignal = 128
+
+/** How a process ended that said nothing, after its name. */
+export function endOf(exitCode: number): string {
+  if (exitCode === interruptedCode) return 'was stopped before it began; start the same command again'
+  if (exitCode <= bySignal) return `ended with code ${exitCode}`
+  const signal = Object.entries(constants.signals).find(([, number]) => number === exitCode - bySignal)?.[0]
+  const why = signal === 'SIGKILL' ? ', which happens where memory runs out' : ''
+  return `was ended by ${signal ?? `signal ${exitCode - bySignal}`}${why}; what it had done is kept: start the same command again`
 }
 
 /**
@@ -39,10 +52,13 @@ export async function runChild<Result = StageResult | StageResults>(
     const ended = new Promise<number>((done, fail) => {
       child.once('error', fail)
       // One that was stopped before it could catch that is interrupted like any other.
-      child.once('close', (code, by) => done(code ?? (by === 'SIGKILL' ? 137 : signal.aborted ? interruptedCode : 130)))
+      child.once('close', (code, by) =>
+        done(code ?? (by !== 'SIGKILL' && signal.aborted ? interruptedCode : bySignal + constants.signals[by!])),
+      )
     })
     const [exitCode, printed] = await Promise.all([ended, text(child.stdout!)])
-    const last = printed.trim().split('\n').at(-1)
+    // What one that was ended had begun to print is no word.
+    const last = exitCode > bySignal ? undefined : printed.trim().split('\n').at(-1)
     return { exitCode, result: last ? (JSON.parse(last) as NonNullable<ChildOutcome<Result>['result']>) : undefined }
   } finally {
     signal.removeEventListener('abort', stop)

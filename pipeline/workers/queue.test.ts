@@ -171,6 +171,25 @@ test.runIf(hasProgram('redis-server'))('a Redis that throws keys away when it is
   }
 })
 
+test.runIf(hasProgram('redis-server'))(
+  'a Redis that wants a password says so, and is no fault that passes',
+  async () => {
+    const server = await redisServer(join(folder, 'password'), ['--requirepass', 'secret'])
+    await server.start()
+    try {
+      const wrong = server.url.replace('redis://', 'redis://:wrong@')
+      for (const url of [wrong, server.url]) {
+        const refused = openQueue(url)
+        await expect(refused).rejects.toThrow(/lets nobody in by this user and password: (WRONGPASS|NOAUTH)/)
+        await expect(refused).rejects.not.toBeInstanceOf(FaultError)
+      }
+      await (await openQueue(server.url.replace('redis://', 'redis://:secret@'))).close()
+    } finally {
+      await server.kill()
+    }
+  },
+)
+
 test('an address of no queue is refused, and one without a server is a fault worth retrying', async () => {
   await expect(openQueue('http://host')).rejects.toThrow(UserError)
   await expect(openQueue('redis://127.0.0.1:1')).rejects.toThrow(FaultError)

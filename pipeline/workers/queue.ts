@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackoffOptions, Job, JobType, Queue, Worker } from 'bullmq'
-import { FaultError, messageOf, UserError } from '../../core/errors.ts'
+import { codeOf, FaultError, messageOf, UserError } from '../../core/errors.ts'
 import { load } from '../../core/optional.ts'
 import type { JobData } from './job.ts'
 
@@ -91,15 +91,21 @@ async function redisQueue(url: string, name: string): Promise<JobQueue> {
   const { Redis } = await load('ioredis', 'A queue on Redis', () => import('ioredis'))
   const place = placeOf(url)
   const connection = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true })
-  connection.on('error', quiet)
+  // Why a connection was closed is told beside the call that fails for it.
+  let told: unknown
+  const hear = (error: unknown) => {
+    told = error
+  }
+  connection.on('error', hear)
   try {
     await connection.connect()
     await mustKeepJobs(connection, place)
   } catch (error) {
     connection.disconnect()
     if (error instanceof UserError) throw error
-    throw unreachable(place, error)
+    throw unreachable(place, told ?? error)
   }
+  connection.off('error', hear).on('error', quiet)
   const queue = new bullmq.Queue(name, { connection })
   queue.on('error', quiet)
   return facade(place, bullmq, queue as unknown as Queue, {
@@ -149,8 +155,18 @@ async function postgresQueue(url: string, name: string): Promise<JobQueue> {
   })
 }
 
-function unreachable(place: string, error: unknown): FaultError {
-  return new FaultError(`The queue at ${place} does not answer: ${messageOf(error) || 'the connection was closed'}.`, {
+/** What servers say to a wrong user or password, or to none. */
+const refusal =
+  /WRONGPASS|NOAUTH|AUTH <password>|password authentication failed|no password supplied|role .* does not exist/
+
+function unreachable(place: string, error: unknown): UserError {
+  const why = (messageOf(error) || codeOf(error) || 'the connection was closed').replace(/\.$/, '')
+  if (refusal.test(why))
+    return new UserError(`The queue at ${place} lets nobody in by this user and password: ${why}.`, {
+      fix: 'Write both into the address in PIPELINE_QUEUE, as in redis://user:password@host:6379.',
+      cause: error,
+    })
+  return new FaultError(`The queue at ${place} does not answer: ${why}.`, {
     fix: 'Start its server, or check the address, and start the same command again.',
     cause: error,
   })
