@@ -18,14 +18,25 @@ export interface Asking {
   readonly asked: Asked
 }
 
-/** Asks through `cache` with at most `concurrency` requests under way. Equal requests share one answer. */
+/**
+ * Asks through `cache` with at most `concurrency` requests under way. Equal requests share one answer. Where one is given up, those
+ * that still wait are too: a server that is gone is not waited for by each of thousands.
+ */
 export function askingThrough(cache: AnswerCache, options: ChatOptions, concurrency: number): Asking {
   const limit = pLimit(concurrency)
   const open = new Map<string, Promise<ChatAnswer>>()
   const asked = { requests: 0, kept: 0, promptTokens: 0, completionTokens: 0 }
+  let givenUp: { readonly because: unknown } | undefined
+  const send = async (request: ChatRequest) => {
+    if (givenUp) throw givenUp.because
+    return askChat(request, options).catch(error => {
+      givenUp ??= { because: error }
+      throw error
+    })
+  }
   const answer = async (request: ChatRequest) => {
     const kept = await cache.get(request)
-    const found = kept ?? (await askChat(request, options))
+    const found = kept ?? (await send(request))
     if (!kept) await cache.put(request, found)
     asked.requests++
     if (kept) asked.kept++

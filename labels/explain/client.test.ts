@@ -1,5 +1,9 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FaultError, InterruptedError, UserError } from '../../core/errors.ts'
+import { askingThrough } from './asking.ts'
+import { AnswerCache } from './cache.ts'
 import { answering, type ChatServer, completion, startChatServer } from './chat-server.fixture.ts'
 import { askChat, type ChatOptions, type ChatRequest, retryAfter } from './client.ts'
 import { turns } from './rate.ts'
@@ -147,4 +151,21 @@ test('requests start so many a minute', async () => {
   const start = performance.now()
   await Promise.all([1, 2, 3, 4].map(() => turn(new AbortController().signal)))
   expect(performance.now() - start).toBeGreaterThan(28)
+})
+
+test('of many requests, those that wait are given up with the first one that is', async () => {
+  server.behave(() => answering(503, ''))
+  const options = {
+    endpoint: server.endpoint,
+    key,
+    signal: new AbortController().signal,
+    timeout: 2000,
+    tries: 2,
+    pause: 1,
+  }
+  const asking = askingThrough(new AnswerCache(join(tmpdir(), 'no-such-answers'), server.endpoint), options, 2)
+  const work = Array.from({ length: 50 }, (_, seed) => failure(asking.ask({ ...request, seed })))
+  for (const error of await Promise.all(work)) expect(error.message).toContain('answers 503')
+  // Two under way, each tried twice, and one that began meanwhile.
+  expect(server.requests.length).toBeLessThanOrEqual(6)
 })
