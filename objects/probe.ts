@@ -21,13 +21,17 @@ export async function probeStore(store: ObjectStore): Promise<StoreProbe> {
     await store.putIfAbsent(name, bytes('first'))
     const second = await store.putIfAbsent(name, bytes('other'))
     const read = async (range?: { start: number; end: number }) => Buffer.from(await store.read(name, range)).toString()
-    return {
+    const found = {
       place: store.place,
       exclusive: !second && (await read()) === 'first',
       listed: (await store.list('probe/')).includes(name),
       ranges: (await read({ start: 1, end: 3 })) === (second ? 'th' : 'ir'),
     }
-  } finally {
     await store.remove(name)
+    return found
+  } catch (error) {
+    // What keeps it from writing there keeps it from removing, and is what there is to say.
+    await store.remove(name).catch(() => {})
+    throw error
   }
 }

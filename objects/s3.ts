@@ -78,8 +78,15 @@ export async function s3Store(
         throw passing || status !== undefined ? s3Error(`${what} of ${told}`, status, error, passing) : error
       }
   }
+  const noBucket = () =>
+    new UserError(`There is no bucket ${bucket} at ${endpoint}.`, { fix: 'Make it, or name another.' })
+  /** The same where the object need not be there: what is not there is the bucket. */
+  const askBucket = <T>(what: string, request: () => Promise<T>): Promise<T> =>
+    ask(what, request).catch(error => {
+      throw error instanceof NotThereError ? noBucket() : error
+    })
   const putBytes = (name: string, bytes: Uint8Array) =>
-    ask(`Writing ${name}`, async () => {
+    askBucket(`Writing ${name}`, async () => {
       const headers = { 'If-None-Match': '*' } as Record<string, string>
       try {
         await client.putObject(keyOf(name), bytes, 'application/octet-stream', undefined, headers, bytes.length)
@@ -96,7 +103,9 @@ export async function s3Store(
     })
   const putPieces = async (name: string, path: string, bytes: number) => {
     const key = keyOf(name)
-    const upload = await ask(`Beginning ${name}`, () => client.getMultipartUploadId(key, 'application/octet-stream'))
+    const upload = await askBucket(`Beginning ${name}`, () =>
+      client.getMultipartUploadId(key, 'application/octet-stream'),
+    )
     const file = await open(path, 'r')
     try {
       const parts: { partNumber: number; etag: string }[] = []
@@ -143,8 +152,7 @@ export async function s3Store(
     async list(from) {
       const begin = prefix === '' ? from : `${prefix}/${from}`
       const found = await ask('Listing', () => client.listObjects('/', begin))
-      if (!found)
-        throw new UserError(`There is no bucket ${bucket} at ${endpoint}.`, { fix: 'Make it, or name another.' })
+      if (!found) throw noBucket()
       return found.map(({ Key }) => (prefix === '' ? Key : Key.slice(prefix.length + 1))).sort()
     },
     async putIfAbsent(name, data) {
@@ -162,7 +170,7 @@ export async function s3Store(
       return putBytes(name, await file.readFile().finally(() => file.close()))
     },
     async remove(name) {
-      await ask(`Removing ${name}`, () => client.deleteObject(keyOf(name)))
+      await askBucket(`Removing ${name}`, () => client.deleteObject(keyOf(name)))
     },
   }
 }

@@ -76,6 +76,20 @@ describe('S3', () => {
     expect(server.requests.length).toBe(before + 1)
   })
 
+  test('a bucket that is not there is named, whatever is asked of it', async () => {
+    const none = await s3Store(s3Place('s3://none/faults', { ...keys, AWS_ENDPOINT_URL: server.endpoint }))
+    const path = join(folder, 'some')
+    writeFileSync(path, 'some bytes')
+    const asked = [
+      () => none.putIfAbsent('a/one', bytes('1')),
+      () => none.putIfAbsent('a/one', { file: path }),
+      () => none.remove('a/one'),
+      () => none.list('a/'),
+      () => probeStore(none),
+    ]
+    for (const ask of asked) await expect(ask()).rejects.toThrow(`There is no bucket none at ${server.endpoint}.`)
+  })
+
   test('a large file is sent in pieces', async () => {
     const path = join(folder, 'large')
     writeFileSync(path, 'begin')
