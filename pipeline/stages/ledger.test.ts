@@ -34,7 +34,9 @@ test('a pass stands until other runs of the same SAE are there that do not bear 
   for (const [i, q] of [0.4, 0.7, 0.3].entries()) await tested(`try-${i}`, q)
   const { gates, notes, found } = await judge(first)
   expect(gates).toMatchObject([{ status: 'inconclusive', value: 0 }])
-  expect(notes!.join('\n')).toContain('latent 7 passed here, and does not stand: q over its 4 runs is')
+  expect(notes!.join('\n')).toContain(
+    'latent 7 passed here, and does not stand: over the 4 runs that tested it, with 1 of the SAE’s 4 runs passing, q is 1',
+  )
   expect(found).toMatchObject({ ledger: { runs: 4, standings: [{ feature: 7, runs: 4, standing: 'inconclusive' }] } })
 })
 

@@ -86,7 +86,7 @@ function ledgerNotes(runs: number, standings: readonly Standing[]): string[] {
     `ledger: ${runs} runs tested this SAE; ${others} latents were tested in others too${before > 0 ? ` (up to ${before} times before)` : ''}`,
     ...lost.map(
       ({ feature, runs, tried, passing, qAcross }) =>
-        `latent ${feature} passed here, and does not stand: q over its ${runs} of ${tried} runs, ${passing} with a pass, is ${figure(qAcross)}`,
+        `latent ${feature} passed here, and does not stand: over the ${runs} runs that tested it, with ${passing} of the SAE’s ${tried} runs passing, q is ${figure(qAcross)}`,
     ),
   ]
 }
