@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackoffOptions, Job, JobType, Queue, Worker } from 'bullmq'
 import { codeOf, FaultError, messageOf, UserError } from '../../core/errors.ts'
 import { load } from '../../core/optional.ts'
+import { endingConnection } from './ending-connection.ts'
 import type { JobData } from './job.ts'
 
 /** A job that is in the queue. */
@@ -90,7 +91,7 @@ async function redisQueue(url: string, name: string): Promise<JobQueue> {
   const bullmq = await load('bullmq', 'A queue', () => import('bullmq'))
   const { Redis } = await load('ioredis', 'A queue on Redis', () => import('ioredis'))
   const place = placeOf(url)
-  const connection = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true })
+  const connection = endingConnection(new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true }))
   // Why a connection was closed is told beside the call that fails for it.
   let told: unknown
   const hear = (error: unknown) => {
