@@ -50,11 +50,11 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, what
   throw new UserError(`${lines.join('; ')}.`, fix === undefined ? {} : { fix })
 }
 
-/** What a value must be; of several forms, what each of them asks for. */
 /** A value as a message names it: JSON, which knows no number that is not finite. */
 const shown = (value: unknown): string =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : JSON.stringify(value)
 
+/** What a value must be; of several forms, what each of them asks for. */
 function ruleOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message
   const rules = issue.errors.flatMap(([first]) => (first && first.path.length === 0 ? ruleOf(first) : []))

@@ -12,6 +12,21 @@ namespace pipeline {
 #define PIPELINE_TILE_ZERO(TILE) asm volatile("tilezero %%tmm" #TILE ::)
 #define PIPELINE_TILE_MULTIPLY(C, A, B) asm volatile("tdpbf16ps %%tmm" #B ", %%tmm" #A ", %%tmm" #C ::)
 
+/** Sums of a block in the first four tiles: zero where they are the `first`, else what c has. */
+PIPELINE_INLINE void beginSums(const float* c, bool first) {
+  if (first) {
+    PIPELINE_TILE_ZERO(0);
+    PIPELINE_TILE_ZERO(1);
+    PIPELINE_TILE_ZERO(2);
+    PIPELINE_TILE_ZERO(3);
+  } else {
+    PIPELINE_TILE_LOAD(0, c, 64);
+    PIPELINE_TILE_LOAD(1, c + 256, 64);
+    PIPELINE_TILE_LOAD(2, c + 512, 64);
+    PIPELINE_TILE_LOAD(3, c + 768, 64);
+  }
+}
+
 /** While it lives, the tile registers of this thread are set up as eight tiles of 16 rows of 64 bytes. */
 class Tiles {
  public:
@@ -29,17 +44,7 @@ class Tiles {
   Tiles(const Tiles&) = delete;
 
   PIPELINE_INLINE void multiply(const uint16_t* a, const uint16_t* b, int64_t steps, float* c, bool first) const {
-    if (first) {
-      PIPELINE_TILE_ZERO(0);
-      PIPELINE_TILE_ZERO(1);
-      PIPELINE_TILE_ZERO(2);
-      PIPELINE_TILE_ZERO(3);
-    } else {
-      PIPELINE_TILE_LOAD(0, c, 64);
-      PIPELINE_TILE_LOAD(1, c + 256, 64);
-      PIPELINE_TILE_LOAD(2, c + 512, 64);
-      PIPELINE_TILE_LOAD(3, c + 768, 64);
-    }
+    beginSums(c, first);
     for (int64_t step = 0; step < steps; step++) {
       PIPELINE_TILE_LOAD(4, a + step * kStep, 64);
       PIPELINE_TILE_LOAD(6, b + step * kStep, 64);

@@ -26,17 +26,7 @@ constexpr int64_t kThirdsStep = 3 * kStep;  // bfloat16 values of an operand in 
 /** c (+)= a b over `steps` steps for one block, from zero where it is the `first` of them; the lower 16 rows only where `whole`. */
 template <bool whole>
 PIPELINE_INLINE void multiplyThirdsBlock(const uint16_t* a, const uint16_t* b, int64_t steps, float* c, bool first) {
-  if (first) {
-    PIPELINE_TILE_ZERO(0);
-    PIPELINE_TILE_ZERO(1);
-    PIPELINE_TILE_ZERO(2);
-    PIPELINE_TILE_ZERO(3);
-  } else {
-    PIPELINE_TILE_LOAD(0, c, 64);
-    PIPELINE_TILE_LOAD(1, c + 256, 64);
-    PIPELINE_TILE_LOAD(2, c + 512, 64);
-    PIPELINE_TILE_LOAD(3, c + 768, 64);
-  }
+  beginSums(c, first);
   constexpr int64_t half = kStep / 2;
 #define PIPELINE_THIRDS_A(I)                                     \
   PIPELINE_TILE_LOAD(4, a + (I) * kStep, 64);                    \
