@@ -1,10 +1,13 @@
-/** A connection to Redis that can always be ended. */
+/** A connection to Redis that outlives its server and can always be ended. */
 import type { Redis } from 'ioredis'
 
 /**
- * Makes a connection end when it is told to while it waits to be made again, as those do that are made after it, and returns it. By
- * itself it would never end then, nor connect: a worker whose server came back just as it gave up a wait took no more jobs, and could
- * not be stopped.
+ * Returns a connection that does two things which it would not do by itself, as those do that are made after it:
+ *
+ * - It ends when it is told to while it waits to be made again. By itself it would never end then, nor connect: a worker whose server
+ *   came back just as it gave up a wait took no more jobs, and could not be stopped.
+ * - One made after it connects at once, not when it is first used. A first use that fails is what the queue's library keeps of a
+ *   connection for good: a worker whose server ended while the worker began took no more jobs, and could not tell the end of its job.
  */
 export function endingConnection(connection: Redis): Redis {
   const disconnect = connection.disconnect.bind(connection)
@@ -14,6 +17,6 @@ export function endingConnection(connection: Redis): Redis {
     if (!reconnect && connection.status === 'reconnecting') connection.status = 'wait'
     disconnect(reconnect)
   }
-  connection.duplicate = more => endingConnection(duplicate(more))
+  connection.duplicate = more => endingConnection(duplicate({ ...more, lazyConnect: false }))
   return connection
 }
