@@ -28,8 +28,9 @@ const kinds = { memory: () => memoryStore(), folder: () => folderStore(join(fold
 
 describe.each(Object.entries(kinds))('parts in a %s', (_, storeOf) => {
   let parts: Parts
-  beforeEach(() => {
+  beforeEach(async () => {
     parts = new Parts(storeOf(), 'key')
+    await parts.divide(['one', 'two'], '1.0.0')
   })
 
   test('a part is put back with all its files, folders and all', async () => {
@@ -76,8 +77,7 @@ describe.each(Object.entries(kinds))('parts in a %s', (_, storeOf) => {
   })
 
   test('work is divided once; another division of the same work is refused', async () => {
-    expect(await parts.units()).toBeUndefined()
-    await parts.divide(['one', 'two'], '1.0.0')
+    expect(await new Parts(parts.store, 'other').units()).toBeUndefined()
     await parts.divide(['one', 'two'], '1.0.0')
     await expect(parts.divide(['one'], '1.0.0')).rejects.toThrow('was divided into other units')
     const other = 'was divided by version 1.0.0, and this is 1.1.0'
@@ -88,13 +88,40 @@ describe.each(Object.entries(kinds))('parts in a %s', (_, storeOf) => {
 
   test('clearing leaves nothing of this work and all of other work', async () => {
     const other = new Parts(parts.store, 'other')
+    await other.divide(['one'], '1.0.0')
     for (const one of [parts, other]) {
-      await one.divide(['one'], '1.0.0')
       await one.publish('one', made('a', { 'x.bin': 'x' }), 'cpu')
     }
     await parts.clear()
     expect(await parts.store.list('key/')).toEqual([])
     expect(await other.done()).toEqual(new Set(['one']))
+  })
+
+  test('a part that is done after its work was closed is not left, and one that is done as it is closed neither', async () => {
+    await parts.clear()
+    expect(await parts.publish('one', made('a', { 'x.bin': 'x' }), 'cpu')).toBe(false)
+    expect(await parts.store.list('key/')).toEqual([])
+    // At any request of whoever closes it.
+    for (let when = 0, over = false; !over; when++) {
+      await parts.divide(['one', 'two'], '1.0.0')
+      await parts.publish('one', made('a', { 'x.bin': 'x' }), 'cpu')
+      let requests = 0
+      const late = async () => {
+        if (requests++ === when) await parts.publish('two', made('b', { 'y.bin': 'y' }), 'cpu')
+      }
+      const { store } = parts
+      const closing = new Parts(
+        {
+          ...store,
+          list: prefix => late().then(() => store.list(prefix)),
+          remove: name => late().then(() => store.remove(name)),
+        },
+        'key',
+      )
+      await closing.clear()
+      over = requests <= when
+      if (!over) expect({ when, left: await store.list('key/') }).toEqual({ when, left: [] })
+    }
   })
 
   test('a record that names a file outside the directory is refused', async () => {

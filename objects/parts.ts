@@ -47,7 +47,7 @@ export class Parts {
 
   /** Records which units the work has. A `UserError` where it was recorded with others, or by another version. */
   async divide(units: readonly string[], version: string): Promise<void> {
-    await this.store.putIfAbsent(`${this.key}/units.json`, json({ schema: 2, version, units }))
+    await this.store.putIfAbsent(this.#listName, json({ schema: 2, version, units }))
     await this.mustBeOf(version)
     const known = await this.units()
     if (known?.join() !== units.join()) throw this.#divided('into other units')
@@ -65,15 +65,19 @@ export class Parts {
     })
   }
 
-  /** The units of the work in their order, or undefined where nobody has divided it yet. */
+  /** Whether the work is divided and not closed yet: parts of any other are nobody's. */
+  async isOpen(): Promise<boolean> {
+    return (await this.store.head(this.#listName)) !== undefined
+  }
+
+  /** The units of the work in their order, or undefined where nobody has divided it yet, or it is closed. */
   async units(): Promise<readonly string[] | undefined> {
     return (await this.#list())?.units
   }
 
   async #list(): Promise<UnitList | undefined> {
-    const name = `${this.key}/units.json`
-    if (!(await this.store.head(name))) return undefined
-    return parseConfig(UnitList, await this.#json(name), `the list of units in ${this.store.place}`)
+    if (!(await this.isOpen())) return undefined
+    return parseConfig(UnitList, await this.#json(this.#listName), `the list of units in ${this.store.place}`)
   }
 
   /** The units whose part is there. */
@@ -92,9 +96,18 @@ export class Parts {
 
   /**
    * Leaves all files below `directory` as the part of a unit. Where it is there already, its files must be the same: a
-   * `UserError` names the first that is not, unless another kind of processor did it.
+   * `UserError` names the first that is not, unless another kind of processor did it. A part of work that was closed meanwhile
+   * is not left: false.
    */
-  async publish(unit: string, directory: string, computedOn: string): Promise<void> {
+  async publish(unit: string, directory: string, computedOn: string): Promise<boolean> {
+    await this.#leave(unit, directory, computedOn)
+    if (await this.isOpen()) return true
+    // Whoever closes work removes its list before its parts: those that come after the list is gone would stay.
+    await this.clear()
+    return false
+  }
+
+  async #leave(unit: string, directory: string, computedOn: string): Promise<void> {
     const files: { name: string; sha256: string; bytes: number }[] = []
     for (const name of await filesBelow(directory)) {
       const path = join(directory, name)
@@ -131,10 +144,10 @@ export class Parts {
     await this.store.remove(this.#recordOf(unit))
   }
 
-  /** Removes all parts, and what was left of unfinished ones. */
+  /** Closes the work: removes all parts, and what was left of unfinished ones. */
   async clear(): Promise<void> {
-    // Records first: an object that is named by one must be there.
-    for (const kind of ['units/', 'units.json', 'objects/'])
+    // The list first, by which late parts know that they are; objects last, since one that a record names must be there.
+    for (const kind of ['units.json', 'units/', 'objects/'])
       for (const name of await this.store.list(`${this.key}/${kind}`)) await this.store.remove(name)
     if (this.store.pathOf) await rm(this.store.pathOf(this.key), { recursive: true, force: true })
   }
@@ -171,6 +184,10 @@ export class Parts {
 
   async #json(name: string): Promise<unknown> {
     return JSON.parse(Buffer.from(await this.store.read(name)).toString())
+  }
+
+  get #listName(): string {
+    return `${this.key}/units.json`
   }
 
   #recordOf(unit: string): string {

@@ -1,6 +1,6 @@
 /** A stage's work in units: opened by a process, done one by one, and left as parts from which the run is closed. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { InterruptedError, UserError } from '../../core/errors.ts'
@@ -40,7 +40,7 @@ export interface OpenUnits {
   /** The run that the parts belong to. */
   readonly identity: Identity
   readonly names: readonly string[]
-  /** Does a unit unless its part is there; whether it did. */
+  /** Does a unit unless its part is there, or the run is closed meanwhile; whether it did. */
   work(unit: number): Promise<boolean>
   close(): Promise<void>
 }
@@ -79,8 +79,9 @@ export async function openUnits(
   const { key } = identity
   const { divide } = prepared
   if (!divide) throw new UserError(`The stage ${stage.stage} is done by one process, and has no shares.`)
+  const isAnswer = ({ manifest }: FinishedRun) => config.name === undefined || config.name === manifest.id
   const finished = await store.finishedWith(key)
-  if (finished && (config.name === undefined || config.name === finished.manifest.id)) return { finished }
+  if (finished && isAnswer(finished)) return { finished }
   await engine?.start([], session)
   const parts = await partsOf(config, key)
   const scratch = parts.store.pathOf ? join(parts.store.pathOf(key), '.scratch') : join(tmpdir(), 'pipeline-parts')
@@ -89,22 +90,36 @@ export async function openUnits(
   const context: StageContext = { ...session, seed, directory: own, metrics: memoryMetrics() }
   const units = await divide(context)
   await parts.divide(units.names, packageVersion())
+  const closed = await store.finishedWith(key)
+  if (closed && isAnswer(closed)) {
+    // Closed by another process since it was looked for: what was divided again is nobody's.
+    await parts.clear()
+    await close()
+    return { finished: closed }
+  }
   const computedOn = await computeClass()
+  async function close(): Promise<void> {
+    units.close()
+    await rm(own, { recursive: true, force: true })
+  }
   async function work(unit: number): Promise<boolean> {
     const name = units.names[unit]
     if (name === undefined) throw new UserError(`There is no unit ${unit}: the work has ${units.names.length}.`)
-    if (await parts.record(name)) return false
+    if (!(await parts.isOpen()) || (await parts.record(name))) return false
     if (session.signal.aborted)
       throw new InterruptedError('Stopped between two parts.', { fix: 'Start the same command again to go on.' })
     const directory = join(own, String(unit))
-    await mkdir(directory)
     try {
+      await makeFolder(directory)
       await units.work(unit, directory, partOf)
-      await parts.publish(name, directory, computedOn)
+      return await parts.publish(name, directory, computedOn)
+    } catch (error) {
+      // What is removed when the run is closed, other parts and this folder too, is missed by nobody then.
+      if (!(error instanceof InterruptedError) && !(await parts.isOpen())) return false
+      throw error
     } finally {
       await rm(directory, { recursive: true, force: true })
     }
-    return true
   }
   async function partOf(unit: number): Promise<string> {
     await work(unit)
@@ -112,15 +127,7 @@ export async function openUnits(
     await parts.gather(units.names[unit]!, folder)
     return folder
   }
-  return {
-    identity,
-    names: units.names,
-    work,
-    async close() {
-      units.close()
-      await rm(own, { recursive: true, force: true })
-    },
-  }
+  return { identity, names: units.names, work, close }
 }
 
 /**

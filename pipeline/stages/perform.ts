@@ -1,5 +1,5 @@
 /** Doing a stage: the store says whether there is work, the engine does it, and its runs are closed or left resumable. */
-import { FaultError, InterruptedError, SpoiltError, UserError } from '../../core/errors.ts'
+import { FaultError, InterruptedError, messageOf, SpoiltError, UserError } from '../../core/errors.ts'
 import type { Gate } from '../../core/gate.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { Parts } from '../../objects/parts.ts'
@@ -61,8 +61,10 @@ export async function performStage(
   try {
     for (const member of together.members) runs.push(await open(stage, config, member, engine, store, session))
     const slots = runs.filter(run => 'open' in run)
-    const divided = stage.divisible && slots[0] ? await partsOf(config, slots[0].open.manifest.key) : undefined
-    if (slots.length > 0) {
+    const first = runs[0] && ('done' in runs[0] ? runs[0].done : runs[0].open)
+    const divided = stage.divisible && first ? await partsOf(config, first.manifest.key) : undefined
+    if (slots.length === 0) await sweep(divided, session)
+    else {
       if (divided && crew) await crew({ stage, config, parts: divided })
       await engine?.start(
         slots.map(({ open }) => open),
@@ -97,6 +99,15 @@ export async function performStage(
   const worked = results.some(({ state }) => state !== 'unchanged')
   const exitCode = Math.max(...results.map(result => result.exitCode))
   return { stage: stage.stage, runs: results, seconds: worked ? elapsed() : 0, exitCode }
+}
+
+/** Removes the parts that a worker of a finished run left since it was killed as it removed them. A place that is away keeps them. */
+async function sweep(parts: Parts | undefined, { progress }: Session): Promise<void> {
+  try {
+    await parts?.clear()
+  } catch (error) {
+    progress.note(`Parts of the finished run may be left in ${parts!.store.place}: ${messageOf(error)}`)
+  }
 }
 
 /** Puts what other processes did into the run, and records on what kinds of processors that was. */

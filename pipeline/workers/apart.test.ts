@@ -64,6 +64,8 @@ test.runIf(isAsked)(
     const alone = await hashesOf('alone')
     expect(Object.keys(alone).sort()).toEqual(['capture', 'label', 'train', 'validate'])
     expect(await hashesOf('asking')).toEqual(alone)
+    // A process of the worker that was killed may be ended between a late part and its look whether the run is closed.
+    expect([0, 3]).toContain((await runCli(['run', file, '--runs-dir', join(folder, 'asking')], { env })).code)
     const names = [...bucket.objects.keys()]
     expect(names.filter(name => name.startsWith('nightly/runs/'))).toHaveLength(4)
     expect(names.filter(name => name.startsWith('nightly/parts/'))).toEqual([])

@@ -19,6 +19,7 @@ import { hostsOf } from './hosts.fixture.ts'
 const { performStage } = await compiledModule<typeof import('../stages/perform.ts')>('pipeline/stages/perform.ts')
 const { performShare } = await compiledModule<typeof import('../stages/share.ts')>('pipeline/stages/share.ts')
 const { stageSchema } = await compiledModule<typeof import('../stages/stage.ts')>('pipeline/stages/stage.ts')
+const { openUnits } = await compiledModule<typeof import('../stages/divide.ts')>('pipeline/stages/divide.ts')
 const { stageNamed } = await compiledModule<typeof import('../stages/index.ts')>('pipeline/stages/index.ts')
 const { localCrew } = await compiledModule<typeof import('./crew.ts')>('pipeline/workers/crew.ts')
 
@@ -93,7 +94,7 @@ test('shares by number leave parts, of which the ordinary command makes the run'
   expect(late).toMatchObject({ made: 0, run: result.run })
 })
 
-test('parts in an S3 bucket make the same run, and the bucket is left empty', async () => {
+test('parts in an S3 bucket make the same run, and the bucket is left empty, also by who comes late or was killed', async () => {
   const server = await startS3Server()
   const keys = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', AWS_ENDPOINT_URL: server.endpoint }
   Object.assign(process.env, keys)
@@ -101,8 +102,18 @@ test('parts in an S3 bucket make the same run, and the bucket is left empty', as
     const parts = 's3://bucket/parts'
     await performShare(stage, settings('s3', { parts, shard: 1, of: 2 }), session)
     expect(server.objects.size).toBeGreaterThan(3)
+    const late = await openUnits(stage, settings('s3', { parts }), session)
+    if ('finished' in late) throw new Error('The run is there already.')
     const result = (await performStage(stage, settings('s3', { parts }), session)) as StageResult
     expect(await filesOf(result)).toEqual(alone)
+    expect(server.objects.size).toBe(0)
+    expect(await late.work(0)).toBe(false)
+    await late.close()
+    expect(server.objects.size).toBe(0)
+    // What one leaves that is killed between its part and its look whether the run is closed.
+    for (const name of ['units/shard-00000.json', 'objects/0'])
+      server.objects.set(`parts/${(await readRunManifest(result.directory))!.key}/${name}`, Buffer.from('{}'))
+    expect(await performStage(stage, settings('s3', { parts }), session)).toMatchObject({ state: 'unchanged' })
     expect(server.objects.size).toBe(0)
   } finally {
     for (const name of Object.keys(keys)) delete process.env[name]

@@ -105,6 +105,8 @@ export function localCrew(
     if (failed ?? poison) throw failed ? failed.error : poison
     // What processes say is not trusted: the parts themselves must be there.
     const absent = await missing(names!)
+    // Closed by another run of the same key: what this one lacks it does by itself.
+    if (absent.length > 0 && !(await parts.isOpen())) return progress.finish()
     if (absent.length > 0)
       throw new Error(`All parts of ${stage.stage} were said to be done, but ${absent[0]} is not there.`)
     progress.finish()
