@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor, type Tensor2D, tf } from '../engine/tf.ts'
 import { buildModel } from './build.ts'
+import { architectureOf } from './families/index.ts'
 import { randomWeights, smallConfigs } from './random.fixture.ts'
 
 beforeAll(() => startEngine())
@@ -42,4 +43,10 @@ test.each(['mixtral', 'qwen2_moe'])('%s computes the same with its experts toget
   expect(Object.keys(models[1]!.weights)).not.toEqual(Object.keys(models[0]!.weights))
   expect(Math.max(...apart!.map((value, i) => Math.abs(value - joined![i]!)))).toBeLessThan(1e-5)
   for (const model of models) model.dispose()
+})
+
+test('qwen2_moe whose layers all have experts reads no width of a plain MLP', () => {
+  const config = { ...smallConfigs.qwen2_moe!, decoder_sparse_step: 1, mlp_only_layers: [], moe_intermediate_size: 6 }
+  expect(architectureOf({ ...config, intermediate_size: 1000 }).config.mlpWidth).toBe(6)
+  expect(architectureOf({ ...config, intermediate_size: 1000, mlp_only_layers: [0] }).config.mlpWidth).toBe(1000)
 })

@@ -253,6 +253,7 @@ describe('stretched rotations', () => {
     expect(ratios[0]).toBeCloseTo(1, 6)
     expect(ratios[7]).toBeCloseTo(1 / 4, 6)
     expect(factor).toBeCloseTo(0.1 * Math.log(4) + 1, 12)
+    expect(() => rotaryOf(rope, 3)).toThrow('rotates 3 elements of each head by the rope type yarn')
   })
 })
 

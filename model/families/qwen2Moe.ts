@@ -49,7 +49,12 @@ const neurons = (name: string): NeuronNames => ({
 
 export function qwen2Moe(config: unknown): Outline {
   const c = readConfig(Config, config, 'qwen2_moe', own)
-  const outline = decoder(c, {
+  const isMixed = (layer: number) =>
+    !c.mlp_only_layers?.includes(layer) && c.num_experts > 0 && (layer + 1) % c.decoder_sparse_step === 0
+  // Where every layer is mixed nothing has the width of a plain MLP, whatever the config says of it.
+  const allMixed = Array.from({ length: c.num_hidden_layers }, (_, layer) => layer).every(isMixed)
+  const sizes = allMixed ? { ...c, intermediate_size: c.moe_intermediate_size } : c
+  const outline = decoder(sizes, {
     family: 'qwen2_moe',
     tied: c.tie_word_embeddings,
     activation: c.hidden_act,
@@ -58,8 +63,6 @@ export function qwen2Moe(config: unknown): Outline {
     window: c.use_sliding_window ? c.sliding_window || null : null,
     slides: layer => layer % 2 === 0 && layer < c.max_window_layers,
   })
-  const isMixed = (layer: number) =>
-    !c.mlp_only_layers?.includes(layer) && c.num_experts > 0 && (layer + 1) % c.decoder_sparse_step === 0
   return withBlocks(outline, (layer, at) =>
     isMixed(layer)
       ? {

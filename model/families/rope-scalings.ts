@@ -117,6 +117,13 @@ const yarn: RopeType = {
   needs: ['original_max_position_embeddings'],
   reads: ['factor', 'attention_factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim', 'truncate'],
   make(rope, size) {
+    if (size % 2 === 1)
+      throw new UserError(
+        `config.json rotates ${size} elements of each head by the rope type yarn, which takes pairs.`,
+        {
+          fix: 'Check rotary_pct (or partial_rotary_factor) against the size of a head.',
+        },
+      )
     const original = rope.original_max_position_embeddings!
     const factor = rope.factor ?? rope.max_position_embeddings! / original
     const base = baseOf(rope)
