@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { isStdout, placeOf, writeTo } from './destination.ts'
+import { checkDestination, isStdout, outsideRuns, placeOf, writeTo } from './destination.ts'
 
 let folder: string
 const folders: string[] = []
@@ -65,6 +65,24 @@ describe('what a person asks to be written', () => {
     await writeTo(at('pipe'), data)
     expect((await read).trim()).toMatch(/^300000 /)
     expect((await lstat(at('pipe'))).isFIFO()).toBe(true)
+  })
+
+  test('is refused within a run, whatever leads there, and asking beforehand says the same', async () => {
+    await mkdir(at('run/parts'), { recursive: true })
+    await writeFile(at('run/run.json'), '{}')
+    await writeFile(at('run/evidence.json'), 'evidence')
+    await symlink('run/evidence.json', at('link.json'))
+    await symlink('run/parts', at('linked'))
+    for (const to of ['run/new.csv', 'run/evidence.json', 'run/parts/new.csv', 'link.json', 'linked/new.csv']) {
+      const refused = /lies in the run .*, and a run is not changed once it is made/
+      await expect(checkDestination(at(to))).rejects.toThrow(refused)
+      await expect(writeTo(at(to), 'x')).rejects.toThrow(refused)
+    }
+    await expect(outsideRuns(at('run/parts/more'))).rejects.toThrow(/lies in the run/)
+    expect(await readFile(at('run/evidence.json'), 'utf8')).toBe('evidence')
+    await checkDestination(at('beside.csv'))
+    await outsideRuns(at('run'))
+    expect(await readdir(folder)).not.toContain('beside.csv')
   })
 
   test('flows into a device', async () => {

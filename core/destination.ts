@@ -1,11 +1,12 @@
 /** Where a person asks a file to be written: a new or plain file, what a link points to, or a pipe or terminal. */
 import { createWriteStream } from 'node:fs'
 import { lstat, open, realpath, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { codeOf, UserError } from './errors.ts'
-import { writeAtomic, writeError } from './files.ts'
+import { readError, writeAtomic, writeError } from './files.ts'
+import { manifestName } from './stage.ts'
 
 /** Whether a destination stands for standard output. */
 export const isStdout = (to: string): boolean =>
@@ -22,23 +23,72 @@ export function placeOf(flag: string, to: string): string {
 
 /**
  * Writes `data` where a person said. A plain file is replaced as a whole; a link stays, and the file that it points to is
- * replaced. Pipes and terminals are written to as streams. A folder, a socket, a disk and a link to nothing are a
- * `UserError`.
+ * replaced. Pipes and terminals are written to as streams. A folder, a socket, a disk, a link to nothing and what lies in a
+ * run are a `UserError`.
  */
 export async function writeTo(to: string, data: Uint8Array | string): Promise<void> {
+  const target = await targetOf(to)
+  return 'file' in target ? writeAtomic(target.file, data) : stream(to, data, target)
+}
+
+/** Throws what `writeTo` would, before there is anything to write. */
+export async function checkDestination(to: string): Promise<void> {
+  await targetOf(to)
+}
+
+/** Throws a `UserError` for a path in the directory of a run: other files than its own would make it another one. */
+export async function outsideRuns(path: string): Promise<void> {
+  for (let folder = await nearest(dirname(resolve(path))), below = ''; folder !== below; folder = dirname(folder)) {
+    below = folder
+    if (await isFile(join(folder, manifestName)))
+      throw new UserError(`${path} lies in the run ${folder}, and a run is not changed once it is made.`, {
+        fix: 'Name a place outside the run.',
+      })
+  }
+}
+
+/** The folder that is there, links followed: this one, or the nearest above it. */
+async function nearest(folder: string): Promise<string> {
+  try {
+    return await realpath(folder)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return nearest(dirname(folder))
+    throw readError(folder, 'folder', error)
+  }
+}
+
+type Target =
+  | { readonly file: string }
+  | { readonly flags: string }
+  | { readonly fd: number; readonly autoClose: false }
+
+/** What `to` stands for: a file to replace, or a stream to write to. */
+async function targetOf(to: string): Promise<Target> {
   const descriptor = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/.exec(to === '/dev/stderr' ? '/dev/fd/2' : to)
-  if (descriptor) return stream(to, data, { fd: Number(descriptor[1]), autoClose: false })
+  if (descriptor) return { fd: Number(descriptor[1]), autoClose: false }
   const info = await kindOf(to)
-  if (info === undefined) return writeAtomic(to, data)
-  if (info.isFile()) return writeAtomic(await realpath(to), data)
+  if (info === undefined || info.isFile()) {
+    const file = info === undefined ? to : await realpath(to)
+    await outsideRuns(file)
+    return { file }
+  }
   if (info.isDirectory())
     throw new UserError(`${to} is a folder, but what is written is one file.`, {
       fix: `Name a file in it, such as ${join(to, 'labels')}.`,
     })
-  if (info.isFIFO() || info.isCharacterDevice()) return stream(to, data, { flags: 'w' })
+  if (info.isFIFO() || info.isCharacterDevice()) return { flags: 'w' }
   throw new UserError(`${to} is a ${info.isSocket() ? 'socket' : 'device'}; no file can be written there.`, {
     fix: 'Name a file.',
   })
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isFile()
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
+    throw readError(path, 'manifest', error)
+  }
 }
 
 /** What is at a path, links followed; undefined where nothing is. */

@@ -1,6 +1,9 @@
 /** What every stage is given: where to write, from which seed, whom to tell, and when to stop. */
 import type { Progress } from './progress.ts'
 
+/** The file by which a folder is a run: its manifest. */
+export const manifestName = 'run.json'
+
 /** The metrics stream of a run (`metrics.jsonl`): a line a record. */
 export interface Metrics {
   /** Adds a record. Records hold no wall-clock values, so that equal runs have equal bytes. */

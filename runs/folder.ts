@@ -5,9 +5,9 @@ import { parseConfig } from '../core/config.ts'
 import { codeOf, UserError } from '../core/errors.ts'
 import { partialEnding, readError, readJson } from '../core/files.ts'
 import { isOfLock } from '../core/lock.ts'
+import { manifestName } from '../core/stage.ts'
 import { manifestSchema, RunManifest } from './run.ts'
 
-export const manifestName = 'run.json'
 export const metricsName = 'metrics.jsonl'
 /** The lock's name within a run. */
 export const lockName = '.lock'

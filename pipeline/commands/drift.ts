@@ -1,7 +1,7 @@
 /** `pipeline runs drift`: the stage drift, told as text, and its result as files for other places. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { placeOf, writeTo } from '../../core/destination.ts'
+import { checkDestination, placeOf, writeTo } from '../../core/destination.ts'
 import { columns, figure, shortPath } from '../../core/text.ts'
 import { cellName, type Drift, driftedCells } from '../../runs/drift.ts'
 import { defineCommand } from '../command.ts'
@@ -38,6 +38,8 @@ export default defineCommand({
   ],
   async run({ output, html, ...config }, session) {
     const own = config as StageConfig
+    for (const [flag, to] of Object.entries({ output, html }))
+      if (typeof to === 'string') await checkDestination(placeOf(flag, to))
     const result = await performStage(stage, own, session)
     if ('runs' in result) throw new Error('A comparison is one run.')
     const drift = await driftOfRun(await openStore(own).find(result.directory))

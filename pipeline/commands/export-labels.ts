@@ -1,7 +1,7 @@
 /** `pipeline export labels`: the labels of a label run in the form of another tool. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { isStdout, writeTo } from '../../core/destination.ts'
+import { isStdout, outsideRuns, writeTo } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
 import { counted } from '../../core/text.ts'
 import { labelFormatNames, labelFormats } from '../../labels/formats/index.ts'
@@ -68,6 +68,7 @@ export default defineCommand({
             fix: 'Name a folder with --output.',
           })
         const folder = resolve(output)
+        await outsideRuns(folder)
         const written = await writeFolder(format, source, folder)
         return {
           text: `${told} ${folder}: ${written.length} files.`,

@@ -1,6 +1,6 @@
 /** `pipeline export sae`: an SAE for other libraries. */
 import { z } from 'zod'
-import { placeOf } from '../../core/destination.ts'
+import { outsideRuns, placeOf } from '../../core/destination.ts'
 import type { SaeFormat } from '../../sae/formats/index.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, StoreConfig } from '../stages/common.ts'
@@ -25,6 +25,7 @@ export default defineCommand({
   async run(config) {
     const found = await findAnySae(openStore(config), config.run)
     const directory = placeOf('output', config.output)
+    await outsideRuns(directory)
     const { startEngine } = await import('../../engine/engine.ts')
     await startEngine()
     const { loadSparsity } = await import('../../sae/formats/saelens.ts')

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { outsideRuns } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
 import { writeJson } from '../../core/files.ts'
 import { breathe, memoryMetrics } from '../../core/stage.ts'
@@ -50,6 +51,7 @@ export default defineCommand({
   }),
   async run(given, session) {
     const config = given as unknown as StageConfig & { readonly only?: readonly string[]; readonly saeBench?: string }
+    if (config.saeBench !== undefined) await outsideRuns(config.saeBench)
     const found = await findValidated(config, openStore(config), session)
     await startProcessEngine(config)
     const { splitText } = await import('../../validation/splits.ts')

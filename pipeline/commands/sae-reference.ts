@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { placeOf } from '../../core/destination.ts'
+import { checkDestination, placeOf } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, ProcessConfig, StoreConfig, startProcessEngine } from '../stages/common.ts'
@@ -31,6 +31,7 @@ export default defineCommand({
   }),
   async run(config) {
     const path = placeOf('output', config.output)
+    await checkDestination(path)
     if (existsSync(path))
       throw new UserError(`${path} is there already, and a reference replaces nothing.`, {
         fix: 'Give --output another name, or remove the file.',

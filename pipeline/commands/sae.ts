@@ -1,6 +1,6 @@
 /** `pipeline sae …`: whether SAEs and their training compute what they should, and what two of them have in common. */
 import { z } from 'zod'
-import { placeOf } from '../../core/destination.ts'
+import { checkDestination, placeOf } from '../../core/destination.ts'
 import { columns, shortPath } from '../../core/text.ts'
 import type { Comparison, Places } from '../../sae/measure/compare.ts'
 import type { Sae } from '../../sae/sae.ts'
@@ -105,6 +105,8 @@ export const compare = defineCommand({
     ...StoreConfig,
   }),
   async run(config, { signal }) {
+    const output = config.output === undefined ? undefined : placeOf('output', config.output)
+    if (output !== undefined) await checkDestination(output)
     await startProcessEngine(config)
     const { compareSaes, placesOf } = await import('../../sae/measure/compare.ts')
     const { writeStability } = await import('../../sae/measure/stability.ts')
@@ -115,7 +117,6 @@ export const compare = defineCommand({
       const [a, b] = saes as [Sae, Sae]
       const places = placesOf(a, b)
       const comparison = await compareSaes(a, b, { ...config, signal })
-      const output = config.output === undefined ? undefined : placeOf('output', config.output)
       if (output !== undefined) await writeStability(output, comparison, { a: a.hash, b: b.hash, places })
       const { match, stability, ...figures } = comparison
       return {

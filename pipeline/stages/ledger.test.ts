@@ -56,6 +56,6 @@ test('files for a watching program are written where they were asked for, and ch
   const first = await tested('first', 0.03)
   const [junit, markdown] = [join(folder, 'junit.xml'), join(folder, 'summary.md')]
   await judge(first, { junit, markdown })
-  expect(await readFile(junit, 'utf8')).toContain('<testsuite name="first claims" tests="1" failures="0"')
+  expect(await readFile(junit, 'utf8')).toMatch(/name="first claims" .* tests="1" failures="0"/)
   expect(await readFile(markdown, 'utf8')).toContain('## first')
 })

@@ -1,6 +1,6 @@
 /** The stage validate: model × SAE × held-out text → evidence. */
 import { z } from 'zod'
-import { placeOf, writeTo } from '../../core/destination.ts'
+import { checkDestination, placeOf, writeTo } from '../../core/destination.ts'
 import { figure } from '../../core/text.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
@@ -31,6 +31,9 @@ export default defineStage({
   float32Only: true,
   divisible: true,
   async prepare(config, store, session) {
+    // Before hours of work, not after them.
+    for (const flag of ['junit', 'markdown'] as const)
+      if (typeof config[flag] === 'string') await checkDestination(placeOf(flag, config[flag]))
     const { open, using, ...found } = await findValidated(config, store, session)
     return {
       ...found,
@@ -55,7 +58,8 @@ export default defineStage({
     const { runs, unreadable } = await readLedger(store, evidence.hashes.sae, run)
     const standings = standingsOf(run.manifest.id, runs)
     const judged = judgeGates(GatesConfig.parse(gates), evidence, standings)
-    const told = { run: run.manifest.id, evidence, gates: judged, standings }
+    const { id, started, finished } = run.manifest
+    const told = { run: id, started, finished: finished ?? started, evidence, gates: judged, standings }
     if (typeof junit === 'string') await writeTo(placeOf('junit', junit), junitText(told))
     if (typeof markdown === 'string') await writeTo(placeOf('markdown', markdown), markdownText(told))
     return {

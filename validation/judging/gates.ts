@@ -48,7 +48,8 @@ export function judgeGates(
 ): Gate[] {
   const verdictOf = (i: number) => standings?.[i]?.standing ?? features[i]!.verdict
   const passing = features.filter((_, i) => verdictOf(i) === 'pass')
-  const open = features.filter((_, i) => verdictOf(i) === 'inconclusive').length
+  // A claim that could not be put to the test may yet pass with more text, as one may that was not decided.
+  const open = features.filter((_, i) => ['inconclusive', 'not-run'].includes(verdictOf(i))).length
   const tiers = (...wanted: Tier[]) =>
     features.filter(({ tier }, i) => wanted.includes(tier.tier) && (tier.tier === 'refuted' || verdictOf(i) === 'pass'))
       .length

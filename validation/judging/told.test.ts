@@ -41,13 +41,15 @@ const evidence = {
   studies: {},
   reconstruction: { fvu: 0.3, ceRecoveredMean: null },
 }
-const told = { run: `run ${hostile}`, evidence, gates, standings } as unknown as Told
+const times = { started: '2026-11-28T09:00:00.250Z', finished: '2026-11-28T09:00:26.000Z' }
+const told = { run: `run ${hostile}`, ...times, evidence, gates, standings } as unknown as Told
 
 describe('JUnit XML', () => {
   const xml = junitText(told)
   test('counts what passed, failed and was skipped', () => {
     expect(xml).toContain('tests="3" failures="1" errors="0" skipped="1"')
     expect(xml).toContain('tests="4" failures="1" errors="0" skipped="2"')
+    expect(xml).toContain('timestamp="2026-11-28T09:00:00" hostname="localhost" time="25.750"')
     expect(xml).toContain('tested in 4 of 5 runs of this SAE (2 with a pass)')
   })
 
@@ -57,15 +59,46 @@ describe('JUnit XML', () => {
     expect(xml).not.toMatch(/&(?!#\d+;)/)
     const open: string[] = []
     for (const [, close, name, attributes, single] of xml.matchAll(
-      /<(\/?)([a-z]+)((?:\s+[a-z]+="[^"<>]*")*)\s*(\/?)>/g,
+      /<(\/?)([a-z-]+)((?:\s+[a-z]+="[^"<>]*")*)\s*(\/?)>/g,
     )) {
       if (close) expect(open.pop()).toBe(name)
       else if (!single) open.push(name!)
       expect(attributes).toBeDefined()
     }
     expect(open).toEqual([])
-    const rest = xml.replace(/<\?xml[^?]*\?>|<\/?[a-z]+(?:\s+[a-z]+="[^"<>]*")*\s*\/?>/g, '')
+    const rest = xml.replace(/<\?xml[^?]*\?>|<\/?[a-z-]+(?:\s+[a-z]+="[^"<>]*")*\s*\/?>/g, '')
     expect(rest.trim()).toBe('')
+  })
+
+  // What the schemas of Ant (JUnit.xsd) and Jenkins (junit-10.xsd) ask for, where they differ the stricter.
+  test('has every attribute that readers ask for, of its type, and elements in their order', () => {
+    const [name, time, whole] = [/^.+$/s, /^\d+(\.\d+)?$/, /^\d+$/]
+    const attributesOf: Record<string, Record<string, RegExp>> = {
+      testsuites: {},
+      testsuite: {
+        ...{ id: whole, package: name, name, timestamp: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/, hostname: name, time },
+        ...{ tests: whole, failures: whole, errors: whole, skipped: whole },
+      },
+      properties: {},
+      property: { name, value: name },
+      testcase: { classname: name, name, time },
+      failure: { type: name, message: name },
+      skipped: { message: name },
+      'system-out': {},
+      'system-err': {},
+    }
+    const orders: string[] = []
+    for (const [, element, attributes] of xml.matchAll(/<([a-z-]+)((?:\s+[a-z]+="[^"]*")*)\s*\/?>/g)) {
+      const found = Object.fromEntries([...attributes!.matchAll(/([a-z]+)="([^"]*)"/g)].map(([, k, v]) => [k, v]))
+      const wanted = attributesOf[element!]!
+      expect(Object.keys(found).sort(), element).toEqual(Object.keys(wanted).sort())
+      for (const [key, type] of Object.entries(wanted)) expect(found[key], `${element} ${key}`).toMatch(type)
+      orders.push(element!)
+    }
+    const order = orders.filter(element => !['property', 'failure', 'skipped'].includes(element)).join(' ')
+    const suite = '(testsuite properties( testcase)* system-out system-err ?)'
+    expect(`${order} `).toMatch(new RegExp(`^testsuites ${suite}${suite}$`))
+    expect([...xml.matchAll(/<testsuite id="(\d)"/g)].map(([, id]) => id)).toEqual(['0', '1'])
   })
 })
 
@@ -95,6 +128,14 @@ describe('gates', () => {
     expect(judge({ minimumSupported: 2 }, standings)).toEqual([['minimumSupported', 'inconclusive', 1]])
     expect(judge({ minimumTriangulated: 1 })).toEqual([['minimumTriangulated', 'inconclusive', 0]])
     expect(judge({ maximumRefuted: 0 })).toEqual([['maximumRefuted', 'fail', 1]])
+  })
+
+  test('leave it open whether a claim that could not be measured would pass', () => {
+    const silent = { ...evidence, features: [feature(1, 'fail'), feature(2, 'not-run')] } as unknown as Parameters<
+      typeof judgeGates
+    >[1]
+    const status = (minimumPassed: number) => judgeGates(GatesConfig.parse({ minimumPassed }), silent)[0]!.status
+    expect([status(0), status(1), status(2)]).toEqual(['pass', 'inconclusive', 'fail'])
   })
 
   test('hold the worst passing latent to a threshold, and decide nothing where one is not known', () => {
