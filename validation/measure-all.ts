@@ -14,22 +14,31 @@ import { measureTied } from './measure-tied.ts'
 import type { Round } from './rounds.ts'
 import type { Measured } from './rows.ts'
 
+/** Rounds of tied controls that were measured, by name, and where they are kept. */
+export interface TiedRounds {
+  readonly working: Working
+  readonly known: Map<string, PackedEffects>
+}
+
 /** What all latents are measured with. */
 interface Bench {
   readonly material: Material
   readonly interventions: Interventions
   readonly working: Working
-  /** Rounds of tied controls that were measured, by name. */
-  readonly tied: Map<string, PackedEffects>
+  readonly rounds: TiedRounds
   pause(): Promise<void>
 }
 
-/** Measures every planned latent and its tied controls; finished parts are kept, so that a cut run goes on behind them. */
+/**
+ * Measures every planned latent and its tied controls; finished parts are kept, so that a cut run goes on behind them. `rounds` are
+ * those of earlier measurements of the same material, if any.
+ */
 export async function measureAll(
   { progress, signal }: StageContext,
   material: Material,
   plans: readonly LatentPlan[],
   working: Working,
+  rounds: TiedRounds = { working, known: new Map() },
 ): Promise<Measured[]> {
   const documentsOf = ({ documents }: LatentPlan) => documents.ablate.length + documents.steer.length
   progress.start(
@@ -42,7 +51,7 @@ export async function measureAll(
     throwIfInterrupted(signal)
   }
   const interventions = interventionsAt(material.model, material.sae.metadata.hook_name)
-  const bench: Bench = { material, interventions, working, tied: new Map(), pause }
+  const bench: Bench = { material, interventions, working, rounds, pause }
   const measured: Measured[] = []
   let done = 0
   try {
@@ -100,14 +109,14 @@ export function tiedDirections(
 
 /** A round of a latent's tied controls, which latents that were chosen alike and are of about the same density share. */
 async function tiedRound(
-  { material, interventions, working, tied, pause }: Bench,
+  { material, interventions, rounds: { working, known }, pause }: Bench,
   { tied: { density, claimed, selection } }: LatentPlan,
   round: Round,
 ): Promise<PackedEffects> {
   const chosen = selection ? `${selection.concept}-${selection.rank}` : 'unchosen'
   const key = `tied-${claimed}-${density.toPrecision(4)}-${chosen}-${round.end}`
-  const known = tied.get(key)
-  if (known) return known
+  const found = known.get(key)
+  if (found) return found
   const { config, seed, text, model } = material
   const effects = await working.part(key, async () => {
     const directions = tiedDirections(material, { density, selection }, round)
@@ -120,6 +129,6 @@ async function tiedRound(
     return packEffects(await measureTied(material, interventions, { latents, directions, first: round.start }, pause))
   })
   const compact = compactEffects(effects)
-  tied.set(key, compact)
+  known.set(key, compact)
   return compact
 }

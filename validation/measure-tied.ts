@@ -18,10 +18,10 @@ export interface TiedRound {
 
 /**
  * The primary intervention on each tied latent in each of its windows; window by window, since many share one. Loss and KL are
- * measured in the first round alone. `onWindow` is called after each window; it may throw to stop.
+ * measured in the first round alone, if at all (`TiedSource.losses`). `onWindow` is called after each window; it may throw to stop.
  */
 export async function measureTied(
-  { model, sae, config }: Material,
+  { model, sae, config, tied }: Material,
   interventions: Interventions,
   { latents, directions, first }: TiedRound,
   onWindow: () => void | Promise<void>,
@@ -55,7 +55,7 @@ export async function measureTied(
       const { weights } = own[0]!.latent.target
       const asked = { window, positions, edits, bank, weights, batchTokens: config.batchTokens }
       const effects: (TargetEffect & Partial<EditEffect>)[] =
-        first === 0 ? interventions.measure(asked) : interventions.measureTargets(asked)
+        first === 0 && tied.losses ? interventions.measure(asked) : interventions.measureTargets(asked)
       effects.forEach(({ norm, target, loss = null, kl = null }, i) => {
         const controlId = own[i]!.latent.id
         const place = { document, window: window.id, positions: edits[i]!.positions.length }

@@ -8,7 +8,7 @@ import { type LatentPlan, type Material, planLatent } from './claims/plan.ts'
 import { tiedSource } from './claims/tied.ts'
 import { tiedControlCount } from './config.ts'
 import type { ValidateInputs } from './inputs.ts'
-import { measureAll } from './measure-all.ts'
+import { measureAll, type TiedRounds } from './measure-all.ts'
 import type { ReadText } from './read-text.ts'
 import type { Measured } from './rows.ts'
 
@@ -45,11 +45,12 @@ export function planLatents({ stated, config }: ValidateInputs, { siteValues, ..
   }
 }
 
-/** Measures what was planned. */
+/** Measures what was planned; `rounds` of tied controls that were measured before are not measured again. */
 export function testLatents(
   context: StageContext,
   { material, plans }: Planned,
   working: Working,
+  rounds?: TiedRounds,
 ): Promise<Measured[]> {
-  return measureAll(context, material, plans, working)
+  return measureAll(context, material, plans, working, rounds)
 }

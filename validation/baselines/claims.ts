@@ -37,8 +37,8 @@ interface Bench {
   readonly working: Working
 }
 
-/** Tied controls after which claims that cannot pass any more are dropped. */
-const looks = [19, 59]
+/** Tied controls after which claims that cannot pass any more are dropped: where rounds end, so that none is measured twice. */
+const looks = [20, 50]
 
 /** Claims of one draw of a baseline, `claims` of them at most. */
 export async function measureBaseline(
@@ -53,13 +53,15 @@ export async function measureBaseline(
     const { text, discovery } = own
     const chosen = chooseLatents(claims, text.candidates, discovery, text.discoveryLabels, text.aurocs)
     const count = tiedControlCount(own.config.controls.tied, chosen.length, own.config.alpha)
-    const material: Material = { ...own, claims: chosen.length, tied: { ...own.tied, count } }
+    const material: Material = { ...own, claims: chosen.length, tied: { ...own.tied, count, losses: false } }
     const plans = chosen.map(candidate => primaryOnly(planLatent(material, candidate)))
+    const rounds = { working: working.within('tied'), known: new Map() }
     const test = (tested: readonly LatentPlan[], tied: number, part: string) =>
       testLatents(
         quiet,
         { material: { ...material, tied: { ...material.tied, count: tied } }, plans: tested },
         working.within(part),
+        rounds,
       )
     const found = new Map<number, Measured>()
     let left = plans

@@ -30,8 +30,8 @@ const mostScreened = 1024
 /** Where the best one counts, AUROC is computed for so many of those that are best by d′. */
 const shortlist = 4
 
-/** Directions that were chosen before, of each source: several questions are asked of them. */
-const known = new WeakMap<TiedSource, Map<string, Float32Array>>()
+/** Directions that were chosen before, on the same values and labels: several questions are asked of them. */
+const known = new WeakMap<SiteValues, WeakMap<ConceptLabels, Map<string, Float32Array>>>()
 
 /** Which controls are chosen, and of what density. */
 export interface SelectedDraw {
@@ -48,9 +48,11 @@ export function selectedDirections(
   selection: Selection,
   draw: SelectedDraw,
 ): Float32Array {
-  const own = known.get(source) ?? new Map<string, Float32Array>()
-  known.set(source, own)
-  const key = `${Object.values(selection)} ${draw.density} ${draw.seed} ${draw.round.start} ${draw.round.end}`
+  const byLabels = known.get(source.discovery) ?? new WeakMap<ConceptLabels, Map<string, Float32Array>>()
+  known.set(source.discovery, byLabels)
+  const own = byLabels.get(labels) ?? new Map<string, Float32Array>()
+  byLabels.set(labels, own)
+  const key = `${source.value} ${Object.values(selection)} ${draw.density} ${draw.seed} ${draw.round.start} ${draw.round.end}`
   const found = own.get(key) ?? chooseDirections(source, labels, selection, draw)
   own.set(key, found)
   return found

@@ -31,6 +31,8 @@ export interface TiedSource {
   readonly validation: SiteValues
   /** How many controls each latent has. */
   readonly count: number
+  /** Whether loss and KL of the first of them are measured beside their targets. */
+  readonly losses: boolean
   /** Whether a latent of this SAE has the projection as its value where it fires, or what exceeds its threshold. */
   readonly value: 'projection' | 'excess'
 }
@@ -71,7 +73,8 @@ export function tiedSource(
   { discovery, validation }: Pick<TiedSource, 'discovery' | 'validation'>,
   count: number,
 ): TiedSource {
-  return { discovery, validation, count, value: activationOf(sae.architecture) === 'relu' ? 'excess' : 'projection' }
+  const value = activationOf(sae.architecture) === 'relu' ? 'excess' : 'projection'
+  return { discovery, validation, count, losses: true, value }
 }
 
 /** Unit directions [count, width], uniform on the sphere. */
