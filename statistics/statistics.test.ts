@@ -184,6 +184,8 @@ describe('tests', () => {
     })
     expect(benjaminiHochberg([...p].reverse())[7]).toBeCloseTo(0.036, 6)
     expect(benjaminiHochberg([])).toEqual([])
+    // Ranks among controls often are α j / m exactly, and must then pass at α.
+    expect(benjaminiHochberg([0.035, 0.04, 0.05])).toEqual([0.05, 0.05, 0.05])
   })
 
   test('null differences give uniform p-values', () => {

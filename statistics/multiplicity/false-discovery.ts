@@ -10,7 +10,8 @@ export function benjaminiHochberg(p: ArrayLike<number>): number[] {
   let smallest = 1
   for (let rank = m; rank >= 1; rank--) {
     const i = order[rank - 1]!
-    smallest = Math.min(smallest, (m * p[i]!) / rank)
+    // m·p first would lose a last digit, and a p that is α j / m to the digit its q = α.
+    smallest = Math.min(smallest, p[i]! * (m / rank))
     q[i] = smallest
   }
   return q

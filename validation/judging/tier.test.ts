@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { FeatureEvidence } from '../evidence.ts'
+import type { LatentFindings } from '../contracts/index.ts'
+import { type FeatureEvidence, flagsOf } from '../evidence.ts'
 import { tierOf } from './tier.ts'
 
 /** As much of a feature's evidence as tiers rest on: ablated as claimed, steered as claimed. */
@@ -49,6 +50,23 @@ describe('tiers', () => {
     expect(found.wouldChange).toContainEqual({
       ...{ to: 'triangulated', path: 'studies.transfer.verdict', value: null, needs: 'is', threshold: 'pass' },
     })
+  })
+
+  test('with a stratum in which the effect is the other way it is not triangulated whatever else holds, and says so', () => {
+    const fields = (high: number) => ({ fields: [{ field: 'half', q: 0.2, worst: { value: 'odd', high } }] })
+    const found = tierOf(feature({ studies: { ...agree, heterogeneity: fields(-0.1) } }))
+    expect([found.tier, found.rule]).toEqual(['supported', 'a-stratum-reverses'])
+    expect(found.wouldChange).toEqual([
+      {
+        to: 'triangulated',
+        path: 'studies.heterogeneity.fields.half=odd.high',
+        value: -0.1,
+        needs: 'above',
+        threshold: 0,
+      },
+    ])
+    expect(flagsOf({ heterogeneity: fields(-0.1) } as LatentFindings)).toEqual(['the other way in half=odd'])
+    expect(tierOf(feature({ studies: { ...agree, heterogeneity: fields(0.1) } })).tier).toBe('triangulated')
   })
 
   test('with the other intervention and two more lines it is triangulated; without steering, or with one line, it is not', () => {

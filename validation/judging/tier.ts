@@ -4,8 +4,10 @@
  * proposed: nothing was measured. refuted: the verdict is fail. underdetermined: inconclusive, and the latent does not rank
  * among its controls by itself. suggestive: inconclusive, but it ranks (p ≤ α before the correction for other claims) and its
  * effect is on the claimed side over documents. supported: the verdict is pass. triangulated: supported, the other
- * intervention and two more lines of evidence hold, and none contradicts.
+ * intervention and two more lines of evidence hold, none contradicts, and in no stratum is the effect the other way.
  */
+
+import { reversedStrata } from '../contracts/flags.ts'
 import type { Change, Line, TierFound } from '../contracts/tier.ts'
 import type { Comparison, FeatureEvidence } from '../evidence.ts'
 import { fewestDocuments } from '../rows.ts'
@@ -33,7 +35,8 @@ export function tierOf(feature: Untiered): TierFound {
   const contradicted = lines.some(({ state }) => state === 'contradicts')
   const other = lines.find(({ line }) => line === 'other-intervention')?.state === 'holds'
   const further = lines.filter(({ line, state }) => line !== 'other-intervention' && state === 'holds').length
-  const triangulated = !contradicted && other && further >= furtherLines
+  const reversed = reversedStrata(feature.studies)
+  const triangulated = !contradicted && reversed.length === 0 && other && further >= furtherLines
   const losing = lines
     .filter(({ state }) => state === 'holds')
     .map(({ line, path, value }) =>
@@ -41,11 +44,15 @@ export function tierOf(feature: Untiered): TierFound {
         ? change('supported', path, value, 'above', feature.claim.alpha)
         : change('supported', path, value, 'is', words[line].contradicts),
     )
+  const against = reversed.map(({ field, value, high }) =>
+    change('triangulated', `studies.heterogeneity.fields.${field}=${value}.high`, high, 'above', 0),
+  )
+  const short = reversed.length > 0 ? 'a-stratum-reverses' : 'lines-missing'
   return {
     tier: triangulated ? 'triangulated' : 'supported',
-    rule: triangulated ? 'lines-agree' : contradicted ? 'a-line-contradicts' : 'lines-missing',
+    rule: triangulated ? 'lines-agree' : contradicted ? 'a-line-contradicts' : short,
     lines,
-    wouldChange: triangulated ? losing : agreeing(feature, lines),
+    wouldChange: triangulated ? losing : [...against, ...agreeing(feature, lines)],
   }
 }
 

@@ -35,9 +35,9 @@ test('a mixture has the cosine that it says, and is of length 1', () => {
   }
 })
 
-test('used and unread coordinates are told apart', async () => {
+test('used and unread coordinates are told apart, and what is read the other way in half of the text is said to be', async () => {
   const before = tf.memory().numTensors
-  const found = await proveTruths(1, ['used', 'unread'])
+  const found = await proveTruths(1, ['used', 'unread', 'reversing'])
   expect(tf.memory().numTensors).toBe(before)
   for (const { held } of found) expect(held.count).toBe(held.of)
 })

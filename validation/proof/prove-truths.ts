@@ -25,6 +25,15 @@ const kindOf = (name: TruthName): Truth => truths[name]
 
 /** Every truth with a claim a concept, in so many runs. */
 export async function proveTruths(runs: number, names: readonly TruthName[] = truthNames): Promise<TruthResult[]> {
+  const found: TruthResult[] = []
+  for (const halves of [false, true]) {
+    const own = names.filter(name => (kindOf(name).halves ?? false) === halves)
+    if (own.length > 0) found.push(...(await proveInOneWorld(runs, own)))
+  }
+  return names.map(name => found.find(({ truth }) => truth === name)!)
+}
+
+async function proveInOneWorld(runs: number, names: readonly TruthName[]): Promise<TruthResult[]> {
   const world = coordinates(names.map(name => truths[name]))
   const found = new Map<TruthName, Feature[]>(names.map(name => [name, []]))
   try {
@@ -39,7 +48,9 @@ export async function proveTruths(runs: number, names: readonly TruthName[] = tr
           return truths[name].concepts.map((_, i) => before + i)
         }
         const studies = asked.flatMap(name => kindOf(name).studies ?? [])
-        const features = await run(world, { latents: asked.flatMap(latentsOf), studies, contextual }, seed)
+        // Each half needs documents enough to be judged by itself.
+        const documents = asked.some(name => kindOf(name).halves) ? 20 : 10
+        const features = await run(world, { latents: asked.flatMap(latentsOf), studies, contextual, documents }, seed)
         for (const name of asked) {
           const latents = latentsOf(name)
           found.get(name)!.push(...features.filter(({ claim }) => latents.includes(claim.feature)))
@@ -61,13 +72,15 @@ interface Asked {
   readonly latents: readonly number[]
   readonly studies: readonly string[]
   readonly contextual: boolean
+  readonly documents: number
 }
 
-async function run(world: Coordinates, { latents, studies, contextual }: Asked, seed: number): Promise<Feature[]> {
+async function run(world: Coordinates, asked: Asked, seed: number): Promise<Feature[]> {
+  const { latents, studies, contextual, documents } = asked
   const directory = await mkdtemp(join(tmpdir(), 'proof-'))
   const { model, sae, dataset } = world
   const config = ValidateConfig.parse({
-    ...{ latents, doses: [1], bootstrap: 200, tokens: 4000, maxTokens: 1000, documents: 10, minimumAuroc: 0.6 },
+    ...{ latents, doses: [1], bootstrap: 200, tokens: 4000, maxTokens: 1000, documents, minimumAuroc: 0.6 },
     // Asked for concepts, latents claim the one that they tell best, however well.
     ...(contextual ? { claims: 'concept' } : {}),
     studies,

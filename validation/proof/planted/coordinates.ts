@@ -4,11 +4,16 @@
  *   c        1 at cues of c; read as answers of c for the first three, read by nothing for the others
  *   6 + c    at rest in all text, and read as answers of c
  *
+ * and where truths ask for halves, also
+ *
+ *   12       4 at cues of documents of the half `odd`, which are other tokens than those of `even`
+ *   13 + c   1 at cues of c for the last three; read as answers of c, and a tenth of it the other way where 12 is 4
+ *
  * The rest are noise, as all coordinates are a little, and no token's noise is another's.
  */
 import { Random } from '../../../core/random.ts'
-import type { TokenDataset } from '../../../datasets/document.ts'
-import { tf } from '../../../engine/tf.ts'
+import type { HeldDataset, TokenDataset } from '../../../datasets/document.ts'
+import { type Tensor2D, tf } from '../../../engine/tf.ts'
 import { conceptCount, conceptOf, fakeDataset } from '../../../latents/fake.fixture.ts'
 import { answerLogits, plantedModel } from '../../../latents/planted.fixture.ts'
 import type { Model } from '../../../model/model.ts'
@@ -25,6 +30,11 @@ export const unreadConcepts = [3, 4, 5]
 export const telling = (c: number) => c
 export const atRest = (c: number) => conceptCount + c
 
+/** The coordinate that tells in which half of the documents a cue stands, and the one whose reading turns with it. */
+const odd = 2 * conceptCount
+const turnedAt = 4
+export const turning = (c: number) => odd + 1 + c
+
 const width = 40
 /** Latents on chance directions, which foreign controls are drawn from. */
 const chance = 140
@@ -40,16 +50,30 @@ export interface Coordinates {
   dispose(): void
 }
 
-/** The world with the latents of these truths: truth by truth, in the order of their concepts. */
+/** The world with the latents of these truths, all with halves or none: truth by truth, in the order of their concepts. */
 export function coordinates(truths: readonly Truth[]): Coordinates {
+  const halves = truths.some(({ halves }) => halves)
   const noise = (key: string | number, scale: number) => new Random('coordinates', key).normals(width, scale)
   const model = plantedModel(
     width,
-    token => [...noise(token, 0.02)].map((value, i) => (conceptOf(token) === i ? value + 1 : value)),
+    token => {
+      const c = conceptOf(token)
+      const values = [...noise(token, 0.02)]
+      const raise = (coordinate: number, by: number) => {
+        values[coordinate]! += by
+      }
+      if (c >= 0) raise(telling(c), 1)
+      if (halves && unreadConcepts.includes(c)) raise(turning(c), 1)
+      if (halves && isOddCue(token)) raise(odd, turnedAt)
+      return values
+    },
     x => {
       const isRead = tf.tensor1d(Array.from({ length: conceptCount }, (_, c) => (usedConcepts.includes(c) ? 1 : 0)))
       const told = x.slice([0, 0], [-1, conceptCount]).mul(isRead)
-      return answerLogits(told.add(x.slice([0, atRest(0)], [-1, conceptCount])).mul(3))
+      const read = told.add(x.slice([0, atRest(0)], [-1, conceptCount]))
+      const turn = tf.sub(1, tf.mul(x.slice([0, odd], [-1, 1]), 1.1 / turnedAt))
+      const turned = halves ? x.slice([0, turning(0)], [-1, conceptCount]).mul(turn) : 0
+      return answerLogits(read.add(turned).mul(3) as Tensor2D)
     },
   )
   const planted = truths.flatMap(truth => truth.concepts.map(c => truth.latent(c)))
@@ -76,7 +100,7 @@ export function coordinates(truths: readonly Truth[]): Coordinates {
     hash: 'coordinates',
   })
   reading.dispose()
-  const dataset = fakeDataset(documents)
+  const dataset = halves ? byHalf(fakeDataset(documents)) : fakeDataset(documents)
   return {
     model,
     sae,
@@ -87,6 +111,21 @@ export function coordinates(truths: readonly Truth[]): Coordinates {
       sae.dispose()
     },
   }
+}
+
+/** Whether a token is one of the cues that stand in documents of the half `odd` alone: the last two of each concept's four. */
+const isOddCue = (token: number) => conceptOf(token) >= 0 && conceptOf(token + 2) < 0
+
+/** The text with cues of their own in documents of either half. */
+function byHalf(dataset: HeldDataset): HeldDataset {
+  const windows = dataset.windows.map((window, w) => {
+    const isOdd = dataset.documents[w]!.strata.half === 'odd'
+    const tokens = window.tokens.map(token =>
+      conceptOf(token) < 0 || isOddCue(token) === isOdd ? token : token + (isOdd ? 2 : -2),
+    )
+    return { ...window, tokens }
+  })
+  return { ...dataset, windows, hash: `${dataset.hash}-by-half` }
 }
 
 /** The text with cues labelled in the second half of each document alone. */

@@ -1,6 +1,7 @@
 /** The planted truths, by name. */
 import { dormant } from './dormant.ts'
 import { mixture } from './mixture.ts'
+import { reversing } from './reversing.ts'
 import { tokenDetector } from './token-detector.ts'
 import type { Truth } from './truth.ts'
 import { unread } from './unread.ts'
@@ -12,6 +13,7 @@ export const truths = {
   dormant,
   mixture,
   'token-detector': tokenDetector,
+  reversing,
 } satisfies Record<string, Truth>
 
 export type TruthName = keyof typeof truths

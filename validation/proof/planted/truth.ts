@@ -16,6 +16,8 @@ export interface Truth {
   latent(c: number): { readonly read: number; readonly write: Readonly<Record<number, number>> }
   /** Whether labels carry what only context tells, on tokens that the latent tells without it. */
   readonly contextual?: boolean
+  /** Whether documents of either half have cues of their own, which the model may read the other way. */
+  readonly halves?: boolean
   /** Studies whose findings say how a claim came out, beside its verdict. */
   readonly studies?: readonly string[]
   /** Whether a claim came out as it must. */
