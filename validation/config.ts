@@ -1,5 +1,6 @@
 /** Settings of the validate stage. */
 import { z } from 'zod'
+import { eachOnce } from '../core/each-once.ts'
 import { DatasetConfig } from '../datasets/config.ts'
 import { baselineNames } from './contracts/baselines.ts'
 import { studyNames } from './contracts/index.ts'
@@ -34,7 +35,7 @@ export const ValidateConfig = z.strictObject({
   outOfDistribution: z
     .strictObject({
       strata: z
-        .record(z.string(), z.array(z.string()).min(1))
+        .record(z.string(), eachOnce(z.array(z.string()).min(1)))
         .optional()
         .describe(
           'Values of strata fields whose held-out documents are taken from discovery and validation, e.g. {language: [de]}',
@@ -43,8 +44,7 @@ export const ValidateConfig = z.strictObject({
     })
     .prefault({})
     .describe('Documents that effects should transfer to, besides those that the dataset keeps for it'),
-  siblings: z
-    .array(z.string())
+  siblings: eachOnce(z.array(z.string()))
     .default([])
     .describe(
       'Run ids or directories of other SAEs of the site, in which tested latents should have partners that do the same',
@@ -58,7 +58,7 @@ export const ValidateConfig = z.strictObject({
       'Share of their runs of three tokens from which two held-out documents count as one and stay in the first of discovery, validation and out-of-distribution text',
     ),
   latents: z
-    .union([z.literal('auto'), z.int().min(1), z.array(z.int().min(0)).min(1)])
+    .union([z.literal('auto'), z.int().min(1), eachOnce(z.array(z.int().min(0)).min(1))])
     .default('auto')
     .describe('Latents to test: a list, or how many discovery text chooses; auto: 8'),
   claims: z
@@ -105,11 +105,14 @@ export const ValidateConfig = z.strictObject({
     })
     .prefault({})
     .describe('Controls that each latent is compared with; auto: as many as the number of latents asks for'),
-  doses: z
-    .array(z.number())
+  doses: eachOnce(z.array(z.number()))
     .default([-1, 0, 0.5, 1, 2])
     .describe('Steering strengths, in units of the latent’s p99 activation'),
-  dose: z.number().default(1).describe('Strength at which steering is compared with controls'),
+  dose: z
+    .number()
+    .refine(dose => dose !== 0, 'a dose of 0 puts nothing in')
+    .default(1)
+    .describe('Strength at which steering is compared with controls'),
   alpha: z.number().gt(0).lt(0.5).default(0.05).describe('Level of tests and false discovery rate'),
   power: z.number().gt(0).lt(1).default(0.8).describe('Power at which minimum detectable effects are given'),
   smallestEffect: z
@@ -128,15 +131,16 @@ export const ValidateConfig = z.strictObject({
     .default('auto')
     .describe('Label shuffles for the null of selectivity; auto: as many as the number of latents asks for'),
   bootstrap: z.int().min(200).default(2000).describe('Bootstrap draws for each interval'),
-  concepts: z.array(z.string()).optional().describe('Concepts that claims may name (default: all the dataset has)'),
-  robustness: z
-    .array(z.string())
+  concepts: eachOnce(z.array(z.string()))
+    .optional()
+    .describe('Concepts that claims may name (default: all the dataset has)'),
+  robustness: eachOnce(z.array(z.string()))
     .optional()
     .describe('Strata fields whose values effects are given for (default: all the dataset has)'),
   baselines: z
     .strictObject({
       kinds: z
-        .union([z.enum(['auto', 'all']), z.array(z.enum(baselineNames))])
+        .union([z.enum(['auto', 'all']), eachOnce(z.array(z.enum(baselineNames)))])
         .default('auto')
         .describe(
           'Baselines that the study of that name makes, by name, all of them, or auto: those that need no training',
@@ -177,16 +181,13 @@ export const ValidateConfig = z.strictObject({
     .prefault({})
     .describe('Measures of the SAE as a whole: the studies probing, absorption and ravel'),
   studies: z
-    .union([z.enum(['auto', 'all']), z.array(z.enum(studyNames))])
+    .union([z.enum(['auto', 'all']), eachOnce(z.array(z.enum(studyNames)))])
     .default('auto')
     .describe('Further studies, by name, all of them, or auto: those that cost little'),
-  interventions: z
-    .array(Intervention)
-    .min(1)
+  interventions: eachOnce(z.array(Intervention).min(1))
     .default(['zero', 'mean', 'resample', 'project', 'scale', 'clamp', 'set', 'add', 'set@last'])
     .describe('What the study interventions compares: kind, kind:strength, kind@positions, such as add:2@last'),
-  strengths: z
-    .array(z.number())
+  strengths: eachOnce(z.array(z.number()))
     .refine(doses => new Set(doses).size >= 9 && !doses.includes(0), 'at least nine strengths, 0 not among them')
     .refine(
       doses => doses.some(dose => dose < 0) && doses.filter(dose => dose > 0).length >= 4,

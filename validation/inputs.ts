@@ -40,6 +40,7 @@ export interface ValidateInputs {
 
 /** Refuses concepts, strata, latents and widths that the inputs do not have. */
 export function checkInputs({ model, sae, dataset, config, stated, ravel, siblings = [] }: ValidateInputs): void {
+  checkPower(config)
   mustSpeakByLatent(sae, 'validate')
   checkSiblings(sae, siblings, config)
   const asksRavel = config.studies === 'all' || (Array.isArray(config.studies) && config.studies.includes('ravel'))
@@ -67,6 +68,17 @@ export function checkInputs({ model, sae, dataset, config, stated, ravel, siblin
   if (missing !== undefined)
     throw new UserError(`latents names ${missing}, but the SAE has ${sae.latents} latents.`, {
       fix: `Name latents from 0 to ${sae.latents - 1}.`,
+    })
+}
+
+/** Why a power of α or less is none. */
+const noPower = 'a test that looks at nothing has as much'
+
+/** Refuses settings that ask for no more power than α. */
+export function checkPower({ alpha, power }: Pick<ValidateConfig, 'alpha' | 'power'>): void {
+  if (power <= alpha)
+    throw new UserError(`power is ${power} and alpha is ${alpha}: ${noPower}.`, {
+      fix: 'Set a larger power, such as 0.8, or a smaller alpha.',
     })
 }
 
@@ -109,6 +121,11 @@ function checkStated(
       throw new UserError(`${what} rests on ${claim.intervention}, but primary is ${config.primary}.`, {
         fix: `Set primary to ${claim.intervention}; claims that rest on another intervention are for another run.`,
       })
+    const { alpha = config.alpha, power = config.power } = claim
+    if (power <= alpha)
+      throw new UserError(`${what} asks for a power of ${power} at an alpha of ${alpha}: ${noPower}.`, {
+        fix: 'State a larger power, such as 0.8, or a smaller alpha.',
+      })
     const missing = claim.controls.find(kind => config.controls[kind] === 0)
     if (missing !== undefined)
       throw new UserError(`${what} wants to beat ${missing} controls, but controls.${missing} is 0.`, {
@@ -128,7 +145,17 @@ function checkSiblings(sae: Sae, siblings: readonly Sibling[], { studies }: Vali
     throw new UserError('studies names siblings, but the setting siblings names no SAE.', {
       fix: 'Name other SAEs of the same site in siblings.',
     })
+  const known = new Map<string, string>()
   for (const { name, sae: other } of siblings) {
+    const before = known.get(other.hash)
+    if (before !== undefined)
+      throw new UserError(
+        `The siblings ${quote(before)} and ${quote(name)} are the same SAE, which would count twice.`,
+        {
+          fix: 'Name each SAE once.',
+        },
+      )
+    known.set(other.hash, name)
     mustSpeakByLatent(other, 'validate')
     const [own, site] = [sae.metadata.hook_name, other.metadata.hook_name]
     if (own !== site || other.width !== sae.width || other.outputs !== sae.outputs)

@@ -36,7 +36,12 @@ async function tested(claims: string, sae = fakeSae()): Promise<{ evidence: Evid
     signal: new AbortController().signal,
     metrics: memoryMetrics(),
   }
-  const stated = readClaims(`schema: 1\nwritten: 2026-01-02T03:04:05Z\nclaims:\n${claims}`, 'claims.yaml', 'its hash')
+  const stated = readClaims(
+    `schema: 1\nwritten: 2026-01-02T03:04:05Z\nclaims:\n${claims}`,
+    'claims.yaml',
+    'its hash',
+    new Date('2026-01-03'),
+  )
   try {
     await validate(context, { model, sae, dataset: fakeDataset(240), config, stated })
     return { directory, evidence: await readEvidence(join(directory, 'evidence.json')) }
@@ -81,4 +86,6 @@ test('claims of another SAE, of latents and concepts that are not there, and of 
   await expect(tested(claim(0, 0, ', intervention: steer'))).rejects.toThrow('primary is ablate')
   await expect(tested(claim(0, 0, ', controls: [covariance]'))).rejects.toThrow('controls.covariance is 0')
   await expect(tested(claim(0, 0, ', strata: {half: [od]}'))).rejects.toThrow('half names od')
+  await expect(tested(claim(0, 0, ', power: 0.05'))).rejects.toThrow('asks for a power of 0.05 at an alpha of 0.05')
+  await expect(tested(claim(0, 0, ', alpha: 0.4, power: 0.3'))).rejects.toThrow('a power of 0.3 at an alpha of 0.4')
 })

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { claimCommand, claimText, interventionOf } from '../../dashboard/client/claim.ts'
 import { readClaims } from '../../validation/claims/claim-file.ts'
 
 const written = '2026-01-02T03:04:05.000Z'
 const nothing = { hypothesis: '', concept: '', direction: '' as const, smallest: 0.25 }
-const read = (text: string) => readClaims(text, 'claim.yaml', 'hash')
+const read = (text: string) => readClaims(text, 'claim.yaml', 'hash', new Date(written))
 
 test('an edit of the playground is a file of claims that validate reads', () => {
   const steered = { latent: 7, kind: 'add' as const, strength: -2 }
@@ -31,7 +32,8 @@ test('what a person, or a link of someone else, writes in it stays one text', ()
   )
   expect(text.split('\n')).toHaveLength(11)
   for (const unseen of ['\u202e', '\0', '\u0085']) expect(text).not.toContain(unseen)
-  const { claims } = read(text)
+  const { claims } = parse(text)
   expect(claims).toHaveLength(1)
   expect(claims[0]).toMatchObject({ latents: [1], hypothesis: hostile, concept: hostile })
+  expect(() => read(text)).toThrow('characters that are not seen')
 })

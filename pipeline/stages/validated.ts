@@ -8,7 +8,7 @@ import type { RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { readClaims } from '../../validation/claims/claim-file.ts'
 import { ValidateConfig } from '../../validation/config.ts'
-import type { Sibling, ValidateInputs } from '../../validation/inputs.ts'
+import { checkPower, type Sibling, type ValidateInputs } from '../../validation/inputs.ts'
 import { ravelPaths, readRavel } from '../../validation/ravel-files.ts'
 import type { Found } from './found.ts'
 import { findDataset, findFile, findSae, hashing, loadModelAndText, loadText } from './inputs.ts'
@@ -31,6 +31,7 @@ export interface Validated {
 /** Finds SAE, model, text and claims; model and text are those that the SAE was captured from, unless others are named. */
 export async function findValidated(config: StageConfig, store: RunStore, session: Session): Promise<Validated> {
   const settings = ownConfig(ValidateConfig, config)
+  checkPower(settings)
   const sae = await findSae(store, String(config.sae))
   const model = await hashing(session, () => modelOf(store, sae, config.model as string | undefined))
   const text = await hashing(session, () => datasetOf(store, sae, config.dataset as DatasetConfig | undefined))
@@ -38,7 +39,8 @@ export async function findValidated(config: StageConfig, store: RunStore, sessio
   const siblings = await hashing(session, () =>
     Promise.all(settings.siblings.map(async name => asSibling(await findSae(store, name)))),
   )
-  const stated = settings.claimsFile === undefined ? undefined : await readStated(settings.claimsFile)
+  const { claimsFile } = settings
+  const stated = claimsFile === undefined ? undefined : await readStated(claimsFile, session.now())
   const { ravel: ravelFolder, entities = 'city' } = settings.measures
   const ravel = ravelFolder === undefined ? undefined : await findRavel(ravelFolder, entities)
   const capture = await captureOf(store, sae)
@@ -119,9 +121,10 @@ function asSibling(found: Found): Found & { readonly name: string } {
 }
 
 /** A file of claims as an input of its own role, and what it states. */
-async function readStated(path: string) {
+async function readStated(path: string, now: Date) {
   const found = await findFile('claimsFile', path)
-  return { ...found, claims: readClaims(await readText(found.directory, 'file of claims'), path, found.input.sha256) }
+  const text = await readText(found.directory, 'file of claims')
+  return { ...found, claims: readClaims(text, path, found.input.sha256, now) }
 }
 
 /** A kind of entities of RAVEL, and its files as inputs of roles of their own, read as they were hashed. */

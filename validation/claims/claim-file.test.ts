@@ -6,7 +6,7 @@ import { claimsText, readClaims, statedFor } from './claim-file.ts'
 const head = 'schema: 1\nwritten: 2026-01-02T03:04:05Z\nclaims:\n'
 const claim = (more = '') =>
   `  - latents: [3, 5]\n    hypothesis: They stand for German.\n    concept: language=de\n${more}`
-const read = (text: string) => readClaims(text, 'my-claims.yaml', 'hash')
+const read = (text: string) => readClaims(text, 'my-claims.yaml', 'hash', new Date('2026-01-03'))
 
 describe('a file of claims', () => {
   test('says what it states, and leaves the rest to the settings', () => {
@@ -40,8 +40,35 @@ describe('a file of claims', () => {
     })
   })
 
-  test('claims a latent once', () => {
+  test('claims a latent once, and names each stratum, control and falsifier once', () => {
     expect(() => read(head + claim() + claim())).toThrow('Latent 3 is in claim 1 and in claim 2')
+    const twice = (more: string) => () => read(head + claim(`    ${more}\n`))
+    expect(twice('strata: {register: [formal, formal]}')).toThrow('strata.register is ["formal","formal"]: it names')
+    expect(twice('controls: [covariance, covariance]')).toThrow('it names "covariance" twice')
+    const falsifier = '{path: verdict, is: fail}'
+    expect(twice(`falsifiers: [${falsifier}, ${falsifier}]`)).toThrow('twice, where each stands once')
+    expect(twice(`falsifiers: [${falsifier}, {path: verdict, is: inconclusive}]`)).not.toThrow()
+  })
+
+  test('says what can be read, in words', () => {
+    const hypothesis = (text: string) => () =>
+      read(`${head}  - latents: [3]\n    hypothesis: ${JSON.stringify(text)}\n    concept: null\n`)
+    for (const empty of ['', ' \t', '\u200d', '…!']) expect(hypothesis(empty)).toThrow('says something, in words')
+    expect(hypothesis('raises it \u202edaeh')).toThrow('“raises it \\u202edaeh”; leave them out')
+    expect(hypothesis('a\u0000b')).toThrow('“a\\u0000b”')
+    expect(hypothesis('x'.repeat(2001))).toThrow('it has 2001 characters')
+    for (const fine of ['Zwei\r\nZeilen\t3', '彼の', '\u06cc\u200c\u06a9', 'x'.repeat(2000)])
+      expect(hypothesis(fine)).not.toThrow()
+  })
+
+  test('was written before it is read, but for clocks that differ by minutes', () => {
+    const at = (written: string) => () => read(head.replace('2026-01-02T03:04:05Z', written) + claim())
+    expect(at('2026-01-03T00:05:00Z')).not.toThrow()
+    expect(at('2026-01-03T02:00:00+02:00')).not.toThrow()
+    expect(at('2026-01-03T00:05:01Z')).toThrow(
+      'written at 2026-01-03T00:05:01Z, which is later than now (2026-01-03T00:00:00.000Z)',
+    )
+    expect(at('2026-01-03T00:00:00-01:00')).toThrow('later than now')
   })
 
   test('has falsifiers that lead to a value of the evidence, and one condition each', () => {

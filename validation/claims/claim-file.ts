@@ -2,17 +2,34 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { parseConfig, unwrap } from '../../core/config.ts'
+import { eachOnce } from '../../core/each-once.ts'
 import { UserError } from '../../core/errors.ts'
 import { nearest } from '../../core/nearest.ts'
+import { clip, visibleLines } from '../../core/visible.ts'
 import { yamlOfFile } from '../../core/yaml.ts'
 import { Falsifier } from '../contracts/claim.ts'
 import { type ControlKind, controlKinds } from '../controls/index.ts'
 import { type Claim, FeatureEvidence } from '../evidence.ts'
 
+/** How much later than now a file may say that it was written, for clocks that differ: five minutes in milliseconds. */
+const clockSlack = 300_000
+
+const longestHypothesis = 2000
+
+const Hypothesis = z.string().superRefine((text, { addIssue }) => {
+  const seen = visibleLines(text.replaceAll('\r', ''))
+  const refuse = (message: string) => addIssue({ code: 'custom', message })
+  if (seen !== text.replaceAll('\r', ''))
+    refuse(`it holds characters that are not seen and change what is: “${clip(seen, 200)}”; leave them out`)
+  else if (!/[\p{L}\p{N}]/u.test(text)) refuse('a hypothesis says something, in words')
+  else if (text.length > longestHypothesis)
+    refuse(`it has ${text.length} characters, where ${longestHypothesis} are the most`)
+})
+
 /** One claim of the file, about one latent or several that are each put to it. What is left out is as the settings say. */
 export const StatedClaim = z.strictObject({
   latents: z.array(z.int().min(0)).min(1),
-  hypothesis: z.string().regex(/\S/, { message: 'a hypothesis says something' }),
+  hypothesis: Hypothesis,
   /** The labelled concept; null for what follows where the latent is active. */
   concept: z.string().nullable(),
   metric: z.literal('target').default('target'),
@@ -21,10 +38,10 @@ export const StatedClaim = z.strictObject({
   smallestEffect: z.number().gt(0).optional(),
   alpha: z.number().gt(0).lt(0.5).optional(),
   power: z.number().gt(0).lt(1).optional(),
-  strata: z.record(z.string(), z.array(z.string()).min(1)).default({}),
+  strata: z.record(z.string(), eachOnce(z.array(z.string()).min(1))).default({}),
   /** Kinds that must be beaten besides tied, random and foreign ones. */
-  controls: z.array(z.enum(controlKinds as [ControlKind, ...ControlKind[]])).default([]),
-  falsifiers: z.array(Falsifier).default([]),
+  controls: eachOnce(z.array(z.enum(controlKinds as [ControlKind, ...ControlKind[]]))).default([]),
+  falsifiers: eachOnce(z.array(Falsifier)).default([]),
 })
 export type StatedClaim = z.output<typeof StatedClaim>
 
@@ -45,10 +62,18 @@ export interface StatedClaims {
   readonly claims: readonly StatedClaim[]
 }
 
-/** Claims of a file's text; a `UserError` for unknown keys, falsifiers that nothing is found at, and latents claimed twice. */
-export function readClaims(text: string, path: string, sha256: string): StatedClaims {
+/**
+ * Claims of a file's text, as it is read at a time; a `UserError` for unknown keys, a time to come, falsifiers that nothing is found at,
+ * and latents claimed twice.
+ */
+export function readClaims(text: string, path: string, sha256: string, now: Date): StatedClaims {
   const value = yamlOfFile(text, path, 'file of claims')
   const file = parseConfig(ClaimFile, value, `the file of claims ${path}`)
+  if (Date.parse(file.written) > now.getTime() + clockSlack)
+    throw new UserError(
+      `The file of claims ${path} says that it was written at ${file.written}, which is later than now (${now.toISOString()}).`,
+      { fix: 'Give under written when the claims were written down: that is before they are tested.' },
+    )
   const claims = file.claims.map((claim, i) => parseConfig(StatedClaim, claim, `claim ${i + 1} of ${path}`))
   const seen = new Map<number, number>()
   for (const [i, { latents, falsifiers }] of claims.entries()) {
