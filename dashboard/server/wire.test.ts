@@ -1,8 +1,9 @@
 /** The server over the wire: what docs/api.md says can be typed, streams that go on, and clients that mean no good. */
 import { execFile } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { appendFile, mkdir } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -319,6 +320,13 @@ describe('clients that mean no good', () => {
     const before = readFileSync(path)
     // More than the system's buffers take.
     writeFileSync(path, `${JSON.stringify({ step: 0, text: 'x'.repeat(990) })}\n`.repeat(20_000))
+    // The server's end of the connection: who does not read does not see its own end, which is behind what the buffers still hold.
+    let whenCut = new Promise<void>(() => {})
+    const onSocket = (message: unknown) => {
+      const { socket } = message as { socket: Socket }
+      whenCut = new Promise(done => socket.on('close', () => done()))
+    }
+    subscribe('net.server.socket', onSocket)
     const socket = connect(impatient.port, '127.0.0.1', () =>
       socket.write(head('/api/live?run=growing', `127.0.0.1:${impatient.port}`)),
     )
@@ -326,8 +334,8 @@ describe('clients that mean no good', () => {
     const closed = new Promise(done => socket.on('close', done))
     let bytes = 0
     await new Promise<void>(done => socket.once('data', () => done(void socket.pause())))
-    // Who does not read does not see the end either: it is behind what the buffers still hold.
-    await new Promise(done => setTimeout(done, 1500))
+    unsubscribe('net.server.socket', onSocket)
+    await whenCut
     socket.on('data', chunk => {
       bytes += chunk.length
     })
