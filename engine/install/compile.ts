@@ -57,8 +57,29 @@ function bindingFolder(): string {
   return join(dirname(tfjsRequire().resolve('@tensorflow/tfjs-node-gpu/package.json')), 'binding')
 }
 
+const compilerName = () => process.env.CXX || 'g++'
+
+/** Throws a `UserError` where there is no compiler. */
+export async function findCompiler(): Promise<void> {
+  try {
+    await run(compilerName(), ['--version'])
+  } catch (error) {
+    if (error instanceof ProgramError && error.missing) throw noCompiler(error)
+    throw new UserError(`\`${compilerName()} --version\` fails: ${messageOf(error)}.`, {
+      fix: 'Name a C++ compiler in CXX, or leave CXX out for g++.',
+      cause: error,
+    })
+  }
+}
+
+const noCompiler = (cause: unknown) =>
+  new UserError(`TensorFlow's binding must be compiled, but there is no ${compilerName()}.`, {
+    fix: 'Install g++ (Debian, Ubuntu: apt install g++), or name another compiler in CXX.',
+    cause,
+  })
+
 async function compile({ what, sources, flags, output }: Addon): Promise<void> {
-  const compiler = process.env.CXX || 'g++'
+  const compiler = compilerName()
   const headers = createRequire(import.meta.url)('node-api-headers').include_dir as string
   const temporary = `${output}.partial`
   if (!existsSync(dirname(output))) await mkdir(dirname(output), { recursive: true })
@@ -67,11 +88,7 @@ async function compile({ what, sources, flags, output }: Addon): Promise<void> {
     await rename(temporary, output)
   } catch (error) {
     await rm(temporary, { force: true })
-    if (error instanceof ProgramError && error.missing)
-      throw new UserError(`TensorFlow's binding must be compiled, but there is no ${compiler}.`, {
-        fix: 'Install g++ (Debian, Ubuntu: apt install g++), or name another compiler in CXX.',
-        cause: error,
-      })
+    if (error instanceof ProgramError && error.missing) throw noCompiler(error)
     throw new UserError(`${compiler} could not compile ${what}: ${messageOf(error)}.`, {
       fix: 'g++ 9 or newer is needed.',
       cause: error,

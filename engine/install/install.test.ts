@@ -264,17 +264,34 @@ describe('a root is complete', () => {
   })
 })
 
-test('wasm needs no installation, and auto goes on without TensorFlow', async () => {
-  expect(await installEngine({ engine: 'wasm' })).toBe('The wasm engine needs no installation.')
+test('wasm needs no installation, and auto goes on without TensorFlow and says what is missing', async () => {
+  expect(await installEngine({ engine: 'wasm' })).toEqual({ text: 'The wasm engine needs no installation.' })
   vi.stubEnv('PIPELINE_CACHE_DIR', folder)
   vi.stubEnv('PATH', folder)
-  expect(await installEngine({ engine: 'auto' })).toMatch(/there is no python3 .* The slower wasm engine is used\.$/)
+  // Before anything is fetched for it.
+  await expect(installEngine({ engine: 'tensorflow' })).rejects.toThrow('there is no g++')
+  vi.stubEnv('CXX', '/bin/true')
+  const { text, problem } = await installEngine({ engine: 'auto' })
+  expect(text).toMatch(/there is no python3 .* Until then the slower wasm engine is used, which PIPELINE_ENGINE=wasm /)
+  expect(problem!.exitCode).toBe(1)
   await expect(installEngine({ engine: 'tensorflow' })).rejects.toThrow('there is no python3')
   vi.stubEnv('LIBTENSORFLOW_DIR', join(folder, 'nowhere'))
   await expect(installEngine({ engine: 'auto' })).rejects.toThrow('nowhere')
 })
 
 const installed = tensorflowRoot('cpu')
+
+test.runIf(process.platform === 'linux')('a machine that cannot have TensorFlow lacks nothing', async () => {
+  vi.stubEnv('PIPELINE_CACHE_DIR', folder)
+  vi.spyOn(process.report!, 'getReport').mockReturnValue({ header: {} } as never)
+  const { text, problem } = await installEngine({ engine: 'auto' })
+  expect([text, problem]).toEqual([
+    expect.stringMatching(/GNU C library.* The slower wasm engine is used\.$/),
+    undefined,
+  ])
+  await expect(installEngine({ engine: 'tensorflow' })).rejects.toThrow('GNU C library')
+  vi.restoreAllMocks()
+})
 
 describe.runIf(process.env.PIPELINE_LONG && isInstalled(installed))('an installation', () => {
   test('from the libraries of another, twice at the same time, is done once', { timeout: 600_000 }, async () => {

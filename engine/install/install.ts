@@ -14,7 +14,7 @@ import { withLock } from '../../core/lock.ts'
 import { type Progress, silent } from '../../core/progress.ts'
 import { buildOps, opsPath } from '../native/build.ts'
 import { hasNativeBackend } from '../tf.ts'
-import { addonsHash, compileAddons } from './compile.ts'
+import { addonsHash, compileAddons, findCompiler } from './compile.ts'
 import { type Contents, checkContents, recordContents } from './contents.ts'
 import {
   bindingPath,
@@ -29,7 +29,7 @@ import {
 import { run } from './run.ts'
 import { type Filled, fillRoot } from './source.ts'
 import { installTree } from './tree.ts'
-import { wheelsFor } from './wheels.ts'
+import { UnsupportedError, wheelsFor } from './wheels.ts'
 
 /** `installed.json`: what a root was made of. */
 export interface Manifest {
@@ -74,6 +74,8 @@ export async function installTensorflow(options: { variant?: Variant; progress?:
     await mkdir(root, { recursive: true }).catch(error => {
       throw writeError(root, error)
     })
+    // Before minutes of fetching and unpacking, not after them.
+    if (![bindingPath(root), quietPath(root)].every(path => existsSync(path))) await findCompiler()
     const before = await readInstallManifest(root)
     const kept = before && (await hasLibraries(root, before)) ? before : undefined
     const filled = kept ? undefined : await refill(root, variant)
@@ -192,7 +194,7 @@ async function tryBinding(root: string): Promise<void> {
     version = await run(process.execPath, ['-e', script, bindingPath(root)], { env: { TF_CPP_MIN_LOG_LEVEL: '2' } })
   } catch (error) {
     await rm(bindingPath(root), { force: true })
-    throw new UserError(`TensorFlow ${TENSORFLOW_VERSION} cannot run on this machine: ${messageOf(error)}.`, {
+    throw new UnsupportedError(`TensorFlow ${TENSORFLOW_VERSION} cannot run on this machine: ${messageOf(error)}.`, {
       fix: 'Choose --engine wasm.',
       cause: error,
     })
@@ -223,7 +225,7 @@ function checkLibc(): void {
   Object.assign(process.report, { excludeNetwork: true })
   const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
   if (report.header.glibcVersionRuntime) return
-  throw new UserError('TensorFlow needs the GNU C library, and this Linux has another.', {
+  throw new UnsupportedError('TensorFlow needs the GNU C library, and this Linux has another.', {
     fix: 'Choose --engine wasm.',
   })
 }

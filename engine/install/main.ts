@@ -1,6 +1,6 @@
 /**
- * Installs TensorFlow from the command line before anything else of the project runs: the first step of `npm test` and
- * `npm run demo`, and the same as `pipeline doctor --install`. One line when there is nothing to do.
+ * Installs TensorFlow from the command line before anything else of the project runs: the first step of `npm test`, and the
+ * same as `pipeline doctor --install`. One line when there is nothing to do.
  *
  *   npx tsx engine/install/main.ts [auto | tensorflow | tensorflow-gpu | wasm]
  */
@@ -31,8 +31,10 @@ function lines(write: (line: string) => void, every = 3_000): Progress {
 /** Installs what the choice needs; returns the exit code. */
 async function main(choice: string | undefined, write: (line: string) => void): Promise<number> {
   try {
-    write(await installEngine({ ...(choice ? { engine: choice as EngineChoice } : {}), progress: lines(write) }))
-    return 0
+    const engine = choice ? { engine: choice as EngineChoice } : {}
+    const { text, problem } = await installEngine({ ...engine, progress: lines(write) })
+    write(text)
+    return problem?.exitCode ?? 0
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     write([error.message, error.fix].filter(Boolean).join(' '))

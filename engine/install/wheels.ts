@@ -132,11 +132,14 @@ const sets: Readonly<Record<string, WheelSet>> = {
   },
 }
 
-/** The wheels for a build on this machine; a `UserError` where TensorFlow publishes none for it. */
+/** This machine cannot have TensorFlow, whatever is installed on it. */
+export class UnsupportedError extends UserError {}
+
+/** The wheels for a build on this machine; an `UnsupportedError` where TensorFlow publishes none for it. */
 export function wheelsFor(variant: Variant, platform = process.platform, arch = process.arch): WheelSet {
   const set = sets[`${variant}-${platform}-${arch}`]
   if (!set)
-    throw new UserError(
+    throw new UnsupportedError(
       `TensorFlow ${TENSORFLOW_VERSION} ${variant === 'cuda' ? 'with CUDA ' : ''}has no build for ${platform} ${arch}.`,
       { fix: variant === 'cuda' ? 'Choose --engine tensorflow.' : 'Choose --engine wasm, which works everywhere.' },
     )

@@ -1,6 +1,5 @@
 /** `pipeline doctor`: what would be used on this machine, and how to get what is missing. */
 import { z } from 'zod'
-import { UserError } from '../../core/errors.ts'
 import { columns } from '../../core/text.ts'
 import { resolveSettings } from '../../engine/settings.ts'
 import { type CommandSession, defineCommand, type Outcome } from '../command.ts'
@@ -33,17 +32,29 @@ export default defineCommand({
   async run(config, session) {
     if (config.store !== undefined) return lookAtStore(config.store)
     const { engine } = resolveSettings({ engine: config.engine })
-    const opsProblem = config.install ? await install(engine, session) : undefined
+    const { opsProblem, problem } = config.install ? await install(engine, session) : {}
     const { examine } = await import('../../engine/doctor/examine.ts')
     const { formatReport } = await import('../../engine/doctor/report.ts')
     const report = await examine({ engine, runs: openStore(config).directory })
     return {
       text: formatReport(report, Math.min(80, Math.max(40, session.columns))),
-      json: { ...report, ...(opsProblem ? { opsProblem } : {}) },
-      exitCode: report.engine ? 0 : noEngineCode,
+      json: {
+        ...report,
+        ...(opsProblem ? { opsProblem } : {}),
+        ...(problem ? { installProblem: problem.message } : {}),
+      },
+      exitCode: report.engine ? (problem?.exitCode ?? 0) : noEngineCode,
     }
   },
 })
+
+/** Installs what the choice needs, and says what came of it. */
+async function install(engine: z.output<typeof EngineName>, { progress }: CommandSession) {
+  const { installEngine } = await import('../../engine/install/choice.ts')
+  const installation = await installEngine({ engine, progress })
+  progress.note(installation.text)
+  return installation
+}
 
 /** What a place for parts does when two writers meet. */
 async function lookAtStore(place: string): Promise<Outcome> {
@@ -66,26 +77,5 @@ async function lookAtStore(place: string): Promise<Outcome> {
     text: [probe.place, ...columns(rows).map(line => `  ${line}`)].join('\n'),
     json: probe,
     exitCode: fit ? 0 : 1,
-  }
-}
-
-/** Installs TensorFlow for the choice; gives what kept the custom ops from being built. */
-async function install(engine: z.output<typeof EngineName>, { progress }: CommandSession): Promise<string | undefined> {
-  if (engine === 'wasm') {
-    progress.note('The wasm engine needs no installation.')
-    return undefined
-  }
-  const { installTensorflow } = await import('../../engine/install/install.ts')
-  const variant = engine === 'tensorflow-gpu' ? 'cuda' : 'cpu'
-  try {
-    const { root, version, changed, opsProblem } = await installTensorflow({ variant, progress })
-    progress.note(`TensorFlow ${version} is ${changed ? 'now ' : ''}installed in ${root}.`)
-    if (opsProblem) progress.note(`The custom ops are not: ${opsProblem}`)
-    return opsProblem
-  } catch (error) {
-    if (engine !== 'auto' || !(error instanceof UserError)) throw error
-    progress.note(`${error.message} ${error.fix ?? ''}`.trim())
-    progress.note('The slower wasm engine is used instead.')
-    return undefined
   }
 }
