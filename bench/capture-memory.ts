@@ -12,6 +12,7 @@ import { z } from 'zod'
 import { UserError } from '../core/errors.ts'
 import { columns } from '../core/text.ts'
 import { toyworldDocuments } from '../datasets/toyworld/index.ts'
+import { type MemoryGroup, memoryGroup } from './memory-group.ts'
 import { defineBench, type Teller } from './options.ts'
 import { peakMemory } from './peak-memory.ts'
 import { machine } from './workers.ts'
@@ -22,15 +23,23 @@ const Config = z.strictObject({
   documents: z.string().optional().describe('JSONL file with the documents to repeat; default: 2,000 of toyworld'),
   sites: z.array(z.string()).nonempty().default(['blocks.1.hook_resid_post']).describe('Sites that are captured'),
   tokens: z.int().min(1).default(200_000).describe('Rows of each capture'),
+  memory: z
+    .int()
+    .min(64)
+    .optional()
+    .describe(
+      'Megabytes (10⁶ bytes) that all processes of a capture may hold, pages of their files included: a control group',
+    ),
   directory: z.string().default(tmpdir()).describe('Folder for text and captures, which are removed in the end'),
 })
 type Config = z.output<typeof Config>
 
 export default defineBench({
   about:
-    'What a whole capture holds in memory, by the size of its text: the peak of its own process, what of that is not program text, and the peak of the process that tokenises.',
+    'What a whole capture holds in memory, by the size of its text: the peak of its own process, what of that is not program text, the same of all its processes, and the peak of the process that tokenises. --memory holds them to a bound, and says how often it was met.',
   examples: [
     'npm run bench -- capture-memory',
+    'npm run bench -- capture-memory --memory 1000 --megabytes 256 --tokens 1000',
     'npm run bench -- capture-memory --model models/mine --documents corpus.jsonl --megabytes 250 --megabytes 1000',
   ],
   config: Config,
@@ -46,22 +55,39 @@ async function measure(config: Config, tell: Teller): Promise<void> {
   const lines = documentsOf(config)
   tell.line(machine())
   tell.line(`${config.model}, ${config.sites.join(', ')}, ${config.tokens} rows`)
-  const table: string[][] = [['text MB', 'documents', 'peak MiB', 'not of files MiB', 'tokenising MiB', 'seconds']]
+  const { memory } = config
+  const heads = [
+    'text MB',
+    'documents',
+    'peak MiB',
+    'not of files MiB',
+    'all, not of files',
+    'tokenising MiB',
+    'seconds',
+  ]
+  const table: string[][] = [[...heads, ...(memory === undefined ? [] : ['bound met'])]]
   for (const megabytes of config.megabytes) {
     const folder = await mkdtemp(join(config.directory, 'bench-capture-memory-'))
+    const group = memory === undefined ? undefined : memoryGroup(memory * 1e6)
     try {
       const text = join(folder, 'text.jsonl')
       const documents = writeText(text, lines, megabytes * 1e6)
       const start = performance.now()
-      const { own, anonymous, children } = await peakMemory(startCapture(folder, text, config))
+      const { own, anonymous, together, children } = await peakMemory(startCapture(folder, text, config, group))
       const seconds = (performance.now() - start) / 1000
-      tell.result({ benchmark: 'capture-memory', megabytes, documents, peak: own, anonymous, children, seconds })
-      table.push([megabytes, documents, own, anonymous, children, seconds].map(value => String(Math.round(value))))
+      const bound = group ? { bound: memory, met: group.met(), ended: group.ended() } : {}
+      const figures = { megabytes, documents, peak: own, anonymous, together, children, seconds }
+      tell.result({ benchmark: 'capture-memory', ...figures, ...bound })
+      const row = [...Object.values(figures), ...(group ? [group.met()] : [])]
+      table.push(row.map(value => String(Math.round(value))))
+      if (group && group.ended() > 0)
+        tell.fail(`${megabytes} MB: ${group.ended()} processes were ended since ${memory} MB were not enough.`)
     } finally {
+      group?.remove()
       await rm(folder, { recursive: true, force: true })
     }
   }
-  for (const line of columns(table, [0, 1, 2, 3, 4, 5])) tell.line(line)
+  for (const line of columns(table, [...table[0]!.keys()])) tell.line(line)
 }
 
 interface Line {
@@ -101,7 +127,12 @@ function writeText(path: string, lines: readonly Line[], bytes: number): number 
   return documents
 }
 
-function startCapture(folder: string, text: string, { model, sites, tokens }: Config): ChildProcess {
+function startCapture(
+  folder: string,
+  text: string,
+  { model, sites, tokens }: Config,
+  group: MemoryGroup | undefined,
+): ChildProcess {
   const cli = fileURLToPath(new URL('../pipeline/cli.ts', import.meta.url))
   const flags = [
     '--model',
@@ -114,7 +145,11 @@ function startCapture(folder: string, text: string, { model, sites, tokens }: Co
     join(folder, 'runs'),
   ]
   const named = sites.flatMap(site => ['--sites', site])
-  return spawn(process.execPath, ['--import', 'tsx', cli, 'capture', ...flags, ...named], {
+  const args = ['--import', 'tsx', cli, 'capture', ...flags, ...named]
+  const [program, given] = group?.command(process.execPath, args) ?? [process.execPath, args]
+  return spawn(program, given, {
     stdio: ['ignore', 'ignore', 'inherit'],
+    // Temporary files of the text lie beside it, on a disk of the user's choice.
+    env: { ...process.env, TMPDIR: folder },
   })
 }

@@ -13,17 +13,21 @@ export interface PeakMemory {
   readonly anonymous: number
   /** Of those it started, together. */
   readonly children: number
+  /** What is not of files, of all of them together. */
+  readonly together: number
 }
 
 /** Looks at a process until it has ended. Throws where it ends with another code than 0. */
 export async function peakMemory(child: ChildProcess): Promise<PeakMemory> {
-  const peak = { own: 0, anonymous: 0, children: 0 }
+  const peak = { own: 0, anonymous: 0, children: 0, together: 0 }
   const look = () => {
     const own = memoryOf(child.pid!)
     peak.own = Math.max(peak.own, own.highest)
     peak.anonymous = Math.max(peak.anonymous, own.anonymous)
-    const others = descendantsOf(child.pid!).reduce((sum, pid) => sum + memoryOf(pid).now, 0)
-    peak.children = Math.max(peak.children, others)
+    const others = descendantsOf(child.pid!).map(memoryOf)
+    const sum = (key: 'now' | 'anonymous') => others.reduce((total, one) => total + one[key], 0)
+    peak.children = Math.max(peak.children, sum('now'))
+    peak.together = Math.max(peak.together, own.anonymous + sum('anonymous'))
   }
   const timer = setInterval(look, every)
   try {
