@@ -1,10 +1,11 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { parseConfig } from '../core/config.ts'
 import { silent } from '../core/progress.ts'
 import { Random } from '../core/random.ts'
+import { ReadSequence, type Sequence } from '../core/sequence.ts'
 import { memoryMetrics, type StageContext } from '../core/stage.ts'
 import type { Document, Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { openCapture } from '../datasets/shards/index.ts'
@@ -513,6 +514,48 @@ describe('a capture that is cut', () => {
       expect(fakes[1].passes() + fakes[2].passes()).toBeLessThanOrEqual(fakes[0].passes() + passesOfShard)
     },
   )
+
+  test('by a signal in any pass over text that is long ends soon, and goes on to the same bytes', async () => {
+    const strata = {
+      strata: ['language', 'frequency'],
+      tokens: 300,
+      allocation: 'neyman',
+      audit: { nearDuplicate: 0.5 },
+    }
+    const text = fakeDataset(60)
+    const whole = await run({ sites: [resid], ...strata }, { dataset: text })
+    let clock = 0
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => clock)
+    try {
+      for (let pass = 0, isCut = true; isCut; pass++) {
+        const directory = join(folder, `signal-${pass}`)
+        const controller = new AbortController()
+        const inputs = { model: fakeModel().model, config: whole.config }
+        let [begun, slow] = [0, 0]
+        /** Values of which each takes long to read in one pass, as which begins the signal comes. */
+        const slowly = <T>(values: Sequence<T>) =>
+          new ReadSequence(values.length, place => {
+            if (place === 0 && begun++ === pass) setImmediate(() => controller.abort())
+            if (begun === pass + 1) clock += 30
+            if (begun === pass + 1) slow++
+            return values.at(place)!
+          })
+        const long = { ...text, windows: slowly(text.windows), documents: slowly(text.documents) }
+        isCut = await capture(contextOf(directory, { signal: controller.signal }), { ...inputs, dataset: long }).then(
+          () => false,
+          error => error.name === 'InterruptedError',
+        )
+        // A tenth of a second, and what is read of other windows and documents at once.
+        expect({ pass, slow, isSoon: slow < 20 }).toEqual({ pass, slow, isSoon: true })
+        if (!isCut) expect(pass).toBeGreaterThan(15)
+        if (!isCut || pass % 8 > 0) continue
+        await capture(contextOf(directory), { ...inputs, dataset: text })
+        expect(await filesOf(directory)).toEqual(await filesOf(whole.directory))
+      }
+    } finally {
+      now.mockRestore()
+    }
+  })
 
   test('anywhere else, with half-written files and broken shards about, ends the same', async () => {
     const whole = await run(settings)

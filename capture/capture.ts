@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { InterruptedError, UserError } from '../core/errors.ts'
 import { removePartials, writeAtomic } from '../core/files.ts'
 import { hashValue } from '../core/hash.ts'
+import { paced } from '../core/pace.ts'
 import type { StageContext } from '../core/stage.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import { type CaptureManifest, readCaptureManifest } from '../datasets/shards/index.ts'
@@ -70,14 +71,18 @@ export async function capture(context: StageContext, inputs: CaptureInputs): Pro
 /** Everything that is decided before the model runs (but for a pilot); see `capture` for what it throws. */
 export async function planCapture(context: StageContext, inputs: CaptureInputs): Promise<CapturePlan> {
   const { model, dataset, config } = inputs
-  const { seed } = context
+  const { seed, signal } = context
+  const stop = () => stopWhereAborted(signal)
   checkAllocation(config)
   const sites = findSites(model, config.sites)
-  checkTokens(model, dataset)
+  await checkTokens(model, dataset, stop)
   const key = keyOf(inputs, seed)
   const sampling = await sample(context, inputs, sites, key)
   const some = sampling.probabilities.some(rate => rate < 1)
-  const plans = planShards(sampling.selected, sampling.strata, config.shardRows, config.audit.fullPass && some)
+  const plans = await planShards(sampling.selected, sampling.strata, config.shardRows, {
+    everything: config.audit.fullPass && some,
+    stop,
+  })
   return { ...inputs, sites, sampling, seed, plans, key }
 }
 
@@ -99,12 +104,13 @@ async function sample(
   sites: readonly CapturedSite[],
   key: string,
 ): Promise<Sampling> {
-  const strata = stratify(dataset, config)
+  const stop = () => stopWhereAborted(context.signal)
+  const strata = await stratify(dataset, config, stop)
   const pilot = config.allocation === 'neyman' ? await pilotOf(context, { model, config, sites, strata }, key) : null
   const probabilities = inclusionProbabilities(strata, config, pilot?.spreads)
   const selected = selectTokens(strata, probabilities, context.seed)
   const samples = strata.population.map(() => 0)
-  for (const taken of selected) for (const stratum of taken.strata) samples[stratum]!++
+  for await (const taken of selected.paced(stop)) for (const stratum of taken.strata) samples[stratum]!++
   if (samples.every(count => count === 0))
     throw new UserError(`No token of ${dataset.name} is left to capture.`, {
       fix: 'Exclude fewer positions or tokens, ask for more tokens, or give more text.',
@@ -135,8 +141,8 @@ export function stopWhereAborted({ aborted }: AbortSignal): void {
 }
 
 /** Refuses tokens beyond the model's vocabulary: the tokenizer is another model's. */
-function checkTokens({ config, path }: Model, { windows, name }: TokenDataset): void {
-  for (const { tokens, id } of windows) {
+async function checkTokens({ config, path }: Model, { windows, name }: TokenDataset, stop: () => void): Promise<void> {
+  for await (const { tokens, id } of paced(windows, stop)) {
     const beyond = tokens.find(token => token < 0 || token >= config.vocabulary)
     if (beyond !== undefined)
       throw new UserError(
@@ -176,7 +182,8 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
     finished[shard.number] = shard.finished
   })
   if (passing > 0) context.timing?.({ writeWaitSeconds: waiting, writeWaitShare: waiting / (passing + waiting) })
-  const record = await writeWindows(context.directory, work.dataset)
+  const stop = () => stopWhereAborted(context.signal)
+  const record = await writeWindows(context.directory, work.dataset, stop)
   const shards = finished.map(({ shard }) => shard)
   const merged = (ofShards: readonly (readonly Moments[])[]) =>
     work.sites.map((_, site) => ofShards.map(own => own[site]!).reduce(mergeMoments))
@@ -185,7 +192,7 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
   const population = passed.length > 0 ? merged(passed) : null
   const { vocabulary } = work.model.config
   const audited = await audit(context, { ...work, vocabulary, shards, moments, population })
-  const manifest = manifestOf(work, shards, moments, record, audited)
+  const manifest = await manifestOf(work, shards, moments, record, audited, stop)
   await writeAtomic(join(context.directory, 'capture.json'), manifestJson(manifest))
   return manifest
 }

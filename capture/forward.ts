@@ -57,7 +57,7 @@ export interface ShardRows {
 export interface ForwardOptions {
   /** Tokens of a pass at most. */
   readonly batchTokens: number
-  /** Called after each pass with the number of its tokens; may throw to stop. */
+  /** Called after each pass with the number of its tokens, and with 0 before the first; may throw to stop. */
   onTokens(count: number): void
   /** Takes each site's rows: arrays of this length or longer; default: new ones. */
   readonly into?: readonly Float32Array[] | undefined
@@ -83,8 +83,9 @@ export async function captureShard(
     token: new Int32Array(plan.rows),
     stratum: new Uint16Array(plan.rows),
   }
+  const stop = () => onTokens(0)
   let row = 0
-  for (const { place, window, positions, strata } of plan.selected) {
+  for await (const { place, window, positions, strata } of plan.selected.paced(stop)) {
     placed.set(place, { positions, row })
     rows.position.set(positions, row)
     rows.stratum.set(strata, row)
@@ -93,7 +94,7 @@ export async function captureShard(
   }
   const places: number[] = []
   const lengths: number[] = []
-  for (const { place, positions } of plan.population ?? plan.selected) {
+  for await (const { place, positions } of (plan.population ?? plan.selected).paced(stop)) {
     places.push(place)
     // Attention is causal: what follows the last token needed need not be computed.
     lengths.push(positions[positions.length - 1]! + 1)

@@ -1,5 +1,6 @@
 /** What a capture says of itself: the content of `capture.json`. */
 import { nameOfPath } from '../core/files.ts'
+import { paced } from '../core/pace.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { CaptureAudit } from '../datasets/shards/audit.ts'
 import type { CaptureManifest, ShardRecord, WindowsRecord } from '../datasets/shards/index.ts'
@@ -31,18 +32,22 @@ export interface ManifestInputs {
   readonly seed: number
 }
 
-/** The manifest; `shards` and in their order, `moments` of all rows by site. */
-export function manifestOf(
+/**
+ * The manifest; `shards` and in their order, `moments` of all rows by site. `stop` is called from time to time, and throws where the work
+ * is to end.
+ */
+export async function manifestOf(
   { model, dataset, config, sites, sampling, seed }: ManifestInputs,
   shards: readonly ShardRecord[],
   moments: readonly Moments[],
   windowsTable: WindowsRecord,
   audit: CaptureAudit,
-): CaptureManifest {
+  stop?: () => void,
+): Promise<CaptureManifest> {
   const { strata, probabilities, samples, pilot } = sampling
   const windows: Record<string, number> = { train: 0, discovery: 0, validation: 0, outOfDistribution: 0 }
   let [bos, longest] = [false, 0]
-  for (const { split, tokens, offsets } of dataset.windows) {
+  for await (const { split, tokens, offsets } of paced(dataset.windows, stop)) {
     windows[split]!++
     bos ||= offsets.includes(-1)
     longest = Math.max(longest, tokens.length)

@@ -30,7 +30,7 @@ export interface Pilot {
 const defaultTokens = 2000
 const leastSpread = 0.1
 
-/** Draws the pilot and runs its windows. Throws a `UserError` for activations that are not finite. */
+/** Draws the pilot and runs its windows; `stop` throws where that is to end. Throws a `UserError` for activations that are not finite. */
 export async function takePilot(
   {
     model,
@@ -39,18 +39,17 @@ export async function takePilot(
     config,
   }: { model: Model; sites: readonly CapturedSite[]; strata: Strata; config: CaptureConfig },
   seed: number,
-  onTokens: (count: number) => void,
+  stop: () => void,
 ): Promise<Pilot> {
   const tokens = config.pilotTokens ?? defaultTokens
   const probabilities = inclusionProbabilities(strata, { allocation: 'equal', tokens })
   const selected = selectTokens(strata, probabilities, seed, 'pilot')
-  const [plan] = planShards(selected, strata, Number.POSITIVE_INFINITY)
+  const [plan] = await planShards(selected, strata, Number.POSITIVE_INFINITY, { stop })
   if (!plan) return { rows: 0, spreads: strata.population.map(() => 1) }
-  const { values } = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens })
+  const { values, rows } = await captureShard(model, sites, plan, { batchTokens: config.batchTokens, onTokens: stop })
   for (const [i, { name, width }] of sites.entries()) refuseNotFinite(plan, name, width, values[i]!)
-  const stratum = Uint16Array.from(Array.from(plan.selected, ({ strata }) => [...strata]).flat())
   const count = strata.population.length
-  const ratios = sites.map(({ width }, i) => traceRatios(values[i]!, width, stratum, count))
+  const ratios = sites.map(({ width }, i) => traceRatios(values[i]!, width, rows.stratum, count))
   const spreads = Array.from({ length: count }, (_, h) => {
     const own = ratios.map(site => site[h]!)
     const spread = Math.sqrt(own.reduce((sum, ratio) => sum + ratio, 0) / own.length)

@@ -41,7 +41,7 @@ export async function repairCapture(
     if (!record) throw new UserError(`${file} of ${directory} cannot be made again alone.`, { fix: 'Capture again.' })
     const folder = await mkdtemp(join(tmpdir(), 'repair-'))
     try {
-      if (number < 0) await writeWindows(folder, work.dataset)
+      if (number < 0) await writeWindows(folder, work.dataset, () => stopWhereAborted(signal))
       else await makeShard(folder, work, number, signal)
       const made = join(folder, file)
       if ((await sha256File(made)) !== record.sha256)

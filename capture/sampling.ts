@@ -3,6 +3,7 @@
  * hash of seed, window and position, so that neither order nor batching matters. A row's weight is 1 / probability, and
  * weighted sums over the rows estimate sums over the population without bias (Horvitz and Thompson 1952).
  */
+import { paced, type Sifted, sifted, upTo } from '../core/pace.ts'
 import { uniformsOf } from '../core/random.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import type { EligibleTokens, Strata } from './strata.ts'
@@ -11,9 +12,9 @@ import type { EligibleTokens, Strata } from './strata.ts'
 export type SelectedTokens = EligibleTokens
 
 /** The tokens of each window that are taken, drawn anew, and alike, each time that they are read; windows without any are left out. */
-export interface Selection extends Iterable<SelectedTokens> {
+export interface Selection extends Sifted<SelectedTokens> {
   /** Those of the windows from one place of the dataset to another. */
-  between(from: number, to: number): Iterable<SelectedTokens>
+  between(from: number, to: number): Sifted<SelectedTokens>
   /** Those of the window at a place; undefined where none is taken. */
   at(place: number): SelectedTokens | undefined
 }
@@ -39,21 +40,15 @@ export function selectTokens(
     if (count === 0) return undefined
     return { place, window, positions: taken.positions.slice(0, count), strata: taken.strata.slice(0, count) }
   }
-  function* between(from: number, to: number): Generator<SelectedTokens> {
-    for (let place = from; place < to; place++) {
-      const taken = at(place)
-      if (taken) yield taken
-    }
-  }
-  return {
-    at,
-    between: (from, to) => ({ [Symbol.iterator]: () => between(from, to) }),
-    [Symbol.iterator]: () => between(0, windows.length),
-  }
+  const between = (from: number, to: number) =>
+    sifted(function* () {
+      for (let place = from; place < to; place++) yield at(place)
+    })
+  return { ...between(0, windows.length), at, between }
 }
 
 /** All tokens that could have been taken of some windows, read anew each time. */
-export interface Population extends Iterable<EligibleTokens> {
+export interface Population extends Sifted<EligibleTokens> {
   /** Their positions in the window at a place. */
   at(place: number): Uint16Array
 }
@@ -65,7 +60,7 @@ export interface ShardPlan {
   /** First window index, and the one after the last. */
   readonly windows: readonly [number, number]
   /** Read anew each time. */
-  readonly selected: Iterable<SelectedTokens>
+  readonly selected: Sifted<SelectedTokens>
   /** For a full pass: all tokens that could have been taken, of these windows and of those before them without any. */
   readonly population?: Population
   /** The window at a place of the dataset. */
@@ -75,15 +70,16 @@ export interface ShardPlan {
 }
 
 /**
- * Cuts the selected windows into shards of at least `shardRows` rows; the last may have fewer. For a full pass `everything`
- * holds all tokens that could have been taken, and each shard passes over its part of them, the last over the rest.
+ * Cuts the selected windows into shards of at least `shardRows` rows; the last may have fewer. For a full pass (`everything`)
+ * each shard passes over its part of all tokens that could have been taken, too, and the last over the rest. `stop` is
+ * called from time to time, and throws where the work is to end.
  */
-export function planShards(
+export async function planShards(
   selection: Selection,
   { windows, windowAt }: Pick<Strata, 'windows' | 'windowAt'>,
   shardRows: number,
-  everything = false,
-): ShardPlan[] {
+  { everything = false, stop }: { readonly everything?: boolean; readonly stop?: () => void } = {},
+): Promise<ShardPlan[]> {
   const reach = (positions?: Uint16Array) => (positions?.at(-1) ?? -1) + 1
   // The place behind each shard's windows, and the window index behind the last that gives rows.
   const cuts: { end: number; to: number; rows: number; passed: number }[] = []
@@ -93,7 +89,7 @@ export function planShards(
     rows = 0
     passed = 0
   }
-  for (let place = 0; place < windows.length; place++) {
+  for await (const place of paced(upTo(windows.length), stop)) {
     const taken = selection.at(place)
     passed += reach(everything ? windows.at(place)!.positions : taken?.positions)
     if (!taken) continue
@@ -117,11 +113,11 @@ export function planShards(
 
 /** The windows from one place to another that have tokens which may be taken. */
 function eligibleBetween(windows: Strata['windows'], from: number, to: number): Population {
-  function* read(): Generator<EligibleTokens> {
+  const eligible = sifted(function* () {
     for (let place = from; place < to; place++) {
       const tokens = windows.at(place)!
-      if (tokens.positions.length > 0) yield tokens
+      yield tokens.positions.length > 0 ? tokens : undefined
     }
-  }
-  return { [Symbol.iterator]: read, at: place => windows.at(place)!.positions }
+  })
+  return { ...eligible, at: place => windows.at(place)!.positions }
 }

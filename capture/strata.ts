@@ -1,6 +1,7 @@
 /** The stratum of every token that may be sampled, and how many tokens each stratum has. No model is needed. */
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
+import { paced } from '../core/pace.ts'
 import { ReadSequence, type Sequence } from '../core/sequence.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { CaptureConfig } from './config.ts'
@@ -57,20 +58,20 @@ function flagsOf(numbers: readonly number[]): Uint8Array {
 
 /**
  * Divides the tokens of the training windows, without the excluded positions and ids, into strata. In memory stay a number a
- * document, a stratum and an id.
+ * document, a stratum and an id. `stop` is called from time to time, and throws where the work is to end.
  */
-export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
+export async function stratify(dataset: TokenDataset, config: CaptureConfig, stop?: () => void): Promise<Strata> {
   const fields = config.strata
-  checkFields(dataset, fields)
+  await checkFields(dataset, fields, stop)
   const positionsOf = populationOf(dataset, config)
 
   // Each field is a small number per token; a stratum is their mixed-radix number, until strata are renumbered below.
   const documentFields = fields.filter(field => field !== 'position' && field !== 'frequency')
-  const byDocument = documentGroups(dataset, documentFields)
+  const byDocument = await documentGroups(dataset, documentFields, stop)
   const positionBand = bandsOf(config.positionBands)
   const byPosition = fields.includes('position')
   const frequencyBand = fields.includes('frequency')
-    ? frequencyBands(dataset, positionsOf, config.frequencyBands)
+    ? await frequencyBands(dataset, positionsOf, config.frequencyBands, stop)
     : undefined
   const bands = { position: config.positionBands.length + 1, frequency: config.frequencyBands.length + 1 }
   const codeAt = ({ documents, tokens }: TokenWindow, position: number) => {
@@ -80,7 +81,7 @@ export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
     return (group * bands.position + place) * bands.frequency + rarity
   }
   const counts = new Map<number, number>()
-  for (const window of dataset.windows)
+  for await (const window of paced(dataset.windows, stop))
     for (const position of positionsOf(window)) {
       const code = codeAt(window, position)
       counts.set(code, (counts.get(code) ?? 0) + 1)
@@ -120,8 +121,12 @@ export function stratify(dataset: TokenDataset, config: CaptureConfig): Strata {
   }
 }
 
-function checkFields(dataset: TokenDataset, fields: readonly string[]): void {
-  const known = new Set(fieldsOf(dataset))
+async function checkFields(
+  dataset: TokenDataset,
+  fields: readonly string[],
+  stop: (() => void) | undefined,
+): Promise<void> {
+  const known = new Set(await fieldsOf(dataset, stop))
   for (const [i, field] of fields.entries()) {
     if (fields.indexOf(field) < i) throw new UserError(`strata names ${field} twice.`, { fix: 'Name it once.' })
     if (field === 'position' || field === 'frequency' || known.has(field)) continue
@@ -133,17 +138,17 @@ function checkFields(dataset: TokenDataset, fields: readonly string[]): void {
 }
 
 /** The fields that any document has, sorted. */
-export function fieldsOf({ documents }: Pick<TokenDataset, 'documents'>): string[] {
+export async function fieldsOf({ documents }: Pick<TokenDataset, 'documents'>, stop?: () => void): Promise<string[]> {
   const fields = new Set<string>()
-  for (const { strata } of documents) for (const field of Object.keys(strata)) fields.add(field)
+  for await (const { strata } of paced(documents, stop)) for (const field of Object.keys(strata)) fields.add(field)
   return [...fields].sort()
 }
 
 /** Documents grouped by their values of the fields; groups in the order of the values. */
-function documentGroups({ documents }: TokenDataset, fields: readonly string[]) {
+async function documentGroups({ documents }: TokenDataset, fields: readonly string[], stop: (() => void) | undefined) {
   const numbers = new Map<string, number>()
   const met = new Uint32Array(documents.length)
-  for (const [place, { strata }] of documents.entries()) {
+  for await (const [place, { strata }] of paced(documents.entries(), stop)) {
     const key = JSON.stringify(fields.map(field => strata[field] ?? noValue))
     const number = numbers.get(key) ?? numbers.size
     numbers.set(key, number)
@@ -171,14 +176,15 @@ export function positionBandOf(edges: readonly number[]): (position: number) => 
 }
 
 /** The frequency band of a token id, by its share of all tokens that may be sampled. */
-function frequencyBands(
+async function frequencyBands(
   { windows }: TokenDataset,
   positionsOf: (window: TokenWindow) => Uint16Array,
   edges: readonly number[],
+  stop: (() => void) | undefined,
 ) {
   const counts = new Map<number, number>()
   let total = 0
-  for (const window of windows)
+  for await (const window of paced(windows, stop))
     for (const position of positionsOf(window)) {
       const token = window.tokens[position]!
       counts.set(token, (counts.get(token) ?? 0) + 1)

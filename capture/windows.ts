@@ -5,8 +5,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256File } from '../core/hash.ts'
-import { breathe } from '../core/stage.ts'
-import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { paced } from '../core/pace.ts'
+import type { DocumentFacts, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { WindowsRecord } from '../datasets/shards/index.ts'
 import { openTableWriter } from '../datasets/table-writer.ts'
 import type { Column } from '../datasets/tables.ts'
@@ -19,30 +19,37 @@ const pieceRows = 8192
 /** A run of a document's tokens in a window. */
 interface Run {
   readonly window: TokenWindow
+  readonly document: DocumentFacts
   readonly position: number
   readonly length: number
 }
 
-/** Writes the table of all windows of a dataset, held-out ones included, and gives what the manifest says of it. */
-export async function writeWindows(directory: string, dataset: TokenDataset): Promise<WindowsRecord> {
+/**
+ * Writes the table of all windows of a dataset, held-out ones included, and gives what the manifest says of it. `stop` is called
+ * from time to time, and throws where the work is to end; no table is left then.
+ */
+export async function writeWindows(
+  directory: string,
+  dataset: TokenDataset,
+  stop?: () => void,
+): Promise<WindowsRecord> {
   const path = join(directory, windowsFile)
-  const fields = await nullableFields(dataset)
+  const fields = await nullableFields(dataset, stop)
   const writer = openTableWriter(path)
   let rows = 0
   try {
     let runs: Run[] = []
-    for (const [place, window] of dataset.windows.entries()) {
-      if (place % 1024 === 0) await breathe()
-      for (const run of runsOf(window)) {
+    for await (const window of paced(dataset.windows, stop)) {
+      for (const run of runsOf(window, dataset)) {
         if (runs.length === pieceRows) {
-          await writer.push(columnsOf(runs, dataset, fields))
+          await writer.push(columnsOf(runs, fields))
           runs = []
         }
         runs.push(run)
         rows++
       }
     }
-    await writer.push(columnsOf(runs, dataset, fields))
+    await writer.push(columnsOf(runs, fields))
     await writer.close()
   } catch (error) {
     await writer.abandon()
@@ -52,13 +59,15 @@ export async function writeWindows(directory: string, dataset: TokenDataset): Pr
 }
 
 /** The fields that any document has, sorted, and whether a document in a window lacks them. */
-async function nullableFields(dataset: TokenDataset): Promise<ReadonlyMap<string, boolean>> {
-  const isNullable = new Map(fieldsOf(dataset).map(field => [field, false]))
+async function nullableFields(
+  dataset: TokenDataset,
+  stop: (() => void) | undefined,
+): Promise<ReadonlyMap<string, boolean>> {
+  const isNullable = new Map((await fieldsOf(dataset, stop)).map(field => [field, false]))
   let left = [...isNullable.keys()]
   const known = new Uint8Array(dataset.documents.length)
-  for (const [place, { documents }] of dataset.windows.entries()) {
+  for await (const { documents } of paced(dataset.windows, stop)) {
     if (left.length === 0) break
-    if (place % 1024 === 0) await breathe()
     for (const document of documents) {
       if (known[document]) continue
       known[document] = 1
@@ -70,32 +79,32 @@ async function nullableFields(dataset: TokenDataset): Promise<ReadonlyMap<string
   return isNullable
 }
 
-function runsOf(window: TokenWindow): Run[] {
+function runsOf(window: TokenWindow, dataset: TokenDataset): Run[] {
   const { tokens, documents, offsets } = window
   const starts: number[] = []
   for (let p = 0; p < tokens.length; p++)
     if (p === 0 || documents[p] !== documents[p - 1] || offsets[p] !== offsets[p - 1]! + 1) starts.push(p)
-  return starts.map((position, i) => ({ window, position, length: (starts[i + 1] ?? tokens.length) - position }))
+  return starts.map((position, i) => ({
+    window,
+    document: dataset.documents.at(documents[position]!)!,
+    position,
+    length: (starts[i + 1] ?? tokens.length) - position,
+  }))
 }
 
-function columnsOf(
-  runs: readonly Run[],
-  dataset: TokenDataset,
-  fields: ReadonlyMap<string, boolean>,
-): Record<string, Column> {
-  const documents = runs.map(({ window, position }) => dataset.documents.at(window.documents[position]!)!)
+function columnsOf(runs: readonly Run[], fields: ReadonlyMap<string, boolean>): Record<string, Column> {
   return {
     document: { type: 'uint32', values: runs.map(({ window }) => window.index) },
     window: { type: 'string', values: runs.map(({ window }) => window.id) },
     split: { type: 'string', values: runs.map(({ window }) => window.split) },
-    source: { type: 'string', values: documents.map(({ id }) => id) },
+    source: { type: 'string', values: runs.map(({ document }) => document.id) },
     position: { type: 'int32', values: runs.map(({ position }) => position) },
     length: { type: 'int32', values: runs.map(({ length }) => length) },
     offset: { type: 'int32', values: runs.map(({ window, position }) => window.offsets[position]!) },
     ...Object.fromEntries(
       Array.from(fields, ([field, nullable]) => [
         `strata.${field}`,
-        { type: 'string', nullable, values: documents.map(({ strata }) => strata[field] ?? null) } as const,
+        { type: 'string', nullable, values: runs.map(({ document }) => document.strata[field] ?? null) } as const,
       ]),
     ),
   }

@@ -2,11 +2,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { parseConfig } from '../core/config.ts'
 import { silent } from '../core/progress.ts'
+import { ReadSequence } from '../core/sequence.ts'
 import { DatasetConfig, openDataset } from './dataset.ts'
 import type { Split, TokenDataset } from './document.ts'
+import { cutWindows } from './splits.ts'
 import { loadTokenizer, TextRefused, type Tokenizer } from './tokenizer/index.ts'
 import { bosToken, tokenizerJson, toyworldDocument } from './toyworld/index.ts'
 
@@ -432,3 +434,45 @@ describe('toyworld, the built-in dataset', () => {
   test("is refused with another model's tokenizer", () =>
     expect(open('', { path: 'toyworld', documents: 3 })).rejects.toThrow(/are not this tokenizer's/))
 })
+
+test.each(['document', 'concatenate'])(
+  'the cutting of many documents into windows (%s) hears a signal in each of its passes',
+  async packing => {
+    let clock = 0
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => clock)
+    const length = 500
+    const config = { ...parseConfig(DatasetConfig, { path: 'x', heldOut: { fraction: 0.9 } }, 'dataset'), packing }
+    try {
+      for (let pass = 0, isCut = true; isCut; pass++) {
+        let [begun, slow, isAborted] = [0, 0, false]
+        const read = (place: number) => {
+          if (place === 0 && begun++ === pass) setImmediate(() => (isAborted = true))
+          if (begun !== pass + 1) return
+          clock += 30
+          slow++
+        }
+        const idOf = (place: number) => {
+          read(place)
+          return `d${place}`
+        }
+        const documents = new ReadSequence(length, place => ({ id: idOf(place), strata: {} }))
+        const lengthOf = (place: number) => {
+          read(place)
+          return 5
+        }
+        const tokenised = { count: length, idOf, lengthOf, tokensOf: () => new Int32Array(5) }
+        const cut = cutWindows(documents, tokenised, { context: 8, bos: null }, config as DatasetConfig, () => {
+          if (isAborted) throw new Error('stopped')
+        })
+        isCut = await cut.then(
+          () => false,
+          error => error.message === 'stopped',
+        )
+        expect(slow).toBeLessThan(10)
+        if (!isCut) expect(pass).toBe(2)
+      }
+    } finally {
+      now.mockRestore()
+    }
+  },
+)

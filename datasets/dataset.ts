@@ -1,11 +1,12 @@
 /** Opening a dataset: documents are read, tokenised once, cut into windows and given to splits, in bounded memory. */
 import { basename } from 'node:path'
-import { UserError } from '../core/errors.ts'
+import { InterruptedError, UserError } from '../core/errors.ts'
 import { hashValue } from '../core/hash.ts'
+import { paced } from '../core/pace.ts'
 import { type Progress, silent } from '../core/progress.ts'
 import type { Sequence } from '../core/sequence.ts'
 import { type DatasetConfig, longestWindow } from './config.ts'
-import type { TokenDataset } from './document.ts'
+import type { TokenDataset, TokenWindow } from './document.ts'
 import { readDocuments } from './sources/index.ts'
 import { SkipLog } from './sources/skipped.ts'
 import { checkOutOfDistribution, cutWindows } from './splits.ts'
@@ -81,8 +82,9 @@ export async function openDataset(
     lengthOf: (place: number) => store.lengthOf(place),
     tokensOf: (place: number, from: number, to: number) => store.tokensOf(place, from, to),
   }
-  const windows = held(cutWindows(documents, tokenised, { context, bos }, config))
-  if (!windows.some(({ split }) => split === 'train'))
+  const stop = () => stopReading(signal)
+  const windows = held(await cutWindows(documents, tokenised, { context, bos }, config, stop))
+  if (!(await hasTraining(windows, stop)))
     throw new UserError(
       windows.length === 0
         ? `The dataset ${path} has fewer tokens than one window of ${context}.`
@@ -103,6 +105,17 @@ export async function openDataset(
     skipped: skipped.counts,
     specialTokens: specialTokensOf(tokenizer, options),
   }
+}
+
+async function hasTraining(windows: Sequence<TokenWindow>, stop: () => void): Promise<boolean> {
+  for await (const { split } of paced(windows, stop)) if (split === 'train') return true
+  return false
+}
+
+/** Throws an `InterruptedError` once the signal is aborted. */
+function stopReading(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new InterruptedError('Reading the text was interrupted.', { fix: 'Start it again to go on.' })
 }
 
 /** Ids of the tokens that stand for no text: BOS, EOS and padding, of model and tokenizer. */

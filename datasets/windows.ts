@@ -1,4 +1,5 @@
 /** Cuts tokenised documents into the windows that a model reads, each made when it is asked for. */
+import { paced } from '../core/pace.ts'
 import { ReadSequence, type Sequence } from '../core/sequence.ts'
 
 /** Documents with tokens, by their places in the dataset. */
@@ -68,16 +69,17 @@ export function pieceOf(
  * The documents at `places` (ascending) joined, one BOS in front of each, cut into windows of exactly `context` tokens; what is
  * left at the end is dropped. Named `window-<first>`, `window-<first + 1>` … Takes 12 bytes a document.
  */
-export function joinedPieces(
+export async function joinedPieces(
   documents: TokenisedDocuments,
   places: Uint32Array,
   { context, bos }: Packing,
   first: number,
-): Sequence<Piece> {
+  stop?: () => void,
+): Promise<Sequence<Piece>> {
   const lead = bos === null ? 0 : 1
   // Where each document, with the BOS in front of it, begins and the last one ends.
   const starts = new Float64Array(places.length + 1)
-  for (const [i, place] of places.entries())
+  for await (const [i, place] of paced(places.entries(), stop))
     starts[i + 1] = starts[i]! + documents.lengthOf(place) - beginOf(documents, place, bos) + lead
   return new ReadSequence(Math.floor(starts.at(-1)! / context), number => {
     const piece = {

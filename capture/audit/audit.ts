@@ -3,6 +3,7 @@
  * the plan of the draw and from the rows as they are stored, in their order, so that it does not depend on how they were
  * computed.
  */
+import { InterruptedError } from '../../core/errors.ts'
 import { breathe, type StageContext } from '../../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import type { CaptureAudit } from '../../datasets/shards/audit.ts'
@@ -42,13 +43,14 @@ export interface AuditInputs {
 
 /** Audits the shards in `context.directory`. */
 export async function audit(
-  context: Pick<StageContext, 'directory' | 'progress'>,
+  context: Pick<StageContext, 'directory' | 'progress' | 'signal'>,
   inputs: AuditInputs,
 ): Promise<CaptureAudit> {
   const { dataset, config, sampling, population } = inputs
   const { strata, probabilities, samples: rows } = sampling
-  const counted = await countTokens(dataset, config, sampling)
-  const { sites, sizes } = await auditSites(context, inputs)
+  const stop = () => stopAudit(context.signal)
+  const counted = await countTokens(dataset, config, sampling, stop)
+  const { sites, sizes } = await auditSites(context, inputs, stop)
   const weights = rows.reduce((sum, count, i) => sum + count / probabilities[i]!, 0)
   const squares = rows.reduce((sum, count, i) => sum + count / probabilities[i]! ** 2, 0)
   const detectable = detectableOf()
@@ -69,15 +71,22 @@ export async function audit(
     }),
     fields: [...counted.fields].map(([field, values]) => fieldAudit(field, values)),
     vocabulary: vocabularyAudit(counted.tokens, inputs.vocabulary),
-    documents: await documentAudit(dataset, counted, config.audit.nearDuplicate),
+    documents: await documentAudit(dataset, counted, config.audit.nearDuplicate, stop),
     sites,
   }
+}
+
+/** Throws an `InterruptedError` once the signal is aborted. */
+function stopAudit({ aborted }: AbortSignal): void {
+  if (aborted)
+    throw new InterruptedError('The audit of the capture was interrupted.', { fix: 'Start it again to go on.' })
 }
 
 /** The sites' audits, and documents and effective size of each stratum: the least over the sites. */
 async function auditSites(
   { directory, progress }: Pick<StageContext, 'directory' | 'progress'>,
   { dataset, sampling, sites, shards, moments, population }: AuditInputs,
+  stop: () => void,
 ) {
   const { probabilities } = sampling
   const everything = probabilities.every(rate => rate === 1)
@@ -114,7 +123,7 @@ async function auditSites(
           const [position, token] = [stored.position[row]!, stored.token[row]!]
           return { window: windowAt(index).id, position, token, stratum }
         })
-        if (row % 4096 === 0) await breathe()
+        if (row % 4096 === 0) await breathe().then(stop)
       }
     }
     progress.update(done + 1)

@@ -1,5 +1,5 @@
 /** One pass over the population's tokens and the rows: counts by field value, by token id and by document. */
-import { breathe } from '../../core/stage.ts'
+import { paced } from '../../core/pace.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
 import type { CaptureConfig } from '../config.ts'
 import type { Sampling } from '../manifest.ts'
@@ -34,10 +34,11 @@ export async function countTokens(
   dataset: TokenDataset,
   config: Pick<CaptureConfig, 'positionBands' | 'frequencyBands'>,
   { strata, selected, probabilities }: Pick<Sampling, 'strata' | 'selected' | 'probabilities'>,
+  stop?: () => void,
 ): Promise<Counted> {
   const tokens = new Map<number, TokenCounts>()
   let population = 0
-  for (const { window, positions } of strata.windows)
+  for await (const { window, positions } of paced(strata.windows, stop))
     for (const position of positions) {
       const id = window.tokens[position]!
       const known = tokens.get(id)
@@ -45,7 +46,7 @@ export async function countTokens(
       else tokens.set(id, { population: 1, rows: 0 })
       population++
     }
-  const names = fieldsOf(dataset)
+  const names = await fieldsOf(dataset, stop)
   const fields = new Map<string, Map<string, ValueCounts>>(
     [...names, 'position', 'frequency'].map(name => [name, new Map()]),
   )
@@ -89,8 +90,7 @@ export async function countTokens(
     return { place, counts: [...last.counts, positionOf(bandOf(position)), frequencyOf(window.tokens[position]!)] }
   }
 
-  for (const [i, eligible] of strata.windows.entries()) {
-    if (i % 256 === 0) await breathe()
+  for await (const eligible of paced(strata.windows, stop)) {
     eligible.positions.forEach((position, j) => {
       const rate = probabilities[eligible.strata[j]!]!
       const { place, counts } = recordsOf(eligible, position)
@@ -103,9 +103,7 @@ export async function countTokens(
       }
     })
   }
-  let i = 0
-  for (const taken of selected) {
-    if (i++ % 256 === 0) await breathe()
+  for await (const taken of selected.paced(stop)) {
     taken.positions.forEach((position, j) => {
       const rate = probabilities[taken.strata[j]!]!
       const { place, counts } = recordsOf(taken, position)

@@ -1,6 +1,7 @@
 /** Documents that have more rows than they should, that have most, and that are copies of others. */
 import { createHash } from 'node:crypto'
 import { DigestIndex } from '../../core/digest-index.ts'
+import { paced, upTo } from '../../core/pace.ts'
 import { ReadSequence } from '../../core/sequence.ts'
 import { Spill, SpilledNumbers } from '../../core/spill.ts'
 import { breathe } from '../../core/stage.ts'
@@ -16,13 +17,15 @@ const most = 10
 const shingle = 5
 
 /**
- * The audit of the documents; `threshold` is the Jaccard index from which two are near-duplicates, 1 for equal tokens only.
+ * The audit of the documents; `threshold` is the Jaccard index from which two are near-duplicates, 1 for equal tokens only; `stop`
+ * is called from time to time, and throws where the work is to end.
  * A draw gives about a Poisson number of rows to a document, and never a longer upper tail.
  */
 export async function documentAudit(
   dataset: TokenDataset,
   { documents: { population, rows, expected } }: Pick<Counted, 'documents'>,
   threshold: number,
+  stop: () => void = () => {},
 ): Promise<CaptureAudit['documents']> {
   const idOf = (place: number) => dataset.documents.at(place)!.id
   let [known, withRows, tokens, all] = [0, 0, 0, 0]
@@ -35,7 +38,7 @@ export async function documentAudit(
   }
   const largest = new Best<number>(most, (a, b) => rows[b]! - rows[a]! || a - b)
   const over = new Best<{ place: number; p: number }>(most, (a, b) => a.p - b.p || a.place - b.place)
-  for (let place = 0; place < population.length; place++) {
+  for await (const place of paced(upTo(population.length), stop)) {
     if (rows[place]! > 0) largest.add(place)
     if (rows[place]! <= expected[place]! * (1 + 1e-9) + 1e-9) continue
     const p = Math.min(1, (1 - upperGamma(rows[place]!, expected[place]!)) * known)
@@ -43,11 +46,12 @@ export async function documentAudit(
   }
   const copies = new Uint32Array(population.length)
   let [copied, copyRows] = [0, 0]
-  await eachCopy(dataset, population, threshold, (place, first) => {
+  const onCopy = (place: number, first: number) => {
     copies[first]!++
     copied++
     copyRows += rows[place]!
-  })
+  }
+  await eachCopy(dataset, population, threshold, { onCopy, stop })
   const mostCopied = new Best<number>(most, (a, b) => copies[b]! - copies[a]! || a - b)
   for (let place = 0; place < copies.length; place++) if (copies[place]! > 0) mostCopied.add(place)
   return {
@@ -94,12 +98,12 @@ async function eachCopy(
   dataset: TokenDataset,
   population: Uint32Array,
   threshold: number,
-  onCopy: (place: number, first: number) => void,
+  { onCopy, stop }: { onCopy(place: number, first: number): void; stop(): void },
 ): Promise<void> {
   if (threshold < 1) {
-    const { places, read } = await readableTexts(dataset, population)
+    const { places, read } = await readableTexts(dataset, population, stop)
     const texts = new ReadSequence(places.length, read)
-    const families = await nearDuplicateFamilies(texts, { threshold, shingle, pause: breathe })
+    const families = await nearDuplicateFamilies(texts, { threshold, shingle, pause: () => breathe().then(stop) })
     families.forEach((family, i) => {
       if (family !== i) onCopy(places[i]!, places[family]!)
     })
@@ -108,7 +112,7 @@ async function eachCopy(
   const index = new DigestIndex()
   // The place of each text, by its number.
   const firsts = new SpilledNumbers()
-  for await (const { place, pieces } of textsOf(dataset, population)) {
+  for await (const { place, pieces } of textsOf(dataset, population, stop)) {
     const hash = createHash('sha256')
     for (const piece of pieces) hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
     const { number, isNew } = index.add(hash.digest())
@@ -121,10 +125,10 @@ async function eachCopy(
 async function* textsOf(
   { windows }: TokenDataset,
   population: Uint32Array,
+  stop: () => void,
 ): AsyncGenerator<{ place: number; pieces: Int32Array[] }> {
   let open: { place: number; pieces: Int32Array[] } | undefined
-  for (const [i, { tokens, documents, offsets }] of windows.entries()) {
-    if (i % 256 === 0) await breathe()
+  for await (const { tokens, documents, offsets } of paced(windows, stop)) {
     for (let start = 0; start < tokens.length; ) {
       let end = start + 1
       while (end < tokens.length && documents[end] === documents[start]) end++
@@ -141,11 +145,11 @@ async function* textsOf(
 }
 
 /** The documents of the population, and what reads the tokens of one of them again. */
-async function readableTexts(dataset: TokenDataset, population: Uint32Array) {
+async function readableTexts(dataset: TokenDataset, population: Uint32Array, stop: () => void) {
   const places: number[] = []
   const tokens = new Spill()
   const ends = new SpilledNumbers()
-  for await (const { place, pieces } of textsOf(dataset, population)) {
+  for await (const { place, pieces } of textsOf(dataset, population, stop)) {
     for (const piece of pieces) tokens.append(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
     ends.push(tokens.length)
     places.push(place)

@@ -114,6 +114,13 @@ test('what is gone has no hash', async () => {
   expect(await hashOfInput(input)).toBeUndefined()
 })
 
+test('the hashing of large inputs ends at once when it is told to', async () => {
+  const controller = new AbortController()
+  const work = hashing({ ...session, signal: controller.signal }, () => new Promise<never>(() => {}))
+  controller.abort()
+  await expect(work).rejects.toMatchObject({ exitCode: 4, message: 'Hashing the inputs was interrupted.' })
+})
+
 test('the hashing of large inputs is told after two seconds, and not before', async () => {
   vi.useFakeTimers()
   try {

@@ -1,7 +1,7 @@
 /** What a stage works on: models, datasets and runs, found by name and hashed by content. */
 import { access, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { codeOf, UserError } from '../../core/errors.ts'
+import { codeOf, InterruptedError, UserError } from '../../core/errors.ts'
 import { hashPath, hashValue } from '../../core/hash.ts'
 import type { Progress } from '../../core/progress.ts'
 import type { DatasetConfig } from '../../datasets/config.ts'
@@ -122,13 +122,24 @@ export async function hashOfInput(input: RunInput): Promise<string | undefined> 
   return datasetRoles.includes(input.role) ? (await findDataset(input.path)).input.sha256 : hashPath(input.path)
 }
 
-/** Says that a stage waits for its inputs to be hashed, where that takes long. */
-export async function hashing<T>(session: Session, work: () => Promise<T>): Promise<T> {
-  const timer = setTimeout(() => session.progress.note('Hashing the inputs …'), 2000)
+/**
+ * Says that a stage waits for its inputs to be hashed, where that takes long. An `InterruptedError` as soon as the signal is aborted: the
+ * hashing goes on as long as the process does, and changes nothing.
+ */
+export async function hashing<T>({ progress, signal }: Session, work: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => progress.note('Hashing the inputs …'), 2000)
+  let stop = () => {}
+  const stopped = new Promise<never>((_, fail) => {
+    stop = () =>
+      fail(new InterruptedError('Hashing the inputs was interrupted.', { fix: 'Start the same command again.' }))
+  })
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
   try {
-    return await work()
+    return await Promise.race([work(), stopped])
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
   }
 }
 
