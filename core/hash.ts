@@ -2,21 +2,23 @@
 import { createHash } from 'node:crypto'
 import { open, readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UserError } from './errors.ts'
+import { InterruptedError, UserError } from './errors.ts'
 
 /** sha256 of bytes or of a string's UTF-8. */
 export function sha256(data: Uint8Array | string): string {
   return createHash('sha256').update(data).digest('hex')
 }
 
-/** sha256 of a file, of which one piece is in memory at a time. */
-export async function sha256File(path: string): Promise<string> {
+/** sha256 of a file, of which one piece is in memory at a time. Throws an `InterruptedError` once a signal is aborted. */
+export async function sha256File(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   const file = await open(path)
   try {
     const piece = Buffer.allocUnsafe(1 << 20)
     for (;;) {
       const { bytesRead } = await file.read(piece, 0, piece.length, null)
+      if (signal?.aborted)
+        throw new InterruptedError('Hashing was interrupted.', { fix: 'Start the same command again.' })
       if (bytesRead === 0) return hash.digest('hex')
       hash.update(piece.subarray(0, bytesRead))
     }

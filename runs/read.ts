@@ -25,10 +25,13 @@ export async function readVerified<T>(run: FinishedRun, names: readonly string[]
   )
 }
 
-/** Throws a `UserError` that names the first file of a finished run which is not there. What is in the others is not looked at. */
-export async function mustBeThere(run: FinishedRun): Promise<void> {
-  for (const name of Object.keys(run.manifest.files)) {
-    const problem = await placeProblemOf(join(run.directory, name))
+/**
+ * Throws a `UserError` that names the first file of a finished run which is missing or not as its manifest says: all of them are hashed.
+ * Throws an `InterruptedError` once the signal is aborted.
+ */
+export async function mustBeWhole(run: FinishedRun, signal?: AbortSignal): Promise<void> {
+  for (const [name, hash] of Object.entries(run.manifest.files)) {
+    const problem = await problemOf(join(run.directory, name), hash, signal)
     if (problem) throw wrongFile(run, name, problem)
   }
 }
@@ -40,10 +43,14 @@ function wrongFile({ directory, manifest: { id } }: FinishedRun, name: string, p
 }
 
 /** What is wrong with a file that should have this sha256, or should not be where that is undefined. */
-export async function problemOf(path: string, sha256: string | undefined): Promise<string | undefined> {
+export async function problemOf(
+  path: string,
+  sha256: string | undefined,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   const problem = await placeProblemOf(path)
   if (sha256 === undefined) return problem === 'missing' ? undefined : 'not in the manifest'
-  return problem ?? ((await sha256File(path)) === sha256 ? undefined : 'changed')
+  return problem ?? ((await sha256File(path, signal)) === sha256 ? undefined : 'changed')
 }
 
 /** What is wrong with the place of a file. */

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -102,9 +112,18 @@ describe('opening', () => {
     expect(again.run).toMatchObject({ manifest: { id: 'run42', summary: { fvu: 0.07 } } })
   })
 
-  test('does not call a run unchanged that lacks a file, or has something else in its place', async () => {
+  test('does not call a run unchanged that lacks a file, or has another or something else in its place', async () => {
     const { directory, manifest } = await finished({ name: 'run42' })
     const [file] = Object.keys(manifest.files) as [string]
+    const bytes = readFileSync(join(directory, file))
+    const { atime, mtime } = statSync(join(directory, file))
+    bytes[0]! ^= 1
+    writeFileSync(join(directory, file), bytes)
+    utimesSync(join(directory, file), atime, mtime)
+    await expect(store.open(request, now)).rejects.toThrow(
+      `The file ${file} of the run run42 is not what its manifest says: changed.`,
+    )
+    await expect(store.open(request, now, AbortSignal.abort())).rejects.toMatchObject({ exitCode: 4 })
     rmSync(join(directory, file))
     await expect(store.open(request, now)).rejects.toThrow(
       `The file ${file} of the run run42 is not what its manifest says: missing.`,

@@ -16,7 +16,7 @@ import { discardedPrefix, lockName, readRunManifest, refuseStrangers } from './f
 import { formatVersion, keyOf, type RunRequest } from './key.ts'
 import { checkId, checkPrefix, idsFor, isId } from './names.ts'
 import { OpenRun } from './open-run.ts'
-import { mustBeThere } from './read.ts'
+import { mustBeWhole } from './read.ts'
 import { type FinishedRun, manifestSchema, type RunManifest } from './run.ts'
 import { mustBeSealed } from './seal.ts'
 import { SharedRuns } from './shared.ts'
@@ -104,8 +104,11 @@ export class RunStore {
     return found
   }
 
-  /** Opens the run of this key for writing, or answers with the finished one. */
-  async open(request: RunRequest, now: () => Date): Promise<Opened> {
+  /**
+   * Opens the run of this key for writing, or answers with the finished one, whose files are hashed for it: an `InterruptedError` where
+   * the signal is aborted meanwhile.
+   */
+  async open(request: RunRequest, now: () => Date, signal?: AbortSignal): Promise<Opened> {
     const key = keyOf(request)
     if (request.name !== undefined) checkId(request.name)
     if (request.prefix !== undefined) checkPrefix(request.prefix)
@@ -114,7 +117,7 @@ export class RunStore {
       const same = (await this.list()).runs.filter(run => run.manifest.key === key)
       const finished = same.find(run => run.manifest.status === 'finished')
       const run = finished ?? (await this.#shared?.takeWith(key)) ?? same[0]
-      if (run?.manifest.status === 'finished') return this.#unchanged(run)
+      if (run?.manifest.status === 'finished') return this.#unchanged(run, signal)
       if (run) ids.unshift(run.manifest.id)
     }
     for (const id of ids) {
@@ -126,13 +129,19 @@ export class RunStore {
           fix: `Choose another --name, or delete ${directory}. \`pipeline runs show ${id}\` tells what it is.`,
         })
       }
-      if (before?.status === 'finished') return this.#unchanged({ directory, manifest: before })
-      return this.#write(id, key, request, now)
+      if (before?.status === 'finished') return this.#unchanged({ directory, manifest: before }, signal)
+      return this.#write(id, key, request, now, signal)
     }
     throw new Error(`No id is free for the key ${key}.`)
   }
 
-  async #write(id: string, key: string, request: RunRequest, now: () => Date): Promise<Opened> {
+  async #write(
+    id: string,
+    key: string,
+    request: RunRequest,
+    now: () => Date,
+    signal: AbortSignal | undefined,
+  ): Promise<Opened> {
     const directory = join(this.directory, id)
     await refuseStrangers(directory)
     try {
@@ -149,7 +158,7 @@ export class RunStore {
       if (before && before.key !== key) throw new UserError(`The run ${id} was made by another process meanwhile.`)
       if (before?.status === 'finished') {
         await lock.release()
-        return this.#unchanged({ directory, manifest: before })
+        return this.#unchanged({ directory, manifest: before }, signal)
       }
       const manifest: RunManifest = {
         schema: manifestSchema,
@@ -181,10 +190,10 @@ export class RunStore {
     }
   }
 
-  /** A run whose manifest was tampered with, or that lacks files, is no answer. It may not have been left in the shared place yet. */
-  async #unchanged(run: FinishedRun): Promise<Opened> {
+  /** A run whose manifest was tampered with, or whose files are missing or changed, is no answer. It may not have been left in the shared place yet. */
+  async #unchanged(run: FinishedRun, signal: AbortSignal | undefined): Promise<Opened> {
     mustBeSealed(run)
-    await mustBeThere(run)
+    await mustBeWhole(run, signal)
     await this.#leave(run)
     return { state: 'unchanged', run }
   }

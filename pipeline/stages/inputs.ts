@@ -127,7 +127,6 @@ export async function hashOfInput(input: RunInput): Promise<string | undefined> 
  * hashing goes on as long as the process does, and changes nothing.
  */
 export async function hashing<T>({ progress, signal }: Session, work: () => Promise<T>): Promise<T> {
-  const timer = setTimeout(() => progress.note('Hashing the inputs …'), 2000)
   let stop = () => {}
   const stopped = new Promise<never>((_, fail) => {
     stop = () =>
@@ -136,10 +135,19 @@ export async function hashing<T>({ progress, signal }: Session, work: () => Prom
   signal.addEventListener('abort', stop)
   if (signal.aborted) stop()
   try {
-    return await Promise.race([work(), stopped])
+    return await Promise.race([telling(progress, 'Hashing the inputs …', work), stopped])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Says what is done where that takes longer than two seconds. */
+export async function telling<T>(progress: Progress, line: string, work: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => progress.note(line), 2000)
+  try {
+    return await work()
   } finally {
     clearTimeout(timer)
-    signal.removeEventListener('abort', stop)
   }
 }
 

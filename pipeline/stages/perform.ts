@@ -9,6 +9,7 @@ import type { RunStore } from '../../runs/store.ts'
 import { openStore } from './common.ts'
 import { type Crew, gatherParts, partsOf } from './divide.ts'
 import { type DecidedEngine, decideEngine } from './engine.ts'
+import { telling } from './inputs.ts'
 import type { Session } from './session.ts'
 import type { MemberJob, Prepared, PreparedTogether, Stage, StageConfig } from './stage.ts'
 import { machineFacts, packageVersion } from './version.ts'
@@ -146,21 +147,21 @@ async function open(
   { label, ...member }: PreparedTogether['members'][number],
   engine: DecidedEngine | undefined,
   store: RunStore,
-  { progress, now }: Session,
+  { progress, now, signal }: Session,
 ): Promise<Slot | FinishedSlot> {
-  const opened = await store.open(
-    {
-      stage,
-      config: member.config,
-      inputs: member.inputs,
-      seed: member.seed,
-      engine: engine?.facts ?? {},
-      versions: { pipeline: packageVersion(), node: process.versions.node },
-      machine: machineFacts(),
-      ...(member.name === undefined ? {} : { name: member.name }),
-      ...(prefix === undefined ? {} : { prefix }),
-    },
-    now,
+  const request = {
+    stage,
+    config: member.config,
+    inputs: member.inputs,
+    seed: member.seed,
+    engine: engine?.facts ?? {},
+    versions: { pipeline: packageVersion(), node: process.versions.node },
+    machine: machineFacts(),
+    ...(member.name === undefined ? {} : { name: member.name }),
+    ...(prefix === undefined ? {} : { prefix }),
+  }
+  const opened = await telling(progress, `Hashing the files of the ${stage} run …`, () =>
+    store.open(request, now, signal),
   )
   if (opened.state === 'unchanged') return { label, state: opened.state, done: opened.run, seconds: 0 }
   if (opened.state === 'resumed') progress.note(`Going on with the run ${opened.run.manifest.id}.`)

@@ -91,6 +91,14 @@ test('a job for each unit, each begun once, and one that closes the run', async 
   expect(readdirSync(join(folder, 'plain/.parts'))).toEqual([])
 })
 
+test('a finished run is unchanged only where its files are as it says', async () => {
+  const { result } = await ask('unchanged')
+  expect((await ask('unchanged')).result.state).toBe('unchanged')
+  const [name] = Object.keys(alone)
+  writeFileSync(join(result.directory, name!), '0')
+  await expect(ask('unchanged')).rejects.toThrow(`The file ${name} of the run ${result.run} is not what`)
+})
+
 test('a queue that loses all its jobs, twice, costs no result: only what is missing is asked for again', async () => {
   let done = 0
   let begun = 0

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseConfig } from '../../core/config.ts'
 import { FaultError, InterruptedError, messageOf, UserError } from '../../core/errors.ts'
 import type { Parts } from '../../objects/parts.ts'
+import { mustBeWhole } from '../../runs/read.ts'
 import { openStore } from '../stages/common.ts'
 import { type Identity, partsOf } from '../stages/divide.ts'
 import { resultOf, type StageResult } from '../stages/perform.ts'
@@ -55,6 +56,8 @@ export async function performRemotely(
   const results: RemoteResult[] = []
   for (const { id, label } of runs) {
     const done = await store.finished(id, [stage.stage])
+    // A worker says that it is there, and not that it is as it was.
+    if (run !== undefined) await mustBeWhole(done, session.signal)
     const seconds = run === undefined ? (performance.now() - began) / 1000 : 0
     const state = run === undefined ? 'new' : 'unchanged'
     results.push({
