@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { UserError } from './errors.ts'
 import { sha256 } from './hash.ts'
 import { writeAside } from './write-aside.ts'
@@ -26,6 +27,18 @@ test('files written aside hold their pieces in order, many at once, and are know
   }
   expect([own.length, own[99]]).toEqual([100, 99])
   expect((await readdir(folder)).sort()).toEqual(['file-0', 'file-1', 'file-2'])
+})
+
+test('only memory of the pieces alone is moved to the other thread: not the pool of small Buffers, which newer Node refuses', async () => {
+  const post = vi.spyOn(Worker.prototype, 'postMessage')
+  await writeAside(join(folder, 'pooled'), [Buffer.from('small'), Buffer.from('and more').subarray(4)])
+  const [message, moved] = post.mock.lastCall as unknown as [{ pieces: Uint8Array[] }, ArrayBuffer[]]
+  expect(moved).toHaveLength(2)
+  expect(message.pieces.map(({ buffer }) => buffer)).toEqual(moved)
+  for (const memory of moved) expect(memory.byteLength).toBe(0)
+  post.mockRestore()
+  expect(await readFile(join(folder, 'pooled'), 'utf8')).toBe('smallmore')
+  await rm(join(folder, 'pooled'))
 })
 
 test('a file that cannot be written is a fault in a sentence, leaves what was there, and nothing half-written', async () => {

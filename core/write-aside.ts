@@ -92,8 +92,9 @@ export async function writeAside(
   pieces: readonly Uint8Array[],
   { flush = true }: { readonly flush?: boolean } = {},
 ): Promise<Written> {
-  // A view of memory that is not shared would take all of that memory along.
-  const sent = pieces.map(piece => (piece.buffer instanceof SharedArrayBuffer ? piece : piece.slice()))
+  // A view of memory that is not shared would take all of that memory along, and the pool of small Buffers, which `slice`
+  // does not leave, may not be moved at all.
+  const sent = pieces.map(piece => (piece.buffer instanceof SharedArrayBuffer ? piece : new Uint8Array(piece)))
   const moved = sent.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
   try {
     return await new Promise((done, fail) => {

@@ -30,17 +30,24 @@ interface TableProps {
   readonly children: ComponentChildren
 }
 
-/** A table that may be wider than the page, reached by keys. */
+/** A table that may be wider than the page, reached by keys; a group and no landmark, since each text has its own. */
 export const PlayTable = ({ name, asked, isTall = false, head, children }: TableProps) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys.
-  <section class={isTall ? 'scroll tall' : 'scroll'} tabIndex={0} aria-label={`Table: ${name}`} {...originOf(asked)}>
+  // biome-ignore lint/a11y/useSemanticElements: a fieldset is for fields.
+  <div
+    class={isTall ? 'scroll tall' : 'scroll'}
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys.
+    tabIndex={0}
+    role="group"
+    aria-label={`Table: ${name}`}
+    {...originOf(asked)}
+  >
     <table class="blocks" data-rows="">
       <thead>
         <tr>{head}</tr>
       </thead>
       <tbody>{children}</tbody>
     </table>
-  </section>
+  </div>
 )
 
 /** The head of a column, with what its numbers are where it has some. */

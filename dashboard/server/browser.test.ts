@@ -120,6 +120,8 @@ describe.runIf(existsSync(chromiumPath))('pages in a browser', () => {
       expect(found).toEqual([])
       expect(wrong).toEqual([])
     },
+    // All pages are about a second each, where nothing else is done.
+    isLong ? 300_000 : undefined,
   )
 
   test('axe would find what is wrong', async () => {
