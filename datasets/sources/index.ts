@@ -11,6 +11,8 @@ import { jsonlDocuments, type Line } from './jsonl.ts'
 import { parquetDocuments } from './parquet.ts'
 import { DocumentProblem, named, type Place, SkipLog } from './skipped.ts'
 import { textDocuments } from './text.ts'
+import { packingOf } from './unpack.ts'
+import { hasChecksum } from './zstandard.ts'
 
 type BuiltIn = () => Promise<(options: { seed: number; index: number }) => Document>
 
@@ -101,7 +103,11 @@ async function* linesOf(config: DatasetConfig, progress: Progress): AsyncGenerat
   }
   const { files, leftOut } = await listFiles(config.path)
   if (leftOut.length > 0) progress.note(`Reading ${files.length} files of ${config.path}.${told(leftOut)}`)
-  for (const file of files) yield* linesOfFile(file, config)
+  for (const file of files) {
+    if (packingOf(file.path) === 'zstandard' && !(await hasChecksum(file.path)))
+      progress.note(`${file.path} was packed without checksums: where bytes of it were changed, that may not be seen.`)
+    yield* linesOfFile(file, config)
+  }
 }
 
 async function* linesOfFile({ path, name, strata }: SourceFile, config: DatasetConfig): AsyncGenerator<Line> {

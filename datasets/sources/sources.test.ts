@@ -194,6 +194,9 @@ describe('packed files', () => {
       expect((await read(await put(name, bytes))).documents, name).toEqual(plain)
     const found = (await read(await put('a.jsonl.zst', zstandard))).documents
     expect(found.map(({ text }) => text)).toEqual(lines)
+    const notes: string[] = []
+    await read(await put('b.jsonl.zst', zstandard), {}, { progress: { ...silent, note: line => notes.push(line) } })
+    expect(notes).toEqual([expect.stringContaining('b.jsonl.zst was packed without checksums')])
     expect((await read(await put('b.txt.gz', gzipSync('one text')))).documents).toEqual([
       { id: 'b', text: 'one text', strata: {} },
     ])

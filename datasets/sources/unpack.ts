@@ -1,9 +1,9 @@
 /** Bytes of a file as they come, unpacked where its name says that it is packed. */
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
-import { Decompress } from 'fzstd'
 import { codeOf, messageOf, UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
+import { DictionaryError, unzstandard } from './zstandard.ts'
 
 /** How a file is packed, by its ending. */
 export function packingOf(path: string): 'plain' | 'gzip' | 'zstandard' {
@@ -48,27 +48,4 @@ async function* gunzipped(packed: AsyncIterable<Buffer>): AsyncGenerator<Uint8Ar
     gunzip.destroy()
     await feeding
   }
-}
-
-class DictionaryError extends Error {}
-
-/** Whether a frame that begins here names a dictionary (RFC 8878 §3.1.1.1): without it other bytes would come out, and no error. */
-function needsDictionary(start: Uint8Array): boolean {
-  return start[0] === 0x28 && start[1] === 0xb5 && start[2] === 0x2f && start[3] === 0xfd && (start[4]! & 3) !== 0
-}
-
-async function* unzstandard(packed: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
-  let pieces: Uint8Array[] = []
-  const decompress = new Decompress(piece => pieces.push(piece))
-  let begun = false
-  for await (const piece of packed) {
-    if (!begun && needsDictionary(piece))
-      throw new DictionaryError('it was packed with a dictionary, which is not in it')
-    begun = true
-    decompress.push(piece)
-    yield* pieces
-    pieces = []
-  }
-  decompress.push(new Uint8Array(), true)
-  yield* pieces
 }
