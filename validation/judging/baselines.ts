@@ -177,6 +177,8 @@ function summaryOf({ ahead, trained, together, baselines }: Omit<BaselinesFindin
   if (ahead === 'no') return `NOT AHEAD: ${own}; no more than of all baselines together (${count(together)})`
   if (ahead === 'yes') return `ahead: ${own}, and ${count(together)} of baselines: ${list(baselines)}`
   const level = baselines.filter(isLevel)
-  const told = level.length > 0 ? `; as large a share as of ${list(level)}` : ''
+  const named = level.map(({ text }) => text).join(' and ')
+  const levelWith = level.length === baselines.length ? 'of each of them' : `of ${named}`
+  const told = level.length > 0 ? `; as large a share ${levelWith}` : ''
   return `not shown to be ahead: ${own}, and ${count(together)} of baselines, too few to tell: ${list(baselines)}${told}`
 }
