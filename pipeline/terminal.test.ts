@@ -96,7 +96,9 @@ describe('elsewhere', () => {
     progress.start('Tokenising', 12, 'documents')
     progress.update(12)
     progress.finish()
-    expect(written).toEqual(['Tokenising  12 documents  0:00\n'])
+    progress.start('Auditing', 1, 'shards')
+    progress.finish()
+    expect(written).toEqual(['Tokenising  12 documents  0:00\n', 'Auditing  1 shard  0:00\n'])
   })
 })
 

@@ -83,7 +83,8 @@ export function terminalProgress({ screen, color, seconds }: TerminalOptions): P
       const took = seconds() - task.begun
       const parts = [
         task.name,
-        (summary && visible(summary)) ?? `${shortCount(task.total ?? task.done)} ${task.unit}`,
+        (summary && visible(summary)) ??
+          `${shortCount(task.total ?? task.done)} ${unitOf(task.total ?? task.done, task.unit)}`,
         duration(took),
       ]
       screen.write(`${onScreen(parts.join('  '), screen)}\n`)
@@ -100,6 +101,9 @@ export function terminalProgress({ screen, color, seconds }: TerminalOptions): P
   }
 }
 
+/** The unit of a count: `shards`, and `shard` of one. */
+const unitOf = (count: number, unit: string) => (count === 1 ? unit.replace(/s$/, '') : unit)
+
 /** Share, amount, rate, time left and note: the most needed first. */
 function facts(task: Task, now: number): string[] {
   const { done, total, unit, note } = task
@@ -109,7 +113,7 @@ function facts(task: Task, now: number): string[] {
   const parts: string[] = []
   if (total) parts.push(`${Math.floor((100 * Math.min(done, total)) / total)}%`)
   if (total && rate > 0 && done < total) parts.push(`${duration((total - done) / rate)} left`)
-  parts.push(total ? `${shortCount(done)}/${shortCount(total)} ${unit}` : `${shortCount(done)} ${unit}`)
+  parts.push(`${shortCount(done)}${total ? `/${shortCount(total)}` : ''} ${unitOf(total || done, unit)}`)
   if (rate > 0) parts.push(`${shortCount(rate)}/s`)
   if (note) parts.push(note)
   return parts

@@ -4,6 +4,7 @@ import { DigestIndex } from '../../core/digest-index.ts'
 import { InterruptedError, UserError } from '../../core/errors.ts'
 import { type Progress, silent } from '../../core/progress.ts'
 import { breathe } from '../../core/stage.ts'
+import { counted } from '../../core/text.ts'
 import type { DatasetConfig } from '../config.ts'
 import type { Document } from '../document.ts'
 import { formOf, listFiles, type SourceFile, told } from './files.ts'
@@ -102,7 +103,8 @@ async function* linesOf(config: DatasetConfig, progress: Progress): AsyncGenerat
     return
   }
   const { files, leftOut } = await listFiles(config.path)
-  if (leftOut.length > 0) progress.note(`Reading ${files.length} files of ${config.path}.${told(leftOut)}`)
+  if (leftOut.length > 0)
+    progress.note(`Reading ${counted(files.length, 'file', 'files')} of ${config.path}.${told(leftOut)}`)
   for (const file of files) {
     if (packingOf(file.path) === 'zstandard' && !(await hasChecksum(file.path)))
       progress.note(`${file.path} was packed without checksums: where bytes of it were changed, that may not be seen.`)

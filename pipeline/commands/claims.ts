@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { isStdout, writeTo } from '../../core/destination.ts'
 import { shellWord } from '../../core/shell.ts'
 import { memoryMetrics } from '../../core/stage.ts'
+import { counted } from '../../core/text.ts'
 import { defineCommand } from '../command.ts'
 import { openStore, startProcessEngine } from '../stages/common.ts'
 import { type StageConfig, stageSchema } from '../stages/stage.ts'
@@ -59,7 +60,7 @@ export const template = defineCommand({
       sae: inputs.sae.hash,
     }))
     const data = claimsText(claims, { written: session.now().toISOString(), sae })
-    const told = `${claims.length} claims are in`
+    const told = `${counted(claims.length, 'claim is', 'claims are')} in`
     if (isStdout(config.output))
       return { text: `${told} the output.`, json: { claims: claims.length, path: '-' }, data }
     const to = resolve(config.output)

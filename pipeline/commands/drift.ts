@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { checkDestination, placeOf, writeTo } from '../../core/destination.ts'
-import { columns, figure, shortPath } from '../../core/text.ts'
+import { columns, counted, figure, shortPath } from '../../core/text.ts'
 import { cellName, type Drift, driftedCells } from '../../runs/drift.ts'
 import { defineCommand } from '../command.ts'
 import { openStore } from '../stages/common.ts'
@@ -74,8 +74,8 @@ function driftLines(drift: Drift): string[] {
     tested === 0
       ? 'nothing could be tested: too few documents'
       : drifted === 0
-        ? `no drift: none of ${tested} cells at α ${figure(alpha)}`
-        : `drift: ${drifted} of ${tested} cells at α ${figure(alpha)}`
+        ? `no drift: none of ${counted(tested, 'cell', 'cells')} at α ${figure(alpha)}`
+        : `drift: ${drifted} of ${counted(tested, 'cell', 'cells')} at α ${figure(alpha)}`
   const rows = found.slice(0, mostCells).map(cell => [
     `  ${cellName(cell)}`,
     cell.measures
@@ -88,7 +88,11 @@ function driftLines(drift: Drift): string[] {
     ...columns(rows),
     ...(found.length > mostCells ? [`  … and ${found.length - mostCells} more`] : []),
     ...(composition === null ? [] : [`stability index of the populations over strata: ${figure(composition)}`]),
-    ...(cells.length > tested ? [`${cells.length - tested} cells have too few documents, or do not vary`] : []),
+    ...(cells.length > tested
+      ? [
+          `${counted(cells.length - tested, 'cell has', 'cells have')} too few documents, or ${cells.length - tested === 1 ? 'does' : 'do'} not vary`,
+        ]
+      : []),
     ...notes,
   ]
 }

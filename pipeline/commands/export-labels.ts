@@ -71,7 +71,7 @@ export default defineCommand({
         await outsideRuns(folder)
         const written = await writeFolder(format, source, folder)
         return {
-          text: `${told} ${folder}: ${written.length} files.`,
+          text: `${told} ${folder}: ${counted(written.length, 'file', 'files')}.`,
           json: { features: count, path: folder, files: written },
         }
       }

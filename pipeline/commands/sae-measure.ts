@@ -6,7 +6,7 @@ import { outsideRuns } from '../../core/destination.ts'
 import { UserError } from '../../core/errors.ts'
 import { writeJson } from '../../core/files.ts'
 import { breathe, memoryMetrics } from '../../core/stage.ts'
-import { columns } from '../../core/text.ts'
+import { columns, counted } from '../../core/text.ts'
 import type { AbsorptionFound, ProbingFound, RavelFound } from '../../validation/contracts/measures.ts'
 import type { ReconstructionFound } from '../../validation/judging/reconstruction.ts'
 import { defineCommand } from '../command.ts'
@@ -159,7 +159,7 @@ function textOf(found: Found, { latents, architecture }: { readonly latents: num
   }
   const measured = rows.length > 1
   return [
-    `${architecture}, ${latents} latents${reconstruction ? `, ${reconstruction.rows} tokens` : ''}`,
+    `${architecture}, ${latents} latents${reconstruction ? `, ${counted(reconstruction.rows, 'token', 'tokens')}` : ''}`,
     ...(measured ? columns(rows, [1, 2]) : []),
     ...silent.map(name => why[name]),
     ...(ravel && ravel.values.cause < 0.5

@@ -1,6 +1,6 @@
 /** A stage as a command: its settings as flags, and what it came to as text. */
 import type { Gate } from '../../core/gate.ts'
-import { columns, duration, figure, shortPath, words } from '../../core/text.ts'
+import { columns, counted, duration, figure, shortPath, words } from '../../core/text.ts'
 import type { RunManifest } from '../../runs/run.ts'
 import { type CommandDefinition, type CommandSession, defineCommand } from '../command.ts'
 import { openStore } from '../stages/common.ts'
@@ -104,7 +104,7 @@ function tableOf({ stage, figures }: Stage, { runs, seconds }: StageResults): st
   ])
   const worked = runs.some(({ state }) => state !== 'unchanged')
   return [
-    `${stage}: ${runs.length} runs, ${worked ? `done in ${duration(seconds)}` : 'unchanged, nothing to do'}`,
+    `${stage}: ${counted(runs.length, 'run', 'runs')}, ${worked ? `done in ${duration(seconds)}` : 'unchanged, nothing to do'}`,
     ...columns(
       [['', 'run', '', ...names.map(words)], ...rows],
       [...names.keys()].map(i => i + 3),

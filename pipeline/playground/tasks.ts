@@ -2,6 +2,7 @@
 import { NotThereError, UserError } from '../../core/errors.ts'
 import { silent } from '../../core/progress.ts'
 import { breathe } from '../../core/stage.ts'
+import { counted } from '../../core/text.ts'
 import { bounds } from '../../dashboard/api/contracts/play.ts'
 import type { Known, TaskName, Tasks } from '../../dashboard/server/compute.ts'
 import { loadTokenizer, type Tokenizer } from '../../datasets/tokenizer/index.ts'
@@ -95,7 +96,7 @@ export class PlaygroundTasks {
     const tokens = await tokensOf(playground, tokenizer, asked.text)
     const position = asked.position ?? tokens.length - 1
     if (position >= tokens.length)
-      throw new UserError(`position is ${position}, and the text has ${tokens.length} tokens.`, {
+      throw new UserError(`position is ${position}, and the text has ${counted(tokens.length, 'token', 'tokens')}.`, {
         fix: `Name one from 0 to ${tokens.length - 1}.`,
       })
     const metric = asked.metric && {
@@ -243,7 +244,7 @@ async function oneToken(tokenizer: Tokenizer, text: string): Promise<number> {
   const ids = await tokenizer.encode(text)
   if (ids.length === 1) return ids[0]!
   throw new UserError(
-    `${JSON.stringify(text)} is ${ids.length} tokens (${Array.from(ids, id => tokenizer.token(id)).join(', ')}).`,
+    `${JSON.stringify(text)} is ${counted(ids.length, 'token', 'tokens')} (${Array.from(ids, id => tokenizer.token(id)).join(', ')}).`,
     {
       fix: 'Name one token, with its space where it begins a word.',
     },
