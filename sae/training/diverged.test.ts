@@ -99,9 +99,33 @@ describe('an SAE that ends no better than the mean of the rows', () => {
   })
 
   test('begins at an FVU of 1', () => {
-    expect(warningOf(0.999)).toBeUndefined()
-    expect(warningOf(1)).toContain('1.00 of their variance')
+    expect(warningOf({ fvu: 0.999, l0: 2 }, {})).toBeUndefined()
+    expect(warningOf({ fvu: 1, l0: 2 }, {})).toContain('1.00 of their variance')
   })
 
   test('is not every SAE', async () => expect((await train({})).summary).not.toHaveProperty('warning'))
+})
+
+describe('an SAE whose threshold is not that of its batches', () => {
+  const batchtopk = { architecture: 'batchtopk', k: 2, latents: 24 } as const
+
+  test('is kept with a warning where it was trained for a few steps', async () => {
+    const notes: string[] = []
+    // Begins at zero, where every positive latent fires.
+    const { summary } = await train({ ...batchtopk, epochs: 1, thresholdStart: 'zero', thresholdRate: 0.001 }, notes)
+    expect(summary.l0).toBeGreaterThan(4)
+    expect(summary.warning).toMatch(/^The SAE lets [\d.]+ latents a row fire, though its batches kept 2: /)
+    expect(notes).toContain(summary.warning)
+  })
+
+  test('has an L0 below half of k or above twice of it, and an architecture with such a threshold', () => {
+    const own = { k: 32, thresholdRate: 0.05 }
+    for (const l0 of [16, 32, 64]) expect(warningOf({ fvu: 0.1, l0 }, own)).toBeUndefined()
+    for (const l0 of [0, 15.9, 64.1]) expect(warningOf({ fvu: 0.1, l0 }, own)).toContain('its batches kept 32')
+    expect(warningOf({ fvu: 0.1, l0: 3 }, { k: 32 })).toBeUndefined()
+    expect(warningOf({ fvu: 0.1, l0: 3 }, { ...own, activation: 'relu' })).toBeUndefined()
+  })
+
+  test('is not every SAE with one', async () =>
+    expect((await train({ ...batchtopk, epochs: 12 })).summary).not.toHaveProperty('warning'))
 })

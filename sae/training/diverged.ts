@@ -84,8 +84,28 @@ function brokenLatents({ architecture, params }: Saved): string | undefined {
   return `the weights of latents ${named}${more} are not finite`
 }
 
-/** What to say of a finished SAE that explains nothing; undefined where it does. */
-export function warningOf(fvu: number | null): string | undefined {
-  if (fvu === null || fvu < 1) return undefined
-  return `The SAE is no better than the mean of the rows: it leaves ${fvu.toPrecision(3)} of their variance unexplained. Train longer or with a lower learningRate, or let more latents fire.`
+/** How many times k the latents a row of an SAE are that is said nothing of, or one through that. */
+const usualL0 = 2
+
+/**
+ * What to say of a finished SAE that explains nothing, or that lets far more or fewer latents fire than the k a row that its batches kept:
+ * `own` are the settings of its architecture, of which those with a running threshold have a `thresholdRate`. Undefined where there
+ * is nothing.
+ */
+export function warningOf(
+  { fvu, l0 }: { readonly fvu: number | null; readonly l0: number | null },
+  { k, thresholdRate, activation }: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const warnings: string[] = []
+  if (fvu !== null && fvu >= 1)
+    warnings.push(
+      `The SAE is no better than the mean of the rows: it leaves ${fvu.toPrecision(3)} of their variance unexplained. Train longer or with a lower learningRate, or let more latents fire.`,
+    )
+  // A crosscoder or cross-layer transcoder that keeps what is above zero has these settings, and no use for them.
+  const keepsK = typeof k === 'number' && thresholdRate !== undefined && activation !== 'relu'
+  if (l0 !== null && keepsK && (l0 * usualL0 < k || l0 > k * usualL0))
+    warnings.push(
+      `The SAE lets ${l0.toPrecision(3)} latents a row fire, though its batches kept ${k}: the threshold that it is saved with has not come to theirs. Train for more steps, or with a higher thresholdRate, which is ${thresholdRate}.`,
+    )
+  return warnings.length > 0 ? warnings.join(' ') : undefined
 }

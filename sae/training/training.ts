@@ -43,7 +43,7 @@ export interface TrainSummary extends Record<string, unknown> {
   /** Latents that did not fire in the last window of training, and their share. */
   readonly dead: number
   readonly deadShare: number
-  /** Where the SAE is no better than the mean of the rows. */
+  /** Where the SAE is no better than the mean of the rows, or its L0 is far from its k. */
   readonly warning?: string
 }
 
@@ -195,7 +195,7 @@ export class Training {
     const quality = await measure(saved, capture, plan)
     await rm(this.folder, { recursive: true, force: true })
     const dead = stepper.firing.fired.filter(count => count === 0).length
-    const warning = warningOf(quality.fvu)
+    const warning = warningOf(quality, resolved.own)
     if (warning) context.progress.note(warning)
     return {
       architecture: resolved.architecture.name,
