@@ -54,9 +54,11 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, what
 const shown = (value: unknown): string =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : JSON.stringify(value)
 
-/** What a value must be; of several forms, what each of them asks for. */
+/** What a value must be; of several forms, what each of them asks for, or what is wrong within the one that it has. */
 function ruleOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message
+  const within = issue.errors.find(([first]) => first && (first.path.length > 0 || first.code === 'custom'))?.[0]
+  if (within) return `${within.path.length > 0 ? `of its entry ${within.path.join('.')}, ` : ''}${ruleOf(within)}`
   const rules = issue.errors.flatMap(([first]) => (first && first.path.length === 0 ? ruleOf(first) : []))
   const [first, ...others] = new Set(rules)
   return first === undefined

@@ -19,5 +19,10 @@ test('an entry that is there twice is refused by key and value, also within a ch
   expect(() => parse({ names: ['a', 'b', 'a'] })).toThrow(
     'the settings key names is ["a","b","a"]: it names "a" twice, where each stands once.',
   )
-  expect(() => parse({ sizes: [0, -0] })).toThrow('it names 0 twice')
+  expect(() => parse({ sizes: [0, -0] })).toThrow('the settings key sizes is [0,0]: it names 0 twice')
+})
+
+test('of a choice of forms that has a list, what is wrong with an entry is said of that entry', () => {
+  const one = () => parse({ sizes: [1, 'x'] })
+  expect(one).toThrow('sizes is [1,"x"]: of its entry 1, Invalid input: expected number, received string.')
 })

@@ -36,7 +36,7 @@ export function shortPath(path: string): string {
 /** A figure of a summary: counts with thousands separated, other numbers with four digits that count. */
 export function figure(value: unknown): string {
   if (typeof value === 'number') {
-    if (Number.isInteger(value)) return value.toLocaleString('en-US')
+    if (Number.isSafeInteger(value)) return value.toLocaleString('en-US')
     return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6
       ? String(Number(value.toPrecision(4)))
       : value.toExponential(3)

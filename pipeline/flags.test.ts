@@ -66,6 +66,11 @@ describe('a flag is read as its type', () => {
     ['dataset', ['{path: x, documents: 3}'], { path: 'x', documents: 3 }],
   ])('%s %j', (key, texts, value) => expect(read(key, ...texts)).toEqual(value))
 
+  test('what has commas is a list that fits nothing, where a list is one of the forms', () => {
+    expect(readFlag(flag('parts'), ['x,z'])).toEqual(['x', 'z'])
+    expect(readFlag(flag('bos'), ['x,z'])).toBe('x,z')
+  })
+
   test('and left for the schema to complain about when it fits nothing', () => {
     expect(read('k', 'many')).toBe('many')
     const config = mergeConfig(schema, { model: 'm' }, new Map([['k', read('k', 'many')]]))

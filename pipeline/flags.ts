@@ -113,7 +113,9 @@ export function readFlag({ schema }: Flag, texts: readonly string[]): unknown {
     if (parts.length > 1 || acceptsList(inner)) readings.push(parts, parts.map(readScalar))
     if (pathOf(inner)) readings.push({ path: text })
   }
-  return readings.find(value => schema.safeParse(value).success) ?? readings[0]
+  // What has commas was meant as a list, if there are any here.
+  const plainest = acceptsList(inner) && text.includes(',') ? readings.findLast(Array.isArray) : readings[0]
+  return readings.find(value => schema.safeParse(value).success) ?? plainest
 }
 
 function acceptsList(schema: z.ZodType): boolean {

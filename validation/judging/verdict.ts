@@ -9,6 +9,7 @@
  * reach α. `not-run` without documents to measure on. A latent that writes more than twice of what text holds passes nothing.
  */
 
+import { counted } from '../../core/text.ts'
 import { leastHeld } from '../claims/held.ts'
 import type { Claim, Comparison, FeatureEvidence, InterventionEvidence, Selectivity } from '../evidence.ts'
 import { fewestDocuments } from '../rows.ts'
@@ -95,7 +96,7 @@ export function causalVerdict(
   )
   const found = ranked
     ? `${beyond}, but over documents as little as ${short(nearest)}`
-    : `among ${nameOf[hardest.control]} p is ${short(hardest.p)}, and q among ${test.size} latents ${short(test.q)}`
+    : `among ${nameOf[hardest.control]} p is ${short(hardest.p)}, and q among ${counted(test.size, 'latent', 'latents')} ${short(test.q)}`
   if (power && power.atSmallestEffect >= wanted)
     return {
       verdict: 'fail',
