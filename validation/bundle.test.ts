@@ -108,6 +108,14 @@ describe('a bundle', () => {
     expect(problems).toContainEqual({ what: 'study-other.parquet', problem: 'is not in bundle.json' })
   })
 
+  test('of another version says which it is', async () => {
+    const directory = await copy()
+    const file = join(directory, 'evidence.json')
+    await writeFile(file, (await readFile(file, 'utf8')).replace('"schema": 5', '"schema": 4'))
+    const { problems } = await verifyBundle(directory)
+    expect(problems.map(({ problem }) => problem).join()).toContain('has the schema 4, where this version reads 5')
+  })
+
   test('names each changed value of evidence.json, or its section, even where the file’s own hash was forged', async () => {
     const text = await readFile(join(original, 'evidence.json'), 'utf8')
     const evidence = JSON.parse(text)

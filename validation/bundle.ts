@@ -130,8 +130,10 @@ export function valueProblems(evidence: Evidence, claims: unknown, again: Findin
   const found: BundleProblem[] = []
   const report = (what: string, problem: string) => void found.push({ what, problem })
   const parsed = Claims.safeParse(claims)
-  if (!parsed.success) report('claims.json', `is not valid at ${parsed.error.issues[0]!.path.join('.')}`)
-  else {
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!
+    report('claims.json', `is not valid at ${path.join('.') || 'its top'}: ${message}`)
+  } else {
     if (parsed.data.seed !== evidence.seed) report('seed', 'is not that of claims.json')
     const stated = parsed.data.claims
     evidence.features.forEach(({ claim }, i) => {

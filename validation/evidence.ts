@@ -194,8 +194,11 @@ export const Splits = z.strictObject({
 })
 export type Splits = z.infer<typeof Splits>
 
+/** Version of evidence.json: readers refuse others. */
+export const evidenceSchema = 5
+
 export const Evidence = z.strictObject({
-  schema: z.literal(5),
+  schema: z.literal(evidenceSchema),
   hashes: Hashes,
   site: z.string(),
   weightProcessing: z.literal('none'),
@@ -218,12 +221,17 @@ export async function readEvidence(path: string): Promise<Evidence> {
   const value = await readJson(path, 'evidence file')
   const result = Evidence.safeParse(value)
   if (result.success) return result.data
+  const fix = 'Make it again with pipeline validate, or read it with the version that wrote it.'
+  const { schema } = value !== null && typeof value === 'object' ? (value as { schema?: unknown }) : {}
+  if (Number.isSafeInteger(schema) && schema !== evidenceSchema)
+    throw new UserError(
+      `The evidence file ${path} has the schema ${schema}, where this version reads ${evidenceSchema}.`,
+      { fix },
+    )
   const issue = result.error.issues[0]!
   throw new UserError(
     `The evidence file ${path} is not valid at ${issue.path.join('.') || 'its top'}: ${issue.message}.`,
-    {
-      fix: 'Make it again with pipeline validate, or read it with the version that wrote it.',
-    },
+    { fix },
   )
 }
 

@@ -18,7 +18,14 @@ import type { StatedClaims } from './claims/claim-file.ts'
 import { fewValued, strataOf } from './claims/labelled-text.ts'
 import type { ValidateConfig } from './config.ts'
 import { writeEffects } from './effects-table.ts'
-import { type Claims, type ClaimsSource, definitions, type Evidence, type FeatureEvidence } from './evidence.ts'
+import {
+  type Claims,
+  type ClaimsSource,
+  definitions,
+  type Evidence,
+  evidenceSchema,
+  type FeatureEvidence,
+} from './evidence.ts'
 import { checkInputs, type ValidateInputs } from './inputs.ts'
 import { judge } from './judge.ts'
 import {
@@ -100,7 +107,7 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
   await writeStudies(directory, studied)
   await writeReconstruction(directory, rows)
   const evidence: Evidence = {
-    schema: 5,
+    schema: evidenceSchema,
     hashes: { model: model.hash, sae: sae.hash, dataset: dataset.hash },
     site: sae.metadata.hook_name,
     weightProcessing: 'none',
