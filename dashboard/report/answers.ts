@@ -98,7 +98,7 @@ function sureHtml(feature: FeatureEvidence): string {
     least === null
       ? 'No effect was sure to be found with so few documents and controls.'
       : `An effect from ${valued(short(least), 'Detectable from, nats', { definition: definitions.minimumDetectableEffect, path: `${claim.primary}.power.minimumDetectableEffect` })} nats on would have been found with power ${short(claim.power)}; ${short(claim.smallestEffect)} nats is the smallest of interest.`
-  return `q ${q} among ${test.size} claims, over ${documentsText(primary.metrics.target.effect.documents)}. ${detectable}`
+  return `q ${q} among ${test.size} ${test.size === 1 ? 'claim' : 'claims'}, over ${documentsText(primary.metrics.target.effect.documents)}. ${detectable}`
 }
 
 /** Strata whose interval holds 0 or lies on the other side, what the studies flag, and what was not looked at. */

@@ -103,13 +103,61 @@ describe('the card of a claim', () => {
 })
 
 test('a verdict that passes shows what studies found against it', () => {
-  const studies = { dormant: { dormant: true }, negatives: { told: false } } as unknown as FeatureEvidence['studies']
+  const negatives = { told: false, sameToken: { auroc: 0.5 }, nearest: { auroc: null } }
+  const studies = { dormant: { dormant: true }, negatives } as unknown as FeatureEvidence['studies']
   const html = claimCard({ feature: featureOf({ studies }), name: 'latent 3' })
   const head = html.slice(0, html.indexOf('</header>'))
   expect(head).toContain(
     'but by a pathway that text does not take; does not tell the concept from what is most like it',
   )
   expect(claimCard({ feature: featureOf(), name: 'latent 3' })).not.toContain('class="warning"')
+})
+
+test('every study that was asked says what it found in a sentence, or that it could say nothing', () => {
+  const strata = (field: string, everywhere: boolean) => ({ field, everywhere, worst: { value: `least-${field}` } })
+  const studies = {
+    halves: { both: 3, one: 12, neither: 5, halvings: 20 },
+    heterogeneity: { fields: [strata('kind', true), strata('language', false)] },
+    interventions: {
+      agree: false,
+      kinds: [
+        { intervention: 'zero', asClaimed: true },
+        { intervention: 'mean', asClaimed: false },
+      ],
+    },
+    robustness: {
+      shifts: [
+        { shift: 'typos', kept: 'no', ratio: { ratio: 0.25 } },
+        { shift: 'length', kept: 'unclear', ratio: null },
+      ],
+    },
+    siblings: { siblings: [{}, {}], matched: 1, passed: 1 },
+    doses: { window: { effectDose: 0.5, capDose: null, ratio: 8, atLeast: true } },
+    output: { outputScore: { effect: { mean: 0.1 }, p: 0.05 }, confidenceShift: { effect: { mean: 2 }, p: null } },
+    controls: {
+      kinds: [
+        { control: 'random', share: { ratio: 0.1 } },
+        { control: 'matched', share: null },
+      ],
+    },
+    sets: { latents: [{ latent: 3 }] },
+    transfer: null,
+  } as unknown as FeatureEvidence['studies']
+  const html = claimCard({ feature: featureOf({ studies }), name: 'latent 3' })
+  const list = html.slice(html.indexOf('Further questions'))
+  const items = [...list.slice(0, list.indexOf('</ul>')).matchAll(/<li>(.*?)<\/li>/g)].map(([, text]) => text)
+  expect(items).toEqual([
+    'Halves of the documents: both pass in 3 of 20 halvings, one in 12, neither in 5.',
+    'Strata: beyond the controls in all of kind; not shown in all of language (least in least-language).',
+    'Kinds of edit: as claimed by zero; not by mean.',
+    'Changed text: typos not kept (25 %), length unclear.',
+    'In 2 other SAEs: 1 have a matched latent, 1 of these pass.',
+    'Doses: the effect from 0.5 on, KL at its cap at none; window at least 8.',
+    'Amplified: output score 0.1 (p 0.05 among controls), confidence shift 2.',
+    'Controls as shares of ablating it: random 10 %, matched –.',
+    'Together: no other latent says the same.',
+    'Nothing to say: transfer.',
+  ])
 })
 
 test('that the SAE is not ahead of its baselines stands before every verdict', () => {

@@ -11,7 +11,7 @@ const percent = (share: number | null | undefined) =>
   share === null || share === undefined ? '–' : `${short(100 * share)} %`
 
 /** What each study says, in the order of interest; undefined where it was not asked or could say nothing. */
-const sentences: Readonly<Partial<Record<keyof Studies, Sentence>>> = {
+const sentences: Readonly<Record<keyof Studies, Sentence>> = {
   transfer: ({ transfer }) =>
     transfer
       ? `Out of distribution: ${transfer.verdict}, ${transfer.reason}; ${percent(transfer.ratio)} of the difference on validation text${between(transfer.ratioLow, transfer.ratioHigh, percent)}.`
@@ -30,19 +30,67 @@ const sentences: Readonly<Partial<Record<keyof Studies, Sentence>>> = {
       : undefined,
   interventions: ({ interventions }) =>
     interventions
-      ? `Kinds of edit: ${interventions.agree === null ? 'none claims a side' : interventions.agree ? 'all move the target as claimed' : 'not all move the target as claimed'} (${interventions.kinds.map(({ intervention }) => intervention).join(', ')}).`
+      ? `Kinds of edit: ${interventions.agree === null ? 'none claims a side' : kindsText(interventions.kinds)}.`
       : undefined,
   ceiling: ({ ceiling }) =>
     ceiling
       ? `Supervised ceiling: ${ceiling.share?.ratio === undefined ? 'no direction that was told the concept does anything' : `${percent(ceiling.share.ratio)} of what ${ceiling.ceiling ?? 'the best of them'} does`}.`
       : undefined,
   sets: ({ sets }) =>
-    sets && sets.latents.length > 1
-      ? `Together with ${sets.latents
-          .slice(1)
-          .map(({ latent }) => latent)
-          .join(', ')}: ${short(sets.joint.effect.mean)} nats.`
+    sets
+      ? sets.latents.length > 1
+        ? `Together with ${listed(sets.latents.slice(1).map(({ latent }) => String(latent)))}: ${short(sets.joint.effect.mean)} nats.`
+        : 'Together: no other latent says the same.'
       : undefined,
+  halves: ({ halves }) =>
+    halves
+      ? `Halves of the documents: both pass in ${halves.both} of ${halves.halvings} halvings, one in ${halves.one}, neither in ${halves.neither}.`
+      : undefined,
+  heterogeneity: ({ heterogeneity }) =>
+    heterogeneity
+      ? `Strata: beyond the controls in all of ${listed(heterogeneity.fields.filter(({ everywhere }) => everywhere).map(({ field }) => field))}; not shown in all of ${listed(
+          heterogeneity.fields
+            .filter(({ everywhere }) => !everywhere)
+            .map(({ field, worst }) => `${field} (least in ${worst.value})`),
+        )}.`
+      : undefined,
+  robustness: ({ robustness }) =>
+    robustness
+      ? `Changed text: ${robustness.shifts.map(({ shift, kept, ratio }) => `${shift} ${{ yes: 'kept', no: 'not kept', unclear: 'unclear' }[kept]}${ratio ? ` (${percent(ratio.ratio)})` : ''}`).join(', ')}.`
+      : undefined,
+  siblings: ({ siblings }) =>
+    siblings
+      ? `In ${siblings.siblings.length} other SAEs: ${siblings.matched} have a matched latent, ${siblings.passed} of these pass.`
+      : undefined,
+  dormant: ({ dormant }) =>
+    dormant
+      ? `Pathway: ${dormant.dormant === null ? 'whether text takes it cannot be told' : dormant.dormant ? 'more than half of the effect is that of a part of the direction along which text does not move' : 'most of the effect is that of the part along which text moves'}.`
+      : undefined,
+  doses: ({ doses }) =>
+    doses
+      ? `Doses: ${doses.window.effectDose === null ? 'none has the smallest effect of interest' : `the effect from ${short(doses.window.effectDose)} on, KL at its cap ${doses.window.capDose === null ? 'at none' : `at ${short(doses.window.capDose)}`}; window ${doses.window.atLeast ? 'at least ' : ''}${short(doses.window.ratio)}`}.`
+      : undefined,
+  output: ({ output }) =>
+    output
+      ? `Amplified: output score ${short(output.outputScore.effect.mean)}${rankText(output.outputScore.p)}, confidence shift ${short(output.confidenceShift.effect.mean)}${rankText(output.confidenceShift.p)}.`
+      : undefined,
+  negatives: ({ negatives }) =>
+    negatives
+      ? `Hard negatives: ${negatives.told === null ? 'whether they are told apart cannot be said' : negatives.told ? 'told apart' : 'not told apart'}; AUROC ${short(negatives.sameToken.auroc)} for the same words, ${short(negatives.nearest.auroc)} for the nearest tokens.`
+      : undefined,
+  controls: ({ controls }) =>
+    controls
+      ? `Controls as shares of ablating it: ${controls.kinds.map(({ control, share }) => `${words(control)} ${share ? percent(share.ratio) : '–'}`).join(', ')}.`
+      : undefined,
+}
+
+const listed = (names: readonly string[]) => names.join(', ') || 'none'
+const rankText = (p: number | null) => (p === null ? '' : ` (p ${short(p)} among controls)`)
+
+/** Which kinds of edit move the target as claimed, and which do not. */
+function kindsText(kinds: readonly { intervention: string; asClaimed: boolean | null }[]): string {
+  const those = (claimed: boolean) => listed(kinds.flatMap(one => (one.asClaimed === claimed ? one.intervention : [])))
+  return `as claimed by ${those(true)}; not by ${those(false)}`
 }
 
 const between = (low: number | null, high: number | null, text: (value: number) => string = short) =>
@@ -50,16 +98,13 @@ const between = (low: number | null, high: number | null, text: (value: number) 
 const foundText = (found: boolean | null) => (found === null ? 'not known to be' : found ? '' : 'not')
 const ordinal = (place: number) => (place === 1 ? '' : `only ${place}. `)
 
-/** A list of what studies found; those without a sentence of their own are named. */
+/** A list of what studies found; those that could say nothing are named. */
 export function findingsHtml({ studies }: FeatureEvidence): string {
   const asked = Object.keys(studies) as (keyof Studies)[]
-  const known = asked.flatMap(name => sentences[name]?.(studies) ?? [])
+  const known = asked.flatMap(name => sentences[name](studies) ?? [])
   const silent = asked.filter(name => studies[name] === null)
-  const others = asked
-    .filter(name => studies[name] !== null && !sentences[name])
-    .map(name => `${words(name)}: in evidence.json.`)
   const rest = silent.length > 0 ? [`Nothing to say: ${silent.map(words).join(', ')}.`] : []
-  const items = [...known, ...others, ...rest].map(text => `<li>${shown(text.replace(/\s+/g, ' '), 600)}</li>`)
+  const items = [...known, ...rest].map(text => `<li>${shown(text.replace(/\s+/g, ' '), 600)}</li>`)
   return items.length === 0 ? '' : `<h4>Further questions</h4><ul>${items.join('')}</ul>`
 }
 

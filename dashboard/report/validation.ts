@@ -122,7 +122,9 @@ ${table(
 function windowsText({ splits: { discovery, validation, outOfDistribution, nearDuplicates } }: Evidence): string {
   const { dropped, merged } = nearDuplicates
   const copies =
-    dropped + merged > 0 ? `; ${dropped} near-duplicates left out, ${merged} counted as one with another` : ''
+    dropped + merged > 0
+      ? `; ${dropped} near-${dropped === 1 ? 'duplicate' : 'duplicates'} left out, ${merged} counted as one with another`
+      : ''
   return `${discovery.length} discovery, ${validation.length} validation and ${outOfDistribution.length} out-of-distribution windows${copies}`
 }
 
@@ -213,6 +215,8 @@ function effectPlot(tested: readonly Tested[], run: string | undefined): string 
 }
 
 function differencePlot(tested: readonly Tested[], run: string | undefined): string {
+  // An SAE of one latent has no others.
+  if (tested.every(({ feature }) => typeof foreignOf(feature)?.difference !== 'number')) return ''
   const rows = tested.map(({ feature, name }): ForestRow => {
     const foreign = foreignOf(feature)
     const ends = { value: foreign?.difference ?? null, low: foreign?.low ?? null, high: foreign?.high ?? null }
