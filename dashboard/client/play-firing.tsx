@@ -125,7 +125,8 @@ function Label({ label }: { label: Feature['label'] }) {
 const Tokens = ({ fires, isWaiting }: { fires: Fires; isWaiting: boolean }) => (
   <>
     <p class="soft" role="status">
-      {fires.tokens.length} tokens, {fires.firing} features fire{isWaiting ? '; computing …' : ''}
+      {fires.tokens.length} tokens, {fires.firing} {fires.firing === 1 ? 'feature fires' : 'features fire'}
+      {isWaiting ? '; computing …' : ''}
     </p>
     <p class="example">
       {fires.tokens.map((token, i) => (

@@ -10,6 +10,18 @@ const settingsOf = (seed: number, config: Record<string, unknown>, sha256 = 'a')
     ...{ config, inputs: [{ ...sae, sha256 }] },
   }).settings
 
+test('a train run that names no site has the only one of its capture', () => {
+  const blank = Object.fromEntries(Object.keys(RunManifest.shape).map(key => [key, null])) as unknown as RunManifest
+  const made = { ...blank, status: 'finished' as const, started: '', summary: {}, seed: 0, inputs: [] }
+  const train = { ...made, id: 'x', stage: 'train', config: {}, inputs: [{ ...sae }] }
+  const captures = (...sites: string[]) =>
+    new Map([['captured', { ...made, id: 'captured', stage: 'capture', config: { sites } }]])
+  const one = captures('blocks.1.hook_resid_post')
+  expect(runLine(train, one).site).toBe('blocks.1.hook_resid_post')
+  expect(runLine({ ...train, config: { site: 'blocks.2.mlp.hook_post' } }, one).site).toBe('blocks.2.mlp.hook_post')
+  expect([runLine(train).site, runLine(train, captures('a', 'b')).site]).toEqual([null, null])
+})
+
 test('runs that differ by the seed alone have the same settings, others have not', () => {
   const one = settingsOf(0, { architecture: 'topk', k: 16, seed: 0 })
   expect(settingsOf(1, { k: 16, architecture: 'topk', seed: 1 })).toBe(one)

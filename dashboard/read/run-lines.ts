@@ -9,10 +9,17 @@ import type { Selectable } from './select.ts'
 
 type Line = z.output<typeof RunLine>
 
-/** A run's line. */
-export function runLine(manifest: RunManifest): Line {
+/** Manifests of runs by their ids. */
+export const byId = (runs: readonly { readonly manifest: RunManifest }[]): ReadonlyMap<string, RunManifest> =>
+  new Map(runs.map(({ manifest }) => [manifest.id, manifest]))
+
+/** A run's line; where it names no site, it has the only one of the capture that it learned from, if that is among `others`. */
+export function runLine(manifest: RunManifest, others: ReadonlyMap<string, RunManifest> = new Map()): Line {
   const { id, stage, status, started, finished, seed, summary, config, inputs } = manifest
-  const sites = Array.isArray(config.sites) ? config.sites : [config.site ?? config.hook]
+  const captured = inputs.flatMap(({ role, run }) => (role === 'capture' && run ? (others.get(run) ?? []) : []))
+  const only = captured.length === 1 && Array.isArray(captured[0]!.config.sites) ? captured[0]!.config.sites : []
+  const own = config.site ?? config.hook ?? (stage === 'train' && only.length === 1 ? only[0] : undefined)
+  const sites = Array.isArray(config.sites) ? config.sites : [own]
   const model = inputs.find(({ role }) => role === 'model')?.path ?? config.model
   const latents = summary.latents ?? config.latents
   const { seed: _, ...settings } = config

@@ -92,7 +92,7 @@ function baselinesHtml({ studies: { baselines } }: Evidence, run: string | undef
   ])
   if (rows.length > 1)
     rows.push(['all of them', share(together), withInterval(together.difference, together), shown(together.ahead)])
-  return `<p class="${baselines.ahead === 'yes' ? 'soft' : 'warning'}"><b>${shown(baselines.summary, 400)}</b></p>
+  return `<p class="${baselines.ahead === 'yes' ? 'soft' : 'warning'}"><b>${shown(capitalised(baselines.summary), 400)}</b></p>
 ${table(
   [
     'SAE',
@@ -237,6 +237,8 @@ function differencePlot(tested: readonly Tested[], run: string | undefined): str
 
 /** Figures of the reconstruction that stand elsewhere on the page, or are long lists. */
 const elsewhere = ['density', 'dead']
+
+const capitalised = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** Nested figures as one table: `spliced.ce` and so on. */
 function reconstructionHtml(reconstruction: Readonly<Record<string, unknown>>, run: string | undefined): string {

@@ -159,7 +159,7 @@ describe.runIf(existsSync(chromiumPath))('pages in a browser', () => {
     for (const part of ['covering 90 %', 'lowers the target', 'other latents, equal norm 0 (−0.3 to 0.15), 19 drawn'])
       expect(answers).toContain(part)
     for (const part of [
-      'q 0.05 among 1 claims, over 12 documents',
+      'q 0.05 among 1 claim, over 12 documents',
       'from 0.1 nats',
       'Undecided in language \\u202eturned',
     ])

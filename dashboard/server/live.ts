@@ -8,7 +8,7 @@ import { UserError } from '../../core/errors.ts'
 import type { RunManifest } from '../../runs/run.ts'
 import { readMetrics } from '../read/metrics.ts'
 import { type Place, placeText } from '../read/place.ts'
-import { runLine } from '../read/run-lines.ts'
+import { byId, runLine } from '../read/run-lines.ts'
 import type { Runs } from '../read/runs.ts'
 
 /** Milliseconds between looks at files, and between signs of life where nothing happens. */
@@ -49,14 +49,14 @@ export async function live(
     const listing = await runs.list()
     if (listing.tag !== tag) {
       tag = listing.tag
-      const now = new Map(listing.runs.map(({ manifest }) => [manifest.id, manifest]))
+      const now = byId(listing.runs)
       const before = known
       const changed = [...now.values()].filter(manifest =>
         before ? before.get(manifest.id) !== manifest : manifest.status === 'running' || watched.includes(manifest.id),
       )
       const gone = before ? [...before.keys()].filter(id => !now.has(id)) : []
       known = now
-      await send('runs', { tag, runs: changed.map(runLine), gone })
+      await send('runs', { tag, runs: changed.map(manifest => runLine(manifest, now)), gone })
     }
     if (Date.now() - silent > beat) {
       silent = Date.now()

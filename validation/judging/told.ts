@@ -122,7 +122,7 @@ export function markdownText({ run, evidence, gates, standings }: Told): string 
   return [
     `## ${cell(run)}`,
     '',
-    `${features.length} claims at ${cell(site)}, SAE ${cell(hashes.sae.slice(0, 12))}.${studies.baselines ? ` ${cell(studies.baselines.summary)}` : ''}`,
+    `${features.length} claims at ${cell(site)}, SAE ${cell(hashes.sae.slice(0, 12))}.${studies.baselines ? ` Baselines: ${cell(studies.baselines.summary)}.` : ''}`,
     ...(gates.length > 0 ? ['', '| gate | outcome | value | threshold |', '|---|---|---|---|', ...gateRows] : []),
     ...[
       '',

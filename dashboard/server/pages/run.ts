@@ -1,4 +1,5 @@
 /** A run: what it is, what it was made from and with, what its stage shows of itself, and how it differs from another. */
+import { words } from '../../../core/text.ts'
 import { readCaptureManifest } from '../../../datasets/shards/index.ts'
 import { unlikelyFirst } from '../../../runs/drift.ts'
 import type { FinishedRun, RunManifest } from '../../../runs/run.ts'
@@ -97,7 +98,7 @@ function figuresOf(summary: RunManifest['summary']) {
   return Object.entries(summary)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
     .slice(0, 12)
-    .map(([name, value]) => ({ name, value: short(value), ...figureOrigin(name) }))
+    .map(([name, value]) => ({ name: words(name), value: short(value), ...figureOrigin(name) }))
 }
 
 /** What the stage shows of itself; nothing before the run is finished, but for curves. */

@@ -8,7 +8,7 @@ import { histogramOf } from '../../read/histogram.ts'
 import { shownLabelOf } from '../../read/label.ts'
 import { latentsOf } from '../../read/labelled.ts'
 import { redacted } from '../../read/redact.ts'
-import { runLine } from '../../read/run-lines.ts'
+import { byId, runLine } from '../../read/run-lines.ts'
 import { type Matched, mustCompute } from '../compute.ts'
 import { defineRoute } from '../route.ts'
 import { labelsOf } from './play.ts'
@@ -37,12 +37,13 @@ export default defineRoute(compare, async ({ runs, compute }, { query, signal })
         () => mustCompute(compute).do('compare', { a: idA, b: idB, threshold }, signal),
         `compare ${runs.contentHash(b.manifest)} ${threshold}`,
       )
+      const others = byId((await runs.list()).runs)
       const page = pageOf(pairsOf(found, part, threshold), asked, hashValue([tag, part]))
       const cosines = Float64Array.from(found.cosine.filter((_, i) => found.match[i]! >= 0))
       const { edges, counts } = histogramOf(cosines, Int32Array.from(cosines.keys()), 40, 'linear')
       return {
-        a: side(a, found.latents[0], labels[0]),
-        b: side(b, found.latents[1], labels[1]),
+        a: side(a, found.latents[0], labels[0], others),
+        b: side(b, found.latents[1], labels[1], others),
         differences: diffRuns(redacted(a.manifest), redacted(b.manifest))
           .filter(({ key }) => key.startsWith('config.') || key.startsWith('summary.') || key === 'seed')
           .map(({ key, a, b }) => ({ key, a: a ?? null, b: b ?? null })),
@@ -63,8 +64,8 @@ export default defineRoute(compare, async ({ runs, compute }, { query, signal })
   }
 })
 
-function side({ manifest }: FinishedRun, latents: number, labels: Labels) {
-  const { id, architecture, site, summary } = runLine(manifest)
+function side({ manifest }: FinishedRun, latents: number, labels: Labels, others: ReturnType<typeof byId>) {
+  const { id, architecture, site, summary } = runLine(manifest, others)
   return { run: id, architecture, site, latents, summary, labels: labels?.run.manifest.id ?? null }
 }
 

@@ -10,21 +10,21 @@ import type { RunManifest } from '../../../runs/run.ts'
 import { diff, type RunLine, run, runs, verify } from '../../api/contracts/runs.ts'
 import { pageOf } from '../../read/cursor.ts'
 import { redacted } from '../../read/redact.ts'
-import { runLine, runTable } from '../../read/run-lines.ts'
+import { byId, runLine, runTable } from '../../read/run-lines.ts'
 import { select } from '../../read/select.ts'
 import { defineRoute } from '../route.ts'
 
 export const runsRoute = defineRoute(runs, async ({ runs }, { query }) => {
   const { stage, status, where, sort, ...asked } = query
   const listing = await runs.list()
-  const chosen = listing.runs
-    .map(({ manifest }) => manifest)
+  const others = byId(listing.runs)
+  const chosen = [...others.values()]
     .filter(run => (stage === undefined || run.stage === stage) && (status === undefined || run.status === status))
     .reverse()
   return {
     tag: listing.tag,
     value() {
-      const lines = chosen.map(runLine)
+      const lines = chosen.map(manifest => runLine(manifest, others))
       const rows =
         where.length > 0 || sort !== undefined ? [...select(runTable(lines), { where, sort })] : [...lines.keys()]
       // A run that is new does not move what a reader has begun: the cursor is of the ids that are listed.
