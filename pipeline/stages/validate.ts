@@ -87,7 +87,7 @@ function ledgerNotes(runs: number, standings: readonly Standing[]): string[] {
   const before = again.reduce((most, { earlier }) => Math.max(most, earlier), 0)
   const others = again.length > 0 ? `${again.length} of the ${standings.length}` : 'none of the'
   return [
-    `ledger: ${runs} runs tested this SAE; ${others} latents were tested in others too${before > 0 ? ` (up to ${before} times before)` : ''}`,
+    `ledger: ${runs} runs tested this SAE; ${others} ${standings.length === 1 ? 'latent was' : 'latents were'} tested in others too${before > 0 ? ` (up to ${before} times before)` : ''}`,
     ...lost.map(
       ({ feature, runs, tried, passing, qAcross }) =>
         `latent ${feature} passed here, and does not stand: over the ${runs} runs that tested it, with ${passing} of the SAE’s ${tried} runs passing, q is ${figure(qAcross)}`,

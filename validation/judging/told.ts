@@ -1,6 +1,7 @@
 /** Finished evidence for programs that watch over many: JUnit's XML, and Markdown for a job's summary. */
 
 import type { Gate } from '../../core/gate.ts'
+import { counted } from '../../core/text.ts'
 import { visible } from '../../core/visible.ts'
 import { type Evidence, type FeatureEvidence, flagsOf } from '../evidence.ts'
 import type { Standing } from './ledger.ts'
@@ -122,7 +123,7 @@ export function markdownText({ run, evidence, gates, standings }: Told): string 
   return [
     `## ${cell(run)}`,
     '',
-    `${features.length} claims at ${cell(site)}, SAE ${cell(hashes.sae.slice(0, 12))}.${studies.baselines ? ` Baselines: ${cell(studies.baselines.summary)}.` : ''}`,
+    `${counted(features.length, 'claim', 'claims')} at ${cell(site)}, SAE ${cell(hashes.sae.slice(0, 12))}.${studies.baselines ? ` Baselines: ${cell(studies.baselines.summary)}.` : ''}`,
     ...(gates.length > 0 ? ['', '| gate | outcome | value | threshold |', '|---|---|---|---|', ...gateRows] : []),
     ...[
       '',
