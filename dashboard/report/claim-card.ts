@@ -30,7 +30,7 @@ const figures = [effectFigure, differenceFigure, doseFigure, strataFigure, selec
 /** The whole card. */
 export function claimCard({ feature, name, id, run, first = '', after = '' }: Card): string {
   const { claim, causal, selectivity, tier } = feature
-  const reasons = [`Causal: ${causal.reason}`, ...(selectivity ? [`selectivity: ${selectivity.reason}`] : [])]
+  const reasons = [`Causal: ${causal.reason}`, ...(selectivity ? [`Selectivity: ${selectivity.reason}`] : [])]
   const more = feature.reasons.slice(reasons.length)
   return `<article class="claim"${run === undefined ? '' : `${originOf({ run, file: 'evidence.json', split: 'validation' })} data-where="${escapeHtml(claimPlace(feature))} | " data-n="${documentsText(feature[claim.primary]?.metrics.target.effect.documents ?? 0)}"`}${id === undefined ? '' : ` id="${escapeHtml(id)}"`}>
 <header><h3>${shown(name)}</h3>${pill(feature.verdict)} <span class="tier">${shown(tier.tier)}</span>${flagsHtml(feature)}</header>
