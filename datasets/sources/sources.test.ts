@@ -63,7 +63,7 @@ describe('of a folder', () => {
     const notes: string[] = []
     await read(folder, {}, { progress: { ...silent, note: line => notes.push(line) } })
     expect(notes).toEqual([
-      `Reading 1 files of ${folder}. Not read: 3 .gz, 1 .txt, 1 without ending (LICENSE, a.csv.gz, b.GZ …).`,
+      `Reading 1 file of ${folder}. Not read: 3 .gz, 1 .txt, 1 without ending (LICENSE, a.csv.gz, b.GZ …).`,
     ])
     await rm(join(folder, 'real.txt'))
     await expect(read(folder)).rejects.toThrow(/has no file that ends in \.txt.* Not read: 3 \.gz/)
