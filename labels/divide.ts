@@ -37,7 +37,9 @@ export function divideLabels(context: StageContext, inputs: DescribeInputs) {
       describer ??= await open(partOf)
       const { describe } = describer
       const range = ranges[unit - pieces.length]!
-      await new Working(directory).part(range.name, () => describe(range, signal))
+      const working = new Working(directory)
+      await working.part(range.name, () => describe(range, signal))
+      await working.settled()
     },
     close: () => describer?.close(),
   }

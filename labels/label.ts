@@ -97,6 +97,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
     await tables.features.close()
     await tables.examples.close()
   } catch (error) {
+    await working.settled().catch(() => {})
     await tables.features.abandon()
     await tables.examples.abandon()
     throw error

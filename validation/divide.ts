@@ -23,23 +23,22 @@ export async function divideValidation(context: StageContext, given: ValidateInp
   const inputs = { ...given, dataset }
   const planned = planLatents(inputs, await readText(context, inputs, windows))
   const { material, plans } = planned
-  const benchOf = (directory: string) => ({ context, inputs, material, plans, working: new Working(directory), pause })
-  const units: readonly { readonly name: string; work(directory: string): Promise<unknown> }[] = [
+  const benchOf = (working: Working) => ({ context, inputs, material, plans, working, pause })
+  const units: readonly { readonly name: string; work(working: Working): Promise<unknown> }[] = [
     {
       name: 'reconstruction',
-      work: directory =>
-        new Working(directory).part('reconstruction', () => reconstruct(context, inputs, windows.discovery)),
+      work: working => working.part('reconstruction', () => reconstruct(context, inputs, windows.discovery)),
     },
     // Longest first, so that processes end together: a study of the SAE may take as long as many latents.
     ...askedSaeStudies(inputs.config).map(name => ({
       name: `study-${name}`,
-      work: (directory: string) => measureSaeStudies(benchOf(directory), [name]),
+      work: (working: Working) => measureSaeStudies(benchOf(working), [name]),
     })),
     ...plans.map(plan => ({
       name: `latent-${plan.claim.feature}`,
-      async work(directory: string) {
-        await testLatents(context, { material, plans: [plan] }, new Working(directory))
-        await measureLatentStudies({ ...benchOf(directory), plans: [plan] })
+      async work(working: Working) {
+        await testLatents(context, { material, plans: [plan] }, working)
+        await measureLatentStudies({ ...benchOf(working), plans: [plan] })
       },
     })),
   ]
@@ -47,7 +46,12 @@ export async function divideValidation(context: StageContext, given: ValidateInp
     names: units.map(({ name }) => name),
     async work(unit: number, directory: string): Promise<void> {
       await pause()
-      await units[unit]!.work(directory)
+      const working = new Working(directory)
+      try {
+        await units[unit]!.work(working)
+      } finally {
+        await working.settled()
+      }
     },
   }
 }

@@ -62,12 +62,22 @@ export interface ValidateSummary {
 
 /** Runs the stage; see the file's comment. Writes claims.json, evidence.json and the tables beside it. */
 export async function validate(context: StageContext, given: ValidateInputs): Promise<ValidateSummary> {
+  const working = new Working(context.directory)
+  try {
+    return await validateWith(context, given, working)
+  } catch (error) {
+    // What was made before is kept for the next start; where that fails too, the first fault is what there is to say.
+    await working.settled().catch(() => {})
+    throw error
+  }
+}
+
+async function validateWith(context: StageContext, given: ValidateInputs, working: Working): Promise<ValidateSummary> {
   const { directory, seed, metrics } = context
   const { model, sae, config } = given
   checkInputs(given)
   await removePartials(directory)
   metrics.truncate(0)
-  const working = new Working(directory)
   const pause = async () => {
     await breathe()
     throwIfInterrupted(context.signal)

@@ -51,19 +51,36 @@ export function principalDirections({ values, tokens, width }: SiteValues, count
   return rows
 }
 
-/** Makes rows orthogonal and of length 1, first ones first, in place (modified Gram and Schmidt, twice). */
+/** Σ row². */
+function squareOf(row: Float64Array): number {
+  let square = 0
+  for (let j = 0; j < row.length; j++) square += row[j]! * row[j]!
+  return square
+}
+
+/** A row of which less is left is made orthogonal once more: what was taken away has left its rounding. */
+const shareKept = 0.5
+
+/**
+ * Makes rows orthogonal and of length 1, first ones first, in place (modified Gram and Schmidt; twice where much is taken away,
+ * which is enough: Daniel, Gragg, Kaufman and Stewart 1976).
+ */
 function orthonormalise(rows: Float32Array, width: number): void {
   const count = rows.length / width
   for (let i = 0; i < count; i++) {
     const row = Float64Array.from(rows.subarray(i * width, (i + 1) * width))
-    for (let pass = 0; pass < 2; pass++)
+    let square = squareOf(row)
+    for (let pass = 0; pass < 2; pass++) {
+      const before = square
       for (let other = 0; other < i; other++) {
+        const from = other * width
         let dot = 0
-        for (let j = 0; j < width; j++) dot += row[j]! * rows[other * width + j]!
-        for (let j = 0; j < width; j++) row[j]! -= dot * rows[other * width + j]!
+        for (let j = 0; j < width; j++) dot += row[j]! * rows[from + j]!
+        for (let j = 0; j < width; j++) row[j]! -= dot * rows[from + j]!
       }
-    let square = 0
-    for (let j = 0; j < width; j++) square += row[j]! * row[j]!
+      square = squareOf(row)
+      if (square > shareKept * before) break
+    }
     const norm = Math.sqrt(square)
     for (let j = 0; j < width; j++) rows[i * width + j] = norm > 0 ? row[j]! / norm : 0
   }
