@@ -6,6 +6,7 @@ import { benches } from '../bench/index.ts'
 import type { CommandDefinition } from '../pipeline/command.ts'
 import { type CommandEntry, commands } from '../pipeline/commands/index.ts'
 import { flagsOf, sectionsOf } from '../pipeline/flags.ts'
+import { settingsPage } from '../pipeline/settings-page.ts'
 
 const root = new URL('..', import.meta.url)
 const pages = [
@@ -140,4 +141,8 @@ describe('every flag that a sentence names is one of some command', () => {
       .filter(key => !all.has(key))
     expect(wrong).toEqual([])
   })
+})
+
+test('docs/settings.md has every key that a stage takes (npm run settings makes it anew)', () => {
+  expect(readFileSync(new URL('docs/settings.md', root), 'utf8')).toBe(`${settingsPage()}\n`)
 })
