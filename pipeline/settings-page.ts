@@ -19,7 +19,7 @@ export function settingsPage(): string {
     '',
     '## Every run',
     '',
-    '`workers` to `of` are of stages whose work can be shared ([workers](workers.md)).',
+    '`workers` to `of` are of stages whose work can be shared ([workers](workers.md)); `engine`, `precision` and `threads` not of `report`.',
     '',
     ...table(every.filter(({ key }) => common.has(key))),
     ...stages.flatMap(sectionOf),

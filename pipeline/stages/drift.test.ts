@@ -79,7 +79,7 @@ test('the command tells the verdict and where it is kept, and copies the result'
     { ...(config({ a: 'monday', b: 'moved' }) as object), output, html: join(store.directory, 'copy.html') },
     { ...session, columns: 80 },
   )
-  expect(said.text).toMatch(/^monday and moved: drift: 1 of 1 cells at α 0\.01\n/)
+  expect(said.text).toMatch(/^monday and moved: drift: 1 of 1 cell at α 0\.01\n/)
   expect(said.text).toMatch(/kept in .*drift-/)
   const { run } = said.json as { run: string }
   expect(await readDrift(output)).toEqual(await driftOfRun(await store.find(run)))

@@ -9,8 +9,8 @@ import { ScheduleConfig } from './schedule.ts'
 import type { Stage } from './stage.ts'
 
 /** What a section may set for its stage alone. */
-const own = {
-  seed: z.int().min(0).optional().describe("Seed of this stage (default: the file's)"),
+const own = { seed: z.int().min(0).optional().describe("Seed of this stage (default: the file's)") }
+const computing = {
   engine: ProcessConfig.engine.unwrap().optional().describe("Engine of this stage (default: the file's)"),
   precision: ProcessConfig.precision.unwrap().optional().describe('Precision of this stage'),
   threads: ProcessConfig.threads,
@@ -21,12 +21,15 @@ const sharing = {
 }
 
 /** A stage's schema as a section: what it works on follows from the file, so that it need not be given. */
-function section({ config, inputs, judged, divisible }: Stage) {
+function section({ config, inputs, judged, divisible, needsEngine }: Stage) {
   const named = { ...inputs, ...Object.fromEntries(Object.entries(config.shape).filter(([key]) => key in inputs)) }
   const optional = Object.fromEntries(
     Object.entries(named).map(([key, schema]) => [key, (schema as z.ZodType).optional()]),
   )
-  return z.strictObject({ ...config.shape, ...judged, ...optional, ...own, ...(divisible ? sharing : {}) }).optional()
+  const computed = needsEngine === false ? {} : computing
+  return z
+    .strictObject({ ...config.shape, ...judged, ...optional, ...own, ...computed, ...(divisible ? sharing : {}) })
+    .optional()
 }
 
 const inFile = stages.flatMap(({ stage, inFile }) => (inFile ? [{ stage, reads: inFile.reads }] : []))
@@ -101,9 +104,13 @@ export function stagesOf(config: PipelineConfig): PlannedStage[] {
     settings: done => ({
       prefix: `${config.name}-${stage.stage}`,
       seed: config.seed,
-      engine: config.engine,
-      precision: stage.stage === 'train' ? config.precision : 'float32',
-      threads: config.threads,
+      ...(stage.needsEngine === false
+        ? {}
+        : {
+            engine: config.engine,
+            precision: stage.stage === 'train' ? config.precision : 'float32',
+            threads: config.threads,
+          }),
       'runs-dir': config['runs-dir'],
       store: config.store,
       ...(stage.divisible ? { workers: config.workers, parts: config.parts, mixed: config.mixed } : {}),

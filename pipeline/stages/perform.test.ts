@@ -139,11 +139,13 @@ describe('several runs', () => {
 
 describe('what may be set', () => {
   test('is the inputs, the settings, what runs are judged by, and what every run has', () => {
-    const schema = stageSchema(stageOf())
+    const schema = stageSchema({ ...stageOf(), needsEngine: true })
     expect(Object.keys(schema.shape)).toEqual(
       expect.arrayContaining(['size', 'minimum', 'name', 'seed', 'engine', 'precision', 'runs-dir']),
     )
     expect(schema.parse({})).toMatchObject({ size: 1, seed: 0, precision: 'float32' })
+    // A stage that computes nothing is not asked by what.
+    expect(stageSchema(stageOf()).safeParse({ engine: 'wasm' }).success).toBe(false)
     expect(stageSchema({ ...stageOf(), float32Only: true }).safeParse({ precision: 'bf16' }).success).toBe(false)
   })
 

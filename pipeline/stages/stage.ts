@@ -5,7 +5,7 @@ import type { Gate } from '../../core/gate.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { FinishedRun, RunInput } from '../../runs/run.ts'
 import type { RunStore } from '../../runs/store.ts'
-import { CommonConfig, ShareConfig } from './common.ts'
+import { CommonConfig, ProcessConfig, ShareConfig } from './common.ts'
 import type { Session } from './session.ts'
 
 /** A stage's config as it is given to it: parsed by `stageSchema`. */
@@ -107,6 +107,8 @@ export function defineStage<S extends z.ZodObject>(stage: Stage<S>): Stage<S> {
 /** Everything that may be set for a stage: what it works on, its settings, and the run's. */
 export function stageSchema(stage: Stage): z.ZodObject {
   const common: Record<string, z.ZodType> = { ...CommonConfig }
+  // What computes is asked of stages that compute.
+  if (stage.needsEngine === false) for (const key of Object.keys(ProcessConfig)) delete common[key]
   if (stage.float32Only)
     common.precision = z.enum(['float32']).default('float32').describe('Interventions are measured in float32')
   if (stage.divisible) Object.assign(common, ShareConfig)
