@@ -176,6 +176,23 @@ describe('the parts', () => {
     })
   })
 
+  test('principal directions are at right angles also where values hardly vary but along one', () => {
+    const [tokens, width, count] = [500, 12, 8]
+    const random = new Random('flat')
+    const line = random.normals(width)
+    const values = new Float32Array(tokens * width)
+    for (let t = 0; t < tokens; t++) {
+      const far = 1000 * random.normal()
+      for (let j = 0; j < width; j++) values[t * width + j] = far * line[j]! + 1e-3 * random.normal()
+    }
+    const found = principalDirections({ windows: [], tokens, width, values, read: values }, count)
+    for (let i = 0; i < count; i++)
+      for (let k = 0; k <= i; k++) {
+        const dot = line.reduce((sum, _, j) => sum + found[i * width + j]! * found[k * width + j]!, 0)
+        expect(Math.abs(dot - (i === k ? 1 : 0))).toBeLessThan(1e-6)
+      }
+  })
+
   test('latents of values at the site are those of the text itself, whatever centre the values are less of', async () => {
     const windows = dataset.windows.slice(0, 30)
     const options = { batchTokens: 4096, signal }
