@@ -1,7 +1,7 @@
 /**
  * The proof that verdicts mean what they say (`npm run bench -- calibration`): what nothing is true of, truths that were
  * planted, directions that were told the answer, effects at the size that studies state, and intervals of known values. The
- * tables of docs/validation.md, as Markdown.
+ * tables of docs/calibration.md, as Markdown.
  *
  * With `--output DIR` every run of a null is kept as it comes and not made again, so that a cut proof goes on where it was.
  */

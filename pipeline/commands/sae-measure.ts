@@ -32,7 +32,7 @@ interface Found {
 
 export default defineCommand({
   about:
-    'Measures an SAE in its model on held-out text: variance and loss kept, by stratum and position, k-sparse probing, absorption, RAVEL; each with the smallest difference that two SAEs must show. docs/validation.md has the definitions.',
+    'Measures an SAE in its model on held-out text: variance and loss kept, by stratum and position, k-sparse probing, absorption, RAVEL; each with the smallest difference that two SAEs must show. docs/studies.md has the definitions.',
   examples: [
     'pipeline sae measure run42',
     'pipeline sae measure run42 --only reconstruction,probing --saeBench results',

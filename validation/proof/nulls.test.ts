@@ -1,4 +1,4 @@
-/** Verdicts keep their level on what nothing is true of: a little in every run, the tables of docs/validation.md in long ones. */
+/** Verdicts keep their level on what nothing is true of: a little in every run, the tables of docs/calibration.md in long ones. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { startEngine } from '../../engine/engine.ts'

@@ -1,4 +1,4 @@
-/** Planted truths come out as what they are: a little in every run, the tables of docs/validation.md in long ones. */
+/** Planted truths come out as what they are: a little in every run, the tables of docs/calibration.md in long ones. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../core/random.ts'
 import { startEngine } from '../../engine/engine.ts'
