@@ -26,19 +26,31 @@ export function selectTokens(
   seed: number,
   purpose: 'capture' | 'pilot' = 'capture',
 ): Selection {
+  // A bit for each window of which nothing is taken, set once that is known: most of them, where few rows are wanted of much text.
+  const without = new Uint8Array(Math.ceil(windows.length / 8))
+  // Which of a window's tokens are taken, and room for as many as any had.
+  let taken = new Uint32Array(256)
   const at = (place: number): SelectedTokens | undefined => {
+    const bit = 1 << (place & 7)
+    if (without[place >>> 3]! & bit) return undefined
     const { window, positions, strata } = windows.at(place)!
-    const taken = { positions: new Uint16Array(positions.length), strata: new Uint16Array(positions.length) }
+    if (positions.length > taken.length) taken = new Uint32Array(2 * positions.length)
     const draw = uniformsOf(seed, purpose, window.id)
     let count = 0
     for (let i = 0; i < positions.length; i++) {
       const probability = probabilities[strata[i]!]!
-      if (probability < 1 && draw(positions[i]!) >= probability) continue
-      taken.positions[count] = positions[i]!
-      taken.strata[count++] = strata[i]!
+      if (probability >= 1 || draw(positions[i]!) < probability) taken[count++] = i
     }
-    if (count === 0) return undefined
-    return { place, window, positions: taken.positions.slice(0, count), strata: taken.strata.slice(0, count) }
+    if (count === 0) {
+      without[place >>> 3]! |= bit
+      return undefined
+    }
+    const own = { positions: new Uint16Array(count), strata: new Uint16Array(count) }
+    for (let i = 0; i < count; i++) {
+      own.positions[i] = positions[taken[i]!]!
+      own.strata[i] = strata[taken[i]!]!
+    }
+    return { place, window, ...own }
   }
   const between = (from: number, to: number) =>
     sifted(function* () {

@@ -55,8 +55,8 @@ async function cutDocuments(
   if (config.heldOut.by === 'tail') await holdOutTail(splits, first, documents, config, stop)
   return new ReadSequence(first[splits.length]!, index => {
     const place = lastAtMost(first, index)
-    const piece = pieceOf(tokenised, place, index - first[place]!, packing)
-    return { ...piece, split: order[splits[place]!]!, index }
+    const { id, tokens, documents, offsets } = pieceOf(tokenised, place, index - first[place]!, packing)
+    return { id, tokens, documents, offsets, split: order[splits[place]!]!, index }
   })
 }
 

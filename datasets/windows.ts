@@ -49,18 +49,30 @@ export function pieceOf(
 ): Piece {
   const lead = bos === null ? 0 : 1
   const room = context - lead
-  const start = beginOf(documents, place, bos) + number * room
-  const own = documents.tokensOf(place, start, Math.min(documents.lengthOf(place), start + room))
-  const tokens = new Int32Array(lead + own.length)
-  if (bos !== null) tokens[0] = bos
+  const length = documents.lengthOf(place)
+  // The first window is read with one token more, which tells where the document begins.
+  let start = number === 0 ? 0 : beginOf(documents, place, bos) + number * room
+  let own = documents.tokensOf(place, start, Math.min(length, start + room + (number === 0 ? 1 : 0)))
+  if (number === 0) {
+    start = bos !== null && own[0] === bos ? 1 : 0
+    own = own.subarray(start, start + room)
+  }
+  const size = lead + own.length
+  // One piece of memory for the three of them: windows are made over and over.
+  const memory = new ArrayBuffer(12 * size)
+  const tokens = new Int32Array(memory, 0, size)
+  const offsets = new Int32Array(memory, 8 * size, size)
+  if (bos !== null) {
+    tokens[0] = bos
+    offsets[0] = -1
+  }
   tokens.set(own, lead)
-  const offsets = new Int32Array(tokens.length).fill(-1, 0, lead)
-  for (let i = lead; i < offsets.length; i++) offsets[i] = start + i - lead
+  for (let i = lead; i < size; i++) offsets[i] = start + i - lead
   const id = documents.idOf(place)
   return {
     id: number === 0 ? id : `${id}#${number}`,
     tokens,
-    documents: new Uint32Array(tokens.length).fill(place),
+    documents: new Uint32Array(memory, 4 * size, size).fill(place),
     offsets,
   }
 }

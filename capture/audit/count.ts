@@ -64,36 +64,38 @@ export async function countTokens(
   }
   const bandOf = bandsOf(config.positionBands)
   const rarityOf = bandsOf(config.frequencyBands)
-  const frequencies = new Map<number, ValueCounts>()
+  // By token id and by band: every token asks.
+  const frequencies: ValueCounts[] = []
   const frequencyOf = (id: number) => {
-    const known = frequencies.get(id)
-    if (known) return known
-    const rarity = rarityOf(tokens.get(id)!.population / population)
-    const found = countOf('frequency', frequencyLabel(config.frequencyBands, rarity))
-    frequencies.set(id, found)
-    return found
+    const rarity = () => rarityOf(tokens.get(id)!.population / population)
+    frequencies[id] ??= countOf('frequency', frequencyLabel(config.frequencyBands, rarity()))
+    return frequencies[id]
   }
-  const positions = new Map<number, ValueCounts>()
+  const positions: ValueCounts[] = []
   const positionOf = (band: number) => {
-    const found = positions.get(band) ?? countOf('position', positionLabel(config.positionBands, band))
-    positions.set(band, found)
-    return found
+    positions[band] ??= countOf('position', positionLabel(config.positionBands, band))
+    return positions[band]
   }
   // Tokens of a document stand together.
-  let last: { place: number; counts: readonly ValueCounts[] } | undefined
-  const recordsOf = ({ window }: SelectedTokens, position: number) => {
+  let lastPlace: number | undefined
+  /** What is counted of a token's values: those of its document, its position and its frequency; one array, filled anew. */
+  const counts: ValueCounts[] = []
+  const fillCounts = ({ window }: SelectedTokens, position: number) => {
     const place = window.documents[position]!
-    if (last?.place !== place) {
+    if (lastPlace !== place) {
       const own = dataset.documents.at(place)!.strata
-      last = { place, counts: names.map(name => countOf(name, own[name] ?? noValue)) }
+      for (const [i, name] of names.entries()) counts[i] = countOf(name, own[name] ?? noValue)
+      lastPlace = place
     }
-    return { place, counts: [...last.counts, positionOf(bandOf(position)), frequencyOf(window.tokens[position]!)] }
+    counts[names.length] = positionOf(bandOf(position))
+    counts[names.length + 1] = frequencyOf(window.tokens[position]!)
+    return place
   }
 
   for await (const eligible of paced(strata.windows, stop)) {
     eligible.positions.forEach((position, j) => {
       const rate = probabilities[eligible.strata[j]!]!
-      const { place, counts } = recordsOf(eligible, position)
+      const place = fillCounts(eligible, position)
       documents.population[place]!++
       documents.expected[place]! += rate
       for (const found of counts) {
@@ -106,7 +108,7 @@ export async function countTokens(
   for await (const taken of selected.paced(stop)) {
     taken.positions.forEach((position, j) => {
       const rate = probabilities[taken.strata[j]!]!
-      const { place, counts } = recordsOf(taken, position)
+      const place = fillCounts(taken, position)
       documents.rows[place]!++
       tokens.get(taken.window.tokens[position]!)!.rows++
       for (const found of counts) {
