@@ -3,13 +3,15 @@
  * as in the sources; what runs in browsers as bundles.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundle } from './dashboard/server/bundle.ts'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
-const out = join(root, 'dist')
+const finished = join(root, 'dist')
+/** Where it is made, beside nothing that tools look at, so that a build that fails leaves what was there. */
+const out = join(root, 'node_modules/.dist')
 
 /** What modules read at run time and the compiler does not carry over. */
 const assets = [
@@ -18,7 +20,8 @@ const assets = [
 ]
 
 rmSync(out, { recursive: true, force: true })
-execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+const compiler = join(root, 'node_modules/typescript/bin/tsc')
+execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', out], {
   cwd: root,
   stdio: 'inherit',
 })
@@ -30,3 +33,5 @@ for (const { folder, pattern } of assets)
     }
 mkdirSync(join(out, 'dashboard/client'), { recursive: true })
 for (const [name, bytes] of await bundle()) writeFileSync(join(out, 'dashboard/client', name), bytes)
+rmSync(finished, { recursive: true, force: true })
+renameSync(out, finished)

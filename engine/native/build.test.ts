@@ -20,9 +20,15 @@ test('the latest used addons stay, and whatever is no addon', async () => {
     await utimes(join(library, name(i)), 1000 + i, 1000 + i)
   }
   await writeFile(join(library, 'libtensorflow.so'), '')
+  for (const left of ['.build', '.lock']) {
+    await mkdir(join(library, `${name(20)}${left}`))
+    await mkdir(join(library, `${name(21)}${left}`))
+    await utimes(join(library, `${name(20)}${left}`), 1000, 1000)
+  }
   await removeOldAddons(library, join(library, name(0)))
   const left = await readdir(library)
-  expect(left.sort()).toEqual(['libtensorflow.so', ...[0, 5, 6, 7, 8, 9, 10, 11].map(name)])
+  const beingBuilt = [`${name(21)}.build`, `${name(21)}.lock`]
+  expect(left.sort()).toEqual(['libtensorflow.so', ...[0, 5, 6, 7, 8, 9, 10, 11].map(name), ...beingBuilt])
 })
 
 test('of many that build at once one compiles, and what a killed build left is gone', async () => {

@@ -84,11 +84,16 @@ async function build(tensorflowRoot: string, path: string): Promise<void> {
   await rm(work, { recursive: true, force: true })
   await mkdir(work)
   try {
+    const names = sourceFiles(/\.cc$/)
+    if (names.length === 0)
+      throw new UserError(`The custom ops could not be compiled: their sources are not in ${sources}.`, {
+        fix: 'Install the package again.',
+      })
     const limit = pLimit(availableParallelism())
     const headers = createRequire(import.meta.url)('node-api-headers').include_dir as string
     const includes = [`-I${join(tensorflowRoot, 'include')}`, `-I${headers}`]
     const objects = await Promise.all(
-      sourceFiles(/\.cc$/).map(name =>
+      names.map(name =>
         limit(async () => {
           const object = join(work, `${name}.o`)
           await compile([...compileFlags, ...includes, '-c', join(sources, name), '-o', object], name)
@@ -107,7 +112,10 @@ async function build(tensorflowRoot: string, path: string): Promise<void> {
 /** Addons that stay beside a new one: those of other checkouts, and of sources that are gone back to. */
 const keptAddons = 7
 
-/** Removes all but the latest used addons. Processes that have loaded one keep it: a file goes when its last user does. */
+/**
+ * Removes all but the latest used addons, and what builds left that were killed longer ago than any takes. Processes that have loaded an
+ * addon keep it: a file goes when its last user does.
+ */
 export async function removeOldAddons(library: string, except: string): Promise<void> {
   const addons = readdirSync(library)
     .filter(name => /^pipeline_ops-[0-9a-f]{16}\.node$/.test(name) && join(library, name) !== except)
@@ -117,6 +125,13 @@ export async function removeOldAddons(library: string, except: string): Promise<
     }))
     .sort((a, b) => (b.used ?? 0) - (a.used ?? 0))
   for (const { path } of addons.slice(keptAddons)) await rm(path, { force: true }).catch(() => {})
+  for (const name of readdirSync(library).filter(name =>
+    /^pipeline_ops-[0-9a-f]{16}\.node\.(build|lock)$/.test(name),
+  )) {
+    const path = join(library, name)
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
+    if (age > longestBuild * 1000) await rm(path, { recursive: true, force: true }).catch(() => {})
+  }
 }
 
 function sourceFiles(pattern: RegExp): string[] {
