@@ -3,6 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Tests that choose an engine, set the environment, start processes or replace modules: each of their files is a process of its own. */
 const ownProcess = [
+  'core/memory.test.ts',
   'engine/**/*.test.ts',
   'tests/*.test.ts',
   'tests/*/*.test.ts',
