@@ -83,7 +83,7 @@ async function measure(config: Config, tell: Teller): Promise<void> {
       if (group && group.ended() > 0)
         tell.fail(`${megabytes} MB: ${group.ended()} processes were ended since ${memory} MB were not enough.`)
     } finally {
-      group?.remove()
+      await group?.remove()
       await rm(folder, { recursive: true, force: true })
     }
   }

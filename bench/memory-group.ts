@@ -1,7 +1,8 @@
 /** A control group of Linux that bounds the memory of all processes in it, their files' pages included. */
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { messageOf, UserError } from '../core/errors.ts'
+import { setTimeout } from 'node:timers/promises'
+import { codeOf, messageOf, UserError } from '../core/errors.ts'
 
 /** A group without processes, whose bound stands. */
 export interface MemoryGroup {
@@ -11,8 +12,8 @@ export interface MemoryGroup {
   met(): number
   /** Processes that were ended since no memory could be had. */
   ended(): number
-  /** Removes the group; its processes must have ended. */
-  remove(): void
+  /** Removes the group once its processes have ended, for which it waits ten seconds. */
+  remove(): Promise<void>
 }
 
 /** The files of a group, by the version of control groups. */
@@ -82,7 +83,18 @@ function groupIn(folder: string, { counts }: Kind): MemoryGroup {
     ],
     met: () => count(counts.met),
     ended: () => count(counts.ended),
-    remove: () => rmdirSync(folder),
+    remove: () => removed(folder, 100),
+  }
+}
+
+/** A group is busy until the last of its processes is gone, which may be after the one that started them. */
+async function removed(folder: string, tries: number): Promise<void> {
+  try {
+    rmdirSync(folder)
+  } catch (error) {
+    if (codeOf(error) !== 'EBUSY' || tries === 1) throw error
+    await setTimeout(100)
+    await removed(folder, tries - 1)
   }
 }
 
