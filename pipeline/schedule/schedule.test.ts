@@ -215,7 +215,7 @@ describe('a time', () => {
       problem: expect.stringContaining('still being done'),
     })
     // A scheduler has nothing to say of it, however often it looks.
-    expect(await attend(mine, entry)).toEqual({ until: undefined })
+    expect(await attend(mine, entry)).toEqual({ until: new Date(now.getTime() + 1000) })
     expect(await mine.book.journal('nightly')).toHaveLength(1)
     while (finish.toString() === '() => {}') await new Promise(done => setTimeout(done, 5))
     finish()

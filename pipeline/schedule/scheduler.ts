@@ -8,6 +8,12 @@ import { type Desk, doTick, holding, readScheduled } from './tick.ts'
 /** Milliseconds between two looks at schedules that were added, changed or removed meanwhile. */
 const look = 30_000
 
+/**
+ * Milliseconds until a schedule is looked at again that another process held: it may be doing a time, or have looked just then with a
+ * clock that is behind, and found nothing to do.
+ */
+const lookAtHeld = 1000
+
 /** What a schedule has to do at a moment. */
 export type Todo =
   | { readonly kind: 'do'; readonly due: string; readonly missed: number }
@@ -37,11 +43,12 @@ export function todoOf(
 
 /**
  * Looks at a schedule once and does what is to be done; the line that was written, or when to look again. It is decided while the
- * schedule's lock is held: of two schedulers one does a time, and the other finds it done, whatever their clocks say. Where another
- * process is doing one, there is nothing to do.
+ * schedule's lock is held: of two schedulers one does a time, and the other finds it done, whatever their clocks say. What another
+ * process holds is looked at again soon.
  */
 export async function attend(desk: Desk, entry: Entry): Promise<{ line: Line } | { until: Date | undefined }> {
-  return (await holding(desk, entry, () => attendAlone(desk, entry))) ?? { until: undefined }
+  const found = await holding(desk, entry, () => attendAlone(desk, entry))
+  return found ?? { until: new Date(desk.session.now().getTime() + lookAtHeld) }
 }
 
 async function attendAlone(desk: Desk, entry: Entry): Promise<{ line: Line } | { until: Date | undefined }> {
