@@ -4,10 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackoffOptions, Job, JobType, Queue, Worker } from 'bullmq'
-import { codeOf, FaultError, messageOf, UserError } from '../../core/errors.ts'
+import { messageOf, UserError } from '../../core/errors.ts'
 import { load } from '../../core/optional.ts'
 import { endingConnection } from './ending-connection.ts'
 import type { JobData } from './job.ts'
+import { placeOf, refusalOf } from './refusals.ts'
 
 /** A job that is in the queue. */
 export interface QueuedJob {
@@ -81,12 +82,6 @@ export async function openQueue(url: string, kind = 'any'): Promise<JobQueue> {
   })
 }
 
-/** The address without user and password. */
-function placeOf(url: string): string {
-  const { protocol, host, pathname } = new URL(url)
-  return `${protocol}//${host}${pathname}`
-}
-
 async function redisQueue(url: string, name: string): Promise<JobQueue> {
   const bullmq = await load('bullmq', 'A queue', () => import('bullmq'))
   const { Redis } = await load('ioredis', 'A queue on Redis', () => import('ioredis'))
@@ -104,7 +99,7 @@ async function redisQueue(url: string, name: string): Promise<JobQueue> {
   } catch (error) {
     connection.disconnect()
     if (error instanceof UserError) throw error
-    throw unreachable(place, told ?? error)
+    throw refusalOf(place, told ?? error)
   }
   connection.off('error', hear).on('error', quiet)
   const queue = new bullmq.Queue(name, { connection })
@@ -147,29 +142,12 @@ async function postgresQueue(url: string, name: string): Promise<JobQueue> {
     await queue.waitUntilReady()
   } catch (error) {
     await queue.close().catch(quiet)
-    throw unreachable(place, error)
+    throw refusalOf(place, error)
   }
   return facade(place, bullmq, queue as unknown as Queue, {
     worker: (processor, options) =>
       new backend.Worker(name, processor, { connection, ...options }) as unknown as Worker,
     close: async () => {},
-  })
-}
-
-/** What servers say to a wrong user or password, or to none. */
-const refusal =
-  /WRONGPASS|NOAUTH|AUTH <password>|password authentication failed|no password supplied|role .* does not exist/
-
-function unreachable(place: string, error: unknown): UserError {
-  const why = (messageOf(error) || codeOf(error) || 'the connection was closed').replace(/\.$/, '')
-  if (refusal.test(why))
-    return new UserError(`The queue at ${place} lets nobody in by this user and password: ${why}.`, {
-      fix: 'Write both into the address in PIPELINE_QUEUE, as in redis://user:password@host:6379.',
-      cause: error,
-    })
-  return new FaultError(`The queue at ${place} does not answer: ${why}.`, {
-    fix: 'Start its server, or check the address, and start the same command again.',
-    cause: error,
   })
 }
 
