@@ -17,12 +17,14 @@ const RunIdentity = z.strictObject({ key: z.string(), basis: z.record(z.string()
 export const Divided = z.union([z.strictObject({ run: z.string() }), RunIdentity])
 
 const JobData = z.strictObject({
-  schema: z.literal(2),
+  schema: z.literal(3),
   /** `open` divides a stage's work, `units` does some of it, `stage` does a whole stage or closes one whose parts are there. */
   kind: z.enum(['open', 'units', 'stage']),
   stage: z.enum(stageNames),
-  /** Hash of stage and config: jobs of the same work have the same. */
+  /** Hash of stage, config and place: jobs of the same work have the same. */
   work: z.string(),
+  /** The word of the place where whoever asks looks for what is done; a worker of another place refuses. */
+  place: z.string(),
   /** Version of the program that asks; a worker of another one refuses. */
   version: z.string(),
   /** The run that the work is of, as the worker found it that divided it; null before. */
@@ -33,18 +35,19 @@ const JobData = z.strictObject({
 })
 export type JobData = z.infer<typeof JobData>
 
-/** The data of a job for a stage with a parsed config. */
+/** The data of a job for a stage with a parsed config, asked for from the place that has this word. */
 export function jobOf(
   kind: JobData['kind'],
   stage: string,
   config: StageConfig,
+  place: string,
   { identity = null, units = null }: Partial<Pick<JobData, 'identity' | 'units'>> = {},
 ): JobData {
   const own = Object.fromEntries(
     Object.entries(config).filter(([key, value]) => value !== undefined && !places.some(place => place === key)),
   )
-  const work = hashValue({ stage, config: own })
-  return { schema: 2, kind, stage, work, version: packageVersion(), identity, config: own, units }
+  const work = hashValue({ stage, config: own, place })
+  return { schema: 3, kind, stage, work, place, version: packageVersion(), identity, config: own, units }
 }
 
 /** A job as a worker does it: its config parsed again, with the worker's own places in it. Throws a `UserError` for any other. */
@@ -52,14 +55,16 @@ export function readJob(
   data: unknown,
   own: Pick<StageConfig, 'runs-dir' | 'store' | 'parts' | 'threads'>,
 ): JobData & { readonly config: StageConfig } {
-  const job = parseConfig(JobData, data, 'the job')
-  if (job.version !== packageVersion())
+  // Before all else, since what a job is may differ from version to version.
+  const { version } = parseConfig(z.looseObject({ version: z.string() }), data, 'the job')
+  if (version !== packageVersion())
     throw new UserError(
-      `The job is of version ${job.version} of this program, and the worker on ${hostname()} has ${packageVersion()}.`,
+      `The job is of version ${version} of this program, and the worker on ${hostname()} has ${packageVersion()}.`,
       {
         fix: 'Install one version on all machines of the queue, or give unlike ones queues of their own (--machines).',
       },
     )
+  const job = parseConfig(JobData, data, 'the job')
   const given = Object.fromEntries(Object.entries({ ...job.config, ...own }).filter(([, value]) => value !== undefined))
   const config = parseConfig(stageSchema(stageNamed(job.stage)), given, job.stage) as StageConfig
   const unwanted = places.find(place => place in job.config)

@@ -21,7 +21,7 @@ const config = {
   engine: 'wasm',
   precision: 'float32',
 } as unknown as StageConfig
-const job = (from: number) => jobOf('units', 'capture', config, { units: { from, to: from + 1 } })
+const job = (from: number) => jobOf('units', 'capture', config, 'here', { units: { from, to: from + 1 } })
 
 let folder: string
 beforeAll(() => {
@@ -200,14 +200,20 @@ describe('a job as a worker reads it', () => {
 
   test("has the worker's own places, whatever it was asked with", () => {
     const asked = { ...config, 'runs-dir': '/elsewhere', parts: '/elsewhere', workers: 7 } as StageConfig
-    const data = jobOf('units', 'capture', asked, { units: { from: 0, to: 2 } })
+    const data = jobOf('units', 'capture', asked, 'here', { units: { from: 0, to: 2 } })
     expect(JSON.stringify(data)).not.toContain('elsewhere')
-    expect(data.work).toBe(jobOf('stage', 'capture', config).work)
+    expect(data.work).toBe(jobOf('stage', 'capture', config, 'here').work)
     expect(readJob(data, own).config).toMatchObject({ 'runs-dir': '/own/runs', workers: 1 })
   })
 
+  test('of another version says so, whatever else it is', () => {
+    expect(() => readJob({ schema: 1, version: '0.0.1', stage: 'dream' }, own)).toThrow(
+      'The job is of version 0.0.1 of this program',
+    )
+  })
+
   test.each([
-    ['is of another schema', { ...job(0), schema: 1 }],
+    ['is of another schema', { ...job(0), schema: 2 }],
     ['is of another version of the program', { ...job(0), version: '0.0.1' }],
     ['has an unknown stage', { ...job(0), stage: 'shell' }],
     ['has an unknown key', { ...job(0), config: { ...job(0).config, command: 'rm' } }],

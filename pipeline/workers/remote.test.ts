@@ -20,6 +20,7 @@ import { hostHere } from './host-here.fixture.ts'
 import { type JobData, jobOf } from './job.ts'
 import { type MemoryQueue, memoryQueue } from './memory-queue.fixture.ts'
 import type { Request } from './messages.ts'
+import { wordOfPlace } from './place.ts'
 import type { Ending } from './queue.ts'
 import { performRemotely } from './remote.ts'
 import { Workshop } from './worker.ts'
@@ -60,11 +61,17 @@ interface Given {
   readonly instead?: (data: JobData, queue: MemoryQueue) => Ending | undefined
   readonly host?: Parameters<typeof hostHere>[0]
   readonly own?: object
+  /** Folder of the worker's runs, where it is another one than that of whoever asks. */
+  readonly workerIn?: string
 }
 
 /** Asks a queue with one worker for the capture, and gives its files with the queue that is left. */
-async function ask(runs: string, { unitsPerJob = 1, instead, host, own = {} }: Given = {}, queue = memoryQueue()) {
-  const places = { 'runs-dir': join(folder, runs), store: undefined, parts: undefined, threads: undefined }
+async function ask(
+  runs: string,
+  { unitsPerJob = 1, instead, host, own = {}, workerIn = runs }: Given = {},
+  queue = memoryQueue(),
+) {
+  const places = { 'runs-dir': join(folder, workerIn), store: undefined, parts: undefined, threads: undefined }
   const workshop = new Workshop(places, session, () => hostHere(host))
   const working = queue.work(
     async (data, signal) => instead?.(data as JobData, queue) ?? workshop.doJob(data, signal),
@@ -131,7 +138,9 @@ test('what a worker says is not believed: a unit is done when its part is there'
 
 test('jobs of the same units that an older run left in the queue, done or failed, are taken for nothing', async () => {
   const queue = memoryQueue()
-  const data = jobOf('units', 'capture', settings('older'), { units: { from: 0, to: units } })
+  const data = jobOf('units', 'capture', settings('older'), await wordOfPlace(settings('older')), {
+    units: { from: 0, to: units },
+  })
   for (const state of ['completed', 'failed'] as const) {
     const id = await queue.add(data, 100)
     Object.assign(queue.jobs.get(id)!, { state, failure: { message: 'an old fault', exitCode: 75 } })
@@ -188,6 +197,26 @@ test('a machine with another text is refused, which is named, and leaves no part
     ),
   )
   expect(error).not.toBeInstanceOf(FaultError)
+})
+
+test('a worker that keeps its runs elsewhere refuses the jobs of another project at once, which is named, and leaves nothing', async () => {
+  const queue = memoryQueue()
+  const error = await ask('there', { workerIn: 'elsewhere' }, queue).catch(error => error)
+  expect(error.message).toContain(
+    `keeps runs in ${join(folder, 'elsewhere')}, which is not the place where whoever asks`,
+  )
+  expect(error.fix).toContain('start the same command again')
+  expect(error).not.toBeInstanceOf(FaultError)
+  expect(jobsOf(queue, 'open').map(({ attempts }) => attempts)).toEqual([1])
+  expect((await new RunStore(join(folder, 'elsewhere')).list()).runs).toEqual([])
+})
+
+test('the same file asked for in two places through one queue is two works, and neither takes the result of the other', async () => {
+  const queue = memoryQueue()
+  expect((await ask('first-place', {}, queue)).files).toEqual(alone)
+  const { files, result } = await ask('second-place', {}, queue)
+  expect(files).toEqual(alone)
+  expect(result).toMatchObject({ state: 'new', directory: join(folder, 'second-place', result.run) })
 })
 
 test('a server that is away for a while is waited for', async () => {

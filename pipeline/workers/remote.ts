@@ -14,6 +14,7 @@ import { resultOf, type StageResult } from '../stages/perform.ts'
 import type { Session } from '../stages/session.ts'
 import type { Stage, StageConfig } from '../stages/stage.ts'
 import { Divided, type JobData, jobOf } from './job.ts'
+import { wordOfPlace } from './place.ts'
 import type { JobQueue, QueuedJob } from './queue.ts'
 
 export interface RemoteSettings {
@@ -37,9 +38,10 @@ export async function performRemotely(
   settings: RemoteSettings,
 ): Promise<RemoteResult[]> {
   const began = performance.now()
-  const asked = { stage, config, session, settings: { ...settings, queue: patient(settings, session) } }
+  const place = await wordOfPlace(config)
+  const asked = { stage, config, place, session, settings: { ...settings, queue: patient(settings, session) } }
   const divided = stage.divisible
-    ? parseConfig(Divided, await single(asked, jobOf('open', stage.stage, config)), 'what a worker says')
+    ? parseConfig(Divided, await single(asked, jobOf('open', stage.stage, config, place)), 'what a worker says')
     : undefined
   const run = divided && 'run' in divided ? divided.run : undefined
   const identity = divided && 'key' in divided ? divided : null
@@ -47,7 +49,7 @@ export async function performRemotely(
   const runs =
     run === undefined
       ? (
-          (await single(asked, jobOf('stage', stage.stage, config, { identity }))) as {
+          (await single(asked, jobOf('stage', stage.stage, config, place, { identity }))) as {
             runs: { id: string; label: string | null }[]
           }
         ).runs
@@ -96,6 +98,8 @@ function patient({ queue, look }: RemoteSettings, { signal }: Session): Asking {
 interface Asked {
   readonly stage: Stage
   readonly config: StageConfig
+  /** The word of the place that the config names. */
+  readonly place: string
   readonly session: Session
   readonly settings: Omit<RemoteSettings, 'queue'> & { readonly queue: Asking }
 }
@@ -128,13 +132,13 @@ async function single(asked: Asked, data: JobData): Promise<unknown> {
  * for good is not tried again; the others are done first, unless it is the user's to mend, which is thrown at once.
  */
 async function allUnits(asked: Asked, parts: Parts, identity: Identity): Promise<void> {
-  const { stage, config, session, settings } = asked
+  const { stage, config, place, session, settings } = asked
   const { queue, unitsPerJob, priority } = settings
   const names = await parts.units()
   // Another who asked for the same has closed the run meanwhile.
   if (!names) return
   const before = new Set((await queue.failed()).map(({ id }) => id))
-  const { work } = jobOf('units', stage.stage, config)
+  const { work } = jobOf('units', stage.stage, config, place)
   const ours = (job: QueuedJob) => dataOf(job)?.work === work
   session.progress.start(`${stage.stage} by workers`, names.length, 'parts')
   for (;;) {
@@ -162,7 +166,7 @@ async function allUnits(asked: Asked, parts: Parts, identity: Identity): Promise
         1,
       ),
     ])
-      await queue.add(jobOf('units', stage.stage, config, { identity, units }), priority)
+      await queue.add(jobOf('units', stage.stage, config, place, { identity, units }), priority)
     await nextLook(asked)
   }
   session.progress.finish()

@@ -1,4 +1,5 @@
 /** `pipeline worker`: takes jobs from the queue and has them done by processes of this machine. */
+import { hostname } from 'node:os'
 import { UserError } from '../../core/errors.ts'
 import { hashValue } from '../../core/hash.ts'
 import type { Identity } from '../stages/divide.ts'
@@ -7,6 +8,7 @@ import type { StageConfig } from '../stages/stage.ts'
 import { must } from './crew.ts'
 import { type JobData, readJob } from './job.ts'
 import { mustBeSame } from './messages.ts'
+import { mustBePlace } from './place.ts'
 import type { DoJob, Ending } from './queue.ts'
 import { type Host, WorkerGone, WorkerProcess } from './worker-process.ts'
 
@@ -50,6 +52,7 @@ export class Workshop {
     const stop = () => process?.stop()
     try {
       const job = readJob(data, this.#own)
+      await mustBePlace(job.place, this.#own, hostname())
       const engine = hashValue([job.config.engine, job.config.precision, job.config.threads ?? null])
       const taken = this.#take(engine, job.work)
       process = taken.process
