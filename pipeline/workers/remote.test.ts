@@ -211,12 +211,12 @@ test('a worker that keeps its runs elsewhere refuses the jobs of another project
   expect((await new RunStore(join(folder, 'elsewhere')).list()).runs).toEqual([])
 })
 
-test('the same file asked for in two places through one queue is two works, and neither takes the result of the other', async () => {
+test('the same file asked for from another place is other work: its jobs are taken for nothing', async () => {
   const queue = memoryQueue()
-  expect((await ask('first-place', {}, queue)).files).toEqual(alone)
-  const { files, result } = await ask('second-place', {}, queue)
-  expect(files).toEqual(alone)
-  expect(result).toMatchObject({ state: 'new', directory: join(folder, 'second-place', result.run) })
+  const word = await wordOfPlace(settings('another-place'))
+  await queue.add(jobOf('open', 'capture', settings('another-place'), word), 100)
+  expect((await ask('this-place', {}, queue)).files).toEqual(alone)
+  expect(jobsOf(queue, 'open').map(({ state }) => state)).toEqual(['failed', 'completed'])
 })
 
 test('a server that is away for a while is waited for', async () => {
