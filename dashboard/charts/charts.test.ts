@@ -131,6 +131,22 @@ describe('a forest plot', () => {
   })
 })
 
+test('a forest plot writes a name that has no room beside its figures whole, above them, and grows by it', () => {
+  const control = { name: 'x', value: -0.0488, low: -0.256, high: 0.167, n: '159 drawn' }
+  const of = (name: string): ForestData => ({
+    x: 'nats',
+    rows: [{ name: 'ablation', value: 0, low: -1, high: 1, state: 'pass', controls: [{ ...control, name }] }],
+  })
+  const [short, long] = [of('foreign'), of('random directions that fire as often')]
+  const svg = svgOf(forest, long)
+  expect(svg).toContain('>random directions that fire as often<')
+  const [name, figures] = ['random directions', '−0.0488'].map(text =>
+    Number(new RegExp(`y="(\\d+)"[^>]*>${text}`).exec(svg)![1]),
+  )
+  expect(figures! - name!).toBe(15)
+  expect(forest.size(long).height - forest.size(short).height).toBe(15)
+})
+
 const ends = (mean: number | null) => ({
   mean,
   low: mean === null ? null : mean - 0.1,
@@ -160,6 +176,15 @@ test('a dose curve shades the doses of the window on its own axis', () => {
   expect(
     svgOf(dose, { ...doseData, points: doseData.points.map(point => ({ ...point, sideEffect: ends(null) })) }),
   ).toContain('missing')
+})
+
+const tiny = (mean: number) => ({ mean: Math.abs(mean) / 1000, low: 0, high: Math.abs(mean) / 800 })
+test('the captions of a dose curve stand clear of long ticks', () => {
+  const points = doseData.points.map(point => ({ ...point, sideEffect: tiny(point.dose) }))
+  const svg = svgOf(dose, { ...doseData, points })
+  const ticks = [...svg.matchAll(/<text class="tick" x="(\d+)"[^>]*text-anchor="end">([^<]*)</g)]
+  expect(Math.max(...ticks.map(([, , text]) => text!.length))).toBeGreaterThanOrEqual(5)
+  for (const [, x, text] of ticks) expect(Number(x) - 6.6 * text!.length).toBeGreaterThanOrEqual(18)
 })
 
 const cell = (value: number, n = 9) => ({ value, low: value - 0.1, high: value + 0.1, n })

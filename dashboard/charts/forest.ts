@@ -38,6 +38,9 @@ export interface ForestData {
 const rowHeight = 36
 const controlHeight = 30
 const margin = 10
+const usualWidth = 460
+/** What a line grows by where its figures stand under its name. */
+const underName = 15
 
 const linesOf = ({ rows }: ForestData) =>
   rows.flatMap(row => [
@@ -48,10 +51,8 @@ const linesOf = ({ rows }: ForestData) =>
 export const forest: Chart<ForestData> = {
   name: 'forest',
   size: data => ({
-    width: 460,
-    height:
-      linesOf(data).reduce((sum, { isControl }) => sum + (isControl ? controlHeight : rowHeight), 2 * margin) +
-      axisHeight,
+    width: usualWidth,
+    height: linesOf(data).reduce((sum, line) => sum + heightOf(line, usualWidth), 2 * margin) + axisHeight,
   }),
   isEmpty: ({ rows }) => rows.length === 0,
   summary({ rows, x }) {
@@ -73,7 +74,7 @@ export const forest: Chart<ForestData> = {
     let y = margin
     const marks = lines.map(({ row, own, isControl }, i) => {
       const top = y
-      y += isControl ? controlHeight : rowHeight
+      y += heightOf({ own, isControl }, size.width)
       return `<g data-row="${i}">${lineOf({ row, own, isControl, top, x, size })}</g>`
     })
     const zero = `<line class="zero" x1="${at(x.place(0))}" x2="${at(x.place(0))}" y1="${margin}" y2="${bottom}"/>`
@@ -115,14 +116,25 @@ interface Line {
   readonly size: Size
 }
 
+const indentOf = (isControl: boolean) => (isControl ? 14 : 0)
+const figuresOf = ({ value, low, high, n }: Estimate) => `${withEnds(value, low, high)}${n ? ` · ${n}` : ''}`
+
+/** Whether name and figures have room beside each other. */
+const fits = ({ own, isControl }: Pick<Line, 'own' | 'isControl'>, width: number): boolean =>
+  6.8 * [...visible(own.name)].length + 6.4 * [...figuresOf(own)].length <= width - 2 * margin - indentOf(isControl)
+
+const heightOf = (line: Pick<Line, 'own' | 'isControl'>, width: number): number =>
+  (line.isControl ? controlHeight : rowHeight) + (fits(line, width) ? 0 : underName)
+
 function lineOf({ row, own, isControl, top, x, size }: Line): string {
-  const y = top + (isControl ? 21 : 25)
-  const figures = withEnds(own.value, own.low, own.high)
-  const right = `${figures}${own.n ? ` · ${own.n}` : ''}`
-  const indent = isControl ? 14 : 0
-  const name = fitted(visible(own.name), size.width - 2 * margin - indent - 6.4 * [...right].length)
+  const under = fits({ own, isControl }, size.width) ? 0 : underName
+  const y = top + under + (isControl ? 21 : 25)
+  const right = figuresOf(own)
+  const indent = indentOf(isControl)
+  const room = size.width - 2 * margin - indent
+  const name = fitted(visible(own.name), under > 0 ? room : room - 6.4 * [...right].length)
   const full = `${own.name}: ${right}`
-  const text = `<text class="${isControl ? 'soft' : 'label'}" x="${margin + indent}" y="${top + 12}">${escapeHtml(name)}<title>${shown(full, 300)}</title></text><text class="${isControl ? 'soft' : 'label'}" x="${size.width - margin}" y="${top + 12}" text-anchor="end">${escapeHtml(right)}</text>`
+  const text = `<text class="${isControl ? 'soft' : 'label'}" x="${margin + indent}" y="${top + 12}">${escapeHtml(name)}<title>${shown(full, 300)}</title></text><text class="${isControl ? 'soft' : 'label'}" x="${size.width - margin}" y="${top + under + 12}" text-anchor="end">${escapeHtml(right)}</text>`
   if (!isNumber(own.value)) return text
   const kind = isControl ? 'of-control' : row.state
   const interval =
