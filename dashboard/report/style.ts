@@ -24,10 +24,10 @@ p{margin:6px 0;max-width:72ch}
 .lead,.soft,small{color:var(--soft)}
 nav{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 16px;margin-top:12px;padding:8px 0;border-top:1px solid var(--rule);border-bottom:1px solid var(--rule)}
 a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:10px;margin:14px 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(140px,45%),1fr));gap:10px;margin:14px 0}
 .tile{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 12px}
 .tile b{display:block;font-size:1.35rem;font-weight:600;font-variant-numeric:tabular-nums}
-.tile span{display:block;color:var(--soft);font-size:.85rem}
+.tile>span{display:block;color:var(--soft);font-size:.85rem}
 .tile small{display:block;font-size:.78rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:14px}
 .charts>figure:only-child{max-width:640px}
@@ -112,11 +112,12 @@ nav{display:none}
 table{font-size:8.5pt}th,td{padding:3px 5px}
 td small{font-size:7.5pt}
 h2{margin:18px 0 6px}.answers{margin:8px 0}.answers>div{padding:3px 0}figure{padding:6px 8px}figcaption{font-size:9pt}figure p{font-size:8pt;line-height:1.35;margin:3px 0}
-tr,figure,.tile,.feature header,.claim header,.claim li{break-inside:avoid}
+tr,figure,.tile,.feature,.example,.claim header,.claim li{break-inside:avoid}
+.feature header,.claim header{break-after:avoid}
 thead{display:table-header-group}
 h2,h3{break-after:avoid}
 .charts{display:block;orphans:1;widows:1}
-.charts>figure{display:inline-block;width:49%;vertical-align:top;margin:0 0 8px}
+.charts>figure,.charts>div>figure{display:inline-block;width:49%;vertical-align:top;margin:0 0 8px}
 .feature details:not([open]){display:none}
 .claims details::details-content{display:block;content-visibility:visible}
 table.blocks td:first-child{min-width:7em}
