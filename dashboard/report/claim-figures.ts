@@ -117,9 +117,10 @@ export function doseFigure(feature: FeatureEvidence, run?: string): string {
     direction: 'increase',
   }
   const documents = points[0]?.target.documents ?? 0
-  const note = window
-    ? `Window: KL reaches its cap at ${window.atLeast ? 'at least ' : ''}${short(window.ratio)} times the dose that has effect enough.`
-    : 'The therapeutic window was not asked for: the study doses finds it.'
+  const found = window
+    ? `Shaded window: KL reaches its cap at ${window.atLeast ? 'at least ' : ''}${short(window.ratio)} times the dose that has effect enough.`
+    : 'The window of doses that have effect enough at little KL was not asked for (--studies doses).'
+  const note = `Line: the dose of the claim; dotted: the smallest effect of interest. ${found}`
   return figureOf(dose, data, {
     title: `Dose curve of steering (${documentsText(documents)})`,
     note,
@@ -148,7 +149,12 @@ export function doseFigure(feature: FeatureEvidence, run?: string): string {
 export function strataFigure(feature: FeatureEvidence, run?: string): string {
   const { robustness, claim, studies } = feature
   const kinds = interventions.filter(name => robustness.some(({ intervention }) => intervention === name))
-  const strata = [...new Set(robustness.map(({ field, value }) => `${field} ${value}`))]
+  const fields = [...new Set(robustness.map(({ field }) => field))]
+  const strata = fields.flatMap(field =>
+    [...new Set(robustness.flatMap(one => (one.field === field ? one.value : [])))]
+      .sort((a, b) => (a < b ? -1 : 1))
+      .map(value => `${field} ${value}`),
+  )
   const rows = strata.slice(0, mostStrata).map(name => ({
     name,
     cells: kinds.map(kind => {
@@ -167,10 +173,12 @@ export function strataFigure(feature: FeatureEvidence, run?: string): string {
     unit: 'nats',
   }
   const left = strata.length - mostStrata
-  const asked = studies.robustness === undefined ? ' Changed text was not asked for: the study robustness does it.' : ''
+  const isWhole = [...rows, ...shifts].every(({ cells }) => cells.every(cell => typeof cell?.value === 'number'))
+  const missing = isWhole ? '' : ' Missing: measured in none of its documents.'
+  const asked = studies.robustness === undefined ? ' Changed text was not asked for (--studies robustness).' : ''
   return figureOf(heat, data, {
     title: 'By stratum',
-    note: `Outlined: the interval holds 0. Hatched: fewer than 5 documents.${left > 0 ? ` ${left} more strata are in evidence.json.` : ''}${asked}`,
+    note: `Outlined: the interval holds 0. Hatched: fewer than 5 documents.${left > 0 ? ` ${left} more strata are in evidence.json.` : ''}${missing}${asked}`,
     nothing: 'The documents have no strata.',
     origin:
       run === undefined
