@@ -13,7 +13,7 @@ export const effectsSchema = 3
 
 export { Claim, Claims, ClaimsSource } from './contracts/claim.ts'
 export { flagsOf } from './contracts/flags.ts'
-export { Tier, tierNames } from './contracts/tier.ts'
+export { Change, Tier, tierNames } from './contracts/tier.ts'
 
 /** What each metric means; the names are used throughout. */
 export const definitions: Readonly<Record<string, string>> = {

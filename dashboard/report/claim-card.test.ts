@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { evidenceOf } from '../../labels/evidence.fixture.ts'
-import type { Evidence, FeatureEvidence } from '../../validation/evidence.ts'
+import type { Change, Evidence, FeatureEvidence } from '../../validation/evidence.ts'
 import { short } from '../charts/index.ts'
+import { changeText } from './change-text.ts'
 import { claimCard } from './claim-card.ts'
 import { verdictSentence } from './claim-text.ts'
 import { validationHtml } from './validation.ts'
@@ -72,9 +73,17 @@ describe('the card of a claim', () => {
   test('says in a sentence what was done, what it did, on how many documents, and how far that goes', () => {
     const text = verdictSentence(featureOf()).replace(/<[^>]*>/g, '')
     expect(text).toBe(
-      'Ablation lowers the target of language=&#60;b&#62; by 0.5 nats (−0.6 to −0.4) over 12 documents, beyond every kind of control. Controls: other latents, equal norm 0 (−0.3 to 0.15). q 0.05; smallest effect of interest 0.05. The claim is supported (lines missing).',
+      'Ablation lowers the target of language=&#60;b&#62; by 0.5 nats (−0.6 to −0.4) over 12 documents, beyond every kind of control. Controls: other latents, equal norm 0 (−0.3 to 0.15). q 0.05; smallest effect of interest 0.05. The claim is supported (further lines of evidence are missing).',
     )
     expect(verdictSentence(featureOf({ ablate: null }))).toContain('Nothing was measured')
+  })
+
+  test('says what was measured once: where answers stand before it, the rule alone follows the tier', () => {
+    const answered = claimCard({ feature: featureOf(), name: '3', first: '<dl></dl>' })
+    expect(answered).toContain('supported: further lines of evidence are missing')
+    expect(answered).not.toContain('The claim is')
+    expect(claimCard({ feature: featureOf(), name: '3', isAnswered: true })).not.toContain('The claim is')
+    expect(card()).toContain('The claim is')
   })
 
   test('has each kind of control beneath the effect, and nothing from names as markup', () => {
@@ -96,7 +105,7 @@ describe('the card of a claim', () => {
       falsifiers: [{ falsifier: { path: 'sham', above: 0 }, value: 0, state: 'absent' }],
       studies: { interventions: null },
     })
-    expect(html).toContain('<b>triangulated</b>: <code>studies.transfer.verdict</code> is pass, now not known')
+    expect(html).toContain('<b>triangulated</b>: the verdict on other text (study transfer) is pass, now not known')
     expect(html).toContain('<b>absent</b>: <code>sham</code>, now 0')
     expect(html).toContain('Nothing to say: interventions.')
   })
@@ -148,7 +157,7 @@ test('every study that was asked says what it found in a sentence, or that it co
   const items = [...list.slice(0, list.indexOf('</ul>')).matchAll(/<li>(.*?)<\/li>/g)].map(([, text]) => text)
   expect(items).toEqual([
     'Halves of the documents: both pass in 3 of 20 halvings, one in 12, neither in 5.',
-    'Strata: beyond the controls in all of kind; not shown in all of language (least in least-language).',
+    'Strata: beyond the controls in each of kind; not shown in each of language (least in least-language).',
     'Kinds of edit: as claimed by zero; not by mean.',
     'Changed text: typos not kept (25 %), length unclear.',
     'In 2 other SAEs: 1 have a matched latent, 1 of these pass.',
@@ -158,6 +167,49 @@ test('every study that was asked says what it found in a sentence, or that it co
     'Together: no other latent says the same.',
     'Nothing to say: transfer.',
   ])
+})
+
+test('strata stand by field and in order, whichever intervention has them, and what is missing says why', () => {
+  const stratum = { documents: 6, mean: 1, low: 0, high: 2, ratio: null, ratioLow: null, ratioHigh: null }
+  const of = (intervention: 'ablate' | 'steer', field: string, value: string) => ({
+    ...{ ...stratum, intervention, field, value },
+  })
+  const robustness = [of('ablate', 'kind', 'b'), of('ablate', 'language', 'en'), of('steer', 'kind', 'a')]
+  const html = card({ robustness })
+  const drawn = html.slice(html.indexOf('<svg class="heat"'))
+  const names = ['>kind a<', '>kind b<', '>language en<'].map(name => drawn.indexOf(name))
+  expect(names).toEqual([...names].sort((a, b) => a - b))
+  expect(names[0]).toBeGreaterThan(0)
+  expect(html).toContain('Missing: measured in none of its documents.')
+  expect(card({ robustness: [of('ablate', 'kind', 'a')] })).not.toContain('Missing: measured')
+})
+
+test('what would change a claim is said in words for every place that tiers name', () => {
+  const at = (path: string, more: Partial<Change> = {}) =>
+    changeText({ to: 'supported', path, value: 0.2, needs: 'above', threshold: 0.05, ...more })
+  expect(at('ablate.test.q', { needs: 'at most', value: 0.832 })).toBe(
+    '<b>supported</b>: q of ablation at most 0.05, now 0.832',
+  )
+  expect(at('ablate.metrics.target.controls.tied', { to: 'underdetermined', value: 0.0342 })).toBe(
+    '<b>underdetermined</b>: the most that its interval leaves of the claimed effect beyond random directions that fire as often, nats, above 0.05, now 0.0342',
+  )
+  expect(at('studies.specificity.isolated', { value: null, needs: 'is', threshold: true })).toMatch(
+    /left alone \(study specificity\) is yes, now not known$/,
+  )
+  for (const path of [
+    'steer.metrics.target.effect.low',
+    'ablate.power.atSmallestEffect',
+    'claim.documents.ablate.length',
+    'studies.transfer.verdict',
+    'studies.association.finding',
+    'studies.interchange.sufficiency.found',
+    'studies.heterogeneity.fields.half=odd.high',
+    'selectivity.q',
+    'selectivity.verdict',
+    'strataHeld.language=de',
+  ])
+    expect(at(path), path).not.toContain('<code>')
+  expect(at('sham')).toContain('<code>sham</code>')
 })
 
 test('that the SAE is not ahead of its baselines stands before every verdict', () => {

@@ -5,7 +5,7 @@ import { escapeHtml, shown } from '../html.ts'
 import { originOf } from '../origin.ts'
 import { differenceFigure, doseFigure, effectFigure, selectivityFigure, strataFigure } from './claim-figures.ts'
 import { claimPlace } from './claim-origin.ts'
-import { documentsText, verdictSentence } from './claim-text.ts'
+import { documentsText, ruleText, verdictSentence } from './claim-text.ts'
 import { changesHtml, findingsHtml } from './findings.ts'
 import { type Column, leftOut, pill, table } from './page.ts'
 
@@ -19,8 +19,11 @@ export interface Card {
   readonly id?: string | undefined
   /** The run of the evidence, where numbers lead to it. */
   readonly run?: string | undefined
-  /** What stands before the verdict and after the pictures. HTML. */
+  /** Answers to the questions that one has of it, which then say what was measured. HTML. */
   readonly first?: string | undefined
+  /** Whether these answers stand elsewhere on the page. */
+  readonly isAnswered?: boolean
+  /** What stands after the pictures. HTML. */
   readonly after?: string | undefined
 }
 
@@ -28,13 +31,13 @@ export interface Card {
 const figures = [effectFigure, differenceFigure, doseFigure, strataFigure, selectivityFigure]
 
 /** The whole card. */
-export function claimCard({ feature, name, id, run, first = '', after = '' }: Card): string {
+export function claimCard({ feature, name, id, run, first = '', isAnswered = first !== '', after = '' }: Card): string {
   const { claim, causal, selectivity, tier } = feature
   const reasons = [`Causal: ${causal.reason}`, ...(selectivity ? [`Selectivity: ${selectivity.reason}`] : [])]
   const more = feature.reasons.slice(reasons.length)
   return `<article class="claim"${run === undefined ? '' : `${originOf({ run, file: 'evidence.json', split: 'validation' })} data-where="${escapeHtml(claimPlace(feature))} | " data-n="${documentsText(feature[claim.primary]?.metrics.target.effect.documents ?? 0)}"`}${id === undefined ? '' : ` id="${escapeHtml(id)}"`}>
-<header><h3>${shown(name)}</h3>${pill(feature.verdict)} <span class="tier">${shown(tier.tier)}</span>${flagsHtml(feature)}</header>
-${first}<p>${verdictSentence(feature)}</p>
+<header><h3>${shown(name)}</h3>${pill(feature.verdict)} <span class="tier">${shown(tier.tier)}${isAnswered ? `: ${shown(ruleText(tier.rule))}` : ''}</span>${flagsHtml(feature)}</header>
+${first}${isAnswered ? '' : `<p>${verdictSentence(feature)}</p>`}
 <p class="soft">${shown([...reasons, ...more].join('. '), 1000)}.</p>
 <div class="charts">${figures.map(figure => figure(feature, run)).join('')}</div>${after}
 ${findingsHtml(feature)}

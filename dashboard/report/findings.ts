@@ -3,6 +3,7 @@ import { words } from '../../core/text.ts'
 import type { FeatureEvidence } from '../../validation/evidence.ts'
 import { short } from '../charts/index.ts'
 import { shown } from '../html.ts'
+import { changeText } from './change-text.ts'
 
 type Studies = FeatureEvidence['studies']
 type Sentence = (studies: Studies) => string | undefined
@@ -46,14 +47,7 @@ const sentences: Readonly<Record<keyof Studies, Sentence>> = {
     halves
       ? `Halves of the documents: both pass in ${halves.both} of ${halves.halvings} halvings, one in ${halves.one}, neither in ${halves.neither}.`
       : undefined,
-  heterogeneity: ({ heterogeneity }) =>
-    heterogeneity
-      ? `Strata: beyond the controls in all of ${listed(heterogeneity.fields.filter(({ everywhere }) => everywhere).map(({ field }) => field))}; not shown in all of ${listed(
-          heterogeneity.fields
-            .filter(({ everywhere }) => !everywhere)
-            .map(({ field, worst }) => `${field} (least in ${worst.value})`),
-        )}.`
-      : undefined,
+  heterogeneity: ({ heterogeneity }) => (heterogeneity ? `Strata: ${strataText(heterogeneity.fields)}.` : undefined),
   robustness: ({ robustness }) =>
     robustness
       ? `Changed text: ${robustness.shifts.map(({ shift, kept, ratio }) => `${shift} ${{ yes: 'kept', no: 'not kept', unclear: 'unclear' }[kept]}${ratio ? ` (${percent(ratio.ratio)})` : ''}`).join(', ')}.`
@@ -87,10 +81,25 @@ const sentences: Readonly<Record<keyof Studies, Sentence>> = {
 const listed = (names: readonly string[]) => names.join(', ') || 'none'
 const rankText = (p: number | null) => (p === null ? '' : ` (p ${short(p)} among controls)`)
 
+/** Parts of a sentence of which each is said only where it has something to name. */
+const said = (...parts: readonly (readonly [string, readonly string[]])[]) =>
+  parts.flatMap(([text, names]) => (names.length > 0 ? `${text} ${names.join(', ')}` : [])).join('; ') || 'none to tell'
+
 /** Which kinds of edit move the target as claimed, and which do not. */
 function kindsText(kinds: readonly { intervention: string; asClaimed: boolean | null }[]): string {
-  const those = (claimed: boolean) => listed(kinds.flatMap(one => (one.asClaimed === claimed ? one.intervention : [])))
-  return `as claimed by ${those(true)}; not by ${those(false)}`
+  const those = (claimed: boolean) => kinds.flatMap(one => (one.asClaimed === claimed ? one.intervention : []))
+  return said(['as claimed by', those(true)], ['not by', those(false)])
+}
+
+/** In which fields every stratum shows the effect, and where it is least in the others. */
+function strataText(fields: readonly { field: string; everywhere: boolean; worst: { value: string } }[]): string {
+  return said(
+    ['beyond the controls in each of', fields.flatMap(one => (one.everywhere ? one.field : []))],
+    [
+      'not shown in each of',
+      fields.flatMap(one => (one.everywhere ? [] : `${one.field} (least in ${one.worst.value})`)),
+    ],
+  )
 }
 
 const between = (low: number | null, high: number | null, text: (value: number) => string = short) =>
@@ -111,13 +120,8 @@ export function findingsHtml({ studies }: FeatureEvidence): string {
 /** What would make another tier of it. */
 export function changesHtml({ tier }: FeatureEvidence): string {
   if (tier.wouldChange.length === 0) return ''
-  const text = (value: string | number | boolean | null) =>
-    value === null ? 'not known' : typeof value === 'number' ? short(value) : String(value)
   const items = tier.wouldChange
     .slice(0, 8)
-    .map(
-      ({ to, path, needs, threshold, value }) =>
-        `<li><b>${shown(to)}</b>: <code>${shown(path)}</code> ${shown(needs)} ${shown(text(threshold))}, now ${shown(text(value))}</li>`,
-    )
+    .map(change => `<li>${changeText(change)} <code class="soft">${shown(change.path)}</code></li>`)
   return `<h4>What would change it</h4><ul>${items.join('')}</ul>`
 }

@@ -6,7 +6,7 @@ import { shown } from '../html.ts'
 import type { Origin } from '../origin.ts'
 import { type Card, claimCard, withInterval } from './claim-card.ts'
 import { controlPlace, differencePlace, effectPlace, originOfRows, type RowPlace } from './claim-origin.ts'
-import { documentsText, interventionText } from './claim-text.ts'
+import { documentsText, interventionText, verdictMeanings } from './claim-text.ts'
 import { type Column, leftOut, pill, table } from './page.ts'
 
 /** Tested latents in the table, in the plots, and those with details of their own. */
@@ -51,7 +51,7 @@ export function validationHtml(evidence: Evidence, { names, cards, run, around }
   const detailed = all.slice(0, mostDetailed)
   if (all.length === 0)
     return `<p class="nothing">No claim was tested. Read on ${windowsText(evidence)}.</p>${afterClaims(evidence, run)}`
-  return `${baselinesHtml(evidence, run)}${verdictTable(tested, run)}
+  return `${baselinesHtml(evidence, run)}${meaningsHtml}${verdictTable(tested, run)}
 ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
 <p class="soft">Effect: mean change of the target over documents, with its interval. Beyond other latents: the same less that of other active latents at equal norm. Detectable from: the smallest effect beyond the hardest controls that these documents and controls would have shown; q is against all kinds of control, random directions that fire as often among them. Read on ${windowsText(evidence)}.</p>
 <div class="charts">${effectPlot(plotted, run)}${differencePlot(plotted, run)}</div>${leftOut(tested.length - plotted.length, 'are in the table above')}
@@ -61,6 +61,13 @@ ${leftOut(all.length - tested.length, 'tested latents are in evidence.json')}
 ${leftOut(all.length - detailed.length, 'claims are in evidence.json')}</div>
 ${afterClaims(evidence, run)}`
 }
+
+/** What the verdicts of the table mean, before them. */
+const meaningsHtml = `<p class="soft">A latent is put to the test by editing it where text activates it, and beside it each kind of control. ${Object.entries(
+  verdictMeanings,
+)
+  .map(([verdict, meaning]) => `<b>${verdict}</b>: ${meaning}`)
+  .join('; ')}.</p>`
 
 /** What the SAE leaves of its input, and what the names of figures mean. */
 const afterClaims = (evidence: Evidence, run: string | undefined): string =>
@@ -102,11 +109,11 @@ ${table(
       definition: 'share of its claims that pass by the same rule on the same text',
     },
     {
-      name: '#This SAE’s share less it',
+      name: '#The lead of the SAE under test',
       path: 'difference',
-      definition: 'difference of the shares, with its interval',
+      definition: 'its share of passing claims less that of this one, with its interval',
     },
-    'Ahead',
+    { name: 'Ahead', definition: 'yes where the interval of the lead lies above 0' },
   ],
   [['<b>the SAE under test</b>', share(trained), '–', '–'], ...rows],
   run === undefined

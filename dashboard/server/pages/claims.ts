@@ -1,9 +1,10 @@
 /** Claims of all runs with what would change them, negative ones with equal weight, and the families that p-values are held to. */
 
-import { definitions } from '../../../validation/evidence.ts'
+import { Change, definitions } from '../../../validation/evidence.ts'
 import { claims as claimsContract } from '../../api/contracts/evidence.ts'
 import { figureOf, lines, short } from '../../charts/index.ts'
 import { escapeHtml, shown } from '../../html.ts'
+import { changeText } from '../../report/change-text.ts'
 import { withInterval } from '../../report/claim-card.ts'
 import { pill, table, tiles } from '../../report/page.ts'
 import { type Ask, askOf } from './ask.ts'
@@ -67,7 +68,7 @@ function claimsTable({ claims }: Found): string {
     `${short(one.q)}<small>p ${short(one.p)}</small>`,
     `${short(one.minimumDetectableEffect)}<small>power ${short(one.power)} at ${short(one.smallestEffect)}</small>`,
     `<span class="whole">${shown(one.standing)}</span><small>${one.runs} ${one.runs === 1 ? 'run' : 'runs'}, q ${short(one.qAcross)}</small>`,
-    changeText(one.wouldChange[0]),
+    one.wouldChange[0] ? changeText(Change.parse(one.wouldChange[0])) : '–',
   ])
   const origin = {
     ...{ run: (row: number) => claims[row]!.run, file: 'evidence.json', split: 'validation' },
@@ -91,14 +92,6 @@ function claimsTable({ claims }: Found): string {
     ...['Stands', 'What would change it'],
   ]
   return table(columns, rows, origin)
-}
-
-function changeText(change: Readonly<Record<string, unknown>> | undefined): string {
-  if (!change) return '–'
-  const value =
-    change.value === null ? 'not known' : typeof change.value === 'number' ? short(change.value) : String(change.value)
-  const threshold = typeof change.threshold === 'number' ? short(change.threshold) : String(change.threshold)
-  return `<b>${shown(String(change.to))}</b>: ${shown(String(change.path))} ${shown(String(change.needs))} ${shown(threshold)}, now ${shown(value)}`
 }
 
 function familiesHtml({ families }: Found): string {

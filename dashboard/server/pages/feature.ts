@@ -48,7 +48,7 @@ ${answersHtml({ label, evidence, evidenceRun, command: found.command, tokens: te
 <h2 id="evidence">Evidence</h2>
 ${
   evidence && evidenceRun
-    ? `<p class="soft">From ${link(['runs', evidenceRun], evidenceRun)}, features[].claim.feature = ${shown(latent)} of its evidence.json.</p>${claimCard({ feature: evidence, name: `Latent ${latent}`, run: evidenceRun })}`
+    ? `<p class="soft">From ${link(['runs', evidenceRun], evidenceRun)}, features[].claim.feature = ${shown(latent)} of its evidence.json.</p>${claimCard({ feature: evidence, name: `Latent ${latent}`, run: evidenceRun, isAnswered: true })}`
     : notRun('no causal test of this latent.', found.command)
 }
 <h2 id="selectivity">At which threshold</h2>

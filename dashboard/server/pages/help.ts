@@ -2,15 +2,9 @@
 import { definitions, tierNames } from '../../../validation/evidence.ts'
 import { columnsOf } from '../../charts/columns.ts'
 import { shown } from '../../html.ts'
-import { table } from '../../report/page.ts'
+import { verdictMeanings } from '../../report/claim-text.ts'
+import { pill, table } from '../../report/page.ts'
 import type { PageRoute } from './page.ts'
-
-const marks = [
-  ['● pass', 'beyond every kind of control, by at least the smallest effect of interest'],
-  ['✕ fail', 'the rule refutes it: an effect of that size would have been seen'],
-  ['◆ inconclusive', 'neither: too few documents or controls to tell'],
-  ['○ not-run', 'not tested, or not to be tested on these documents'],
-] as const
 
 export const helpPage: PageRoute = {
   path: '/help',
@@ -19,7 +13,7 @@ export const helpPage: PageRoute = {
     body: `<p>Every number that is underlined with dots says, when pressed, what it is, over how many it is, of which split, and the file and row it is in; so does every mark of a chart, pressed, or by keys: the drawing is one stop, arrows go from mark to mark, Enter opens. Every chart has the same data as a table, and copies itself as CSV or SVG.</p>
 <h2>Verdicts</h2>${table(
       ['Mark', 'Meaning'],
-      marks.map(row => [...row]),
+      Object.entries(verdictMeanings).map(([verdict, meaning]) => [pill(verdict), meaning]),
     )}
 <p>Tiers, from least to most: ${tierNames.map(name => `<b>${shown(name)}</b>`).join(', ')}.</p>
 <h2>What is measured</h2>${table(
