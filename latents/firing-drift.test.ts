@@ -9,12 +9,20 @@ import { oneHotSae } from './one-hot.fixture.ts'
 
 beforeAll(() => startEngine())
 
+const strata = [{ index: 0, values: {}, sample: 600, probability: 1 }]
+const manifest = { windows: null, sampling: { fields: [], strata } }
+
 /** Rows in which dimension i is 1 with the rate of i, else 0; twenty documents of thirty rows. */
 function captured(seed: number, site: string, width: number, rates: (i: number) => number): Capture {
   const random = new Random('firing', seed)
   const values = Float32Array.from({ length: 600 * width }, (_, i) => (random.uniform() < rates(i % width) ? 1 : 0))
   return {
-    ...{ directory: 'made', manifest: { windows: null } as CaptureManifest, rows: 600, sites: [{ name: site, width }] },
+    ...{
+      directory: 'made',
+      manifest: manifest as unknown as CaptureManifest,
+      rows: 600,
+      sites: [{ name: site, width }],
+    },
     read: async (_, rows) =>
       Float32Array.from(Array.from(rows).flatMap(row => [...values.subarray(row * width, (row + 1) * width)])),
     columns: async () => ({

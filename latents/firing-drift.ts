@@ -6,6 +6,7 @@ import { UserError } from '../core/errors.ts'
 import type { Progress } from '../core/progress.ts'
 import { Random } from '../core/random.ts'
 import { documentsOf, windowDocuments } from '../datasets/shards/by-document.ts'
+import { type CommonRates, commonRates, keptRows } from '../datasets/shards/common-rates.ts'
 import type { Capture } from '../datasets/shards/index.ts'
 import { tf } from '../engine/tf.ts'
 import { mustSpeakByLatent } from '../sae/by-latent.ts'
@@ -46,9 +47,11 @@ export async function firingDrift(
 ): Promise<FiringDrift[]> {
   progress.start('Encoding', 2 * documents, 'documents')
   const sides = []
+  const common = commonRates(a.capture.manifest, b.capture.manifest)
   for (const [i, side] of [a, b].entries()) {
     const latents = pairs.map(pair => (i === 0 ? pair.a : pair.b))
-    sides.push(await firingRates(side, latents, documents, done => progress.update(i * documents + done)))
+    const onDocument = (done: number) => progress.update(i * documents + done)
+    sides.push(await firingRates(side, latents, { most: documents, sampled: common[i]!, onDocument }))
   }
   progress.finish()
   const [first, second] = sides as [Rates, Rates]
@@ -70,8 +73,7 @@ interface Rates {
 async function firingRates(
   { sae, capture }: FiringSide,
   latents: readonly number[],
-  most: number,
-  onDocument: (done: number) => void,
+  { most, sampled, onDocument }: { most: number; sampled: CommonRates; onDocument: (done: number) => void },
 ): Promise<Rates> {
   mustSpeakByLatent(sae, 'Drift')
   const site = sae.metadata.hook_name
@@ -82,7 +84,8 @@ async function firingRates(
       { fix: 'Name captures of the site that the SAE reads.' },
     )
   const columns = await capture.columns()
-  const [chosen] = await documentsOf(columns, await windowDocuments(capture), [null], most)
+  const kept = keptRows(columns, sampled)
+  const [chosen] = await documentsOf(columns, await windowDocuments(capture), [null], { most, kept })
   const rates: Float64Array[] = []
   for (const { rows } of chosen!) {
     const counts = new Float64Array(sae.latents)
@@ -95,7 +98,7 @@ async function firingRates(
       tensor.dispose()
       fired.offsets.forEach((start, row) => {
         if (row === batch.length) return
-        const weight = columns.weight[batch[row]!]!
+        const weight = 1 / sampled.common[columns.stratum[batch[row]!]!]!
         weights += weight
         for (let at = start; at < fired.offsets[row + 1]!; at++)
           if (fired.values[at] !== 0) counts[fired.indices[at]!]! += weight

@@ -50,7 +50,7 @@ export const Drift = z.strictObject({
   definitions: z.record(z.string(), z.string()),
   /** What the runs differ in besides what was tested, in sentences. */
   notes: z.array(z.string()),
-  /** Stability index of the populations over the strata that both have; null where there are none. */
+  /** Stability index of the populations over the strata of both; null where there are none, or these are of other fields. */
   composition: z.number().nullable(),
   cells: z.array(DriftCell),
   /** Cells that drifted, and those that could be tested. */

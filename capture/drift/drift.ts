@@ -8,10 +8,12 @@ import { UserError } from '../../core/errors.ts'
 import type { Progress } from '../../core/progress.ts'
 import { Random } from '../../core/random.ts'
 import { documentMeans, documentsOf, windowDocuments } from '../../datasets/shards/by-document.ts'
-import type { Capture, CaptureManifest } from '../../datasets/shards/index.ts'
+import { commonRates, keptRows, thinnedNotes } from '../../datasets/shards/common-rates.ts'
+import type { Capture } from '../../datasets/shards/index.ts'
 import { relabel } from '../../statistics/drift/relabel.ts'
-import { stabilityIndex } from '../../statistics/drift/stability-index.ts'
 import { CellMeasures, testedMeasures } from './measures.ts'
+import { differences } from './notes.ts'
+import { sharedStrata } from './strata.ts'
 
 export interface CaptureDriftOptions {
   /** Documents of each capture in a cell, at most. */
@@ -63,11 +65,14 @@ export async function captureDrift(
       { fix: 'Compare captures of the same sites.' },
     )
   const strata = sharedStrata(a.manifest, b.manifest)
+  const rates = commonRates(a.manifest, b.manifest)
   const sides = await Promise.all(
     [a, b].map(async (capture, side) => {
       const columns = await capture.columns()
       const sets = [null, ...strata.shared.map(stratum => new Set([stratum.indices[side]!]))]
-      return { capture, columns, chosen: await documentsOf(columns, await windowDocuments(capture), sets, most) }
+      const kept = keptRows(columns, rates[side]!)
+      const chosen = await documentsOf(columns, await windowDocuments(capture), sets, { most, kept })
+      return { capture, weightOf: (row: number) => 1 / rates[side]!.common[columns.stratum[row]!]!, chosen }
     }),
   )
   const named = sides.map(({ chosen }) => [...new Set(chosen.flatMap(own => own.map(({ document }) => document)))])
@@ -87,7 +92,7 @@ export async function captureDrift(
   for (const { name } of sites)
     for (const i of Array(strata.shared.length + 1).keys()) {
       const means = await Promise.all(
-        sides.map(({ capture, columns, chosen }) => documentMeans(capture, name, columns.weight, chosen[i]!)),
+        sides.map(({ capture, weightOf, chosen }) => documentMeans(capture, name, weightOf, chosen[i]!)),
       )
       const all = means.flat()
       cells.push({
@@ -124,7 +129,7 @@ export async function captureDrift(
       ],
     })),
     composition: strata.composition,
-    notes: [...strata.notes, ...differences(a.manifest, b.manifest)],
+    notes: [...strata.notes, ...differences(a.manifest, b.manifest), ...thinnedNotes(a.manifest, b.manifest)],
   }
 }
 
@@ -149,52 +154,4 @@ function frechetOf(
   if (Math.min(first, second) === 0) return nothing
   const [found] = relabel(groups, labels => [measures.frechet(labelled(labels))], random, frechetDraws)
   return { name: 'frechet', value: found!.value, expected: found!.expected, p: null, adjusted: null }
-}
-
-/** Strata with the same values in both, and what they say of the populations. */
-function sharedStrata(a: CaptureManifest, b: CaptureManifest) {
-  const key = (values: Readonly<Record<string, string>>) => JSON.stringify(Object.entries(values).sort())
-  const others = new Map(b.sampling.strata.map(stratum => [key(stratum.values), stratum]))
-  const pairs = a.sampling.strata.flatMap(stratum => {
-    const other = others.get(key(stratum.values))
-    return other ? [{ stratum, other }] : []
-  })
-  const lost = a.sampling.strata.length - pairs.length
-  const gained = b.sampling.strata.length - pairs.length
-  const only = (count: number, which: string) =>
-    count > 0 ? [`${count} strata are in the ${which} capture alone.`] : []
-  const shares = (of: (pair: (typeof pairs)[number]) => number) => {
-    const total = pairs.reduce((sum, pair) => sum + of(pair), 0)
-    return pairs.map(pair => of(pair) / total)
-  }
-  return {
-    // A single stratum without fields is all tokens, which are compared anyway.
-    shared: pairs
-      .filter(({ stratum }) => Object.keys(stratum.values).length > 0)
-      .map(({ stratum, other }) => ({ values: stratum.values, indices: [stratum.index, other.index] })),
-    composition:
-      pairs.length > 1
-        ? Math.max(
-            0,
-            stabilityIndex(
-              shares(({ stratum }) => stratum.population),
-              shares(({ other }) => other.population),
-            ),
-          )
-        : null,
-    notes: [...only(lost, 'first'), ...only(gained, 'second')],
-  }
-}
-
-/** What differs between the captures besides their rows. */
-function differences(a: CaptureManifest, b: CaptureManifest): string[] {
-  const facts = [
-    ['models', a.model.hash, b.model.hash],
-    ['texts', a.dataset.hash, b.dataset.hash],
-    ['tokenizers', a.tokenizer.hash, b.tokenizer.hash],
-    ['allocations', a.sampling.allocation, b.sampling.allocation],
-    ['seeds', String(a.seed), String(b.seed)],
-    ['number formats', a.dtype, b.dtype],
-  ] as const
-  return facts.flatMap(([what, first, second]) => (first === second ? [] : [`Their ${what} are different.`]))
 }

@@ -33,17 +33,18 @@ export type Chosen = readonly DocumentRows[]
 
 /**
  * The rows of at most `most` documents in each of the sets of strata: those of least hash, so that two captures of the same
- * text choose the same ones.
+ * text choose the same ones. Only rows that are `kept` count.
  */
 export async function documentsOf(
   columns: Pick<RowColumns, 'document' | 'stratum'>,
   documentOf: (window: number) => string,
   sets: readonly (ReadonlySet<number> | null)[],
-  most: number,
+  { most, kept }: { readonly most: number; readonly kept: (row: number) => boolean },
 ): Promise<Chosen[]> {
   const found = sets.map(() => new Map<string, number[]>())
   for (let row = 0; row < columns.document.length; row++) {
     if (row % 65_536 === 0) await breathe()
+    if (!kept(row)) continue
     const document = documentOf(columns.document[row]!)
     for (const [i, set] of sets.entries()) {
       if (set && !set.has(columns.stratum[row]!)) continue
@@ -72,7 +73,7 @@ export interface DocumentMean {
 export async function documentMeans(
   capture: Capture,
   site: string,
-  weight: Float32Array,
+  weightOf: (row: number) => number,
   chosen: Chosen,
 ): Promise<DocumentMean[]> {
   const means: DocumentMean[] = []
@@ -82,7 +83,7 @@ export async function documentMeans(
     const mean = new Float64Array(width)
     let [weights, norms] = [0, 0]
     rows.forEach((row, i) => {
-      const w = weight[row]!
+      const w = weightOf(row)
       let squares = 0
       for (let j = 0; j < width; j++) {
         const value = values[i * width + j]!

@@ -3,6 +3,7 @@ import { captureDrift } from '../../capture/drift/drift.ts'
 import { driftDefinitions } from '../../capture/drift/measures.ts'
 import { UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
+import { thinnedNotes } from '../../datasets/shards/common-rates.ts'
 import { openCapture } from '../../datasets/shards/index.ts'
 import { firingDefinition, firingDrift } from '../../latents/firing-drift.ts'
 import type { Drift, DriftCell } from '../../runs/drift.ts'
@@ -142,17 +143,18 @@ async function ofSaes(
     for (const one of found) saes.push(await loadSaeOf(one))
     const [first, second = first] = saes as [Sae, Sae?]
     const { pairs, notes } = await partners(first, second!, doing)
-    const rates = await withCaptures(captures, doing, (one, two) =>
-      firingDrift(
+    const { rates, thinned } = await withCaptures(captures, doing, async (one, two) => ({
+      rates: await firingDrift(
         { sae: first, capture: one },
         { sae: second!, capture: two },
         { ...options, pairs, progress: doing.progress },
       ),
-    )
+      thinned: thinnedNotes(one.manifest, two.manifest),
+    }))
     return {
       definitions: { rate: firingDefinition },
       composition: null,
-      notes,
+      notes: [...notes, ...thinned],
       cells: rates.map(({ latent, documents, means, value, expected, p, adjusted }) => ({
         site: first.metadata.hook_name,
         stratum: null,
