@@ -141,13 +141,25 @@ describe('effective sizes', () => {
 
 test('norms beyond Tukey’s outer fences are counted, and the largest named', () => {
   const fences = new NormFences()
-  // Quartiles 10 and 20: the fences are 0 and 50.
+  // Quartiles 10 and 20.1: the fences are 0 and 50.4.
   const norms = [...Array.from({ length: 401 }, (_, i) => 5 + i / 20), 49, 55, 300]
   for (const [row, norm] of norms.entries())
     fences.add(norm, () => ({ window: `w${row}`, position: 1, token: 2, stratum: 0 }))
   const { low, high, rows, largest } = fences.result()
   expect([low, rows, largest.map(({ window }) => window)]).toEqual([0, 2, ['w403', 'w402']])
-  expect(Math.abs(high / 50 - 1)).toBeLessThan(0.03)
+  expect(Math.abs(high / 50.4 - 1)).toBeLessThan(0.001)
+})
+
+test('of norms that are all alike none is unusual, wherever the borders of bins lie', () => {
+  for (let place = 0; place < 16; place++) {
+    const fences = new NormFences()
+    const length = 8 * 2 ** (place / 1024)
+    for (let row = 0; row < 100; row++)
+      fences.add(length * (row % 10 === 0 ? 1 + 1e-5 : 1), () => ({ window: 'w', position: 1, token: 2, stratum: 0 }))
+    fences.add(length * 1.01, () => ({ window: 'apart', position: 1, token: 2, stratum: 0 }))
+    const { rows, largest } = fences.result()
+    expect([rows, largest.map(({ window }) => window)]).toEqual([1, ['apart']])
+  }
 })
 
 describe('documents', () => {

@@ -1,10 +1,10 @@
 /**
  * Rows of unusual norm, by Tukey's outer fences: beyond the quartiles by three interquartile ranges. Norms are counted in
- * 64 bins an octave, so that quartiles are right to about one percent in memory that does not grow with the rows.
+ * 2,048 bins an octave, so that quartiles are right to .02 percent in memory that does not grow with the rows (2.5 MB a site).
  */
 import type { SiteAudit } from '../../datasets/shards/audit.ts'
 
-const binsPerOctave = 64
+const binsPerOctave = 2048
 const octaves = 300
 const middle = (binsPerOctave * octaves) / 2
 /** How many outliers are listed. */
@@ -14,7 +14,7 @@ type Place = SiteAudit['outliers']['largest'][number]
 
 /** Collects norms; `result` gives fences and what lies beyond. */
 export class NormFences {
-  private readonly bins = new Float64Array(binsPerOctave * octaves)
+  private readonly bins = new Uint32Array(binsPerOctave * octaves)
   private rows = 0
   private readonly largest: Place[] = []
 
@@ -30,13 +30,17 @@ export class NormFences {
 
   result(): SiteAudit['outliers'] {
     const [first, third] = [this.quantile(0.25), this.quantile(0.75)]
-    const low = Math.max(0, first - 3 * (third - first))
-    const high = third + 3 * (third - first)
+    // Norms that are all alike may lie on both sides of the border of two bins: so near none is unusual.
+    const range = Math.max(third - first, third * (2 ** (1 / binsPerOctave) - 1))
+    const low = Math.max(0, first - 3 * range)
+    const high = third + 3 * range
     let beyond = 0
-    this.bins.forEach((count, bin) => {
+    for (let bin = 0; bin < this.bins.length; bin++) {
+      const count = this.bins[bin]!
+      if (count === 0) continue
       const norm = this.normOf(bin)
       if (norm < low || norm > high) beyond += count
-    })
+    }
     return { low, high, rows: beyond, largest: this.largest.filter(({ norm }) => norm > high) }
   }
 
@@ -53,7 +57,8 @@ export class NormFences {
 
   private quantile(share: number): number {
     let left = share * this.rows
-    for (const [bin, count] of this.bins.entries()) {
+    for (let bin = 0; bin < this.bins.length; bin++) {
+      const count = this.bins[bin]!
       left -= count
       if (left <= 0 && count > 0) return this.normOf(bin)
     }
