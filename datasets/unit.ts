@@ -9,7 +9,13 @@ import type { TokenDataset, TokenWindow } from './document.ts'
  * where the dataset names any. Where documents are packed so densely that none has half of a window, the window is a block of
  * documents, and a unit by itself.
  */
-export function unitOf({ documents, copyOf }: Pick<TokenDataset, 'documents' | 'copyOf'>, window: TokenWindow): string {
+export function unitOf(dataset: Pick<TokenDataset, 'documents' | 'copyOf'>, window: TokenWindow): string {
+  const place = unitPlaceOf(dataset, window)
+  return place === null ? window.id : dataset.documents.at(place)!.id
+}
+
+/** The place of that document; null where the window is a unit by itself. */
+export function unitPlaceOf({ copyOf }: Pick<TokenDataset, 'copyOf'>, window: TokenWindow): number | null {
   const counts = new Map<number, number>()
   for (const place of window.documents) {
     const document = copyOf ? copyOf[place]! : place
@@ -17,5 +23,5 @@ export function unitOf({ documents, copyOf }: Pick<TokenDataset, 'documents' | '
   }
   let most = -1
   for (const [document, count] of counts) if (count > (counts.get(most) ?? 0)) most = document
-  return most >= 0 && counts.get(most)! * 2 >= window.documents.length ? documents.at(most)!.id : window.id
+  return most >= 0 && counts.get(most)! * 2 >= window.documents.length ? most : null
 }

@@ -115,7 +115,8 @@ describe('effective sizes', () => {
   const sizes = (rowsOf: (document: number) => number[][]) => {
     const effective = new EffectiveSizes([0.3, -0.2], 1)
     for (let document = 0; document < 40; document++)
-      for (const row of rowsOf(document)) effective.add(0, `d${document}`, Float32Array.from(row), 0)
+      for (const row of rowsOf(document))
+        effective.add(0, { unit: `d${document}`, family: 0 }, Float32Array.from(row), 0)
     return effective.result()[0]!
   }
   test('of documents whose rows are all the same are the number of documents', () =>
@@ -129,9 +130,23 @@ describe('effective sizes', () => {
       sizes(() => Array.from({ length: 5 }, () => [random.normal(), random.normal()])).effectiveSize,
     ).toBeGreaterThan(150)
   })
+  test('of copies are those of the first that a stratum has, wherever the others stand', () => {
+    const sizes = (texts: readonly number[], families: (text: number) => number) => {
+      const effective = new EffectiveSizes([0, 0], 2, 2)
+      texts.forEach((text, i) => {
+        for (let row = 0; row < 3; row++)
+          for (const stratum of text === 1 ? [0] : [0, 1])
+            effective.add(stratum, { unit: `d${i}`, family: families(text) }, Float32Array.of(Math.sin(text), row), 0)
+      })
+      return effective.result()
+    }
+    const family = (text: number) => (text < 2 ? text + 1 : 0)
+    expect(sizes([0, 0, 2, 1, 0, 3, 1, 0], family)).toEqual(sizes([0, 2, 1, 3], () => 0))
+    expect(sizes([0, 0, 2, 1, 0, 3, 1, 0], () => 0)[0]!.documents).toBe(8)
+  })
   test('of a single document are not known', () => {
     const effective = new EffectiveSizes([0], 2)
-    effective.add(0, 'a', Float32Array.of(1), 0)
+    effective.add(0, { unit: 'a', family: 0 }, Float32Array.of(1), 0)
     expect(effective.result()).toEqual([
       { documents: 1, effectiveSize: null },
       { documents: 0, effectiveSize: null },
@@ -187,14 +202,15 @@ describe('documents', () => {
   })
 
   test('that are equal are copies, and nearly equal ones where asked', async () => {
-    const equal = (await documentAudit(dataset, counted([10, 10, 10, 10]), 1)).duplicates
+    const equal = (await documentAudit(dataset, counted([10, 10, 10, 10]), 1)).audit.duplicates
     expect(equal).toEqual({ threshold: 1, documents: 1, rows: 0.25, largest: [{ id: 'd0', copies: 1 }] })
-    const near = (await documentAudit(dataset, counted([10, 10, 10, 10]), 0.5)).duplicates
-    expect([near.documents, near.rows]).toEqual([2, 0.5])
+    const near = await documentAudit(dataset, counted([10, 10, 10, 10]), 0.5)
+    expect([near.audit.duplicates.documents, near.audit.duplicates.rows]).toEqual([2, 0.5])
+    expect([...near.families]).toEqual([1, 0, 1, 1])
   })
 
   test('with more rows than the draw gives are named, others not', async () => {
-    const { overRepresented, largest } = await documentAudit(dataset, counted([40, 12, 9, 0]), 1)
+    const { overRepresented, largest } = (await documentAudit(dataset, counted([40, 12, 9, 0]), 1)).audit
     expect(overRepresented.map(({ id, expected, rows }) => [id, expected, rows])).toEqual([['d0', 10, 40]])
     expect(largest.map(({ id }) => id)).toEqual(['d0', 'd1', 'd2'])
   })

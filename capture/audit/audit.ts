@@ -8,7 +8,7 @@ import { breathe, type StageContext } from '../../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import type { CaptureAudit } from '../../datasets/shards/audit.ts'
 import type { ShardRecord } from '../../datasets/shards/index.ts'
-import { unitOf } from '../../datasets/unit.ts'
+import { unitPlaceOf } from '../../datasets/unit.ts'
 import { pairedDetectable } from '../../statistics/power/t-power.ts'
 import type { CaptureConfig } from '../config.ts'
 import type { CapturedSite } from '../forward.ts'
@@ -50,7 +50,8 @@ export async function audit(
   const { strata, probabilities, samples: rows } = sampling
   const stop = () => stopAudit(context.signal)
   const counted = await countTokens(dataset, config, sampling, stop)
-  const { sites, sizes } = await auditSites(context, inputs, stop)
+  const documents = await documentAudit(dataset, counted, config.audit.nearDuplicate, stop)
+  const { sites, sizes } = await auditSites(context, inputs, documents.families, stop)
   const weights = rows.reduce((sum, count, i) => sum + count / probabilities[i]!, 0)
   const squares = rows.reduce((sum, count, i) => sum + count / probabilities[i]! ** 2, 0)
   const detectable = detectableOf()
@@ -71,7 +72,7 @@ export async function audit(
     }),
     fields: [...counted.fields].map(([field, values]) => fieldAudit(field, values)),
     vocabulary: vocabularyAudit(counted.tokens, inputs.vocabulary),
-    documents: await documentAudit(dataset, counted, config.audit.nearDuplicate, stop),
+    documents: documents.audit,
     sites,
   }
 }
@@ -86,28 +87,32 @@ function stopAudit({ aborted }: AbortSignal): void {
 async function auditSites(
   { directory, progress }: Pick<StageContext, 'directory' | 'progress'>,
   { dataset, sampling, sites, shards, moments, population }: AuditInputs,
+  families: Uint32Array,
   stop: () => void,
 ) {
   const { probabilities } = sampling
   const everything = probabilities.every(rate => rate === 1)
   // Rows of a window stand together.
-  let last: { index: number; id: string; unit: string } | undefined
+  let last: { index: number; id: string; unit: string; family: number } | undefined
   const windowAt = (index: number) => {
     if (last?.index === index) return last
     const window = windowOf(dataset, index)
-    last = { index, id: window.id, unit: unitOf(dataset, window) }
+    const place = unitPlaceOf(dataset, window)
+    const unit = place === null ? window.id : dataset.documents.at(place)!.id
+    last = { index, id: window.id, unit, family: place === null ? 0 : families[place]! }
     return last
   }
+  const most = families.reduce((highest, family) => Math.max(highest, family), 0)
   const audits = moments.map(own => {
     const mean = statisticsOf(own).populationMean
     return {
       estimates: new SiteEstimates(mean),
-      sizes: new EffectiveSizes(mean, probabilities.length),
+      sizes: new EffectiveSizes(mean, probabilities.length, most),
       fences: new NormFences(),
     }
   })
-  const most = shards.reduce((rows, shard) => Math.max(rows, shard.rows), 0)
-  const into = sites.map(({ width }) => new Float32Array(most * width))
+  const largest = shards.reduce((rows, shard) => Math.max(rows, shard.rows), 0)
+  const into = sites.map(({ width }) => new Float32Array(largest * width))
   progress.start('Auditing', shards.length, 'shards')
   for (const [done, shard] of shards.entries()) {
     const stored = await storedRows(directory, shard, sites, into)
@@ -118,7 +123,7 @@ async function auditSites(
         const at = row * width
         const index = stored.document[row]!
         const norm = estimates.add(stored.sites[s]!, at, probabilities[stratum]!)
-        sizes.add(stratum, windowAt(index).unit, stored.sites[s]!, at)
+        sizes.add(stratum, windowAt(index), stored.sites[s]!, at)
         fences.add(norm, () => {
           const [position, token] = [stored.position[row]!, stored.token[row]!]
           return { window: windowAt(index).id, position, token, stratum }

@@ -16,6 +16,13 @@ const most = 10
 /** Tokens of a shingle. */
 const shingle = 5
 
+/** What is known of the documents. */
+export interface AuditedDocuments {
+  readonly audit: CaptureAudit['documents']
+  /** The family of each document by its place, from 1 up, of those that are copies of each other; 0 for one that is alone. */
+  readonly families: Uint32Array
+}
+
 /**
  * The audit of the documents; `threshold` is the Jaccard index from which two are near-duplicates, 1 for equal tokens only; `stop`
  * is called from time to time, and throws where the work is to end.
@@ -26,7 +33,7 @@ export async function documentAudit(
   { documents: { population, rows, expected } }: Pick<Counted, 'documents'>,
   threshold: number,
   stop: () => void = () => {},
-): Promise<CaptureAudit['documents']> {
+): Promise<AuditedDocuments> {
   const idOf = (place: number) => dataset.documents.at(place)!.id
   let [known, withRows, tokens, all] = [0, 0, 0, 0]
   for (let place = 0; place < population.length; place++) {
@@ -44,17 +51,24 @@ export async function documentAudit(
     const p = Math.min(1, (1 - upperGamma(rows[place]!, expected[place]!)) * known)
     if (p < 0.01) over.add({ place, p })
   }
-  const copies = new Uint32Array(population.length)
-  let [copied, copyRows] = [0, 0]
+  const families = new Uint32Array(population.length)
+  let [count, copied, copyRows] = [0, 0, 0]
   const onCopy = (place: number, first: number) => {
-    copies[first]!++
+    if (families[first] === 0) families[first] = ++count
+    families[place] = families[first]!
     copied++
     copyRows += rows[place]!
   }
   await eachCopy(dataset, population, threshold, { onCopy, stop })
-  const mostCopied = new Best<number>(most, (a, b) => copies[b]! - copies[a]! || a - b)
-  for (let place = 0; place < copies.length; place++) if (copies[place]! > 0) mostCopied.add(place)
-  return {
+  // By family: its first document, and how many it has.
+  const firsts = new Uint32Array(count + 1)
+  const members = new Uint32Array(count + 1)
+  families.forEach((family, place) => {
+    if (family > 0 && members[family]!++ === 0) firsts[family] = place
+  })
+  const mostCopied = new Best<number>(most, (a, b) => members[b]! - members[a]! || firsts[a]! - firsts[b]!)
+  for (let family = 1; family <= count; family++) mostCopied.add(family)
+  const audit = {
     population: known,
     rows: withRows,
     largest: largest.values.map(place => ({
@@ -69,9 +83,10 @@ export async function documentAudit(
       threshold,
       documents: copied,
       rows: copyRows / all,
-      largest: mostCopied.values.map(place => ({ id: idOf(place), copies: copies[place]! })),
+      largest: mostCopied.values.map(family => ({ id: idOf(firsts[family]!), copies: members[family]! - 1 })),
     },
   }
+  return { audit, families }
 }
 
 /** The first few of many values by an order. */

@@ -1,7 +1,8 @@
 /**
  * How many independent rows the rows of each stratum are worth: rows of one document are alike, so that n of them say as
  * much as n / (1 + (m − 1)ρ) (Kish 1965). ρ is the intraclass correlation of whole vectors, by analysis of variance with
- * traces in place of squares; m = Σ n² / Σ n is the document's size that a row finds itself in.
+ * traces in place of squares; m = Σ n² / Σ n is the document's size that a row finds itself in. A copy says nothing that the
+ * first of its family did not, so that of copies those are counted that come first in a stratum.
  */
 import { effectiveSize } from '../../statistics/intervals/design-effect.ts'
 
@@ -16,32 +17,45 @@ interface Stratum {
   readonly sum: Float64Array
   /** The document under way. */
   unit: string | undefined
+  /** Whether it is a copy of one that this stratum has already. */
+  isRepeated: boolean
   count: number
   readonly own: Float64Array
+}
+
+/** Whose a row is. */
+export interface RowUnit {
+  readonly unit: string
+  readonly family: number
 }
 
 /** Takes rows in their order; those of one document stand together. */
 export class EffectiveSizes {
   private readonly center: readonly number[]
   private readonly strata: Stratum[]
+  /** Which families of copies each stratum has, a bit for each. */
+  private readonly known: Uint8Array
 
-  /** Rows are taken relative to `center` [width], which is near their mean. */
-  constructor(center: readonly number[], strata: number) {
+  /** Rows are taken relative to `center` [width], which is near their mean; copies are of `families`, from 1 up. */
+  constructor(center: readonly number[], strata: number, families = 0) {
     this.center = center
+    this.known = new Uint8Array(Math.ceil((strata * (families + 1)) / 8))
     const zeros = () => new Float64Array(center.length)
     this.strata = Array.from({ length: strata }, () => ({
       ...{ rows: 0, documents: 0, sizes: 0, squares: 0, between: 0, sum: zeros() },
-      ...{ unit: undefined, count: 0, own: zeros() },
+      ...{ unit: undefined, isRepeated: false, count: 0, own: zeros() },
     }))
   }
 
-  /** Adds the row of `values` that begins at `at`, of the document `unit`. */
-  add(stratum: number, unit: string, values: Float32Array, at: number): void {
+  /** Adds the row of `values` that begins at `at`, of the document `unit`, which is alone (0) or of a family of copies. */
+  add(stratum: number, { unit, family }: RowUnit, values: Float32Array, at: number): void {
     const found = this.strata[stratum]!
     if (found.unit !== unit) {
       this.close(found)
       found.unit = unit
+      found.isRepeated = family > 0 && !this.isFirst(stratum, family)
     }
+    if (found.isRepeated) return
     found.rows++
     found.count++
     for (let i = 0; i < this.center.length; i++) {
@@ -57,6 +71,15 @@ export class EffectiveSizes {
       this.close(found)
       return { documents: found.documents, effectiveSize: sizeOf(found) }
     })
+  }
+
+  /** Whether this is the first document of the family in this stratum. */
+  private isFirst(stratum: number, family: number): boolean {
+    const place = family * this.strata.length + stratum
+    const bit = 1 << (place & 7)
+    const isNew = (this.known[place >>> 3]! & bit) === 0
+    this.known[place >>> 3]! |= bit
+    return isNew
   }
 
   private close(found: Stratum): void {
