@@ -40,7 +40,7 @@ export const add = defineCommand({
     const { book } = deskOf(config, session)
     const now = session.now()
     const folder = resolve(config.folder ?? '.')
-    const state = await book.add({ schema: 1, name, file, folder, added: now.toISOString() })
+    const state = await book.add({ schema: 1, name, file, folder, added: now.toISOString(), schedule })
     const next = nextDue(schedule, now)?.toISOString() ?? null
     const text = `${name}: ${state === 'added' ? 'added' : 'is there already'}, next due ${next ?? 'never'}`
     return {
@@ -126,7 +126,15 @@ export const start = defineCommand({
   config: z.strictObject(StoreConfig),
   async run(config, session) {
     const desk = deskOf(config, session)
-    session.progress.note(`Doing ${(await desk.book.names()).join(', ') || 'no schedule yet'} as they come due.`)
+    const names = await desk.book.names()
+    session.progress.note(`Doing ${names.join(', ') || 'no schedule yet'} as they come due.`)
+    for (const name of names) {
+      const webhook = (await desk.book.entry(name)).schedule?.onFailure.webhook
+      if (webhook !== undefined && !process.env[webhook])
+        session.progress.note(
+          `${name}: its onFailure.webhook names ${webhook}, which is not set here: nobody is told by it.`,
+        )
+    }
     await runScheduler(desk)
     return { text: 'Stopped; started again, it goes on.', json: { stopped: true } }
   },

@@ -12,6 +12,7 @@ import { withLock } from '../../core/lock.ts'
 import { nearest } from '../../core/nearest.ts'
 import { checkId } from '../../runs/names.ts'
 import { RunId } from '../../runs/run.ts'
+import { ScheduleConfig } from '../stages/schedule.ts'
 
 /** Folder of the schedules beside the runs. */
 const schedulesFolder = '.schedules'
@@ -23,6 +24,8 @@ const Entry = z.strictObject({
   file: z.string(),
   folder: z.string(),
   added: z.iso.datetime(),
+  /** The file's section as it last could be read; null where it was not yet. A file that is broken is told of at its times by it. */
+  schedule: ScheduleConfig.nullable().default(null),
 })
 export type Entry = z.infer<typeof Entry>
 
@@ -80,6 +83,9 @@ const Tick = z.strictObject({
 })
 export type Tick = z.infer<typeof Tick>
 
+/** Why a time was skipped that came while another one was done. */
+export const stillBusy = 'the time before it was still being done'
+
 /** The line of a time at which nothing was done, and from which the others are made. */
 export function emptyLine(schedule: string, { due, missed }: Pick<Tick, 'due' | 'missed'>, finished: Date): Line {
   return {
@@ -133,6 +139,12 @@ export class Book {
     await makeFolder(join(this.folder, entry.name))
     await writeJson(this.pathOf(entry.name, 'schedule.json'), entry)
     return 'added'
+  }
+
+  /** Keeps what a schedule's file says now, where that is news. */
+  async remember(entry: Entry, schedule: ScheduleConfig): Promise<void> {
+    if (JSON.stringify(schedule) === JSON.stringify(entry.schedule)) return
+    await writeJson(this.pathOf(entry.name, 'schedule.json'), { ...entry, schedule })
   }
 
   /** Removes a schedule and its journal; runs stay. */

@@ -13,10 +13,14 @@ export function isWrong({ verdict, comparison }: Pick<Line, 'verdict' | 'compari
   return ['gate failed', 'inconclusive', 'failed'].includes(verdict) || comparison?.drift === true
 }
 
-/** Tells all who are to be told; what came of each, in words. The address is never among them. */
-export async function notify({ command, webhook }: ScheduleConfig['onFailure'], line: Line): Promise<string[]> {
+/** Tells all who are to be told, a program in `folder`; what came of each, in words. The address is never among them. */
+export async function notify(
+  { command, webhook }: ScheduleConfig['onFailure'],
+  line: Line,
+  folder: string,
+): Promise<string[]> {
   const told: string[] = []
-  if (command) told.push(await outcome('command', () => run(command, line)))
+  if (command) told.push(await outcome('command', () => run(command, line, folder)))
   if (webhook !== undefined) told.push(await outcome('webhook', () => post(webhook, line)))
   return told
 }
@@ -30,8 +34,8 @@ async function outcome(what: string, tell: () => Promise<void>): Promise<string>
   }
 }
 
-async function run([program, ...args]: readonly string[], line: Line): Promise<void> {
-  const child = spawn(program!, args, { stdio: ['pipe', 'ignore', 'pipe'], timeout: patience })
+async function run([program, ...args]: readonly string[], line: Line, folder: string): Promise<void> {
+  const child = spawn(program!, args, { cwd: folder, stdio: ['pipe', 'ignore', 'pipe'], timeout: patience })
   const complaint = text(child.stderr)
   child.stdin.on('error', () => {}) // a program that reads nothing
   child.stdin.end(`${JSON.stringify(line)}\n`)

@@ -105,7 +105,9 @@ function desk(own: object, ...outcomes: (Partial<ChildOutcome<RunOutcome>> & { t
     if (throws) throw throws
     return { exitCode: 0, result: { stages: [] }, ...outcome }
   }
-  const entry: Entry = { schema: 1, name: 'nightly', file, folder, added: '2026-03-01T12:00:00.000Z' }
+  const entry: Entry = {
+    ...{ schema: 1, name: 'nightly', file, folder, added: '2026-03-01T12:00:00.000Z', schedule: schedule(own) },
+  }
   const found: Desk = {
     ...{ book: new Book(store.directory), store, session, runFile },
     findDrift: async (before, now) =>
@@ -215,7 +217,7 @@ describe('a time', () => {
       problem: expect.stringContaining('still being done'),
     })
     // A scheduler has nothing to say of it, however often it looks.
-    expect(await attend(mine, entry)).toEqual({ until: new Date(now.getTime() + 1000) })
+    expect(await attend(mine, entry)).toEqual({ until: new Date(now.getTime() + 1000), problem: null })
     expect(await mine.book.journal('nightly')).toHaveLength(1)
     while (finish.toString() === '() => {}') await new Promise(done => setTimeout(done, 5))
     finish()
@@ -258,7 +260,7 @@ describe('a time', () => {
     expect(runs).toBe(1)
     // A clock that goes back does no time again.
     now = at('2026-03-01T12:00:00Z')
-    expect(await attend(first.desk, first.entry)).toEqual({ until: at('2026-03-03T03:00:00Z') })
+    expect(await attend(first.desk, first.entry)).toEqual({ until: at('2026-03-03T03:00:00Z'), problem: null })
   })
 
   test('is not forgotten where two write into the journal at once', async () => {
@@ -280,18 +282,41 @@ describe('a time', () => {
     expect(await attend(mine, entry)).toMatchObject({
       line: { verdict: 'skipped', due: '2026-03-05T03:00:00.000Z', missed: 3 },
     })
-    expect(await attend(mine, entry)).toEqual({ until: at('2026-03-06T03:00:00Z') })
+    expect(await attend(mine, entry)).toEqual({ until: at('2026-03-06T03:00:00Z'), problem: null })
   })
 
-  test('of a file that cannot be read any more is a failed one', async () => {
-    const { desk: mine, entry, file } = desk({ onFailure: { command: ['true'] } })
-    await mine.book.add(entry)
+  test('of a file that was broken comes when it last was due, fails, and is told of as the file last said', async () => {
+    const { desk: mine, entry, file, calls } = desk({ onFailure: { command: ['sh', '-c', 'cat > told'] } })
+    await mine.book.add({ ...entry, schedule: null })
+    const look = async () => attend(mine, await mine.book.entry('nightly'))
+    expect(await look()).toEqual({ until: at('2026-03-02T03:00:00Z'), problem: null })
     writeFileSync(file, 'capture: { sitez: [a] }')
-    expect(await doTick(mine, entry, tick)).toMatchObject({
-      verdict: 'failed',
-      exitCode: 1,
-      problem: expect.stringContaining('sitez'),
+    const problem = expect.stringContaining('sitez')
+    expect(await look()).toEqual({ until: at('2026-03-02T03:00:00Z'), problem })
+    now = at('2026-03-02T03:00:01Z')
+    const line = { due: '2026-03-02T03:00:00.000Z', verdict: 'failed', exitCode: 1, problem, told: ['command'] }
+    expect(await look()).toMatchObject({ line })
+    // The program of a notice is in the folder from which the file's paths are.
+    expect(JSON.parse(readFileSync(join(folder, 'told'), 'utf8'))).toMatchObject({ verdict: 'failed' })
+    expect(calls).toEqual([])
+    // One without a schedule any more has no times.
+    writeFileSync(file, 'capture: { sites: [a] }')
+    now = at('2026-03-03T03:00:01Z')
+    await expect(look()).rejects.toThrow('has no section schedule')
+  })
+
+  test('that passed while the time before took long is skipped as such', async () => {
+    const { desk: mine, entry } = desk({ misfire: 'skip' })
+    await mine.book.add(entry)
+    await mine.book.write(
+      emptyLine('nightly', { due: '2026-03-02T03:00:00.000Z', missed: 0 }, at('2026-03-04T02:00:00Z')),
+    )
+    now = at('2026-03-04T02:00:01Z')
+    expect(await attend(mine, entry)).toMatchObject({
+      line: { due: '2026-03-03T03:00:00.000Z', verdict: 'skipped', problem: 'the time before it was still being done' },
     })
+    now = at('2026-03-05T02:00:00Z')
+    expect(await attend(mine, entry)).toMatchObject({ line: { problem: 'no scheduler ran when it was due' } })
   })
 })
 
@@ -399,24 +424,24 @@ describe('a notice', () => {
     await new Promise(done => server.once('listening', done))
     process.env.TEST_WEBHOOK = `http://127.0.0.1:${(server.address() as AddressInfo).port}/secret`
     try {
-      expect(await notify({ webhook: 'TEST_WEBHOOK' }, line)).toEqual(['webhook'])
+      expect(await notify({ webhook: 'TEST_WEBHOOK' }, line, folder)).toEqual(['webhook'])
       expect(bodies[0]).toMatchObject({ text: expect.stringContaining('gate failed'), schedule: 'nightly' })
-      expect(await notify({ webhook: 'TEST_WEBHOOK' }, line)).toEqual(['webhook failed: HTTP 500'])
+      expect(await notify({ webhook: 'TEST_WEBHOOK' }, line, folder)).toEqual(['webhook failed: HTTP 500'])
       server.closeAllConnections()
       await new Promise(done => server.close(done))
-      const [gone] = await notify({ webhook: 'TEST_WEBHOOK' }, line)
+      const [gone] = await notify({ webhook: 'TEST_WEBHOOK' }, line, folder)
       expect(gone).toMatch(/^webhook failed: no answer/)
       expect(gone).not.toContain('secret')
     } finally {
       delete process.env.TEST_WEBHOOK
     }
-    expect(await notify({ webhook: 'TEST_WEBHOOK' }, line)).toEqual(['webhook failed: TEST_WEBHOOK is not set'])
+    expect(await notify({ webhook: 'TEST_WEBHOOK' }, line, folder)).toEqual(['webhook failed: TEST_WEBHOOK is not set'])
   })
 
   test('by a program that fails says how', async () => {
-    expect(await notify({ command: ['sh', '-c', 'echo no mail >&2; exit 3'] }, line)).toEqual([
+    expect(await notify({ command: ['sh', '-c', 'echo no mail >&2; exit 3'] }, line, folder)).toEqual([
       'command failed: it ended with code 3: no mail',
     ])
-    expect((await notify({ command: ['/no/such/program'] }, line))[0]).toMatch(/^command failed: .*ENOENT/)
+    expect((await notify({ command: ['/no/such/program'] }, line, folder))[0]).toMatch(/^command failed: .*ENOENT/)
   })
 })

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InterruptedError, messageOf, UserError } from '../../core/errors.ts'
 import { lastDue, nextDue, type ScheduleConfig } from '../stages/schedule.ts'
-import { type Entry, emptyLine, type Line } from './book.ts'
-import { type Desk, doTick, holding, readScheduled } from './tick.ts'
+import { type Entry, emptyLine, type Line, stillBusy } from './book.ts'
+import { type Desk, doTick, holding, scheduleOf } from './tick.ts'
 
 /** Milliseconds between two looks at schedules that were added, changed or removed meanwhile. */
 const look = 30_000
@@ -41,29 +41,34 @@ export function todoOf(
   return { kind: isMissed && schedule.misfire === 'skip' ? 'skip' : 'do', due: due.toISOString(), missed }
 }
 
+/** What came of a look at a schedule: the line that was written, or when to look again, and what is wrong with its file. */
+export type Attended = { readonly line: Line } | { readonly until: Date | undefined; readonly problem: string | null }
+
 /**
- * Looks at a schedule once and does what is to be done; the line that was written, or when to look again. It is decided while the
+ * Looks at a schedule once and does what is to be done. It is decided while the
  * schedule's lock is held: of two schedulers one does a time, and the other finds it done, whatever their clocks say. What another
  * process holds is looked at again soon.
  */
-export async function attend(desk: Desk, entry: Entry): Promise<{ line: Line } | { until: Date | undefined }> {
+export async function attend(desk: Desk, entry: Entry): Promise<Attended> {
   const found = await holding(desk, entry, () => attendAlone(desk, entry))
-  return found ?? { until: new Date(desk.session.now().getTime() + lookAtHeld) }
+  return found ?? { until: new Date(desk.session.now().getTime() + lookAtHeld), problem: null }
 }
 
-async function attendAlone(desk: Desk, entry: Entry): Promise<{ line: Line } | { until: Date | undefined }> {
+async function attendAlone(desk: Desk, entry: Entry): Promise<Attended> {
   const { book, session } = desk
-  const { schedule } = await readScheduled(entry.file)
+  const { schedule, problem } = await scheduleOf(desk, entry)
   const journal = await book.journal(entry.name)
   const since = new Date(journal.at(-1)?.due ?? entry.added)
   const begun = await book.tick(entry.name)
   const todo = todoOf(schedule, { since, begun, now: session.now() })
-  if (todo.kind === 'wait') return { until: todo.until }
+  if (todo.kind === 'wait') return { until: todo.until, problem }
   const { kind, ...tick } = todo
   if (kind === 'do') return { line: await doTick(desk, entry, tick) }
+  const last = journal.at(-1)
+  const isBusy = last !== undefined && last.finished > tick.due
   const line: Line = {
     ...emptyLine(entry.name, tick, session.now()),
-    problem: 'no scheduler ran when it was due',
+    problem: isBusy ? stillBusy : 'no scheduler ran when it was due',
   }
   await book.write(line)
   return { line }
@@ -75,19 +80,26 @@ export async function runScheduler(desk: Desk): Promise<void> {
   const { signal, progress } = session
   const busy = new Map<string, Promise<void>>()
   const complaints = new Map<string, string>()
+  /** Once, not at every look. */
+  const complain = (name: string, problem: string | null) => {
+    if (problem !== null && complaints.get(name) !== problem) progress.note(`${name}: ${problem}`)
+    if (problem === null) complaints.delete(name)
+    else complaints.set(name, problem)
+  }
   const attendTo = async (name: string): Promise<Date | undefined> => {
     try {
       const found = await attend(desk, await book.entry(name))
-      complaints.delete(name)
-      if ('until' in found) return found.until
-      const { due, verdict, problem } = found.line
-      progress.note(`${name}, due ${due}: ${verdict}${problem === null ? '' : `: ${problem}`}`)
+      if ('until' in found) {
+        complain(name, found.problem)
+        return found.until
+      }
+      const { due, verdict, unchanged, problem, told } = found.line
+      const what = `${verdict}${unchanged ? ', unchanged' : ''}${problem === null ? '' : `: ${problem}`}`
+      progress.note(`${name}, due ${due}: ${what}${told.length > 0 ? ` (told by ${told.join('; ')})` : ''}`)
     } catch (error) {
       if (error instanceof InterruptedError) return undefined
       if (!(error instanceof UserError)) throw error
-      // Once, not at every look.
-      if (complaints.get(name) !== messageOf(error)) progress.note(`${name}: ${messageOf(error)}`)
-      complaints.set(name, messageOf(error))
+      complain(name, messageOf(error))
       return undefined
     }
     return session.now()

@@ -10,7 +10,7 @@ import { PipelineConfig, stagesOf } from '../stages/file.ts'
 import type { StageResult } from '../stages/perform.ts'
 import type { ScheduleConfig } from '../stages/schedule.ts'
 import type { Session } from '../stages/session.ts'
-import { type Book, type Entry, emptyLine, type Line, type Tick } from './book.ts'
+import { type Book, type Entry, emptyLine, type Line, stillBusy, type Tick } from './book.ts'
 import { compare, type Drifted } from './compare.ts'
 import { isWrong, notify } from './notify.ts'
 import { removable, removeRuns } from './retention.ts'
@@ -49,14 +49,42 @@ function driftByChild(runs: string): NonNullable<Desk['findDrift']> {
 
 /** The file of a schedule as it is now, with its section `schedule`; a `UserError` where it has none or cannot be done. */
 export async function readScheduled(path: string): Promise<PipelineConfig & { readonly schedule: ScheduleConfig }> {
+  const config = await readPipeline(path)
+  return { ...config, schedule: scheduleIn(config, path) }
+}
+
+async function readPipeline(path: string): Promise<PipelineConfig> {
   const config = parseConfig(PipelineConfig, await readConfigFile(path), path)
   stagesOf(config)
-  const { schedule } = config
+  return config
+}
+
+function scheduleIn({ schedule }: PipelineConfig, path: string): ScheduleConfig {
   if (!schedule)
     throw new UserError(`${path} has no section schedule.`, {
       fix: "Add one, such as `schedule: { cron: '0 3 * * *' }`.",
     })
-  return { ...config, schedule }
+  return schedule
+}
+
+/**
+ * The schedule as its file has it now; as it last had it where the file cannot be read, with what is wrong with it, so that the
+ * times of a file that somebody broke fail and are told of. A `UserError` where that is not known, or where the file has none any more.
+ */
+export async function scheduleOf(
+  { book }: Desk,
+  entry: Entry,
+): Promise<{ readonly schedule: ScheduleConfig; readonly problem: string | null }> {
+  let config: PipelineConfig
+  try {
+    config = await readPipeline(entry.file)
+  } catch (error) {
+    if (!(error instanceof UserError) || entry.schedule === null) throw error
+    return { schedule: entry.schedule, problem: messageOf(error) }
+  }
+  const schedule = scheduleIn(config, entry.file)
+  await book.remember(entry, schedule)
+  return { schedule, problem: null }
 }
 
 /** Does `work` while holding a schedule's lock, so that two times are never done at once; undefined where another holds it. */
@@ -87,7 +115,7 @@ export async function doNow(desk: Desk, entry: Entry): Promise<Line> {
   if (line) return line
   const skipped = {
     ...emptyLine(entry.name, { due, missed: 0 }, session.now()),
-    problem: 'the time before it was still being done',
+    problem: stillBusy,
   }
   await book.write(skipped)
   return skipped
@@ -116,6 +144,7 @@ async function work(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'>): Promi
   try {
     const config = await readScheduled(entry.file)
     schedule = config.schedule
+    await book.remember(entry, schedule)
     const given = { ...(await readConfigFile(entry.file)), 'runs-dir': resolve(store.directory) }
     line = lineOf(base, await runFile(given, entry.folder, session.signal))
   } catch (error) {
@@ -137,7 +166,8 @@ async function work(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'>): Promi
     await removeRuns(store, removed)
     line = { ...line, removed }
   }
-  if (schedule && isWrong(line)) line = { ...line, told: await notify(schedule.onFailure, line) }
+  const telling = schedule ?? entry.schedule
+  if (telling && isWrong(line)) line = { ...line, told: await notify(telling.onFailure, line, entry.folder) }
   return line
 }
 

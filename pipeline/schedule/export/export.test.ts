@@ -21,7 +21,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const request = (own: Partial<ExportRequest> = {}, schedule: object = {}): ExportRequest => ({
-  entry: { schema: 1, name: 'nightly', file: '/work/nightly.yaml', folder: '/work', added: '2026-01-01T00:00:00Z' },
+  entry: {
+    ...{ schema: 1, name: 'nightly', file: '/work/nightly.yaml', folder: '/work' },
+    ...{ added: '2026-01-01T00:00:00Z', schedule: null },
+  },
   file: {
     ...PipelineConfig.parse({
       name: 'nightly',
