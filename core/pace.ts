@@ -4,18 +4,34 @@ import { breathe } from './stage.ts'
 /** Milliseconds that a loop holds the event loop at the most, where one value takes less. */
 const longest = 100
 
-/**
- * The values, with a pause between two of them whenever a tenth of a second has passed, in which timers and signals are heard;
- * `stop` is called then, and throws where the work is to end.
- */
-export async function* paced<T>(values: Iterable<T>, stop: () => void = () => {}): AsyncGenerator<T> {
-  let since = performance.now()
+/** The pauses of a loop of many short steps: `if (pace.isDue()) await pace.rest()` between two of them costs next to nothing. */
+export class Pace {
+  readonly #stop: () => void
+  #since = performance.now()
+
+  /** `stop` is called in each pause, and throws where the work is to end. */
+  constructor(stop: () => void = () => {}) {
+    this.#stop = stop
+  }
+
+  /** Whether a tenth of a second has passed since the last pause. */
+  isDue(): boolean {
+    return performance.now() - this.#since >= longest
+  }
+
+  /** A pause, in which timers and signals are heard. */
+  async rest(): Promise<void> {
+    await breathe()
+    this.#stop()
+    this.#since = performance.now()
+  }
+}
+
+/** The values, with a pause between two of them whenever it is due; `stop` as of `Pace`. */
+export async function* paced<T>(values: Iterable<T>, stop?: () => void): AsyncGenerator<T> {
+  const pace = new Pace(stop)
   for (const value of values) {
-    if (performance.now() - since >= longest) {
-      await breathe()
-      stop()
-      since = performance.now()
-    }
+    if (pace.isDue()) await pace.rest()
     yield value
   }
 }

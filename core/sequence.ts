@@ -1,4 +1,5 @@
 /** Lists that may be longer than memory: what an array has in common with one whose values are read when they are asked for. */
+import { paced } from './pace.ts'
 
 /** Values in an order. An array is one; code that takes a sequence does not ask where its values lie. */
 export interface Sequence<T> extends Iterable<T> {
@@ -70,13 +71,26 @@ export class ReadSequence<T> implements Sequence<T> {
   }
 }
 
-/** Those values that pass a test: an array of an array; of another sequence the places are kept, 4 bytes each. */
-export function pick<T>(values: Sequence<T>, test: (value: T) => boolean): Sequence<T> {
-  if (Array.isArray(values)) return values.filter(test)
+/**
+ * Those values that pass a test: an array of an array; of another sequence the places are kept, 4 bytes each. `stop` is called
+ * from time to time, and throws where the work is to end.
+ */
+export async function pick<T>(
+  values: Sequence<T>,
+  test: (value: T) => boolean,
+  stop?: () => void,
+): Promise<Sequence<T>> {
   const places = new Uint32Array(values.length)
   let count = 0
-  for (const [place, value] of values.entries()) if (test(value)) places[count++] = place
+  for await (const [place, value] of paced(values.entries(), stop)) if (test(value)) places[count++] = place
+  if (Array.isArray(values)) return Array.from(places.subarray(0, count), place => values[place] as T)
   return new ReadSequence(count, i => values.at(places[i]!)!)
+}
+
+/** Whether any value passes a test; `stop` as of `pick`. */
+export async function hasAny<T>(values: Iterable<T>, test: (value: T) => boolean, stop?: () => void): Promise<boolean> {
+  for await (const value of paced(values, stop)) if (test(value)) return true
+  return false
 }
 
 /** What `of` makes of each value: an array of an array; of another sequence each is made when it is asked for. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 import { DigestIndex } from './digest-index.ts'
 import { Random } from './random.ts'
-import { pick, ReadSequence, type Sequence } from './sequence.ts'
+import { hasAny, pick, ReadSequence, type Sequence } from './sequence.ts'
 import { Spill, SpilledNumbers } from './spill.ts'
 
 test.each([0, 1 << 18, 1 << 24])('bytes are read as they were added, with %i of them in memory', async held => {
@@ -62,7 +62,7 @@ test('hashes are numbered by their first coming, also those that begin alike', (
   expect(index.size).toBe(known.size)
 })
 
-test('a sequence that is read gives what the array of its values gives', () => {
+test('a sequence that is read gives what the array of its values gives', async () => {
   const array = [3, 1, 4, 1, 5]
   const read = new ReadSequence(array.length, place => array[place]!)
   const both: readonly Sequence<number>[] = [array, read]
@@ -74,7 +74,11 @@ test('a sequence that is read gives what the array of its values gives', () => {
     expect(values.filter((_, i) => i > 2)).toEqual([1, 5])
     expect([values.some(value => value === 4), values.some(value => value === 9)]).toEqual([true, false])
     expect(values.reduce((sum, value) => sum + value, 0)).toBe(14)
-    expect([...pick(values, value => value > 1)]).toEqual([3, 4, 5])
+    expect([...(await pick(values, value => value > 1))]).toEqual([3, 4, 5])
+    expect([await hasAny(values, value => value === 4), await hasAny(values, value => value === 9)]).toEqual([
+      true,
+      false,
+    ])
   }
   expect(read.at(-1)).toBeUndefined()
 })

@@ -2,11 +2,10 @@
 import { basename } from 'node:path'
 import { InterruptedError, UserError } from '../core/errors.ts'
 import { hashValue } from '../core/hash.ts'
-import { paced } from '../core/pace.ts'
 import { type Progress, silent } from '../core/progress.ts'
-import type { Sequence } from '../core/sequence.ts'
+import { hasAny, type Sequence } from '../core/sequence.ts'
 import { type DatasetConfig, longestWindow } from './config.ts'
-import type { TokenDataset, TokenWindow } from './document.ts'
+import type { TokenDataset } from './document.ts'
 import { readDocuments } from './sources/index.ts'
 import { SkipLog } from './sources/skipped.ts'
 import { checkOutOfDistribution, cutWindows } from './splits.ts'
@@ -84,7 +83,7 @@ export async function openDataset(
   }
   const stop = () => stopReading(signal)
   const windows = held(await cutWindows(documents, tokenised, { context, bos }, config, stop))
-  if (!(await hasTraining(windows, stop)))
+  if (!(await hasAny(windows, ({ split }) => split === 'train', stop)))
     throw new UserError(
       windows.length === 0
         ? `The dataset ${path} has fewer tokens than one window of ${context}.`
@@ -105,11 +104,6 @@ export async function openDataset(
     skipped: skipped.counts,
     specialTokens: specialTokensOf(tokenizer, options),
   }
-}
-
-async function hasTraining(windows: Sequence<TokenWindow>, stop: () => void): Promise<boolean> {
-  for await (const { split } of paced(windows, stop)) if (split === 'train') return true
-  return false
 }
 
 /** Throws an `InterruptedError` once the signal is aborted. */

@@ -1,5 +1,6 @@
 /** Which windows of a split are read: so many tokens of them, by a hash, so that the order of the data does not matter. */
 import { UserError } from '../core/errors.ts'
+import { paced } from '../core/pace.ts'
 import { uniformOf } from '../core/random.ts'
 import type { Split, TokenDataset, TokenWindow } from './document.ts'
 
@@ -16,26 +17,53 @@ export interface Draw {
   readonly shortest?: number
 }
 
-/** The drawn windows in the dataset's order. Throws a `UserError` where the split has none. */
-export function drawWindows(
+/** A window that may be drawn, by its place in the dataset. */
+interface Keyed {
+  readonly place: number
+  readonly length: number
+  readonly index: number
+  readonly key: number
+}
+
+/** Windows that are looked at between two times that those that cannot be drawn any more are let go. */
+const atOnce = 1 << 15
+
+/**
+ * The drawn windows in the dataset's order. Throws a `UserError` where the split has none. `stop` is called from time to time,
+ * and throws where the work is to end.
+ */
+export async function drawWindows(
   dataset: TokenDataset,
   { split, purpose, seed, tokens = Number.POSITIVE_INFINITY, windows = Number.POSITIVE_INFINITY, shortest = 1 }: Draw,
-): TokenWindow[] {
-  const keyed: { place: number; length: number; index: number; key: number }[] = []
-  for (const [place, { split: own, tokens, id, index }] of dataset.windows.entries())
-    if (own === split && tokens.length >= shortest)
-      keyed.push({ place, length: tokens.length, index, key: uniformOf(seed, purpose, id) })
-  keyed.sort((a, b) => a.key - b.key || a.index - b.index)
+  stop?: () => void,
+): Promise<TokenWindow[]> {
+  /** How many of the windows are drawn, where they are sorted and no others come. */
+  const drawnOf = (sorted: readonly Keyed[]): number => {
+    let [drawn, count] = [0, 0]
+    for (const { length } of sorted) {
+      if (drawn >= windows || (drawn > 0 && count + length > tokens)) break
+      drawn++
+      count += length
+    }
+    return drawn
+  }
+  const inOrder = (keyed: Keyed[]) => keyed.sort((a, b) => a.key - b.key || a.index - b.index)
+  const keyed: Keyed[] = []
+  let looked = atOnce
+  for await (const [place, { split: own, tokens, id, index }] of paced(dataset.windows.entries(), stop)) {
+    if (own !== split || tokens.length < shortest) continue
+    keyed.push({ place, length: tokens.length, index, key: uniformOf(seed, purpose, id) })
+    if (keyed.length < looked) continue
+    // The first that finds no room ends the draw, whatever comes before it yet.
+    keyed.length = Math.min(keyed.length, drawnOf(inOrder(keyed)) + 1)
+    looked = 2 * keyed.length + atOnce
+  }
   if (keyed.length === 0)
     throw new UserError(`The dataset ${dataset.name} has no ${split} text.`, {
       fix: 'Use more documents, or raise dataset.heldOut.fraction.',
     })
+  keyed.length = drawnOf(inOrder(keyed))
   const drawn: TokenWindow[] = []
-  let count = 0
-  for (const { place, length } of keyed) {
-    if (drawn.length >= windows || (drawn.length > 0 && count + length > tokens)) break
-    drawn.push(dataset.windows.at(place)!)
-    count += length
-  }
+  for await (const { place } of paced(keyed, stop)) drawn.push(dataset.windows.at(place)!)
   return drawn.sort((a, b) => a.index - b.index)
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Random } from '../core/random.ts'
+import { Looks } from './looks.fixture.ts'
 import { jaccard, nearDuplicateFamilies, shinglesOf } from './near-duplicates.ts'
 
 const options = { threshold: 0.6, shingle: 3 }
@@ -62,9 +63,9 @@ describe('near-duplicates', () => {
   })
 
   test('stops where it is told to', async () => {
-    const pause = () => {
-      throw new Error('stop')
+    for (const looks of [0, 3, 6]) {
+      const { stop } = new Looks(looks)
+      await expect(nearDuplicateFamilies([[1], [2], [3], [4]], { ...options, stop })).rejects.toThrow('told to stop')
     }
-    await expect(nearDuplicateFamilies([[1]], { ...options, pause })).rejects.toThrow('stop')
   })
 })

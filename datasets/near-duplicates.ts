@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { DigestIndex } from '../core/digest-index.ts'
+import { Pace } from '../core/pace.ts'
 import type { Sequence } from '../core/sequence.ts'
 import { Spill } from '../core/spill.ts'
 
@@ -23,8 +24,8 @@ export interface NearDuplicateOptions {
   readonly threshold: number
   /** Tokens of a shingle; a document with fewer is one shingle. */
   readonly shingle: number
-  /** Awaited between pieces of work; may throw to stop. */
-  readonly pause?: () => void | Promise<void>
+  /** Called from time to time; throws where the work is to end. */
+  readonly stop?: (() => void) | undefined
 }
 
 /**
@@ -34,7 +35,7 @@ export interface NearDuplicateOptions {
  */
 export async function nearDuplicateFamilies(
   documents: Sequence<ArrayLike<number>>,
-  { threshold, shingle, pause }: NearDuplicateOptions,
+  { threshold, shingle, stop }: NearDuplicateOptions,
 ): Promise<Uint32Array> {
   const families = new Families(documents.length)
   const shingles = new ShingleCache(documents, shingle)
@@ -42,8 +43,9 @@ export async function nearDuplicateFamilies(
   const index = new DigestIndex()
   // The first document of each set of shingles.
   const distinct = new Uint32Array(documents.length)
+  const pace = new Pace(stop)
   for (const [place, tokens] of documents.entries()) {
-    if (place % 1024 === 0) await pause?.()
+    if (pace.isDue()) await pace.rest()
     const own = shinglesOf(tokens, shingle)
     // Exact copies join here, so that a thousand of them are one candidate below.
     const { number, isNew } = index.add(createHash('sha256').update(bytesOf(own)).digest())
@@ -57,7 +59,7 @@ export async function nearDuplicateFamilies(
   for (let band = 0; band + bandBins <= bins; band += bandBins) {
     const buckets = new Buckets(index.size)
     for (let number = 0; number < index.size; number++) {
-      if (number % 1024 === 0) await pause?.()
+      if (pace.isDue()) await pace.rest()
       const at = 4 * (number * bins + band)
       const [a, b, c = 0] = new Uint32Array(signatures.read(at, at + 4 * bandBins).buffer)
       const place = distinct[number]!

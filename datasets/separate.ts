@@ -1,6 +1,7 @@
 /** Splits that share no document, neither by name nor by near-duplicate. */
+import { Pace, paced } from '../core/pace.ts'
 import { pick, ReadSequence } from '../core/sequence.ts'
-import type { Split, TokenDataset } from './document.ts'
+import type { Split, TokenDataset, TokenWindow } from './document.ts'
 import { type NearDuplicateOptions, nearDuplicateFamilies } from './near-duplicates.ts'
 
 /** A document that is left out of a split since it is nearly in an earlier one. */
@@ -30,8 +31,9 @@ export async function separateSplits(
   splits: readonly Split[],
   options: NearDuplicateOptions,
 ): Promise<Separated> {
+  const { stop } = options
   const rankOf = (split: Split) => splits.indexOf(split)
-  const held = heldDocuments(dataset, rankOf)
+  const held = await heldDocuments(dataset, rankOf, stop)
   const families = await nearDuplicateFamilies(held.texts, options)
   // The family of each document (the number behind the last for one that no split holds), and how often a split holds one of it.
   const familyOf = new Uint32Array(dataset.documents.length).fill(families.length)
@@ -41,29 +43,34 @@ export async function separateSplits(
     sizes[families[i]!]! += countBits(held.ranks[place]!)
   }
   // Most documents are a family by themselves in one split, of which nothing is to be said.
-  const shared = membersByRank(dataset, familyOf, rankOf, family => sizes[family]! > 1)
+  const shared = await membersByRank(dataset, familyOf, rankOf, family => sizes[family]! > 1, stop)
   const copyOf = Uint32Array.from({ length: dataset.documents.length }, (_, place) => place)
   const dropped: DroppedDocument[] = []
   const merged: { document: string; copyOf: string; split: Split }[] = []
   const idOf = (place: number) => dataset.documents.at(place)!.id
   const firstRank = new Map<number, number>()
+  const pace = new Pace(stop)
   for (const [family, byRank] of shared) {
     const [kept, ...later] = [...byRank].sort(([a], [b]) => a - b)
     const [rank, members] = kept!
     const [first, ...copies] = [...members].sort((a, b) => a - b)
     firstRank.set(family, rank)
     for (const copy of copies) {
+      if (pace.isDue()) await pace.rest()
       copyOf[copy] = first!
       merged.push({ document: idOf(copy), copyOf: idOf(first!), split: splits[rank]! })
     }
     for (const [other, gone] of later)
-      for (const place of [...gone].sort((a, b) => a - b))
+      for (const place of [...gone].sort((a, b) => a - b)) {
+        if (pace.isDue()) await pace.rest()
         dropped.push({ document: idOf(place), split: splits[other]!, copyOf: idOf(first!), keptIn: splits[rank]! })
+      }
   }
-  const windows = pick(dataset.windows, ({ split, documents }) => {
+  const isKept = ({ split, documents }: TokenWindow) => {
     const rank = rankOf(split)
     return rank < 0 || !documents.some(place => (firstRank.get(familyOf[place]!) ?? rank) < rank)
-  })
+  }
+  const windows = await pick(dataset.windows, isKept, stop)
   return { dataset: { ...dataset, windows, copyOf }, dropped, merged }
 }
 
@@ -71,11 +78,15 @@ export async function separateSplits(
  * The documents in windows of splits that have a rank, ascending, and their tokens there in the windows' order, read when
  * they are asked for. `ranks` has a bit for each rank that a document is in. 13 bytes a document of the dataset.
  */
-function heldDocuments({ windows, documents: all }: TokenDataset, rankOf: (split: Split) => number) {
+async function heldDocuments(
+  { windows, documents: all }: TokenDataset,
+  rankOf: (split: Split) => number,
+  stop: (() => void) | undefined,
+) {
   const first = new Uint32Array(all.length)
   const last = new Uint32Array(all.length)
   const ranks = new Uint8Array(all.length)
-  for (const [at, { split, documents, offsets }] of windows.entries()) {
+  for await (const [at, { split, documents, offsets }] of paced(windows.entries(), stop)) {
     const rank = rankOf(split)
     if (rank < 0) continue
     for (const [i, place] of documents.entries()) {
@@ -108,14 +119,15 @@ function countBits(bits: number): number {
 }
 
 /** For each family that is asked for its documents by the rank of the splits that hold them, in the windows' order. */
-function membersByRank(
+async function membersByRank(
   { windows }: TokenDataset,
   familyOf: Uint32Array,
   rankOf: (split: Split) => number,
   isAsked: (family: number) => boolean,
-): Map<number, Map<number, Set<number>>> {
+  stop: (() => void) | undefined,
+): Promise<Map<number, Map<number, Set<number>>>> {
   const held = new Map<number, Map<number, Set<number>>>()
-  for (const { split, documents, offsets } of windows) {
+  for await (const { split, documents, offsets } of paced(windows, stop)) {
     const rank = rankOf(split)
     if (rank < 0) continue
     documents.forEach((place, i) => {

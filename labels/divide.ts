@@ -11,11 +11,11 @@ import { checkInputs, type DescribeInputs } from './inputs.ts'
 import { drawText, type Half, halves, readHalf, textsOf, writePiece } from './text.ts'
 
 /** The units by name, and what does one of them, leaving its finished part in a directory. */
-export function divideLabels(context: StageContext, inputs: DescribeInputs) {
+export async function divideLabels(context: StageContext, inputs: DescribeInputs) {
   const given = checkInputs(inputs)
   const { model, sae, dataset, tokenizer, config } = inputs
   const { seed, signal } = context
-  const text = drawText(dataset, config, seed)
+  const text = await drawText(dataset, config, context)
   const options = { model, sae, signal }
   const pieces = halves.flatMap(half => text[half].pieces)
   const ranges = rangesOf(sae.latents)

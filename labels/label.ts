@@ -55,7 +55,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   const { sae, dataset, tokenizer, config } = inputs
   const given = checkInputs(inputs)
   await removePartials(directory)
-  const text = drawText(dataset, config, seed)
+  const text = await drawText(dataset, config, context)
   const tokenText = textsOf(tokenizer)
   const working = new Working(directory)
   const ranges = rangesOf(sae.latents)
@@ -114,7 +114,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
 async function readHalves(
   { directory, progress, signal }: StageContext,
   { model, sae }: LabelInputs,
-  text: ReturnType<typeof drawText>,
+  text: Awaited<ReturnType<typeof drawText>>,
 ): Promise<Record<Half, Activations>> {
   const folder = join(directory, workingFolder)
   const read = async (half: Half) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { silent } from '../core/progress.ts'
 import { memoryMetrics } from '../core/stage.ts'
+import { Looks } from '../datasets/looks.fixture.ts'
 import { readTable } from '../datasets/tables.ts'
 import { startEngine } from '../engine/engine.ts'
 import { type Tensor2D, tf } from '../engine/tf.ts'
@@ -17,6 +18,7 @@ import { inWords, labelOf, noLabel } from './describe/words.ts'
 import { evidenceOf } from './evidence.fixture.ts'
 import { readFeatures } from './files.ts'
 import { type LabelInputs, label } from './label.ts'
+import { drawText } from './text.ts'
 
 const rows = [
   [0, 1, 2, 3],
@@ -232,6 +234,19 @@ describe('the stage', () => {
     expect((await readFeatures(directory)).map(feature => feature.stability)).toEqual(stability)
     const plain = await readTable(join((await run()).directory, 'features.parquet'), { schema: 4 })
     expect(plain.stability).toEqual(stability.map(() => null))
+  })
+
+  test('draws its text in passes that look for Ctrl-C all the time', async () => {
+    const looks = new Looks(3)
+    const signal = {
+      get aborted() {
+        looks.stop()
+        return false
+      },
+    } as AbortSignal
+    const text = drawText(looks.at(dataset), LabelConfig.parse({ sae: 't' }), { seed: 0, signal })
+    await expect(text).rejects.toThrow('told to stop')
+    expect(looks.longest).toBeLessThanOrEqual(2)
   })
 
   test('writes the same bytes again', async () => {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { makeFolder } from '../core/files.ts'
-import { breathe } from '../core/stage.ts'
+import { breathe, type StageContext } from '../core/stage.ts'
 import { type WindowBatch, windowBatches } from '../datasets/batches.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
@@ -39,10 +39,15 @@ export interface HalfText {
   readonly pieces: readonly TextPiece[]
 }
 
-/** Draws both halves and divides them. */
-export function drawText(dataset: TokenDataset, config: LabelConfig, seed: number): Readonly<Record<Half, HalfText>> {
-  const draw = (split: Half): HalfText => {
-    const windows = drawWindows(dataset, { split, purpose: 'label', seed, tokens: config.tokens })
+/** Draws both halves and divides them. Throws an `InterruptedError` once the signal is aborted. */
+export async function drawText(
+  dataset: TokenDataset,
+  config: LabelConfig,
+  { seed, signal }: Pick<StageContext, 'seed' | 'signal'>,
+): Promise<Readonly<Record<Half, HalfText>>> {
+  const stop = () => throwIfInterrupted(signal)
+  const draw = async (split: Half): Promise<HalfText> => {
+    const windows = await drawWindows(dataset, { split, purpose: 'label', seed, tokens: config.tokens }, stop)
     const batches = windowBatches(windows, config.batchTokens)
     const pieces = Array.from({ length: Math.ceil(batches.length / batchesInPiece) }, (_, i) => ({
       name: `${split}-${String(i).padStart(5, '0')}.safetensors`,
@@ -50,7 +55,7 @@ export function drawText(dataset: TokenDataset, config: LabelConfig, seed: numbe
     }))
     return { windows, pieces }
   }
-  return { discovery: draw('discovery'), validation: draw('validation') }
+  return { discovery: await draw('discovery'), validation: await draw('validation') }
 }
 
 /** Texts of tokens, each looked up once. */

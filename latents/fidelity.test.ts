@@ -31,7 +31,7 @@ test('a probe gives what validation measures on the same windows, the second tim
     batchTokens: 4096,
     signal,
   })
-  const probe = fidelityProbe(model, dataset, options)
+  const probe = await fidelityProbe(model, dataset, options)
   const before = tf.memory().numTensors
   const first = await probe.measure(sae)
   expect(first).toEqual({
@@ -55,7 +55,7 @@ test('the second SAE costs two passes of the model instead of four', async () =>
       return model.run(...args)
     },
   } as Model
-  const probe = fidelityProbe(counted, dataset, options)
+  const probe = await fidelityProbe(counted, dataset, options)
   await probe.measure(sae)
   const first = passes
   await probe.measure(sae)
@@ -65,16 +65,16 @@ test('the second SAE costs two passes of the model instead of four', async () =>
 
 test('as many windows as asked for are read, always the same', async () => {
   const sae = fakeSae()
-  const few = () => fidelityProbe(model, dataset, { ...options, windows: 2 }).measure(sae)
+  const few = async () => (await fidelityProbe(model, dataset, { ...options, windows: 2 })).measure(sae)
   const found = await few()
   expect(await few()).toEqual(found)
-  expect(found).not.toEqual(await fidelityProbe(model, dataset, options).measure(sae))
+  expect(found).not.toEqual(await (await fidelityProbe(model, dataset, options)).measure(sae))
   sae.dispose()
 })
 
-test('a model that does not fit the activations is refused', () => {
-  expect(() => fidelityProbe(model, dataset, { ...options, mean: new Float32Array(3) })).toThrow(
+test('a model that does not fit the activations is refused', async () => {
+  await expect(fidelityProbe(model, dataset, { ...options, mean: new Float32Array(3) })).rejects.toThrow(
     `The activations are 3 wide, but the site ${options.site} of the model for fidelity is ${modelWidth} wide.`,
   )
-  expect(() => fidelityProbe(model, dataset, { ...options, site: 'blocks.9' })).toThrow('has no site blocks.9.')
+  await expect(fidelityProbe(model, dataset, { ...options, site: 'blocks.9' })).rejects.toThrow('has no site blocks.9.')
 })

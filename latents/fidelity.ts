@@ -4,11 +4,11 @@
  */
 import { UserError } from '../core/errors.ts'
 import type { TokenDataset } from '../datasets/document.ts'
-import { drawWindows } from '../datasets/draw.ts'
+import { type Draw, drawWindows } from '../datasets/draw.ts'
 import type { Model } from '../model/model.ts'
 import type { Sae } from '../sae/sae.ts'
 import type { FidelityProbe } from '../sae/training/training.ts'
-import { measuredDraw } from './activations.ts'
+import { measuredDraw, throwIfInterrupted } from './activations.ts'
 import { measureReconstruction } from './reconstruction.ts'
 import type { Ablations } from './reconstruction-rows.ts'
 
@@ -30,7 +30,11 @@ export interface FidelityOptions {
  * Gives a probe for SAEs at a site. Its figures: `ceLoss`, `ceRecovered` against mean ablation, `ceRecoveredZero` against
  * zero ablation, and `klDivergence` from the model as it is. The ablations are measured once.
  */
-export function fidelityProbe(model: Model, dataset: TokenDataset, options: FidelityOptions): FidelityProbe {
+export async function fidelityProbe(
+  model: Model,
+  dataset: TokenDataset,
+  options: FidelityOptions,
+): Promise<FidelityProbe> {
   const { site, mean, signal } = options
   const found = model.sites.find(({ name }) => name === site)
   const width = found?.size.reduce((product, size) => product * size, 1)
@@ -41,12 +45,8 @@ export function fidelityProbe(model: Model, dataset: TokenDataset, options: Fide
         : `The model for fidelity has no site ${site}.`,
       { fix: 'Name the model that the activations were captured from.' },
     )
-  const windows = drawWindows(dataset, {
-    ...measuredDraw,
-    split: 'discovery',
-    seed: windowSeed,
-    windows: options.windows,
-  })
+  const draw: Draw = { ...measuredDraw, split: 'discovery', seed: windowSeed, windows: options.windows }
+  const windows = await drawWindows(dataset, draw, () => throwIfInterrupted(signal))
   let ablations: Ablations | undefined
   return {
     async measure(sae: Sae) {

@@ -14,12 +14,10 @@ import { planLatents, testLatents } from './test-latents.ts'
 
 /** The units by name, and what does one of them, leaving its finished parts in a directory. */
 export async function divideValidation(context: StageContext, given: ValidateInputs) {
-  checkInputs(given)
-  const pause = async () => {
-    await breathe()
-    throwIfInterrupted(context.signal)
-  }
-  const { dataset, windows } = await splitText(given, context.seed, pause)
+  const stop = () => throwIfInterrupted(context.signal)
+  await checkInputs(given, stop)
+  const pause = () => breathe().then(stop)
+  const { dataset, windows } = await splitText(given, context.seed, stop)
   const inputs = { ...given, dataset }
   const planned = planLatents(inputs, await readText(context, inputs, windows))
   const { material, plans } = planned

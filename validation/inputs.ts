@@ -1,6 +1,7 @@
 /** What the validate stage works on, held to what belongs together. */
 import { UserError } from '../core/errors.ts'
 import { mustKnow } from '../core/nearest.ts'
+import { paced } from '../core/pace.ts'
 import { quote } from '../core/quote.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { Tokenizer } from '../datasets/tokenizer/index.ts'
@@ -38,8 +39,14 @@ export interface ValidateInputs {
   readonly captureMean?: Float32Array
 }
 
-/** Refuses concepts, strata, latents and widths that the inputs do not have. */
-export function checkInputs({ model, sae, dataset, config, stated, ravel, siblings = [] }: ValidateInputs): void {
+/**
+ * Refuses concepts, strata, latents and widths that the inputs do not have. `stop` is called from time to time, and throws where
+ * the work is to end.
+ */
+export async function checkInputs(
+  { model, sae, dataset, config, stated, ravel, siblings = [] }: ValidateInputs,
+  stop?: () => void,
+): Promise<void> {
   checkPower(config)
   mustSpeakByLatent(sae, 'validate')
   checkSiblings(sae, siblings, config)
@@ -52,18 +59,18 @@ export function checkInputs({ model, sae, dataset, config, stated, ravel, siblin
     key: 'concepts',
     what: `the dataset ${quote(dataset.name)} has no concept`,
   })
-  const fields = [...new Set(dataset.documents.flatMap(({ strata }) => Object.keys(strata)))].sort()
+  const fields = await fieldsOf(dataset, stop)
   mustKnow(config.robustness ?? [], fields, {
     key: 'robustness',
     what: `no document of the dataset ${quote(dataset.name)} has a stratum`,
   })
-  mustKnowStrata('outOfDistribution.strata', config.outOfDistribution.strata ?? {}, dataset, fields)
+  await mustKnowStrata('outOfDistribution.strata', config.outOfDistribution.strata ?? {}, { dataset, fields }, stop)
   if (sae.outputs !== sae.width)
     throw new UserError(`This SAE predicts ${sae.outputs} values from ${sae.width}: it has no place to be put back.`, {
       fix: 'Validate an SAE that reconstructs the site it reads.',
     })
   mustHaveSite(model, sae)
-  if (stated) checkStated(stated, { sae, dataset, config }, fields)
+  if (stated) await checkStated(stated, { sae, dataset, config }, fields, stop)
   const missing = Array.isArray(config.latents) ? config.latents.find(latent => latent >= sae.latents) : undefined
   if (missing !== undefined)
     throw new UserError(`latents names ${missing}, but the SAE has ${sae.latents} latents.`, {
@@ -82,28 +89,37 @@ export function checkPower({ alpha, power }: Pick<ValidateConfig, 'alpha' | 'pow
     })
 }
 
+/** The strata fields of all documents, in the alphabet's order. */
+async function fieldsOf({ documents }: TokenDataset, stop: (() => void) | undefined): Promise<string[]> {
+  const fields = new Set<string>()
+  for await (const { strata } of paced(documents, stop)) for (const field of Object.keys(strata)) fields.add(field)
+  return [...fields].sort()
+}
+
 /** Refuses strata and values that no document has. */
-function mustKnowStrata(
+async function mustKnowStrata(
   key: string,
   strata: Readonly<Record<string, readonly string[]>>,
-  dataset: TokenDataset,
-  fields: readonly string[],
-): void {
+  { dataset, fields }: { readonly dataset: TokenDataset; readonly fields: readonly string[] },
+  stop: (() => void) | undefined,
+): Promise<void> {
   const none = `no document of the dataset ${quote(dataset.name)} has a`
   mustKnow(Object.keys(strata), fields, { key, what: `${none} stratum` })
   for (const [field, values] of Object.entries(strata)) {
     const known = new Set<string>()
-    for (const { strata } of dataset.documents) if (strata[field] !== undefined) known.add(strata[field])
+    for await (const { strata } of paced(dataset.documents, stop))
+      if (strata[field] !== undefined) known.add(strata[field])
     mustKnow(values, [...known].sort(), { key: `${key}.${field}`, what: `${none} ${field}` })
   }
 }
 
 /** Refuses stated claims about another SAE, beside other latents, or that these settings do not measure. */
-function checkStated(
+async function checkStated(
   { claims, sae: about }: StatedClaims,
   { sae, dataset, config }: Pick<ValidateInputs, 'sae' | 'dataset' | 'config'>,
   fields: readonly string[],
-): void {
+  stop: (() => void) | undefined,
+): Promise<void> {
   if (about !== undefined && about !== sae.hash)
     throw new UserError('The file of claims is about another SAE than the one under test.', {
       fix: 'Use the SAE that the claims were written for, or write claims for this one.',
@@ -135,7 +151,7 @@ function checkStated(
       key: `${what} under concept`,
       what: `the dataset ${quote(dataset.name)} has no concept`,
     })
-    mustKnowStrata(`${what} under strata`, claim.strata, dataset, fields)
+    await mustKnowStrata(`${what} under strata`, claim.strata, { dataset, fields }, stop)
   }
 }
 

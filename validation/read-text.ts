@@ -1,10 +1,11 @@
 /** Encodes and labels the text of a validation: what its claims are chosen on, and what they are tested on. */
+import { hasAny } from '../core/sequence.ts'
 import type { StageContext } from '../core/stage.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
 import { unitOf } from '../datasets/unit.ts'
 import { onHost } from '../engine/host.ts'
-import { type EncodeWindowsOptions, encodeWindows, measuredDraw } from '../latents/activations.ts'
+import { type EncodeWindowsOptions, encodeWindows, measuredDraw, throwIfInterrupted } from '../latents/activations.ts'
 import { encodeWithValues } from '../latents/projections.ts'
 import { readLabelledText, sampleRows } from './claims/labelled-text.ts'
 import type { Material } from './claims/plan.ts'
@@ -44,9 +45,10 @@ export async function readText(
           encodeWindows(model, sae, own, options),
         )
       : null
-  const trains = dataset.windows.some(({ split }) => split === 'train')
+  const stop = () => throwIfInterrupted(context.signal)
+  const trains = await hasAny(dataset.windows, ({ split }) => split === 'train', stop)
   const counted = trains
-    ? drawWindows(dataset, { ...measuredDraw, split: 'train', seed, tokens: targetTokens })
+    ? await drawWindows(dataset, { ...measuredDraw, split: 'train', seed, tokens: targetTokens }, stop)
     : windows.discovery
   const decoder = onHost(() => sae.decoder().dataSync<'float32'>() as Float32Array)
   const site = sae.metadata.hook_name

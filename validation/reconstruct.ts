@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { positionBandOf } from '../capture/strata.ts'
 import type { StageContext } from '../core/stage.ts'
-import type { TokenWindow } from '../datasets/document.ts'
+import type { Split, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
 import { unitOf } from '../datasets/unit.ts'
-import { firstPosition, measuredDraw } from '../latents/activations.ts'
+import { firstPosition, measuredDraw, throwIfInterrupted } from '../latents/activations.ts'
 import { siteValues } from '../latents/projections.ts'
 import { reconstructionRows, siteMean } from '../latents/reconstruction.ts'
 import { lossNames, sumNames } from '../latents/reconstruction-rows.ts'
@@ -30,9 +30,9 @@ export async function reconstruct(
   discoveryWindows: readonly TokenWindow[],
 ): Promise<MeasuredReconstruction> {
   const half = Math.ceil(config.maxTokens / 2)
-  const windows = (['discovery', 'validation'] as const).flatMap(split =>
-    drawWindows(dataset, { ...measuredDraw, split, seed, tokens: half }),
-  )
+  const stop = () => throwIfInterrupted(signal)
+  const drawn = (split: Split) => drawWindows(dataset, { ...measuredDraw, split, seed, tokens: half }, stop)
+  const windows = [...(await drawn('discovery')), ...(await drawn('validation'))]
   progress.start('Measuring reconstruction', windows.length, 'windows')
   const site = sae.metadata.hook_name
   const reading = { batchTokens: config.batchTokens, signal }
@@ -46,7 +46,7 @@ export async function reconstruct(
   })
   progress.finish()
   const byId = new Map(windows.map(window => [window.id, window]))
-  const fields = config.robustness ?? fewValued(dataset)
+  const fields = config.robustness ?? (await fewValued(dataset, stop))
   return {
     meanFrom,
     rows: rows.map(row => {

@@ -1,18 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import { ReadSequence } from '../core/sequence.ts'
 import type { TokenDataset } from '../datasets/document.ts'
+import { Looks } from '../datasets/looks.fixture.ts'
 import { unitOf } from '../datasets/unit.ts'
 import { fakeDataset } from '../latents/fake.fixture.ts'
+import { fewValued } from './claims/labelled-text.ts'
 import { ValidateConfig } from './config.ts'
 import { checkInputs, type ValidateInputs } from './inputs.ts'
 import { splitText } from './splits.ts'
 
 const dataset = fakeDataset(60)
-const pause = async () => {}
 const split = (
   settings: Record<string, unknown>,
   more: { dataset?: TokenDataset; outOfDistribution?: TokenDataset } = {},
-) => splitText({ dataset, ...more, config: ValidateConfig.parse(settings) }, 1, pause)
+  stop?: () => void,
+) => splitText({ dataset, ...more, config: ValidateConfig.parse(settings) }, 1, stop)
 const documentsOf = (windows: readonly { readonly id: string }[]) => windows.map(({ id }) => id)
 
 describe('the splits of a validation', () => {
@@ -116,13 +118,35 @@ describe('the splits of a validation', () => {
     expect(found.splits.nearDuplicates.merged).toBe(15)
   })
 
-  test('a stratum or value that no document has is refused with the nearest', () => {
-    const check = (strata: Record<string, string[]>) =>
-      checkInputs({
-        ...{ model: { sites: [] }, sae: { width: 8, outputs: 8, latents: 4, metadata: { hook_name: 'x' } }, dataset },
-        config: ValidateConfig.parse({ outOfDistribution: { strata } }),
-      } as unknown as ValidateInputs)
-    expect(() => check({ halves: ['odd'] })).toThrow('outOfDistribution.strata names halves')
-    expect(() => check({ half: ['od'] })).toThrow('outOfDistribution.strata.half names od')
+  const checked = (strata: Record<string, string[]>, own: TokenDataset, stop?: () => void) => {
+    const sae = { width: 8, outputs: 8, latents: 4, metadata: { hook_name: 'x' } }
+    const config = ValidateConfig.parse({ outOfDistribution: { strata } })
+    return checkInputs({ model: { sites: [] }, sae, dataset: own, config } as unknown as ValidateInputs, stop)
+  }
+
+  test('a stratum or value that no document has is refused with the nearest', async () => {
+    await expect(checked({ halves: ['odd'] }, dataset)).rejects.toThrow('outOfDistribution.strata names halves')
+    await expect(checked({ half: ['od'] }, dataset)).rejects.toThrow('outOfDistribution.strata.half names od')
+  })
+
+  test('are found in passes that look for Ctrl-C all the time, to the same end', async () => {
+    const other = { ...fakeDataset(12), name: 'same' }
+    const settings = { outOfDistribution: { strata: { half: ['odd'] } } }
+    const expected = await split(settings, { outOfDistribution: other })
+    const looks = new Looks()
+    const more = { dataset: looks.at(dataset), outOfDistribution: looks.at(other) }
+    const found = await split(settings, more, looks.stop)
+    expect([found.splits, found.windows]).toEqual([expected.splits, expected.windows])
+    await expect(checked({ half: ['od'] }, more.dataset, looks.stop)).rejects.toThrow('names od')
+    expect(await fewValued(more.dataset, looks.stop)).toEqual(['half'])
+    expect(looks.reads).toBeGreaterThan(5 * 72)
+    // What lies between two looks does not grow with the text.
+    expect(looks.longest).toBeLessThan(8)
+  })
+
+  test('are not found where the work is to end', async () => {
+    const looks = new Looks(100)
+    await expect(split({}, { dataset: looks.at(dataset) }, looks.stop)).rejects.toThrow('told to stop')
+    expect(looks.reads).toBeLessThan(200)
   })
 })

@@ -1,6 +1,7 @@
 /** The text of a validation: discovery, validation and out-of-distribution windows that share no document. */
 import { UserError } from '../core/errors.ts'
-import { joined, mapped, pick } from '../core/sequence.ts'
+import { paced } from '../core/pace.ts'
+import { hasAny, joined, mapped, pick } from '../core/sequence.ts'
 import type { Split, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import { drawWindows } from '../datasets/draw.ts'
 import { type Separated, separateSplits } from '../datasets/separate.ts'
@@ -34,26 +35,33 @@ const shingle = 3
 const mostNamed = 1000
 const inOrder: readonly Split[] = ['discovery', 'validation', 'outOfDistribution']
 
-/** Splits the text as the settings say and draws what is read of it. `pause` is awaited between pieces of work. */
+/**
+ * Splits the text as the settings say and draws what is read of it. `stop` is called from time to time, and throws where the
+ * work is to end.
+ */
 export async function splitText(
   { dataset, outOfDistribution, config }: Pick<ValidateInputs, 'dataset' | 'outOfDistribution' | 'config'>,
   seed: number,
-  pause: () => Promise<void>,
+  stop?: () => void,
 ): Promise<SplitText> {
-  const held = holdOut(dataset, config.outOfDistribution.strata ?? {})
-  const all = outOfDistribution ? withOther(held, outOfDistribution) : held
-  const separated = await separateSplits(all, inOrder, { threshold: config.nearDuplicate, shingle, pause })
+  const held = await holdOut(dataset, config.outOfDistribution.strata ?? {}, stop)
+  const all = outOfDistribution ? await withOther(held, outOfDistribution, stop) : held
+  const separated = await separateSplits(all, inOrder, { threshold: config.nearDuplicate, shingle, stop })
   const has = (asked: Split) =>
-    separated.dataset.windows.some(({ split, tokens }) => split === asked && tokens.length >= measuredDraw.shortest)
-  const draw = (split: Split) => {
+    hasAny(
+      separated.dataset.windows,
+      ({ split, tokens }) => split === asked && tokens.length >= measuredDraw.shortest,
+      stop,
+    )
+  const draw = async (split: Split) => {
     const copies = separated.dropped.filter(one => one.split === split).length
-    if (copies > 0 && !has(split)) throw onlyCopies(split, copies, config)
-    return drawWindows(separated.dataset, { ...measuredDraw, split, seed, tokens: config.tokens })
+    if (copies > 0 && !(await has(split))) throw onlyCopies(split, copies, config)
+    return drawWindows(separated.dataset, { ...measuredDraw, split, seed, tokens: config.tokens }, stop)
   }
   const windows: SplitWindows = {
-    discovery: draw('discovery'),
-    validation: draw('validation'),
-    outOfDistribution: has('outOfDistribution') ? draw('outOfDistribution') : [],
+    discovery: await draw('discovery'),
+    validation: await draw('validation'),
+    outOfDistribution: (await has('outOfDistribution')) ? await draw('outOfDistribution') : [],
   }
   return { dataset: separated.dataset, windows, splits: splitsOf(windows, separated, config) }
 }
@@ -68,10 +76,11 @@ function onlyCopies(split: Split, copies: number, { nearDuplicate }: ValidateCon
 }
 
 /** Gives held-out windows whose document has one of these values to the out-of-distribution split. */
-function holdOut(
+async function holdOut(
   dataset: TokenDataset,
   strata: NonNullable<ValidateConfig['outOfDistribution']['strata']>,
-): TokenDataset {
+  stop: (() => void) | undefined,
+): Promise<TokenDataset> {
   const rules = Object.entries(strata)
   if (rules.length === 0) return dataset
   const isOut = (place: number) =>
@@ -83,14 +92,19 @@ function holdOut(
     if (!places.some(isOut)) return split
     return places.every(isOut) ? 'outOfDistribution' : undefined
   }
-  const kept = pick(dataset.windows, window => splitOf(window) !== undefined)
+  const kept = await pick(dataset.windows, window => splitOf(window) !== undefined, stop)
   return { ...dataset, windows: mapped(kept, window => ({ ...window, split: splitOf(window)! })) }
 }
 
 /** The dataset with all windows of another one behind it, out of distribution; the other's documents are named after it. */
-function withOther(dataset: TokenDataset, other: TokenDataset): TokenDataset {
+async function withOther(
+  dataset: TokenDataset,
+  other: TokenDataset,
+  stop: (() => void) | undefined,
+): Promise<TokenDataset> {
   const first = dataset.documents.length
-  const behind = dataset.windows.reduce((most, { index }) => Math.max(most, index + 1), 0)
+  let behind = 0
+  for await (const { index } of paced(dataset.windows, stop)) behind = Math.max(behind, index + 1)
   const named = (id: string) => `${other.name}:${id}`
   const documents = mapped(other.documents, document => ({ ...document, id: named(document.id) }))
   const windows = mapped(

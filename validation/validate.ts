@@ -75,15 +75,13 @@ export async function validate(context: StageContext, given: ValidateInputs): Pr
 async function validateWith(context: StageContext, given: ValidateInputs, working: Working): Promise<ValidateSummary> {
   const { directory, seed, metrics } = context
   const { model, sae, config } = given
-  checkInputs(given)
+  const stop = () => throwIfInterrupted(context.signal)
+  await checkInputs(given, stop)
   await removePartials(directory)
   metrics.truncate(0)
-  const pause = async () => {
-    await breathe()
-    throwIfInterrupted(context.signal)
-  }
+  const pause = () => breathe().then(stop)
 
-  const { dataset, windows, splits } = await splitText(given, seed, pause)
+  const { dataset, windows, splits } = await splitText(given, seed, stop)
   const inputs = { ...given, dataset }
   const { rows, meanFrom } = await working.part('reconstruction', () => reconstruct(context, inputs, windows.discovery))
   const reconstruction = judgeReconstruction(rows, { latents: sae.latents, width: sae.width, meanFrom }, seed)
@@ -104,7 +102,7 @@ async function validateWith(context: StageContext, given: ValidateInputs, workin
     studied: await measureStudies({ context, inputs, material, plans, working, pause }),
   }))().finally(() => interventions.dispose())
 
-  const fields = config.robustness ?? fewValued(dataset)
+  const fields = config.robustness ?? (await fewValued(dataset, stop))
   const used = plans.flatMap(({ documents }) => [...documents.ablate, ...documents.steer])
   const strata = strataOf(dataset, used)
   const { features, studies } = judge(measured, studied, { ...config, fields, strata, seed })

@@ -4,7 +4,6 @@ import { DigestIndex } from '../../core/digest-index.ts'
 import { paced, upTo } from '../../core/pace.ts'
 import { ReadSequence } from '../../core/sequence.ts'
 import { Spill, SpilledNumbers } from '../../core/spill.ts'
-import { breathe } from '../../core/stage.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
 import { nearDuplicateFamilies } from '../../datasets/near-duplicates.ts'
 import type { CaptureAudit } from '../../datasets/shards/audit.ts'
@@ -118,7 +117,7 @@ async function eachCopy(
   if (threshold < 1) {
     const { places, read } = await readableTexts(dataset, population, stop)
     const texts = new ReadSequence(places.length, read)
-    const families = await nearDuplicateFamilies(texts, { threshold, shingle, pause: () => breathe().then(stop) })
+    const families = await nearDuplicateFamilies(texts, { threshold, shingle, stop })
     families.forEach((family, i) => {
       if (family !== i) onCopy(places[i]!, places[family]!)
     })

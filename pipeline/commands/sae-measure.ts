@@ -60,15 +60,17 @@ export default defineCommand({
     const { measures } = await import('../../validation/measures/index.ts')
     const { mustSpeakByLatent } = await import('../../sae/by-latent.ts')
     const { progress, signal } = session
+    const { throwIfInterrupted } = await import('../../latents/activations.ts')
+    const stop = () => throwIfInterrupted(signal)
     const context = { directory: '', seed: config.seed, progress, signal, metrics: memoryMetrics() }
     return found.using(context, async given => {
       const { model, sae } = given
       mustSpeakByLatent(sae, 'sae measure')
-      const { dataset, windows } = await splitText(given, config.seed, breathe)
+      const { dataset, windows } = await splitText(given, config.seed, stop)
       const inputs = { ...given, dataset }
       const hasEntities = inputs.config.measures.ravel !== undefined || dataset.config?.path === 'toyworld'
       const asked = config.only ?? names.filter(name => name !== 'ravel' || hasEntities)
-      const bench = { context, inputs, windows, pause: breathe }
+      const bench = { context, inputs, windows, pause: () => breathe().then(stop) }
       const results: Found = {}
       const { rows, meanFrom } = asked.includes('reconstruction')
         ? await reconstruct(context, inputs, windows.discovery)

@@ -47,7 +47,7 @@ export async function findFidelity(store: RunStore, capture: Found, settings: Se
     recorded: { fidelity: { every, windows }, [modelRole]: model.input.path, [datasetRole]: text.config },
     open(rows, { progress, signal }) {
       let loaded: ReturnType<typeof loadModelAndText> | undefined
-      const probes = new Map<string, FidelityProbe>()
+      const probes = new Map<string, Promise<FidelityProbe>>()
       return {
         async at(site) {
           loaded ??= loadModelAndText(model, text, { progress, signal })

@@ -110,7 +110,7 @@ export default defineStage({
         const { divideLabels } = await import('../../labels/divide.ts')
         const { inputs, close } = await open(context)
         try {
-          const units = divideLabels(context, inputs)
+          const units = await divideLabels(context, inputs)
           return {
             ...units,
             close() {

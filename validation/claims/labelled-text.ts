@@ -1,4 +1,5 @@
 /** The held-out text of a validation: which windows are read, what latents do on them, and what their tokens carry. */
+import { paced } from '../../core/pace.ts'
 import { Random } from '../../core/random.ts'
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import { onHost } from '../../engine/host.ts'
@@ -121,10 +122,10 @@ export function sampleRows(
   return samples
 }
 
-/** Stratum fields with two to `manyValues` values. */
-export function fewValued({ documents }: TokenDataset): string[] {
+/** Stratum fields with two to `manyValues` values. `stop` is called from time to time, and throws where the work is to end. */
+export async function fewValued({ documents }: TokenDataset, stop?: () => void): Promise<string[]> {
   const values = new Map<string, Set<string>>()
-  for (const { strata } of documents)
+  for await (const { strata } of paced(documents, stop))
     for (const [field, value] of Object.entries(strata)) values.set(field, (values.get(field) ?? new Set()).add(value))
   return [...values]
     .filter(([, { size }]) => size >= 2 && size <= manyValues)

@@ -142,12 +142,12 @@ describe('RAVEL', () => {
     ])
   })
 
-  test('is refused on text without entities before anything is measured, and not where files of RAVEL are named', () => {
+  test('is refused on text without entities before anything is measured, and not where files of RAVEL are named', async () => {
     const sae = plantedSae([unitRow(width, 0)])
     const given = { model, sae, dataset: fakeDataset(4), config: ValidateConfig.parse({ studies: ['ravel'] }) }
-    expect(() => checkInputs(given)).toThrow('no prompts about any')
-    checkInputs({ ...given, ravel: { kind: 'city', attributes: {}, prompts: {} } })
-    checkInputs({ ...given, config: ValidateConfig.parse({}) })
+    await expect(checkInputs(given)).rejects.toThrow('no prompts about any')
+    await checkInputs({ ...given, ravel: { kind: 'city', attributes: {}, prompts: {} } })
+    await checkInputs({ ...given, config: ValidateConfig.parse({}) })
     sae.dispose()
   })
 

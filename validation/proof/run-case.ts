@@ -90,9 +90,9 @@ export async function planCase(
     ...planted.settings,
     latents,
   })
-  const text = await splitText({ dataset, config }, seed, async () => {})
+  const text = await splitText({ dataset, config }, seed)
   const inputs = { model, sae, dataset: text.dataset, config }
-  checkInputs(inputs)
+  await checkInputs(inputs)
   return {
     inputs,
     ...planLatents(inputs, await readText(contextOf(seed), inputs, text.windows)),

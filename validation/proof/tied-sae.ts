@@ -30,7 +30,7 @@ export function siteOf(world: World): Promise<Site> {
 }
 
 async function readSite({ model, sae, dataset }: World): Promise<Site> {
-  const windows = drawWindows(dataset, { ...measuredDraw, split: 'train', seed: 0, tokens: matchedTokens })
+  const windows = await drawWindows(dataset, { ...measuredDraw, split: 'train', seed: 0, tokens: matchedTokens })
   const options = { batchTokens: 4096, signal: new AbortController().signal }
   const site = sae.metadata.hook_name
   const centre = await siteMean(model, site, windows, options)

@@ -1,6 +1,7 @@
 /** Study: how many claims of SAEs that learned less, or nothing, would pass the same test. */
-import { drawWindows } from '../../datasets/draw.ts'
-import { measuredDraw } from '../../latents/activations.ts'
+import { hasAny } from '../../core/sequence.ts'
+import { type Draw, drawWindows } from '../../datasets/draw.ts'
+import { measuredDraw, throwIfInterrupted } from '../../latents/activations.ts'
 import { recentre } from '../../latents/projections.ts'
 import type { BaselineSource } from '../baselines/baseline.ts'
 import { type BaselineRow, measureBaseline } from '../baselines/claims.ts'
@@ -49,7 +50,7 @@ export const baselinesStudy = saeStudy<BaselineRow, BaselinesFindings>({
     const draws = asked.flatMap(name =>
       Array.from({ length: baselines[name].drawn ? repeats : 1 }, (_, repetition) => ({ name, repetition })),
     )
-    const source = sourceOf(bench)
+    const source = await sourceOf(bench)
     const rows: BaselineRow[] = []
     context.progress.start('Putting baselines to the same test', draws.length, 'SAEs')
     for (const [i, { name, repetition }] of draws.entries()) {
@@ -71,28 +72,24 @@ export const baselinesStudy = saeStudy<BaselineRow, BaselinesFindings>({
 })
 
 /** What baselines are made of. */
-function sourceOf({ context, inputs, material }: StudyContext): Omit<BaselineSource, 'repetition'> {
+async function sourceOf({ context, inputs, material }: StudyContext): Promise<Omit<BaselineSource, 'repetition'>> {
   const { discovery } = material.tied
   const { width, tokens, values } = discovery
   const sums = new Float64Array(width)
   for (let i = 0; i < values.length; i++) sums[i % width]! += values[i]!
   const own = inputCentre(material.sae)
   const centre = Float32Array.from(sums, (sum, j) => own[j]! + sum / tokens)
-  const trains = inputs.dataset.windows.some(({ split }) => split === 'train')
+  const stop = () => throwIfInterrupted(context.signal)
+  const { dataset, config } = inputs
+  const { tokens: read } = config.baselines
+  const training: Draw = { ...measuredDraw, purpose: 'baselines', split: 'train', seed: material.seed, tokens: read }
+  const trains = await hasAny(dataset.windows, ({ split }) => split === 'train', stop)
   return {
     context,
     material,
     centre,
     values: recentre(discovery, own, centre),
-    training: trains
-      ? drawWindows(inputs.dataset, {
-          ...measuredDraw,
-          purpose: 'baselines',
-          split: 'train',
-          seed: material.seed,
-          tokens: inputs.config.baselines.tokens,
-        })
-      : discovery.windows,
-    tokens: inputs.config.baselines.tokens,
+    training: trains ? await drawWindows(dataset, training, stop) : discovery.windows,
+    tokens: read,
   }
 }

@@ -44,7 +44,7 @@ export async function benchOf(
   folders.push(directory)
   const context = { directory, seed, progress: silent, signal: new AbortController().signal, metrics: memoryMetrics() }
   const pause = async () => {}
-  const text = await splitText({ dataset: given, config }, seed, pause)
+  const text = await splitText({ dataset: given, config }, seed)
   const inputs = { model, sae, dataset: text.dataset, config }
   const { material, plans } = planLatents(inputs, await readText(context, inputs, text.windows))
   return { context, inputs, material, plans, working: new Working(directory), pause }

@@ -79,16 +79,16 @@ describe('by hand', () => {
   })
 })
 
-test('an SAE is no sibling of itself, and the study is not asked for without any', () => {
+test('an SAE is no sibling of itself, and the study is not asked for without any', async () => {
   const { inputs } = bench
   const [own] = inputs.siblings!
   const same = { ...inputs, siblings: [{ name: 'own', sae: { ...own!.sae, hash: inputs.sae.hash } }] }
-  expect(() => checkInputs(same)).toThrow('is the SAE under test itself')
+  await expect(checkInputs(same)).rejects.toThrow('is the SAE under test itself')
   const other = { name: 'one', sae: { ...own!.sae, hash: 'other' } }
   const twice = { ...inputs, siblings: [other, { ...other, name: 'copy' }] }
-  expect(() => checkInputs(twice)).toThrow('siblings one and copy are the same SAE, which would count twice')
+  await expect(checkInputs(twice)).rejects.toThrow('siblings one and copy are the same SAE, which would count twice')
   const asked = { ...inputs, siblings: [], config: { ...inputs.config, studies: ['siblings'] } }
-  expect(() => checkInputs(asked)).toThrow('names no SAE')
+  await expect(checkInputs(asked)).rejects.toThrow('names no SAE')
 })
 
 describe('as a study', () => {
