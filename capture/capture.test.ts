@@ -234,6 +234,7 @@ describe('a capture of everything', () => {
     const { directory } = await run({}, { dataset: { ...dataset, skipped } })
     const manifest = await manifestOf(directory)
     expect(manifest.dataset.skipped).toEqual(skipped)
+    expect(manifest.dataset).not.toHaveProperty('unchecked')
     const path = join(directory, manifest.windows!.file)
     const table = await readTable(path)
     expect(table.source).toEqual(dataset.documents.map(({ id }) => id))
@@ -244,6 +245,12 @@ describe('a capture of everything', () => {
     await expect(openCapture(directory)).rejects.toThrow(/checksum of the table of windows .*windows\.parquet is wrong/)
     await rm(path)
     await expect(openCapture(directory)).rejects.toThrow(/There is no table of windows at/)
+  })
+
+  test('names the files of the text that have no checksums', async () => {
+    const unchecked = ['old/a.jsonl.zst', 'b & c.txt.zst']
+    const { directory } = await run({}, { dataset: { ...dataset, unchecked } })
+    expect((await manifestOf(directory)).dataset.unchecked).toEqual(unchecked)
   })
 
   test('leaves out the ids that the config lists in place of special tokens, or none', async () => {

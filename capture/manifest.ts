@@ -66,6 +66,7 @@ export async function manifestOf(
       ...(dataset.config && { config: { ...dataset.config, path: dataset.name } }),
       documents: dataset.documents.length,
       skipped: [...(dataset.skipped ?? [])],
+      ...(dataset.unchecked && dataset.unchecked.length > 0 && { unchecked: [...dataset.unchecked] }),
       windows,
     },
     seed,

@@ -102,6 +102,7 @@ export async function openDataset(
     config: { ...kept, context },
     concepts: store.concepts(),
     skipped: skipped.counts,
+    unchecked: reading.unchecked,
     specialTokens: specialTokensOf(tokenizer, options),
   }
 }

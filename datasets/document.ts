@@ -54,6 +54,8 @@ export interface TokenDataset {
   readonly concepts: readonly string[]
   /** Documents that were left out because they cannot be used, by reason. */
   readonly skipped?: readonly Skipped[]
+  /** Packed files without checksums, by their paths below its folder: where their bytes were changed, that may not be seen. */
+  readonly unchecked?: readonly string[]
   /** For each document the first of its near-duplicates, itself where it has none; absent where none were looked for. */
   readonly copyOf?: Uint32Array
   /** Ids of BOS, EOS and padding, ascending; absent for datasets made in memory. */

@@ -40,7 +40,12 @@ export function captureHtml(manifest: CaptureManifest, run?: string): string {
     String(width),
     short(statistics.norm),
   ])
-  return `<p>${short(manifest.rows)} of ${short(sampling.population)} tokens of <b>${shown(dataset.name)}</b> (${short(dataset.documents)} documents), ${escapeHtml(sampling.allocation)} allocation, stored as ${manifest.dtype}. Positions left out: ${sampling.excludePositions.join(', ') || 'none'}.</p>
+  const { unchecked = [] } = dataset
+  const unseen =
+    unchecked.length > 0
+      ? ` Packed without checksums, so that a changed byte may not have been seen: ${unchecked.map(name => shown(name)).join(', ')}.`
+      : ''
+  return `<p>${short(manifest.rows)} of ${short(sampling.population)} tokens of <b>${shown(dataset.name)}</b> (${short(dataset.documents)} documents), ${escapeHtml(sampling.allocation)} allocation, stored as ${manifest.dtype}. Positions left out: ${sampling.excludePositions.join(', ') || 'none'}.${unseen}</p>
 ${table(
   [
     'Site',

@@ -62,6 +62,8 @@ export const CaptureManifest = z.strictObject({
     documents: z.int().min(0),
     /** Documents that were left out because they cannot be used, by reason. */
     skipped: z.array(z.strictObject({ reason: z.string(), count: z.int().min(0) })),
+    /** Packed files without checksums, whose bytes may have been changed unseen; absent where there are none. */
+    unchecked: z.array(z.string()).min(1).optional(),
     /** Windows of each split; rows come from `train` alone. */
     windows: z.record(z.string(), z.int().min(0)),
   }),

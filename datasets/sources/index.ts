@@ -1,5 +1,6 @@
 /** Where documents come from: files, folders, and the built-in datasets by name. */
 import { createHash } from 'node:crypto'
+import { basename, relative } from 'node:path'
 import { DigestIndex } from '../../core/digest-index.ts'
 import { InterruptedError, UserError } from '../../core/errors.ts'
 import { type Progress, silent } from '../../core/progress.ts'
@@ -42,6 +43,8 @@ export interface ReadDocuments {
   readonly documents: AsyncIterable<Document>
   /** What has been left out so far. */
   readonly skipped: SkipLog
+  /** Files that were read so far and have no checksums that they could be held to, as paths below the dataset's folder. */
+  readonly unchecked: readonly string[]
   /** Documents there were so far, those left out included. */
   readonly seen: number
 }
@@ -53,11 +56,16 @@ const stride = 256
 export function readDocuments(config: DatasetConfig, options: ReadOptions = {}): ReadDocuments {
   const { progress = silent, signal } = options
   const skipped = new SkipLog()
+  const unchecked: string[] = []
+  const onUnchecked = ({ path }: SourceFile) => {
+    progress.note(`${path} was packed without checksums: where bytes of it were changed, that may not be seen.`)
+    unchecked.push(relative(config.path, path) || basename(path))
+  }
   let seen = 0
   async function* documents(): AsyncGenerator<Document> {
     const limit = config.documents ?? Number.POSITIVE_INFINITY
     const ids = new DigestIndex()
-    for await (const { place, document } of linesOf(config, progress)) {
+    for await (const { place, document } of linesOf(config, progress, onUnchecked)) {
       if (ids.size >= limit) break
       seen++
       if (document instanceof DocumentProblem) skipped.add(document)
@@ -73,6 +81,7 @@ export function readDocuments(config: DatasetConfig, options: ReadOptions = {}):
   return {
     documents: documents(),
     skipped,
+    unchecked,
     get seen() {
       return seen
     },
@@ -94,7 +103,11 @@ function sameId(id: string, place: Place, path: string): DocumentProblem {
   )
 }
 
-async function* linesOf(config: DatasetConfig, progress: Progress): AsyncGenerator<Line> {
+async function* linesOf(
+  config: DatasetConfig,
+  progress: Progress,
+  onUnchecked: (file: SourceFile) => void,
+): AsyncGenerator<Line> {
   const make = Object.hasOwn(builtIn, config.path) ? await builtIn[config.path]!() : undefined
   if (make) {
     const { seed, documents = builtInDocuments } = config
@@ -106,8 +119,7 @@ async function* linesOf(config: DatasetConfig, progress: Progress): AsyncGenerat
   if (leftOut.length > 0)
     progress.note(`Reading ${counted(files.length, 'file', 'files')} of ${config.path}.${told(leftOut)}`)
   for (const file of files) {
-    if (packingOf(file.path) === 'zstandard' && !(await hasChecksum(file.path)))
-      progress.note(`${file.path} was packed without checksums: where bytes of it were changed, that may not be seen.`)
+    if (packingOf(file.path) === 'zstandard' && !(await hasChecksum(file.path))) onUnchecked(file)
     yield* linesOfFile(file, config)
   }
 }

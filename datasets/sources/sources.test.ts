@@ -31,7 +31,7 @@ const read = async (path: string, settings: Record<string, unknown> = {}, option
   const reading = readDocuments(parseConfig(DatasetConfig, { path, ...settings }, 'dataset'), options)
   const documents: Document[] = []
   for await (const document of reading.documents) documents.push(document)
-  return { documents, skipped: reading.skipped, seen: reading.seen }
+  return { documents, skipped: reading.skipped, unchecked: reading.unchecked, seen: reading.seen }
 }
 const idsIn = async (path: string, settings = {}) => (await read(path, settings)).documents.map(({ id }) => id)
 
@@ -195,7 +195,9 @@ describe('packed files', () => {
     const found = (await read(await put('a.jsonl.zst', zstandard))).documents
     expect(found.map(({ text }) => text)).toEqual(lines)
     const notes: string[] = []
-    await read(await put('b.jsonl.zst', zstandard), {}, { progress: { ...silent, note: line => notes.push(line) } })
+    const noted = { progress: { ...silent, note: (line: string) => notes.push(line) } }
+    const { unchecked } = await read(await put('b.jsonl.zst', zstandard), {}, noted)
+    expect(unchecked).toEqual(['b.jsonl.zst'])
     expect(notes).toEqual([expect.stringContaining('b.jsonl.zst was packed without checksums')])
     expect((await read(await put('b.txt.gz', gzipSync('one text')))).documents).toEqual([
       { id: 'b', text: 'one text', strata: {} },

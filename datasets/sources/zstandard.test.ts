@@ -1,6 +1,9 @@
 /** Zstandard as its own program packs it: what is damaged is refused, whatever part of it was. */
-import { expect, test } from 'vitest'
-import { unzstandard } from './zstandard.ts'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { hasChecksum, unzstandard } from './zstandard.ts'
 
 const lines = Array.from({ length: 40 }, (_, i) => `{"text":"the same words again and again, number ${i}"}\n`).join('')
 /** `zstd -19` of the lines in a file: with its size and a checksum. */
@@ -53,4 +56,25 @@ test('a frame of another size than it says is refused', async () => {
   const other = Buffer.from(single)
   other[5] = 2
   await expect(textOf(other)).rejects.toThrow('it says that it holds 2 bytes, and has 1')
+})
+
+test('whether a file has checksums is told by its first frame that holds anything', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'pipeline-zstandard-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'a.zst')
+  const told = async (bytes: Uint8Array) => {
+    await writeFile(path, bytes)
+    return hasChecksum(path)
+  }
+  const bare = Buffer.from('28b52ffd200109000061', 'hex')
+  for (const [bytes, expected] of [
+    [checked, true],
+    [bare, false],
+    [Buffer.concat([skipped, skipped, checked]), true],
+    [Buffer.concat([skipped, bare]), false],
+    [skipped, false],
+    [Buffer.from(lines), false],
+    [Buffer.alloc(0), false],
+  ] as const)
+    expect(await told(bytes)).toBe(expected)
 })

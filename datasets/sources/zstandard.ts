@@ -56,12 +56,17 @@ export async function* unzstandard(packed: AsyncIterable<Uint8Array>): AsyncGene
   }
 }
 
-/** Whether the first frame of a file ends in a checksum; false where it holds none. */
+/** Whether the first frame of a file that holds anything ends in a checksum; false where there is none. */
 export async function hasChecksum(path: string): Promise<boolean> {
   const file = await open(path)
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(5), 0, 5, 0)
-    return bytesRead === 5 && buffer.readUInt32LE(0) === magic && (buffer[4]! & 4) !== 0
+    for (let at = 0; ; ) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, at)
+      if (bytesRead < 8) return false
+      const number = buffer.readUInt32LE(0)
+      if (number >>> 4 !== skippable >>> 4) return number === magic && (buffer[4]! & 4) !== 0
+      at += 8 + buffer.readUInt32LE(4)
+    }
   } finally {
     await file.close()
   }
