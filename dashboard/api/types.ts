@@ -28,6 +28,7 @@ export interface ClaimLine {
   earlier: number
   qAcross: number | null
   standing: string
+  standingTier: string
 }
 
 export interface ComparedSae {

@@ -65,7 +65,7 @@ function claimsOf({ id, started, evidence }: Read, ledger: readonly LedgerRun[])
     const { claim, verdict, tier, reasons } = feature
     const primary = feature[claim.primary]
     const effect = primary?.metrics.target.effect
-    const { runs, earlier, qAcross, standing } = standings[i]!
+    const { runs, earlier, qAcross, standing, standingTier } = standings[i]!
     return {
       ...{ run: id, started, feature: claim.feature, hypothesis: claim.hypothesis, concept: claim.concept },
       ...{ stated: claim.stated, intervention: claim.primary, direction: claim.direction },
@@ -75,7 +75,7 @@ function claimsOf({ id, started, evidence }: Read, ledger: readonly LedgerRun[])
       ...{ alpha: claim.alpha, smallestEffect: claim.smallestEffect },
       minimumDetectableEffect: primary?.power?.minimumDetectableEffect ?? null,
       power: primary?.power?.atSmallestEffect ?? null,
-      ...{ family: primary?.test.size ?? 0, runs, earlier, qAcross, standing },
+      ...{ family: primary?.test.size ?? 0, runs, earlier, qAcross, standing, standingTier },
     }
   })
 }

@@ -50,27 +50,27 @@ export const ledger = defineCommand({
     const store = openStore(config)
     const { runs, unreadable } = await readLedger(store, await saeHashOf(store, config.sae))
     const rows = runs.flatMap(({ run, started, seed }) =>
-      standingsOf(run, runs).map(({ feature, verdict, q, runs: tests, qAcross, standing, tier }) => ({
-        ...{ run, started, seed, feature, verdict, tier, q, runs: tests, qAcross, standing },
+      standingsOf(run, runs).map(({ feature, verdict, q, runs: tests, qAcross, standing, tier, standingTier }) => ({
+        ...{ run, started, seed, feature, verdict, tier, q, runs: tests, qAcross, standing, standingTier },
       })),
     )
     const lines = columns(
       [
-        ['run', 'began', 'seed', 'latent', 'tier', 'verdict', 'q', 'runs', 'q over runs', 'stands'],
+        ['run', 'began', 'seed', 'latent', 'verdict', 'q', 'runs', 'q over runs', 'stands', 'as'],
         ...rows.map(row => [
           row.run,
           row.started.slice(0, 16),
           String(row.seed),
           String(row.feature),
-          row.tier,
           row.verdict,
           figure(row.q),
           String(row.runs),
           figure(row.qAcross),
           row.standing,
+          row.standingTier,
         ]),
       ],
-      [2, 3, 6, 7, 8],
+      [2, 3, 5, 6, 7],
     )
     const text = rows.length === 0 ? ['No validate run of this SAE is in the store.'] : lines
     const skipped = unreadable.map(({ run, reason }) => `${run} is not counted: ${reason}`)

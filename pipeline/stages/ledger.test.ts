@@ -37,7 +37,10 @@ test('a pass stands until other runs of the same SAE are there that do not bear 
   expect(notes!.join('\n')).toContain(
     'latent 7 passed here, and does not stand: over the 4 runs that tested it, with 1 of the SAE’s 4 runs passing, q is 1',
   )
-  expect(found).toMatchObject({ ledger: { runs: 4, standings: [{ feature: 7, runs: 4, standing: 'inconclusive' }] } })
+  const [standing] = (found as { ledger: { standings: Record<string, unknown>[] } }).ledger.standings
+  expect(standing).toMatchObject({ feature: 7, runs: 4, standing: 'inconclusive' })
+  expect(['suggestive', 'underdetermined']).toContain(standing!.standingTier)
+  expect(notes!.join('\n')).toContain(`tiers: 1 ${standing!.standingTier}`)
 })
 
 test('runs of other SAEs do not count, and those that cannot be read are named', async () => {

@@ -4,7 +4,7 @@ import { checkDestination, placeOf, writeTo } from '../../core/destination.ts'
 import { figure } from '../../core/text.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { ValidateConfig } from '../../validation/config.ts'
-import { type Evidence, tierNames } from '../../validation/evidence.ts'
+import { tierNames } from '../../validation/evidence.ts'
 import { GatesConfig, judgeGates } from '../../validation/judging/gates.ts'
 import { type Standing, standingsOf } from '../../validation/judging/ledger.ts'
 import { junitText, markdownText } from '../../validation/judging/told.ts'
@@ -64,16 +64,16 @@ export default defineStage({
     if (typeof markdown === 'string') await writeTo(placeOf('markdown', markdown), markdownText(told))
     return {
       gates: judged,
-      notes: [...tierNote(evidence), ...ledgerNotes(runs.length, standings), ...unreadableNote(unreadable)],
+      notes: [...tierNote(standings), ...ledgerNotes(runs.length, standings), ...unreadableNote(unreadable)],
       found: { ledger: { runs: runs.length, unreadable, standings } },
     }
   },
 })
 
-/** How many claims are of each tier. */
-function tierNote({ features }: Evidence): string[] {
+/** How many claims are of each tier, those whose pass does not stand by what is left of it. */
+function tierNote(standings: readonly Standing[]): string[] {
   const counts = tierNames.flatMap(name => {
-    const count = features.filter(({ tier }) => tier.tier === name).length
+    const count = standings.filter(({ standingTier }) => standingTier === name).length
     return count > 0 ? [`${count} ${name}`] : []
   })
   return counts.length > 0 ? [`tiers: ${counts.join(', ')}`] : []

@@ -50,9 +50,8 @@ export function judgeGates(
   const passing = features.filter((_, i) => verdictOf(i) === 'pass')
   // A claim that could not be put to the test may yet pass with more text, as one may that was not decided.
   const open = features.filter((_, i) => ['inconclusive', 'not-run'].includes(verdictOf(i))).length
-  const tiers = (...wanted: Tier[]) =>
-    features.filter(({ tier }, i) => wanted.includes(tier.tier) && (tier.tier === 'refuted' || verdictOf(i) === 'pass'))
-      .length
+  const tierIn = (i: number) => standings?.[i]?.standingTier ?? features[i]!.tier.tier
+  const tiers = (...wanted: Tier[]) => features.filter((_, i) => wanted.includes(tierIn(i))).length
   const { fvu, ceRecoveredMean } = reconstruction
   const ahead = { yes: 1, no: 0, undecided: null }[studies.baselines?.ahead ?? 'undecided']
   return [

@@ -11,11 +11,37 @@ const run = (i: number, q: number | null, feature = 7, test = `test-${i}`): Ledg
   started: `2026-01-01T00:00:${String(i).padStart(2, '0')}Z`,
   seed: i,
   features: [
-    { feature, alpha, q, test, tier: 'supported', verdict: q !== null && q <= alpha ? 'pass' : 'inconclusive' },
+    q !== null && q <= alpha
+      ? { feature, alpha, q, test, tier: 'supported', undecidedTier: 'suggestive', verdict: 'pass' }
+      : { feature, alpha, q, test, tier: 'suggestive', undecidedTier: 'suggestive', verdict: 'inconclusive' },
   ],
 })
 
 describe('the ledger', () => {
+  test.each([
+    // What a run found of itself, and what stands where another run bears it out, and where three do not.
+    ['pass', 'triangulated', 'suggestive', 'triangulated', 'suggestive'],
+    ['pass', 'triangulated', 'underdetermined', 'triangulated', 'underdetermined'],
+    ['pass', 'supported', 'suggestive', 'supported', 'suggestive'],
+    ['inconclusive', 'suggestive', 'suggestive', 'suggestive', 'suggestive'],
+    ['inconclusive', 'underdetermined', 'underdetermined', 'underdetermined', 'underdetermined'],
+    ['fail', 'refuted', 'suggestive', 'refuted', 'refuted'],
+    ['not-run', 'proposed', 'underdetermined', 'proposed', 'proposed'],
+  ] as const)(
+    'a %s that is %s, or else %s, stands as %s beside a pass and as %s beside three that are none',
+    (...row) => {
+      const [verdict, tier, undecidedTier, borneOut, alone] = row
+      const q = { pass: 0.03, inconclusive: 0.2, fail: 0.9, 'not-run': null }[verdict]
+      const own: LedgerRun = {
+        ...run(0, q),
+        features: [{ feature: 7, alpha, q, test: 'own', tier, undecidedTier, verdict }],
+      }
+      const tierAmong = (...others: LedgerRun[]) => standingsOf('run-0', [own, ...others])[0]!.standingTier
+      expect(tierAmong(run(1, 0.001))).toBe(borneOut)
+      expect(tierAmong(run(1, 0.4), run(2, 0.7), run(3, 0.6))).toBe(alone)
+    },
+  )
+
   test('twenty seeds of a null latent are one family: as often as α one of them stands, where most often one had passed', () => {
     const controls = 399
     let [passed, stands, everStood] = [0, 0, 0]

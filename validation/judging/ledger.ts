@@ -13,6 +13,7 @@ import { adjust } from '../../statistics/multiplicity/family.ts'
 import type { Verdict } from '../contracts/common.ts'
 import type { Tier } from '../contracts/tier.ts'
 import type { Evidence } from '../evidence.ts'
+import { undecidedTier } from './tier.ts'
 
 /** A finished validate run, as far as the ledger goes. */
 export interface LedgerRun {
@@ -26,6 +27,8 @@ export interface LedgerEntry {
   readonly feature: number
   readonly verdict: Verdict
   readonly tier: Tier
+  /** The tier that it has where its pass does not stand. */
+  readonly undecidedTier: Tier
   readonly alpha: number
   /** Of the primary test within its run; null where nothing was tested. */
   readonly q: number | null
@@ -37,7 +40,7 @@ export interface LedgerEntry {
 }
 
 /** A latent's verdict in a run, seen among all runs. */
-export interface Standing extends LedgerEntry {
+export interface Standing extends Omit<LedgerEntry, 'undecidedTier'> {
   /** Runs that tested it, this one counted, and those that began before this one. */
   readonly runs: number
   readonly earlier: number
@@ -48,6 +51,8 @@ export interface Standing extends LedgerEntry {
   readonly qAcross: number | null
   /** The verdict that stands: `pass` where q across runs is at most α, too. */
   readonly standing: Verdict
+  /** The tier that the verdict that stands allows. */
+  readonly standingTier: Tier
 }
 
 /** What the ledger keeps of a run. */
@@ -58,18 +63,15 @@ export function ledgerRun(
 ): LedgerRun {
   return {
     ...{ run, started, seed },
-    features: features.map(({ claim, verdict, tier, ...feature }) => ({
-      feature: claim.feature,
-      verdict,
-      tier: tier.tier,
-      alpha: claim.alpha,
-      q: feature[claim.primary]?.test.q ?? null,
-      test: hashValue({
-        claim,
-        target: feature[claim.primary]?.metrics.target ?? null,
-        q: feature[claim.primary]?.test.q ?? null,
-      }),
-    })),
+    features: features.map(feature => {
+      const { claim, verdict, tier } = feature
+      const primary = feature[claim.primary]
+      const q = primary?.test.q ?? null
+      return {
+        ...{ feature: claim.feature, verdict, tier: tier.tier, undecidedTier: undecidedTier(feature) },
+        ...{ alpha: claim.alpha, q, test: hashValue({ claim, target: primary?.metrics.target ?? null, q }) },
+      }
+    }),
   }
 }
 
@@ -78,7 +80,7 @@ export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing
   const own = ledger.find(one => one.run === run)
   if (!own) throw new Error(`The run ${run} is not in its ledger.`)
   const { tried, passing } = triesOf(own, ledger)
-  return own.features.map(entry => {
+  return own.features.map(({ undecidedTier, ...entry }) => {
     const all = ledger.flatMap(({ run, started, features }) =>
       features.flatMap(one =>
         one.feature === entry.feature && one.q !== null ? [{ run, started, q: one.q, test: one.test }] : [],
@@ -111,6 +113,7 @@ export function standingsOf(run: string, ledger: readonly LedgerRun[]): Standing
       passing,
       qAcross,
       standing: lost ? 'inconclusive' : entry.verdict,
+      standingTier: lost ? undecidedTier : entry.tier,
     }
   })
 }

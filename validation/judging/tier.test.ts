@@ -37,6 +37,18 @@ const agree = {
 }
 
 describe('tiers', () => {
+  test.each([
+    ['not-run', ['proposed']],
+    ['fail', ['refuted']],
+    ['inconclusive', ['suggestive', 'underdetermined']],
+    ['pass', ['supported', 'triangulated']],
+  ] as const)('a verdict of %s allows %s, whatever the lines of evidence say', (verdict, allowed) => {
+    const found = [{}, { studies: agree }, { ablate: null }, { studies: agree, steer: null }].map(
+      more => tierOf(feature({ verdict, causal: { verdict }, ...more })).tier,
+    )
+    expect(allowed).toEqual(expect.arrayContaining(found))
+  })
+
   test('a claim that passes alone is supported, and says which lines would triangulate it', () => {
     const found = tierOf(feature())
     expect([found.tier, found.rule]).toEqual(['supported', 'lines-missing'])

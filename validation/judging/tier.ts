@@ -4,7 +4,8 @@
  * proposed: nothing was measured. refuted: the verdict is fail. underdetermined: inconclusive, and the latent does not rank
  * among its controls by itself. suggestive: inconclusive, but it ranks (p ≤ α before the correction for other claims) and its
  * effect is on the claimed side over documents. supported: the verdict is pass. triangulated: supported, the other
- * intervention and two more lines of evidence hold, none contradicts, and in no stratum is the effect the other way.
+ * intervention and two more lines of evidence hold, none contradicts, and in no stratum is the effect the other way. A pass that
+ * does not stand in the ledger has the tier of an inconclusive verdict there.
  */
 
 import { reversedStrata } from '../contracts/flags.ts'
@@ -24,10 +25,10 @@ export function tierOf(feature: Untiered): TierFound {
   if (verdict === 'not-run') return { tier: 'proposed', rule: 'not-measured', lines, wouldChange: measuring(feature) }
   if (verdict === 'fail') return { tier: 'refuted', rule: refutedBy(feature), lines, wouldChange: unrefuting(feature) }
   if (verdict === 'inconclusive') {
-    const ranks = ranksAlone(feature)
+    const tier = undecidedTier(feature)
     return {
-      tier: ranks ? 'suggestive' : 'underdetermined',
-      rule: ranks ? 'ranks-before-correction' : 'does-not-rank',
+      tier,
+      rule: tier === 'suggestive' ? 'ranks-before-correction' : 'does-not-rank',
       lines,
       wouldChange: deciding(feature),
     }
@@ -54,6 +55,11 @@ export function tierOf(feature: Untiered): TierFound {
     lines,
     wouldChange: triangulated ? losing : [...against, ...agreeing(feature, lines)],
   }
+}
+
+/** The tier of a feature whose verdict is inconclusive, or comes to be: a pass that does not stand among all runs of the SAE. */
+export function undecidedTier(feature: Untiered): 'suggestive' | 'underdetermined' {
+  return ranksAlone(feature) ? 'suggestive' : 'underdetermined'
 }
 
 /** What a line says where it holds, and where it contradicts. */

@@ -28,6 +28,7 @@ const standings = features.map(
   ({ verdict }, i) =>
     ({
       standing: i === 3 ? 'inconclusive' : verdict,
+      standingTier: i === 3 ? 'suggestive' : features[i]!.tier.tier,
       runs: i === 3 ? 4 : 1,
       tried: i === 3 ? 5 : 1,
       passing: 2,

@@ -113,7 +113,7 @@ export function markdownText({ run, evidence, gates, standings }: Told): string 
       String(claim.feature),
       cell(claim.concept ?? 'what follows it'),
       cell([standings[i]?.standing ?? feature.verdict, ...flagsOf(feature.studies)].join(', but ')),
-      cell(tier.tier),
+      cell(standings[i]?.standingTier ?? tier.tier),
       `${number(effect?.mean)}${effect?.low == null ? '' : ` (${number(effect.low)} to ${number(effect.high)})`}`,
       String(effect?.documents ?? 0),
       number(standings[i]?.qAcross ?? primary?.test.q),

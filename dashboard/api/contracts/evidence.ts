@@ -100,11 +100,12 @@ export const ClaimLine = z.strictObject({
   /** Power at the smallest effect of interest. */
   power: number,
   family: z.int(),
-  /** Among all runs of the same SAE: how many tested this latent, the q over them and for the runs without a pass, and the verdict that stands. */
+  /** Among all runs of the same SAE: how many tested this latent, the q over them and for the runs without a pass, and the verdict that stands, with the tier that it allows. */
   runs: z.int(),
   earlier: z.int(),
   qAcross: number,
   standing: z.string(),
+  standingTier: z.string(),
 })
 
 /** The main tests of one intervention in a run: p sorted, and Benjamini and Hochberg's line beside it. */
