@@ -124,6 +124,40 @@ describe.each(Object.entries(kinds))('parts in a %s', (_, storeOf) => {
     }
   })
 
+  test('work that is divided again as a late part of it is taken back keeps its list, and names no file that is gone', async () => {
+    const files = { 'x.bin': 'x', 'y.bin': 'y' }
+    // At any request of whoever is late.
+    for (let when = 0, over = false; !over; when++) {
+      await parts.clear()
+      let requests = 0
+      const { store } = parts
+      const again = async () => {
+        if (requests++ !== when) return
+        await parts.clear()
+        await parts.divide(['one', 'two'], '1.0.0')
+        await parts.publish('one', made('b', files), 'cpu')
+        await parts.publish('two', made('c', { 'z.bin': 'y' }), 'cpu')
+      }
+      const late = new Parts(
+        {
+          ...store,
+          head: name => again().then(() => store.head(name)),
+          read: (name, range) => again().then(() => store.read(name, range)),
+          list: prefix => again().then(() => store.list(prefix)),
+          putIfAbsent: (name, data) => again().then(() => store.putIfAbsent(name, data)),
+          remove: name => again().then(() => store.remove(name)),
+        },
+        'key',
+      )
+      await late.publish('one', made('a', files), 'cpu')
+      over = requests <= when
+      if (over) break
+      expect({ when, units: await parts.units() }).toEqual({ when, units: ['one', 'two'] })
+      expect(await parts.done()).toContain('two')
+      for (const unit of await parts.done()) await parts.gather(unit, join(folder, 'run'))
+    }
+  })
+
   test('a record that names a file outside the directory is refused', async () => {
     const record = {
       schema: 1,

@@ -7,7 +7,7 @@ import { link, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../core/config.ts'
-import { codeOf, UserError } from '../core/errors.ts'
+import { codeOf, NotThereError, UserError } from '../core/errors.ts'
 import { makeFolder, writeAtomic } from '../core/files.ts'
 import { sha256, sha256File } from '../core/hash.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -100,19 +100,22 @@ export class Parts {
    * is not left: false.
    */
   async publish(unit: string, directory: string, computedOn: string): Promise<boolean> {
-    await this.#leave(unit, directory, computedOn)
+    const left = new Map<string, string>()
+    await this.#leave(unit, directory, computedOn, left)
     if (await this.isOpen()) return true
     // Whoever closes work removes its list before its parts: those that come after the list is gone would stay.
-    await this.clear()
+    await this.#withdraw(unit, left)
     return false
   }
 
-  async #leave(unit: string, directory: string, computedOn: string): Promise<void> {
+  /** Leaves the part, and adds the path of each of its files by its hash to `left`. */
+  async #leave(unit: string, directory: string, computedOn: string, left: Map<string, string>): Promise<void> {
     const files: { name: string; sha256: string; bytes: number }[] = []
     for (const name of await filesBelow(directory)) {
       const path = join(directory, name)
       const hash = await sha256File(path)
       files.push({ name, sha256: hash, bytes: (await stat(path)).size })
+      left.set(hash, path)
       await this.store.putIfAbsent(this.#objectOf(hash), { file: path })
     }
     const record: PartRecord = { schema: 1, unit, computedOn, files }
@@ -125,6 +128,32 @@ export class Parts {
         `${unit} was done twice and came out differently${other ? ` (${other.name})` : ''}: the same work must give the same bytes.`,
         { fix: 'Check that all machines have the same version of this program, the same model and the same text.' },
       )
+  }
+
+  /**
+   * Takes one part back, and nothing else: the work may have been divided again meanwhile, for a run of another name. A part of the
+   * new division is at worst done once more, and no record is left that names what is gone.
+   */
+  async #withdraw(unit: string, left: ReadonlyMap<string, string>): Promise<void> {
+    await this.remove(unit)
+    const named = await this.#named()
+    for (const hash of left.keys()) if (!named.has(hash)) await this.store.remove(this.#objectOf(hash))
+    // Whoever found an object there, before it was removed, may have named it since.
+    const since = await this.#named()
+    for (const [hash, file] of left) if (since.has(hash)) await this.store.putIfAbsent(this.#objectOf(hash), { file })
+  }
+
+  /** The hashes of all files that a record names. */
+  async #named(): Promise<Set<string>> {
+    const named = new Set<string>()
+    for (const unit of await this.done())
+      try {
+        for (const { sha256 } of (await this.record(unit))?.files ?? []) named.add(sha256)
+      } catch (error) {
+        // Removed since it was listed.
+        if (!(error instanceof NotThereError)) throw error
+      }
+    return named
   }
 
   /** Puts the files of a part into a directory. A `UserError` where one is not as its record says. */
