@@ -157,10 +157,10 @@ test('every study that was asked says what it found in a sentence, or that it co
   const items = [...list.slice(0, list.indexOf('</ul>')).matchAll(/<li>(.*?)<\/li>/g)].map(([, text]) => text)
   expect(items).toEqual([
     'Halves of the documents: both pass in 3 of 20 halvings, one in 12, neither in 5.',
-    'Strata: beyond the controls in each of kind; not shown in each of language (least in least-language).',
+    'Strata: beyond the controls in every stratum of kind; not shown to be in every one of language (least in least-language).',
     'Kinds of edit: as claimed by zero; not by mean.',
     'Changed text: typos not kept (25 %), length unclear.',
-    'In 2 other SAEs: 1 have a matched latent, 1 of these pass.',
+    'In 2 other SAEs: a latent matches it in 1, and passes.',
     'Doses: the effect from 0.5 on, KL at its cap at none; window at least 8.',
     'Amplified: output score 0.1 (p 0.05 among controls), confidence shift 2.',
     'Controls as shares of ablating it: random 10 %, matched –.',
