@@ -10,9 +10,10 @@ import { UserError } from '../../../core/errors.ts'
 import { PipelineConfig } from '../../stages/file.ts'
 import { nextDue, ScheduleConfig } from '../../stages/schedule.ts'
 import { hasProgram } from '../../workers/servers.fixture.ts'
-import { exportAs } from './index.ts'
+import { numbersOf, weekdaysOf } from './fields.ts'
+import { exportAs, exportKinds } from './index.ts'
 import type { ExportRequest } from './request.ts'
-import { calendarOf, numbersOf } from './systemd.ts'
+import { calendarOf } from './systemd.ts'
 
 let folder: string
 beforeAll(() => {
@@ -56,11 +57,32 @@ describe('cron', () => {
   })
 })
 
+test.each(['cron', 'k8s', 'systemd'] as const)('%s is refused what only the scheduler here can say', system => {
+  for (const cron of ['0 0 L * *', '0 0 15W * *', '0 0 * * 5#2', '0 0 * * friL', '0 0 1 * +1'])
+    expect(() => exportAs(system, request({}, { cron }))).toThrow(/has L, W, # or \+, which .* does not know/)
+})
+
+test('cron and Kubernetes are given days of the week from 0 to 6, since Kubernetes knows no 7', () => {
+  for (const system of ['cron', 'k8s'] as const) {
+    const written = (cron: string) => exportAs(system, request({}, { cron }))
+    expect(written('0 3 ? * 7')).toContain('0 3 * * 0')
+    expect(written('0 3 * * FRI-SUN')).toContain('0 3 * * 5,6,0')
+    expect(written('0 3 * * MON-FRI')).toContain('0 3 * * MON-FRI')
+  }
+})
+
+test.each(exportKinds)('%s has the name of the variable that a notice needs, where it has one', system => {
+  const written = (onFailure: object) => exportAs(system, request({}, { onFailure }))
+  expect(written({ webhook: 'NIGHTLY_WEBHOOK' })).toContain('NIGHTLY_WEBHOOK')
+  expect(written({ command: ['true'] })).not.toMatch(/WEBHOOK|secretKeyRef|EnvironmentFile|onFailure/)
+})
+
 describe('systemd', () => {
   test.each([
     ['*/15 * * * *', '*-*-* *:00,15,30,45:00 UTC'],
     ['5 4 1,15 * *', '*-*-01,15 04:05:00 UTC'],
     ['0 0 * jan-mar sun', 'Sun *-01,02,03-* 00:00:00 UTC'],
+    ['0 3 ? * THU-SUN', 'Sun,Thu,Fri,Sat *-*-* 03:00:00 UTC'],
     ['0 22 * * 1-5', 'Mon,Tue,Wed,Thu,Fri *-*-* 22:00:00 UTC'],
   ])('%s is %s', (cron, calendar) => expect(calendarOf(cron, 'UTC')).toBe(calendar))
 
@@ -68,6 +90,9 @@ describe('systemd', () => {
     expect(numbersOf('1-9/4', 0, 59)).toEqual([1, 5, 9])
     expect(numbersOf('50/5', 0, 59)).toEqual([50, 55])
     expect(numbersOf('*/3', 0, 7)).toEqual([0, 3, 6])
+    expect(weekdaysOf('5-7')).toEqual([5, 6, 0])
+    expect(weekdaysOf('THU-SUN')).toEqual([4, 5, 6, 0])
+    expect(weekdaysOf('SUN-TUE')).toEqual([0, 1, 2])
   })
 
   test.each(['0 0 1 * 1', '0 0 L * *', '0 0 * * 5#2'])('%s cannot be said and is refused', cron =>
@@ -84,7 +109,14 @@ describe('systemd', () => {
       execFileSync('systemd-analyze', ['verify', '--man=no', join(folder, `pipeline-nightly.${unit}`)], {
         stdio: 'pipe',
       })
-    for (const cron of ['15 3 * * 1-5', '*/7 2-4 * * *', '0 12 29 2 *', '59 23 31 12 *']) {
+    for (const cron of [
+      '15 3 * * 1-5',
+      '*/7 2-4 * * *',
+      '0 3 * * THU-SUN',
+      '0 3 * * 6-7',
+      '0 12 29 2 *',
+      '59 23 31 12 *',
+    ]) {
       const args = ['calendar', '--base-time=2026-03-01 12:00:00 UTC', calendarOf(cron, 'Europe/Berlin')]
       const told = execFileSync('systemd-analyze', args, { encoding: 'utf8', env: { ...process.env, TZ: 'UTC' } })
       const [, time] = /Next elapse: \w+ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC/.exec(told) ?? []

@@ -5,6 +5,7 @@
 import { stringify } from 'yaml'
 import { UserError } from '../../../core/errors.ts'
 import { stagesOf } from '../../stages/file.ts'
+import { expressionOf, fieldsOf } from './fields.ts'
 import type { ExportRequest } from './request.ts'
 
 export function k8s(request: ExportRequest): string {
@@ -19,13 +20,14 @@ export function manifests({ entry, file, runs, command, image, claim, shares }: 
     throw new UserError(
       '--k8s needs --image, which has this program, and --claim, the volume with runs, model and text.',
     )
-  const { cron, timezone, misfire } = file.schedule
+  const { timezone, misfire, onFailure } = file.schedule
+  const cron = expressionOf(fieldsOf(file.schedule.cron, 'Kubernetes'))
   const name = `pipeline-${entry.name}`
     .toLowerCase()
     .replace(/[^a-z0-9-]/g, '-')
     .slice(0, 45)
     .replace(/-+$/, '')
-  const pod = (args: readonly string[]) => ({
+  const pod = (args: readonly string[], secrets: readonly object[] = []) => ({
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: 600,
     containers: [
@@ -35,11 +37,17 @@ export function manifests({ entry, file, runs, command, image, claim, shares }: 
         command: command.split(' '),
         args,
         workingDir: entry.folder,
+        ...(secrets.length > 0 ? { env: secrets } : {}),
         volumeMounts: [{ name: 'work', mountPath: entry.folder }],
       },
     ],
     volumes: [{ name: 'work', persistentVolumeClaim: { claimName: claim } }],
   })
+  // `kubectl create secret generic NAME --from-literal=VARIABLE=ADDRESS` makes what a notice needs.
+  const notice =
+    onFailure.webhook === undefined
+      ? []
+      : [{ name: onFailure.webhook, valueFrom: { secretKeyRef: { name, key: onFailure.webhook, optional: true } } }]
   const onExit = (action: string, values: readonly number[]) => ({
     action,
     onExitCodes: { containerName: 'pipeline', operator: 'In', values },
@@ -48,7 +56,7 @@ export function manifests({ entry, file, runs, command, image, claim, shares }: 
   const whole = {
     backoffLimit: 3,
     podFailurePolicy: { rules: [evicted, onExit('FailJob', [1, 2, 3])] },
-    template: { spec: pod(['schedule', 'run-now', entry.name, '--runs-dir', runs]) },
+    template: { spec: pod(['schedule', 'run-now', entry.name, '--runs-dir', runs], notice) },
   }
   const cronJob = {
     apiVersion: 'batch/v1',

@@ -8,6 +8,7 @@ import { stagesOf } from '../../stages/file.ts'
 import type { ExportRequest } from './request.ts'
 
 export function slurm({ entry, file, runs, command, shares }: ExportRequest): string {
+  const { onFailure } = file.schedule
   const planned = stagesOf(file).map(({ stage }) => stage)
   const run = `${command} run ${shellWord(entry.file)} --runs-dir ${shellWord(runs)}`
   const name = `pipeline-${entry.name}`
@@ -24,7 +25,12 @@ export function slurm({ entry, file, runs, command, shares }: ExportRequest): st
   return `#!/bin/sh
 # Submits ${entry.name} to Slurm; prints the ids of its jobs. For set times: scrontab on the login node, with the line
 #   ${file.schedule.cron} /path/to/this/script
-# More for sbatch, such as a partition or memory, may be given in PIPELINE_SBATCH.
+${
+  onFailure.webhook === undefined
+    ? ''
+    : `# Of onFailure: ${onFailure.webhook} has to be set where this is started; sbatch takes the environment along.
+`
+}# More for sbatch, such as a partition or memory, may be given in PIPELINE_SBATCH.
 set -eu
 cd ${shellWord(entry.folder)}
 after=
