@@ -176,22 +176,30 @@ describe('the parts', () => {
     })
   })
 
-  test('principal directions are at right angles also where values hardly vary but along one', () => {
-    const [tokens, width, count] = [500, 12, 8]
-    const random = new Random('flat')
-    const line = random.normals(width)
-    const values = new Float32Array(tokens * width)
-    for (let t = 0; t < tokens; t++) {
-      const far = 1000 * random.normal()
-      for (let j = 0; j < width; j++) values[t * width + j] = far * line[j]! + 1e-3 * random.normal()
-    }
-    const found = principalDirections({ windows: [], tokens, width, values, read: values }, count)
-    for (let i = 0; i < count; i++)
-      for (let k = 0; k <= i; k++) {
-        const dot = line.reduce((sum, _, j) => sum + found[i * width + j]! * found[k * width + j]!, 0)
-        expect(Math.abs(dot - (i === k ? 1 : 0))).toBeLessThan(1e-6)
-      }
-  })
+  const line = new Random('line').normals(12)
+  test.each([
+    ['hardly vary but along one direction', 12, (z, j) => 1000 * z() * line[j]! + 1e-3 * z(j)],
+    ['vary along one direction alone', 12, (z, j) => z() * (j + 1)],
+    ['are the same in each of their places', 3, z => z()],
+    ['vary in each place by a tenth of the place before', 12, (z, j) => z(j) * 10 ** -j],
+    ['do not vary', 12, () => 0],
+  ] as readonly (readonly [string, number, (z: (of?: number) => number, place: number) => number])[])(
+    'principal directions are at right angles and of length 1 also where values %s',
+    (_, width, varying) => {
+      const tokens = 200
+      const values = Float32Array.from({ length: tokens * width }, (_, i) => {
+        const token = Math.floor(i / width)
+        return varying(of => new Random('values', token, of ?? 'all').normal(), i % width)
+      })
+      const found = principalDirections({ windows: [], tokens, width, values, read: values }, width)
+      for (let i = 0; i < width; i++)
+        for (let k = 0; k <= i; k++) {
+          let dot = 0
+          for (let j = 0; j < width; j++) dot += found[i * width + j]! * found[k * width + j]!
+          expect({ i, k, off: Math.abs(dot - (i === k ? 1 : 0)) < 1e-6 }).toEqual({ i, k, off: true })
+        }
+    },
+  )
 
   test('latents of values at the site are those of the text itself, whatever centre the values are less of', async () => {
     const windows = dataset.windows.slice(0, 30)
