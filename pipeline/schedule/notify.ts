@@ -1,7 +1,7 @@
 /** Telling somebody of a time that went wrong, by a program or an address; a notice that fails fails nothing else. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { messageOf } from '../../core/errors.ts'
+import { codeOf, messageOf } from '../../core/errors.ts'
 import type { ScheduleConfig } from '../stages/schedule.ts'
 import type { Line } from './book.ts'
 
@@ -50,7 +50,7 @@ async function run([program, ...args]: readonly string[], line: Line, folder: st
 async function post(variable: string, line: Line): Promise<void> {
   const address = process.env[variable]
   if (!address) throw new Error(`${variable} is not set`)
-  if (!/^https?:\/\//.test(address)) throw new Error(`${variable} holds no http address`)
+  if (!/^https?:\/\//.test(address) || !URL.canParse(address)) throw new Error(`${variable} holds no http address`)
   let response: Response
   try {
     response = await fetch(address, {
@@ -60,8 +60,9 @@ async function post(variable: string, line: Line): Promise<void> {
       signal: AbortSignal.timeout(patience),
     })
   } catch (error) {
-    // What fetch says may quote the address.
-    throw new Error(`no answer (${(error as Error).name})`)
+    // What fetch says may quote the address; a code does not.
+    const { name, cause } = error as Error
+    throw new Error(name === 'TimeoutError' ? 'no answer for half a minute' : `no answer (${codeOf(cause) ?? name})`)
   }
   if (!response.ok) throw new Error(`HTTP ${response.status}`)
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { UserError } from '../../core/errors.ts'
+import type { Gate } from '../../core/gate.ts'
 import { RunStore } from '../../runs/store.ts'
 import type { ChildOutcome } from '../stages/child.ts'
 import { lastDue, nextDue, ScheduleConfig } from '../stages/schedule.ts'
@@ -157,6 +158,29 @@ describe('a time', () => {
     await mine.book.add(entry)
     expect(await doTick(mine, entry, tick)).toMatchObject({ verdict, exitCode, told: ['command'] })
     expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ schedule: 'nightly', verdict })
+  })
+
+  test('whose gates failed or are undecided names them, with their values and bounds, and not those that passed', async () => {
+    const gate = (name: string, status: Gate['status'], value: number | null, threshold: number): Gate => ({
+      ...{ name, status, value, threshold },
+    })
+    const gates = [
+      gate('minimumCoverage', 'fail', 0.25, 0.5),
+      gate('maximumPsi', 'pass', 0.1, 0.5),
+      gate('minimumP', 'inconclusive', null, 0.01),
+    ]
+    const outcome = {
+      exitCode: 2,
+      result: { stages: [{ stage: 'capture', run: 'a', state: 'unchanged' as const, gates }] },
+    }
+    const { desk: mine, entry } = desk({}, outcome)
+    await mine.book.add(entry)
+    expect(await doTick(mine, entry, tick)).toMatchObject({
+      verdict: 'gate failed',
+      unchanged: true,
+      problem:
+        'gate minimum coverage of a failed (0.25, at least 0.5); gate minimum p of a is undecided (no value, at least 0.01)',
+    })
   })
 
   test('is compared with the last one that was accepted, not with one that failed', async () => {
@@ -430,8 +454,12 @@ describe('a notice', () => {
       server.closeAllConnections()
       await new Promise(done => server.close(done))
       const [gone] = await notify({ webhook: 'TEST_WEBHOOK' }, line, folder)
-      expect(gone).toMatch(/^webhook failed: no answer/)
-      expect(gone).not.toContain('secret')
+      // The second where the connection of the last one was still being closed.
+      expect(gone).toMatch(/^webhook failed: no answer \((ECONNREFUSED|UND_ERR_SOCKET)\)$/)
+      process.env.TEST_WEBHOOK = 'http://[secret'
+      expect(await notify({ webhook: 'TEST_WEBHOOK' }, line, folder)).toEqual([
+        'webhook failed: TEST_WEBHOOK holds no http address',
+      ])
     } finally {
       delete process.env.TEST_WEBHOOK
     }

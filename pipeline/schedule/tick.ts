@@ -12,12 +12,13 @@ import type { ScheduleConfig } from '../stages/schedule.ts'
 import type { Session } from '../stages/session.ts'
 import { type Book, type Entry, emptyLine, type Line, stillBusy, type Tick } from './book.ts'
 import { compare, type Drifted } from './compare.ts'
+import { gateProblem } from './gates.ts'
 import { isWrong, notify } from './notify.ts'
 import { removable, removeRuns } from './retention.ts'
 
 /** What `pipeline run --json` prints. */
 export interface RunOutcome {
-  readonly stages: readonly Pick<StageResult, 'stage' | 'run' | 'state'>[]
+  readonly stages: readonly Pick<StageResult, 'stage' | 'run' | 'state' | 'gates'>[]
   readonly exitCode?: number
   readonly error?: { readonly message: string; readonly fix?: string }
 }
@@ -190,6 +191,6 @@ function lineOf(base: Line, { exitCode, result }: ChildOutcome<RunOutcome>): Lin
     unchanged: done.length > 0 && problem === undefined && done.every(({ state }) => state === 'unchanged'),
     verdict: verdicts[exitCode] ?? 'failed',
     exitCode,
-    problem: problem?.message ?? null,
+    problem: problem?.message ?? gateProblem(done) ?? null,
   }
 }
