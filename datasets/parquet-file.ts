@@ -9,6 +9,8 @@ export interface ParquetOnDisk {
   readonly size: number
   /** Whether both marks are there. */
   readonly whole: boolean
+  /** Whether they are those of a file whose footer is encrypted. */
+  readonly encrypted: boolean
 }
 
 /** Opens a file; `what` it is goes into the `UserError` where it cannot be read. */
@@ -20,7 +22,8 @@ export async function openParquet(path: string, what: string): Promise<ParquetOn
     const marks = Buffer.alloc(8)
     await handle.read(marks, 0, 4, 0)
     if (size >= 12) await handle.read(marks, 4, 4, size - 4)
-    return { handle, size, whole: size >= 12 && marks.toString('latin1') === 'PAR1PAR1' }
+    const found = size >= 12 ? marks.toString('latin1') : ''
+    return { handle, size, whole: found === 'PAR1PAR1', encrypted: found === 'PAREPARE' }
   } catch (error) {
     await handle?.close()
     throw readError(path, what, error)

@@ -2,7 +2,7 @@
 import * as arrow from 'apache-arrow'
 import { messageOf, UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
-import { fromArrow } from './columns.ts'
+import { plainValue } from './columns.ts'
 import { openParquet } from './parquet-file.ts'
 import { type OpenedParquet, withParquet } from './parquet-reader.ts'
 
@@ -31,6 +31,8 @@ export async function* rowBatchesOf(
   const opened = await openParquet(path, 'dataset')
   if (!opened.whole) {
     await opened.handle.close()
+    if (opened.encrypted)
+      throw new UserError(`${path} is encrypted, which is not read.`, { fix: 'Write it as plain Parquet.' })
     throw fail('its marks are missing')
   }
   const handed = new Handover<RowBatch>()
@@ -38,13 +40,13 @@ export async function* rowBatchesOf(
     const columns = columnsOf(path, file, wanted, required, either)
     for (let group = 0; group < file.footer.rowGroups.length; group++) {
       for await (const table of file.batches({ batchSize: batchRows, columns, rowGroups: [group] })) {
-        const values = Object.fromEntries(columns.map(name => [name, fromArrow(table.getChild(name)!)]))
+        const values = Object.fromEntries(columns.map(name => [name, valuesOf(table.getChild(name)!)]))
         if (!(await handed.give(values))) return
       }
     }
   }).then(
     () => handed.end(),
-    error => handed.end(error instanceof UserError ? error : fail(messageOf(error), error)),
+    error => handed.end(error instanceof UserError ? error : fail(whyOf(error), error)),
   )
   try {
     yield* handed.taken()
@@ -53,6 +55,19 @@ export async function* rowBatchesOf(
     await work
     await opened.handle.close()
   }
+}
+
+/** A trap of the decoder says nothing but its name. */
+function whyOf(error: unknown): string {
+  const message = messageOf(error)
+  return message === 'unreachable' ? 'its columns are damaged or encrypted' : message
+}
+
+/** Plain values of a column; whole numbers that no number holds exactly are texts, so that ids stay apart. */
+function valuesOf(column: arrow.Vector): unknown[] {
+  return Array.from(column, value =>
+    typeof value === 'bigint' && !Number.isSafeInteger(Number(value)) ? String(value) : plainValue(value),
+  )
 }
 
 function columnsOf(

@@ -57,13 +57,15 @@ const said = `${endings.join(', ')} (those of text also packed, as .gz or .zst)`
  * folders followed, but nothing hidden (`.git`, `._a.txt`). Throws a `UserError` where there are none.
  */
 export async function listFiles(path: string): Promise<SourceFiles> {
-  let isFolder: boolean
-  try {
-    isFolder = (await stat(path)).isDirectory()
-  } catch (error) {
+  const info = await stat(path).catch(error => {
     throw readError(path, 'dataset', error)
-  }
-  if (!isFolder) {
+  })
+  if (!info.isDirectory()) {
+    // It is read more than once, and a pipe waits for whoever writes to it.
+    if (!info.isFile())
+      throw new UserError(`The dataset ${path} is neither a file nor a folder, but a pipe, a socket or a device.`, {
+        fix: 'Write what comes out of it to a file, and name that.',
+      })
     if (!isRead(path))
       throw new UserError(`The dataset ${path} ends in ${extname(path) || 'nothing'}, but ${said} are read.`, {
         fix: 'Unpack it, or convert it to JSONL.',

@@ -147,6 +147,13 @@ export function documentOf(
     const part = record[field]
     if (part === undefined || part === null) throw missing(field, key)
     if (typeof part === 'object') throw wrong(field, 'a text, a number or a boolean')
+    if (Number.isInteger(part) && !Number.isSafeInteger(part))
+      throw new DocumentProblem(
+        `a number that is too large for ${field}`,
+        place,
+        `${named(place)}: the field ${field} is a whole number beyond ${Number.MAX_SAFE_INTEGER.toLocaleString('en')}, where JSON numbers that differ are read as the same.`,
+        { fix: `Write ${field} as a text, or name another field with dataset.${key}` },
+      )
     return typeof part === 'string' ? textOf(field) : String(part)
   }
 

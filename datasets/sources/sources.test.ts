@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -144,6 +145,33 @@ describe('documents that cannot be used', () => {
   })
 })
 
+test('a pipe is refused, and not waited for', async () => {
+  const path = join(folder, 'pipe.txt')
+  execFileSync('mkfifo', [path])
+  await expect(read(path)).rejects.toThrow(/pipe\.txt is neither a file nor a folder/)
+})
+
+test('ids beyond what a number holds are kept apart where they are whole, and refused where they are not', async () => {
+  const path = join(folder, 'large.parquet')
+  const ids = [2n ** 60n, 2n ** 60n + 1n, 7n]
+  const text = { type: 'string', values: ['one', 'two', 'three'] } as const
+  await writeTable(path, { text, id: { type: 'int64', values: ids } })
+  expect(await idsIn(path)).toEqual(ids.map(String))
+  const lines = ids.map(id => `{"text": "a", "id": ${id}}`).join('\n')
+  const { documents, skipped } = await read(await put('large.jsonl', lines), { maxSkipped: 0.9 })
+  expect(documents.map(({ id }) => id)).toEqual(['7'])
+  expect(skipped.counts).toEqual([{ reason: 'a number that is too large for id', count: 2 }])
+})
+
+test('UTF-16 is refused as that, also without a byte order mark, and NUL in a text is not', async () => {
+  const wide = await put('wide.txt', Buffer.from('Words of Latin letters.', 'utf16le'))
+  await expect(read(wide)).rejects.toThrow(/wide\.txt is UTF-16, not UTF-8/)
+  const big = await put('big.txt', Buffer.from('Words of Latin letters.', 'utf16le').swap16())
+  await expect(read(big)).rejects.toThrow(/big\.txt is UTF-16, not UTF-8/)
+  const text = 'some words\0and others\0\0\0'
+  expect((await read(await put('nul.txt', text))).documents[0]!.text).toBe(text)
+})
+
 test('lines of any length are whole', async () => {
   const texts = [1, 3_000_000, 2, 1_048_576, 5].map((length, i) => String.fromCharCode(97 + i).repeat(length))
   const path = await put('long.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'))
@@ -226,6 +254,15 @@ describe('packed files', () => {
     })
   })
 
+  test('that look back over more than is held are refused, with what to do', async () => {
+    // `zstd --long=31` of an empty standard input.
+    const bytes = Buffer.from('28b52ffd04a8010000', 'hex')
+    await expect(read(await put('long.jsonl.zst', bytes))).rejects.toMatchObject({
+      message: expect.stringContaining('it looks back over 2,147,483,648 bytes, and at most 1,073,741,824 are held'),
+      fix: 'Pack it again with --long=27, or without --long.',
+    })
+  })
+
   test('larger than memory is wont to hold are read piece by piece', async () => {
     const line = `${JSON.stringify({ text: 'x'.repeat(5000) })}\n`
     const path = await put('long.jsonl.gz', gzipSync(line.repeat(4000)))
@@ -278,6 +315,9 @@ describe('Parquet files', () => {
     const spoilt = Buffer.from(bytes)
     spoilt.fill(0xff, bytes.length - 60, bytes.length - 20)
     await expect(read(await put('spoilt.parquet', spoilt))).rejects.toThrow('is not a whole Parquet file')
+    const sealed = Buffer.from(bytes)
+    for (const at of [0, bytes.length - 4]) sealed.write('PARE', at)
+    await expect(read(await put('sealed.parquet', sealed))).rejects.toThrow('sealed.parquet is encrypted')
     // Another file is read after that.
     expect((await read(path, { maxSkipped: 0.2 })).documents).toHaveLength(4)
   })

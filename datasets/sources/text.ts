@@ -34,13 +34,36 @@ export async function* textDocuments(
 /** The text of a file as it comes. */
 async function* piecesOf(path: string): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
+  let isBegun = false
   try {
-    for await (const bytes of unpacked(path)) yield decoder.decode(bytes, { stream: true })
+    for await (const bytes of unpacked(path)) {
+      if (!isBegun && isWide(bytes))
+        throw new UserError(`The text ${path} is UTF-16, not UTF-8: every other byte is 0.`, {
+          fix: 'Convert it to UTF-8.',
+        })
+      isBegun = true
+      yield decoder.decode(bytes, { stream: true })
+    }
     yield decoder.decode()
   } catch (error) {
     if (!isNotUtf8(error)) throw error
     throw new UserError(`The text ${path} is not UTF-8.`, { fix: 'Convert it to UTF-8.', cause: error })
   }
+}
+
+/** Bytes at the beginning by which UTF-16 is known. */
+const lookedAt = 4096
+
+/**
+ * Whether a text begins as UTF-16 of mostly Latin letters, which is UTF-8 as well, of letters with NUL between them. With a
+ * byte order mark, or of other letters, it is not.
+ */
+function isWide(bytes: Uint8Array): boolean {
+  const begun = bytes.subarray(0, lookedAt)
+  const pairs = Math.floor(begun.length / 2)
+  const zeros = [0, 0]
+  for (let i = 0; i < 2 * pairs; i++) if (begun[i] === 0) zeros[i % 2]!++
+  return pairs >= 8 && Math.max(...zeros) > 0.6 * pairs && Math.min(...zeros) < 0.1 * pairs
 }
 
 /** Pieces of one document, joined once it is whole. */

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import { codeOf, messageOf, UserError } from '../../core/errors.ts'
 import { readError } from '../../core/files.ts'
-import { DictionaryError, unzstandard } from './zstandard.ts'
+import { DictionaryError, unzstandard, WindowError } from './zstandard.ts'
 
 /** How a file is packed, by its ending. */
 export function packingOf(path: string): 'plain' | 'gzip' | 'zstandard' {
@@ -24,10 +24,16 @@ export async function* unpacked(path: string): AsyncGenerator<Uint8Array> {
   } catch (error) {
     if (packing === 'plain' || codeOf(error)?.startsWith('E')) throw readError(path, 'dataset', error)
     throw new UserError(`${path} cannot be unpacked as ${packing}: ${messageOf(error)}.`, {
-      fix: error instanceof DictionaryError ? 'Pack it again without one.' : 'Fetch or pack the file again.',
+      fix: fixOf(error),
       cause: error,
     })
   }
+}
+
+function fixOf(error: unknown): string {
+  if (error instanceof DictionaryError) return 'Pack it again without one.'
+  if (error instanceof WindowError) return 'Pack it again with --long=27, or without --long.'
+  return 'Fetch or pack the file again.'
 }
 
 async function* gunzipped(packed: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {

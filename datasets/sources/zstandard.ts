@@ -9,6 +9,12 @@ import xxhash from 'xxhash-wasm'
 /** A frame was packed with a dictionary, without which other bytes would come out. */
 export class DictionaryError extends Error {}
 
+/** A frame looks back further than is held. */
+export class WindowError extends Error {}
+
+/** Bytes of what was unpacked that a frame may look back over, at most: they are held. */
+const largestWindow = 2 ** 30
+
 /** What a frame says of itself (§3.1.1.1). */
 interface FrameHeader {
   readonly hasChecksum: boolean
@@ -97,6 +103,11 @@ async function* frameOf(input: Input, start: Buffer): AsyncGenerator<FramePiece>
   const window = await input.take(isSingle ? 0 : 1)
   const sized = await input.take([isSingle ? 1 : 0, 2, 4, 8][flags >> 6]!)
   const header: FrameHeader = { hasChecksum: (flags & 4) !== 0, contentSize: contentSizeOf(sized) }
+  const held = isSingle ? header.contentSize! : windowSizeOf(window[0]!)
+  if (held > largestWindow)
+    throw new WindowError(
+      `it looks back over ${held.toLocaleString('en')} bytes, and at most ${largestWindow.toLocaleString('en')} are held`,
+    )
   yield { header, bytes: Buffer.concat([start, descriptor, window, sized]), end: undefined }
   for (let isLast = false; !isLast; ) {
     const bytes = await input.take(3)
@@ -108,6 +119,12 @@ async function* frameOf(input: Input, start: Buffer): AsyncGenerator<FramePiece>
   }
   const bytes = await input.take(header.hasChecksum ? 4 : 0)
   yield { header, bytes, end: { checksum: header.hasChecksum ? bytes.readUInt32LE(0) : undefined } }
+}
+
+/** §3.1.1.1.2: a power of two and eighths of it. */
+function windowSizeOf(descriptor: number): number {
+  const power = 2 ** (10 + (descriptor >> 3))
+  return power + (power / 8) * (descriptor & 7)
 }
 
 /** §3.1.1.1.4: two bytes count from 256 on. */
