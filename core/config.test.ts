@@ -58,6 +58,22 @@ describe('a config', () => {
       `it key latents is "all": ${rule}`,
     )
   })
+
+  test('of a value that is none of its choices names them, the one that was meant, and the key that takes a file', () => {
+    const choices = z.object({ claims: z.enum(['auto', 'concept', 'firing']), claimsFile: z.string().optional() })
+    const refused = (claims: string) => {
+      try {
+        parseConfig(choices, { claims }, 'it')
+      } catch (error) {
+        return error
+      }
+    }
+    const message = 'it key claims is "concepts": expected "auto", "concept" or "firing".'
+    expect(refused('concepts')).toMatchObject({ message, fix: 'Did you mean concept?' })
+    expect(refused('./mine.yaml')).toMatchObject({ fix: 'A file is named by claimsFile.' })
+    expect((refused('nothing alike') as UserError).fix).toBeUndefined()
+  })
+
   test('tells all that is wrong in one sentence', () => {
     const { message } = refusal({ latents: 'a', site: 3, more: 1 })
     expect(message.split('; ')).toHaveLength(3)

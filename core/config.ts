@@ -1,7 +1,7 @@
 /** Config schemas: one zod schema a stage gives type, defaults, validation and help; unknown keys name the nearest one. */
 import { z } from 'zod'
 import { UserError } from './errors.ts'
-import { nearest } from './nearest.ts'
+import { editDistance, nearest } from './nearest.ts'
 
 /** Every key path of an object schema, nested keys joined by dots. */
 export function keysOf(schema: z.ZodType, prefix = ''): string[] {
@@ -45,6 +45,8 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, what
       const given = valueAt(value, issue.path)
       if (given === undefined && path) lines.push(`${what} needs the key ${path}`)
       else lines.push(`${path ? `${what} key ${path}` : what} is ${shown(given)}: ${ruleOf(issue)}`)
+      if (issue.code === 'invalid_value' && typeof given === 'string')
+        fix ??= fixOfChoice(given, issue.values, `${path}File`, keysOf(schema))
     }
   }
   throw new UserError(`${lines.join('; ')}.`, fix === undefined ? {} : { fix })
@@ -54,8 +56,22 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, what
 const shown = (value: unknown): string =>
   typeof value === 'number' && !Number.isFinite(value) ? String(value) : JSON.stringify(value)
 
+/** Edits by which a value may miss the one that was meant. */
+const mostEdits = 3
+
+/** The choice that was meant; or the key that takes a file, where there is one and a path was given. */
+function fixOfChoice(given: string, values: readonly unknown[], fileKey: string, keys: readonly string[]) {
+  if (/[./\\]/.test(given) && keys.includes(fileKey)) return `A file is named by ${fileKey}.`
+  const [best] = nearest(given, values.map(String), 1)
+  return best !== undefined && editDistance(given.toLowerCase(), best.toLowerCase()) <= mostEdits
+    ? `Did you mean ${best}?`
+    : undefined
+}
+
 /** What a value must be; of several forms, what each of them asks for, or what is wrong within the one that it has. */
 function ruleOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value' && issue.values.length > 1)
+    return `expected ${issue.values.slice(0, -1).map(shown).join(', ')} or ${shown(issue.values.at(-1))}`
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message
   const within = issue.errors.find(([first]) => first && (first.path.length > 0 || first.code === 'custom'))?.[0]
   if (within) return `${within.path.length > 0 ? `of its entry ${within.path.join('.')}, ` : ''}${ruleOf(within)}`
