@@ -67,6 +67,7 @@ describe('a config', () => {
       } catch (error) {
         return error
       }
+      throw new Error('it was taken')
     }
     const message = 'it key claims is "concepts": expected "auto", "concept" or "firing".'
     expect(refused('concepts')).toMatchObject({ message, fix: 'Did you mean concept?' })
