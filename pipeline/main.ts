@@ -21,8 +21,10 @@ export async function main(args: readonly string[], interrupts: Interrupts): Pro
   let invocation: Invocation
   try {
     invocation = await find(args, width)
-    const color = process.stderr.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-    const progress = terminalProgress({ screen: process.stderr, color, seconds: () => performance.now() / 1000 })
+    const redraws = process.env.TERM !== 'dumb'
+    const color = process.stderr.isTTY === true && !process.env.NO_COLOR && redraws
+    const seconds = () => performance.now() / 1000
+    const progress = terminalProgress({ screen: process.stderr, color, redraws, seconds })
     interrupts.tell = line => progress.note(line)
     const { signal } = interrupts
     if (signal.aborted) throw new InterruptedError('Stopped before the work began.')

@@ -3,12 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { barText, terminalProgress } from './terminal.ts'
 
 /** A screen that keeps what is written, and a clock that is set by hand. */
-function setup(options: { isTTY?: boolean; columns?: number; color?: boolean } = {}) {
+function setup(options: { isTTY?: boolean; columns?: number; color?: boolean; redraws?: boolean } = {}) {
   const written: string[] = []
   const clock = { now: 0 }
   const progress = terminalProgress({
     screen: { isTTY: options.isTTY ?? false, columns: options.columns ?? 80, write: text => written.push(text) },
     color: options.color ?? false,
+    redraws: options.redraws ?? true,
     seconds: () => clock.now,
   })
   return { written, clock, progress }
@@ -100,6 +101,18 @@ describe('elsewhere', () => {
     progress.finish()
     expect(written).toEqual(['Tokenising  12 documents  0:00\n', 'Auditing  1 shard  0:00\n'])
   })
+})
+
+test('a terminal that cannot take back what it showed has lines without control characters, broken where they are wider', () => {
+  const { written, clock, progress } = setup({ isTTY: true, columns: 40, redraws: false })
+  progress.start('Capturing', 1000, 'tokens')
+  clock.now = 12
+  progress.update(120)
+  progress.note('a note of more words than go into forty columns of it')
+  progress.finish('300 tokens kept')
+  for (const mark of ['\r', '\x1b']) expect(written.join('')).not.toContain(mark)
+  expect(written).toHaveLength(3)
+  expect(written[1]!.split('\n').length).toBeGreaterThan(2)
 })
 
 test('a bar never is wider than the terminal', () => {

@@ -13,6 +13,8 @@ export interface Screen {
 export interface TerminalOptions {
   readonly screen: Screen
   readonly color: boolean
+  /** Whether the screen can take back what it showed; where it cannot, lines are printed as in a file. Default: yes. */
+  readonly redraws?: boolean
   /** Seconds from any fixed moment. */
   readonly seconds: () => number
 }
@@ -40,8 +42,8 @@ export function onScreen(text: string, { isTTY, columns }: Pick<Screen, 'isTTY' 
 }
 
 /** Reports to a screen. */
-export function terminalProgress({ screen, color, seconds }: TerminalOptions): Progress {
-  const bar = screen.isTTY === true
+export function terminalProgress({ screen, color, redraws = true, seconds }: TerminalOptions): Progress {
+  const bar = screen.isTTY === true && redraws
   let task: Task | undefined
 
   const clear = () => {
