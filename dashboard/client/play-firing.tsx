@@ -4,7 +4,7 @@ import { short } from '../charts/scale.ts'
 import type { Answered } from './play-ask.ts'
 import type { State } from './play-state.ts'
 import { type Asked, Cell, Head, PlayTable, Value } from './play-table.tsx'
-import { tokenText } from './play-text.ts'
+import { tokenText, unknownText } from './play-text.ts'
 
 type Fires = Api['fires']['answer']
 type Feature = Fires['features'][number]
@@ -125,7 +125,8 @@ function Label({ label }: { label: Feature['label'] }) {
 const Tokens = ({ fires, isWaiting }: { fires: Fires; isWaiting: boolean }) => (
   <>
     <p class="soft" role="status">
-      {fires.tokens.length} tokens, {fires.firing} {fires.firing === 1 ? 'feature fires' : 'features fire'}
+      {fires.firing} {fires.firing === 1 ? 'feature fires' : 'features fire'} on {fires.tokens.length} tokens
+      {unknownText(fires.tokens)}
       {isWaiting ? '; computing …' : ''}
     </p>
     <p class="example">

@@ -65,8 +65,18 @@ export function searchOf(state: State): string {
   return query.toString()
 }
 
+/** What a page begins with that was given no text: the built-in model knows the words of its own language alone. */
+const texts = {
+  usual: 'The cat sat on the mat.',
+  toyworld: 'Marta practises the flute every evening . Oscar plays the',
+}
+
 /** What an address asks for. What is none of its values is as usual. */
-export function stateOf(search: string, firstSae: string): State {
+export function stateOf(
+  search: string,
+  firstSae: string,
+  models: ReadonlyMap<string, string | null> = new Map(),
+): State {
   const query = new URLSearchParams(search)
   const number = (name: string, least: number, most: number, usual = 0) => {
     const value = Number(query.get(name) ?? usual)
@@ -82,9 +92,10 @@ export function stateOf(search: string, firstSae: string): State {
   const one = (name: string) => query.get(name) ?? ''
   const length = number('length', 0, 64)
   const direction = (['increase', 'decrease'] as const).find(name => name === one('direction')) ?? ''
+  const sae = query.get('sae') ?? firstSae
   return {
-    sae: query.get('sae') ?? firstSae,
-    text: query.get('text') ?? 'The cat sat on the mat.',
+    sae,
+    text: query.get('text') ?? (models.get(sae) === 'toyworld' ? texts.toyworld : texts.usual),
     ...{ second: query.get('second'), edits, target: one('target'), distractor: one('distractor') },
     order: orders.find(name => name === one('order')) ?? 'max',
     frozen: query.has('frozen'),

@@ -21,13 +21,15 @@ const listed = 40
 
 interface PlayProps {
   readonly session: string
-  readonly saes: readonly { readonly id: string; readonly site: string | null }[]
+  readonly saes: readonly { readonly id: string; readonly site: string | null; readonly model: string | null }[]
 }
 
 function Play({ session, saes }: PlayProps) {
   const ask = useRef(createClient({ session })).current
   const turns = useRef(createTurns()).current
-  const [state, setState] = useState(() => stateOf(location.search, saes[0]!.id))
+  const [state, setState] = useState(() =>
+    stateOf(location.search, saes[0]!.id, new Map(saes.map(({ id, model }) => [id, model]))),
+  )
   const change = (more: Partial<State>) => setState(now => ({ ...now, ...more }))
   const search = searchOf(state)
   useEffect(() => history.replaceState(null, '', `?${search}`), [search])

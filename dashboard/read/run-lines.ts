@@ -13,14 +13,17 @@ type Line = z.output<typeof RunLine>
 export const byId = (runs: readonly { readonly manifest: RunManifest }[]): ReadonlyMap<string, RunManifest> =>
   new Map(runs.map(({ manifest }) => [manifest.id, manifest]))
 
-/** A run's line; where it names no site, it has the only one of the capture that it learned from, if that is among `others`. */
+/** A run's line; a train run that names no site has the only one of the capture that it learned from, if that is among `others`, and the model. */
 export function runLine(manifest: RunManifest, others: ReadonlyMap<string, RunManifest> = new Map()): Line {
   const { id, stage, status, started, finished, seed, summary, config, inputs } = manifest
   const captured = inputs.flatMap(({ role, run }) => (role === 'capture' && run ? (others.get(run) ?? []) : []))
   const only = captured.length === 1 && Array.isArray(captured[0]!.config.sites) ? captured[0]!.config.sites : []
   const own = config.site ?? config.hook ?? (stage === 'train' && only.length === 1 ? only[0] : undefined)
   const sites = Array.isArray(config.sites) ? config.sites : [own]
-  const model = inputs.find(({ role }) => role === 'model')?.path ?? config.model
+  const modelOf = (run: Pick<RunManifest, 'inputs' | 'config'>) =>
+    run.inputs.find(({ role }) => role === 'model')?.path ?? run.config.model
+  const learnedFrom = stage === 'train' && captured.length === 1 ? modelOf(captured[0]!) : undefined
+  const model = modelOf(manifest) ?? learnedFrom
   const latents = summary.latents ?? config.latents
   const { seed: _, ...settings } = config
   const made = inputs.map(({ role, sha256 }) => [role, sha256])

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { type State, searchOf, stateOf } from '../client/play-state.ts'
+import { unknownText } from '../client/play-text.ts'
 import { questionOf } from '../client/question.ts'
 
 const whole: State = {
@@ -27,6 +28,24 @@ test('all that the playground shows is in its address, and comes back from it', 
   const plain = stateOf('', 'first')
   expect(plain).toMatchObject({ sae: 'first', second: null, edits: [], frozen: false, length: 0, claim: null })
   expect(stateOf(searchOf(plain), 'other')).toEqual(plain)
+})
+
+test('a text of words that the model does not know is said to be one', () => {
+  const tokens = (...texts: string[]) => texts.map(text => ({ text }))
+  expect(unknownText(tokens('<bos>', 'the', '<unk>', '[UNK]'))).toBe(
+    '; 2 of them stand for text that the model has no token for',
+  )
+  expect(unknownText(tokens('the', 'unk'))).toBe('')
+})
+
+test('a page without a text begins with one in the words of the model of its SAE', () => {
+  const models = new Map([
+    ['own', 'toyworld'],
+    ['theirs', 'models/gpt2'],
+  ])
+  expect(stateOf('', 'own', models).text).toMatch(/practises the flute/)
+  expect(stateOf('sae=theirs', 'own', models).text).toBe(stateOf('', 'theirs').text)
+  expect(stateOf('text=mine', 'own', models).text).toBe('mine')
 })
 
 test('an address that asks for what there is not is read as the usual', () => {

@@ -12,7 +12,7 @@ export const playPage: PageRoute = {
     const lists = await Promise.all(
       ['train', 'import'].map(stage => ask(runsContract, { query: { stage, status: 'finished', limit: '1000' } })),
     )
-    const saes = lists.flatMap(({ runs }) => runs.map(({ id, site }) => ({ id, site })))
+    const saes = lists.flatMap(({ runs }) => runs.map(({ id, site, model }) => ({ id, site, model })))
     const { computes, session: own } = await ask(session)
     const place = `<div id="play" data-session="${escapeHtml(own)}" data-saes="${escapeHtml(JSON.stringify(saes))}" data-bounds="${escapeHtml(JSON.stringify(bounds))}"><p class="nothing">This page needs its script: it computes as you type.</p></div>`
     return {
