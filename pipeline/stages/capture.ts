@@ -1,4 +1,5 @@
 /** The stage capture: model × text → activation shards. */
+
 import { z } from 'zod'
 import { checkAllocation } from '../../capture/allocation.ts'
 import { CaptureGates, judgeCapture } from '../../capture/audit/gates.ts'
@@ -8,6 +9,7 @@ import { parseConfig } from '../../core/config.ts'
 import { inLittleMemory } from '../../core/memory.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import type { Model } from '../../model/model.ts'
+import { firstFigures } from '../../runs/first-figures.ts'
 import { readVerified } from '../../runs/read.ts'
 import { findDataset, findModel, hashing, loadModelAndText } from './inputs.ts'
 import { defineStage, ownConfig } from './stage.ts'
@@ -20,7 +22,7 @@ export default defineStage({
   about:
     'Runs a model over text and keeps its activations at the named sites, sampled by stratum, as Arrow shards with a manifest that says how they were sampled.',
   config: CaptureConfig,
-  figures: ['rows', 'strata', 'shards'],
+  figures: firstFigures.capture,
   divisible: true,
   inputs: {
     model: z.string().describe('Hugging Face model directory, or the built-in model toyworld'),

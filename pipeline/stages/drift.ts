@@ -1,9 +1,11 @@
 /** The stage drift: two finished runs of one kind compared, and held to thresholds. */
+
 import { join } from 'node:path'
 import { z } from 'zod'
 import { writeJson } from '../../core/files.ts'
 import { atMost } from '../../core/gate.ts'
 import { type Drift, driftFile, readDrift } from '../../runs/drift.ts'
+import { firstFigures } from '../../runs/first-figures.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import { contentHash } from '../../runs/seal.ts'
 import { type Compared, comparedRuns, type Differences, differencesOf } from './compared.ts'
@@ -50,7 +52,7 @@ export default defineStage({
   config: DriftConfig,
   inputs,
   judged: { gates: DriftGates },
-  figures: ['drifted', 'tested', 'composition'],
+  figures: firstFigures.drift,
   float32Only: true,
   async prepare(config, store) {
     const settings = ownConfig(WholeConfig, config)

@@ -1,10 +1,12 @@
 /** The stage import: an SAE that was trained elsewhere becomes a run, so that it can be validated like one of ours. */
+
 import { existsSync } from 'node:fs'
 import { copyFile, rename } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
+import { firstFigures } from '../../runs/first-figures.ts'
 import { readRunManifest } from '../../runs/folder.ts'
 import type { SaeMetadata } from '../../sae/sae.ts'
 import { hashed } from './found.ts'
@@ -23,7 +25,7 @@ export default defineStage({
   about:
     'Takes an SAE of another library into the run store, in the layout of SAELens, after opening it and checking its shapes; docs/formats.md lists the layouts that are known. Naming its model and a text here lets later stages find them.',
   config: ImportConfig,
-  figures: ['architecture', 'width', 'latents', 'site'],
+  figures: firstFigures.import,
   inputs: {
     from: ImportConfig.shape.from,
     model: z.string().optional().describe('Model directory that the SAE belongs to'),

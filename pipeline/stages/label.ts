@@ -1,4 +1,5 @@
 /** The stage label: what each feature of an SAE is about. */
+
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
@@ -6,6 +7,7 @@ import type { StageContext } from '../../core/stage.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
 import { LabelConfig } from '../../labels/config.ts'
 import type { Model } from '../../model/model.ts'
+import { firstFigures } from '../../runs/first-figures.ts'
 import { nameOf } from './found.ts'
 import { findFile, findRun, findSae, hashing, loadModelAndText, namesOf } from './inputs.ts'
 import { datasetOf, modelOf } from './origin.ts'
@@ -19,7 +21,7 @@ export default defineStage({
   about:
     'Describes every latent of an SAE on held-out text: top examples, logit effects, density, and a label by rule, or by a language model that is asked (--explainer), with its scores; joined with the evidence of a validate run. Model and text are those the SAE was captured from, unless others are named.',
   config: LabelConfig,
-  figures: ['alive', 'labelled', 'meanF1'],
+  figures: firstFigures.label,
   inputs: {
     sae: z.string().describe('Id or directory of the run that trained the SAE, or an SAELens directory'),
     evidence: z.string().optional().describe('Id or directory of a validate run, whose verdicts are joined'),

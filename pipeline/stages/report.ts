@@ -1,6 +1,8 @@
 /** The stage report: one HTML page about an SAE and its features. */
+
 import { z } from 'zod'
 import { ReportConfig } from '../../dashboard/report/config.ts'
+import { firstFigures } from '../../runs/first-figures.ts'
 import type { FinishedRun } from '../../runs/run.ts'
 import { nameOf } from './found.ts'
 import { findRun, findSae } from './inputs.ts'
@@ -20,7 +22,7 @@ export default defineStage({
   about:
     'Writes one self-contained HTML page: how the SAE was trained, what its features are about, and which of them have causal evidence.',
   config: ReportConfig,
-  figures: ['features', 'bytes'],
+  figures: firstFigures.report,
   inputs: {
     sae: z.string().describe('Id or directory of the run that trained the SAE'),
     evidence: z.string().optional().describe('Id or directory of the validate run to show'),

@@ -1,8 +1,10 @@
 /** The stage train: activation shards → an SAE, or several that share one pass over them. */
+
 import { z } from 'zod'
 import { UserError } from '../../core/errors.ts'
 import type { StageContext } from '../../core/stage.ts'
 import type { Capture } from '../../datasets/shards/index.ts'
+import { firstFigures } from '../../runs/first-figures.ts'
 import type { RunStore } from '../../runs/store.ts'
 import { TrainConfig } from '../../sae/training/config.ts'
 import { membersOf, TrainManyConfig } from '../../sae/training/grid.ts'
@@ -18,7 +20,7 @@ export default defineStage({
   about:
     'Fits a sparse autoencoder on the activations of a capture run; the result is a directory that SAELens opens, too. With a grid or a list, fits several that share one pass over the activations; each becomes the run that it would be alone.',
   config: TrainManyConfig,
-  figures: ['latents', 'l0', 'fvu', 'dead', 'ceRecovered'],
+  figures: firstFigures.train,
   inputs: { capture: z.string().describe('Id or directory of the capture run to learn from') },
 
   async prepare(config, store, session) {

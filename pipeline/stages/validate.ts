@@ -1,8 +1,10 @@
 /** The stage validate: model × SAE × held-out text → evidence. */
+
 import { z } from 'zod'
 import { checkDestination, placeOf, writeTo } from '../../core/destination.ts'
 import { figure } from '../../core/text.ts'
 import { DatasetConfig } from '../../datasets/config.ts'
+import { firstFigures } from '../../runs/first-figures.ts'
 import { ValidateConfig } from '../../validation/config.ts'
 import { tierNames } from '../../validation/evidence.ts'
 import { GatesConfig, judgeGates } from '../../validation/judging/gates.ts'
@@ -17,7 +19,7 @@ export default defineStage({
   about:
     'Puts features of an SAE to a causal test on held-out text: ablation and steering against random directions and other latents, with effect sizes, intervals, permutation tests and a verdict for each. Model and text are those the SAE was captured from, unless others are named.',
   config: ValidateConfig,
-  figures: ['passed', 'failed', 'inconclusive', 'fvu', 'ceRecoveredMean'],
+  figures: firstFigures.validate,
   inputs: {
     sae: z.string().describe('Id or directory of the run that trained the SAE, or an SAELens directory'),
     model: z.string().optional().describe('Model directory (default: the one the SAE was captured from)'),

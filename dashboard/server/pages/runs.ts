@@ -1,6 +1,7 @@
 /** The first page: what runs there are, newest first, what was made from what, and what cannot be read. */
 import type { z } from 'zod'
-import { duration } from '../../../core/text.ts'
+import { duration, words } from '../../../core/text.ts'
+import { figuresFirst } from '../../../runs/first-figures.ts'
 import { graph, type RunLine, runs as runsContract, type Unreadable } from '../../api/contracts/runs.ts'
 import { figureOf, lineage, short } from '../../charts/index.ts'
 import { broken, escapeHtml, shown } from '../../html.ts'
@@ -72,10 +73,11 @@ function runsTable(lines: readonly RunLine[]): string {
 
 function rowOf({ id, stage, status, started, finished, summary, site, model, architecture, latents }: RunLine) {
   const took = finished === null ? '–' : duration((Date.parse(finished) - Date.parse(started)) / 1000)
-  const figures = Object.entries(summary)
-    .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
-    .slice(0, 5)
-    .map(([name, value]) => `${shown(name)} ${valued(short(value), name, figureOrigin(name, `summary.${name}`))}`)
+  const figures = figuresFirst(stage, summary).map(([name, value]) =>
+    typeof value === 'number'
+      ? `${shown(words(name))} ${valued(short(value), words(name), figureOrigin(name, `summary.${name}`))}`
+      : `${shown(words(name))} ${broken(String(value))}`,
+  )
   const about = [model, site, architecture, latents === null ? null : `${short(latents)} latents`]
   return [
     link(['runs', id], id),
