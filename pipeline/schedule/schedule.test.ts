@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { UserError } from '../../core/errors.ts'
+import { InterruptedError, UserError } from '../../core/errors.ts'
 import type { Gate } from '../../core/gate.ts'
 import { RunStore } from '../../runs/store.ts'
 import type { ChildOutcome } from '../stages/child.ts'
@@ -307,6 +307,33 @@ describe('a time', () => {
       line: { verdict: 'skipped', due: '2026-03-05T03:00:00.000Z', missed: 3 },
     })
     expect(await attend(mine, entry)).toEqual({ until: at('2026-03-06T03:00:00Z'), problem: null })
+  })
+
+  test('that is stopped while its runs are compared is gone on with, and its drift is told of', async () => {
+    for (const [id, rows] of [
+      ['a', 1],
+      ['odd', 2],
+    ] as const)
+      await made(store, id, 'capture', { config: { rows } })
+    const odd = stages(['capture', 'odd', 'new'])
+    const { desk: mine, entry } = desk({ onFailure: { command: ['true'] } }, stages(['capture', 'a', 'new']), odd, odd)
+    await mine.book.add(entry)
+    await doTick(mine, entry, tick)
+    const controller = new AbortController()
+    const stopped: Desk = {
+      ...mine,
+      session: { ...session, signal: controller.signal },
+      async findDrift() {
+        controller.abort()
+        return { problem: 'Hashing was interrupted.' }
+      },
+    }
+    now = at('2026-03-02T03:00:00Z')
+    await expect(attend(stopped, entry)).rejects.toThrow(InterruptedError)
+    expect(await mine.book.journal('nightly')).toHaveLength(1)
+    expect(await attend(mine, entry)).toMatchObject({
+      line: { due: '2026-03-02T03:00:00.000Z', comparison: { drift: true }, told: ['command'] },
+    })
   })
 
   test('of a file that was broken comes when it last was due, fails, and is told of as the file last said', async () => {

@@ -153,14 +153,19 @@ async function work(desk: Desk, entry: Entry, tick: Omit<Tick, 'schema'>): Promi
     line = { ...base, verdict: 'failed', exitCode: error.exitCode, problem: messageOf(error) }
   }
   // Whoever starts the schedule next goes on with it, since what was begun is noted.
-  if (session.signal.aborted)
-    throw new InterruptedError(`The schedule ${entry.name} was stopped at the time due ${tick.due}.`, {
-      fix: 'Start it again to go on.',
-    })
+  const mustGoOn = () => {
+    if (session.signal.aborted)
+      throw new InterruptedError(`The schedule ${entry.name} was stopped at the time due ${tick.due}.`, {
+        fix: 'Start it again to go on.',
+      })
+  }
+  mustGoOn()
   const journal = await book.journal(entry.name)
   line = { ...line, finished: session.now().toISOString(), comparison: null }
   if (line.verdict !== 'failed')
     line.comparison = await compare(store, journal, line, (a, b) => findDrift(a, b, session.signal))
+  // What a stop left uncompared is compared by whoever goes on, or a drift would never be told of.
+  mustGoOn()
   if (schedule && schedule.keep !== null) {
     const { runs } = await store.list()
     const removed = removable([...journal, line], schedule.keep, runs)
