@@ -1,6 +1,6 @@
 /** The hub's cache on disk, in the layout that Hugging Face's own programs share: blobs by hash, snapshots as links to them. */
 import { existsSync } from 'node:fs'
-import { readFile, symlink } from 'node:fs/promises'
+import { readFile, stat, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { codeOf, UserError } from '../errors.ts'
@@ -26,6 +26,12 @@ export class RepositoryCache {
 
   blob(hex: string): string {
     return join(this.folder, 'blobs', hex)
+  }
+
+  /** Whether a blob is there, as long as it must be: one that the system lost bytes of is not. */
+  async has(hex: string, size: number): Promise<boolean> {
+    const found = await stat(this.blob(hex)).catch(() => undefined)
+    return found?.size === size
   }
 
   snapshot(commit: string): string {

@@ -61,7 +61,7 @@ export async function download(options: DownloadOptions): Promise<void> {
 
 /** Appends what is missing. A fault that may pass is given back; what was written stays. */
 async function fetchRest(
-  { client, address, onBytes }: DownloadOptions,
+  { client, address, file: { size }, onBytes }: DownloadOptions,
   incomplete: string,
   before: number,
 ): Promise<FaultError | undefined> {
@@ -89,7 +89,15 @@ async function fetchRest(
       }
       written += next.value.length
       onBytes(written)
+      // More than the file has need not be waited for: it might have no end.
+      if (written > size) {
+        await reader?.cancel()
+        break
+      }
     }
+    await file.sync().catch(error => {
+      throw writeError(incomplete, error)
+    })
     return undefined
   } catch (error) {
     if (client.signal.aborted) throw interrupted()

@@ -206,6 +206,58 @@ describe('a pull', () => {
     await expect(pull(options())).rejects.toThrow('answers 503')
   })
 
+  test('waits as long as the hub asks, and says it where that is too long', async () => {
+    let asks = '60'
+    misbehave = (_, response) => {
+      response.writeHead(429, { 'retry-after': asks }).end()
+      return true
+    }
+    const stop = new AbortController()
+    const waiting = pull(options({ wants: path => path === 'config.json', signal: stop.signal }))
+    while (resolved('config.json').length === 0) await new Promise(resolve => setTimeout(resolve, 5))
+    // Three tries a millisecond apart would be over.
+    setTimeout(() => stop.abort(), 200)
+    await expect(waiting).rejects.toThrow(InterruptedError)
+    expect(resolved('config.json')).toHaveLength(1)
+    asks = '3600'
+    await expect(pull(options())).rejects.toThrow('answers 429, and asks to wait 3600 seconds')
+  })
+
+  test('does not wait for the end of a file that has more than it should', async () => {
+    misbehave = (request, response) => {
+      if (!request.url!.endsWith('.safetensors')) return false
+      const more = () => {
+        while (!response.destroyed && response.write(large));
+      }
+      response.on('drain', more)
+      more()
+      return true
+    }
+    await expect(pull(options())).rejects.toThrow('is not what its sha256 hash')
+    expect(existsSync(join(blobs(), `${sha256(large)}.incomplete`))).toBe(false)
+  })
+
+  test('fetches again what lost bytes in the cache', async () => {
+    await pull(options())
+    writeFileSync(join(blobs(), sha256(large)), large.subarray(0, 5))
+    const { directory, fetched } = await pull(options())
+    expect([readFileSync(join(directory, 'model.safetensors')).equals(large), fetched]).toEqual([true, large.length])
+  })
+
+  test('goes on however often it is cut, as long as something comes', async () => {
+    misbehave = (request, response, body) => {
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      if (from > 0) response.writeHead(206, { 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` })
+      else response.writeHead(200, { 'content-length': body.length })
+      response.write(body.subarray(from, from + 10), () => setTimeout(() => response.destroy(), 20))
+      return true
+    }
+    listing = listing.filter(file => (file as { path: string }).path === 'config.json')
+    const { directory } = await pull(options())
+    expect(readFileSync(join(directory, 'config.json'))).toEqual(contents['config.json'])
+    expect(resolved('config.json').length).toBeGreaterThan(2)
+  })
+
   test('gives up a connection that falls silent, and ends at once when it is stopped', async () => {
     misbehave = (request, response, body) => {
       if (!request.url!.endsWith('.safetensors')) return false
@@ -232,6 +284,21 @@ describe('the token', () => {
     await expect(pull(options({ repository: repositoryOf('model', 'us/private') }))).rejects.toThrow(
       'without a token (401)',
     )
+  })
+
+  test('that no header may hold is refused without being said, and so is a password in the address', async () => {
+    for (const wrong of [`${token}\n${token}`, `${token} x`, `${token}é`]) {
+      const error = await pull(options({ token: wrong })).catch(error => error)
+      expect(error).toBeInstanceOf(UserError)
+      expect(`${error.message} ${error.fix} ${error.stack}`).not.toContain('secret')
+    }
+    const address = hub.replace('://', '://me:secret@')
+    const error = await pull(options({ hub: address })).catch(error => error)
+    expect(error.message).toBe('hub holds a user name, a password, a query or a mark, but it must be a plain address.')
+    await expect(pull(options({ hub: 'hub.example' }))).rejects.toThrow(
+      'hub is "hub.example", but it must be an address',
+    )
+    expect(asked).toEqual([])
   })
 
   test('is not sent to where a list of files leads', async () => {

@@ -1,5 +1,4 @@
 /** A model or dataset of a hub in the cache, whole and checked; what is there already is not fetched again. */
-import { existsSync } from 'node:fs'
 import pLimit from 'p-limit'
 import { messageOf, UserError } from '../errors.ts'
 import { takeLock } from '../lock.ts'
@@ -68,7 +67,8 @@ export async function pull(options: PullOptions): Promise<Pulled> {
   await places.makeBlobFolder()
   const lock = await takeLock(`${places.folder}/pipeline`, { what: `The cache of ${repository.id}` })
   try {
-    const missing = files.filter(({ hash }) => !existsSync(places.blob(hash.hex)))
+    const there = await Promise.all(files.map(({ hash, size }) => places.has(hash.hex, size)))
+    const missing = files.filter((_, i) => !there[i])
     const total = missing.reduce((sum, { size }) => sum + size, 0)
     if (missing.length > 0) progress.start(`Pulling ${repository.id}`, total, 'bytes')
     const done = new Map<string, number>()

@@ -57,7 +57,7 @@ function pullCommand(kind: Repository['kind'], about: string, isDefault: PullOpt
         hub: config.hub,
         cache: config.cache ?? cacheFolder(),
         offline: config.offline || process.env.HF_HUB_OFFLINE === '1',
-        token: process.env.HF_TOKEN || undefined,
+        token: process.env.HF_TOKEN?.trim() || undefined,
         signal,
         progress,
       })
