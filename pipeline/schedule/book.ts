@@ -2,7 +2,7 @@
  * What is known of schedules, beside the runs: `.schedules/<name>/schedule.json` says which file is done, `journal.jsonl` has a
  * line a time, and `tick.json` stands while one is being done, so that whoever starts next goes on with it.
  */
-import { open, readdir, readFile, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../../core/config.ts'
@@ -108,10 +108,18 @@ export class Book {
       if (codeOf(error) === 'ENOENT') return []
       throw error
     })
-    return entries
-      .filter(entry => entry.isDirectory())
-      .map(({ name }) => name)
-      .sort()
+    const folders = entries.filter(entry => entry.isDirectory()).map(({ name }) => name)
+    const are = await Promise.all(folders.map(name => this.has(name)))
+    return folders.filter((_, i) => are[i]).sort()
+  }
+
+  /** Whether there is a schedule of that name, and nobody has removed it meanwhile. */
+  async has(name: string): Promise<boolean> {
+    const found = await stat(this.pathOf(name, 'schedule.json')).catch(error => {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    })
+    return found !== undefined
   }
 
   async entry(name: string): Promise<Entry> {
@@ -143,7 +151,7 @@ export class Book {
 
   /** Keeps what a schedule's file says now, where that is news. */
   async remember(entry: Entry, schedule: ScheduleConfig): Promise<void> {
-    if (JSON.stringify(schedule) === JSON.stringify(entry.schedule)) return
+    if (JSON.stringify(schedule) === JSON.stringify(entry.schedule) || !(await this.has(entry.name))) return
     await writeJson(this.pathOf(entry.name, 'schedule.json'), { ...entry, schedule })
   }
 
@@ -166,8 +174,12 @@ export class Book {
       .map((line, i) => parseConfig(Line, parsed(line, path, i), `line ${i + 1} of ${path}`))
   }
 
-  /** Adds a line, which is on disk when this is done. What a power cut left of an unfinished one is cut off first. */
+  /**
+   * Adds a line, which is on disk when this is done. What a power cut left of an unfinished one is cut off first. The line of a
+   * schedule that was removed while its time was done is left out, or its folder would be back.
+   */
   async write(line: Line): Promise<void> {
+    if (!(await this.has(line.schedule))) return
     const path = this.pathOf(line.schedule, 'journal.jsonl')
     // One that says that it did nothing may write while another one writes what it did.
     const lock = { what: `The journal ${path}`, patience: 60 }

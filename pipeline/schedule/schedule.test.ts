@@ -394,6 +394,22 @@ describe('the book', () => {
     expect((await store.list()).runs).toEqual([])
   })
 
+  test('a schedule that is removed while its time is done stays removed, and can be added anew', async () => {
+    const { desk: mine, entry } = desk({})
+    await mine.book.add(entry)
+    const removing: Desk = {
+      ...mine,
+      async runFile() {
+        await mine.book.remove('nightly')
+        return { exitCode: 0, result: { stages: [] } }
+      },
+    }
+    expect(await doNow(removing, entry)).toMatchObject({ verdict: 'accepted' })
+    expect(await mine.book.names()).toEqual([])
+    expect(await mine.book.add(entry)).toBe('added')
+    expect(await mine.book.journal('nightly')).toEqual([])
+  })
+
   test('a file without a section schedule is refused', async () => {
     const file = join(folder, 'plain.yaml')
     writeFileSync(file, 'name: plain\ncapture: { sites: [hook_embed] }\n')
