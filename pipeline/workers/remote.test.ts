@@ -211,6 +211,33 @@ test('a worker that keeps its runs elsewhere refuses the jobs of another project
   expect((await new RunStore(join(folder, 'elsewhere')).list()).runs).toEqual([])
 })
 
+test('of two that ask at the same moment, the one whose job finds the run being written takes the result of the other', async () => {
+  const queue = memoryQueue()
+  let other: string | undefined
+  const { files } = await ask(
+    'twice',
+    {
+      instead(data, { jobs }) {
+        if (data.kind !== 'stage') return undefined
+        // The first job is ours, and fails as long as the other one, which comes after it, is not done.
+        if (other === undefined || jobs.get(other)!.state !== 'active')
+          return { kind: 'failed', message: 'The run is being written by process 1.', exitCode: 75 }
+        return undefined
+      },
+    },
+    {
+      ...queue,
+      async add(data, priority) {
+        const id = await queue.add(data, priority)
+        if (data.kind === 'stage') other ??= await queue.add(data, priority)
+        return id
+      },
+    },
+  )
+  expect(files).toEqual(alone)
+  expect(jobsOf(queue, 'stage').map(({ state }) => state)).toEqual(['failed', 'completed'])
+})
+
 test('the same file asked for from another place is other work: its jobs are taken for nothing', async () => {
   const queue = memoryQueue()
   const word = await wordOfPlace(settings('another-place'))

@@ -113,16 +113,31 @@ async function nextLook({ session, settings }: Asked): Promise<void> {
     })
 }
 
-/** The result of one job: of one of the same work that is in the queue, else of a new one, also where the queue lost it. */
+/**
+ * The result of one job: of one of the same work that is in the queue, else of a new one, also where the queue lost it. Two that ask at
+ * the same moment both add one, of which the second may find the run being written by the first: then the first one's result counts.
+ */
 async function single(asked: Asked, data: JobData): Promise<unknown> {
   const { queue, priority } = asked.settings
-  const same = (await queue.live()).find(job => isSame(job, data))
-  let id = same?.id ?? (await queue.add(data, priority))
+  const failed = new Set<string>()
+  const others = new Set<string>()
+  const look = async () => {
+    for (const job of await queue.live()) if (isSame(job, data) && !failed.has(job.id)) others.add(job.id)
+    return [...others][0]
+  }
+  let id = (await look()) ?? (await queue.add(data, priority))
+  await look()
   for (;;) {
     const job = await queue.find(id)
     if (!job) id = await queue.add(data, priority)
     else if (job.state === 'completed') return job.result
-    else if (job.state === 'failed') throw failureOf(asked, [job])
+    else if (job.state === 'failed') {
+      failed.add(id)
+      others.delete(id)
+      const other = job.failure?.exitCode === 1 ? undefined : await look()
+      if (other === undefined) throw failureOf(asked, [job])
+      id = other
+    }
     await nextLook(asked)
   }
 }
