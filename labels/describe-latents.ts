@@ -1,5 +1,5 @@
 /** Describes latents, a range at a time: what a process of several does, and what the one that closes the run does. */
-import { breathe } from '../core/stage.ts'
+import { breathe, type StageContext } from '../core/stage.ts'
 import { tf } from '../engine/tf.ts'
 import { type Activations, throwIfInterrupted } from '../latents/activations.ts'
 import { activityOf, strataFacts, strataOf } from './describe/activity.ts'
@@ -49,19 +49,25 @@ export interface Describer {
 /** Latents between two moments at which the work may be stopped. */
 const latentsAtOnce = 64
 
-/** Prepares what all latents are described from. */
-export function describerOf(
+/** Prepares what all latents are described from. Throws an `InterruptedError` once the signal is aborted. */
+export async function describerOf(
   { model, sae, dataset, tokenizer, stability, config }: DescribeInputs,
   { hashes, concepts, evidence }: Given,
   { discovery, validation }: Readonly<Record<Half, Activations>>,
   tokenText: (token: number) => string,
-  seed: number,
-): Describer {
-  const discoveryFacts = ruleFacts(discovery, dataset, concepts)
-  const validationFacts = ruleFacts(validation, dataset, concepts)
-  const strata = strataFacts(discovery, dataset)
-  const occurrences = occurrencesOf(discovery)
-  const tokens = byToken(discovery)
+  { seed, signal }: Pick<StageContext, 'seed' | 'signal'>,
+): Promise<Describer> {
+  /** Each of these passes over all tokens of a half. */
+  const heard = async <T>(pass: () => T): Promise<T> => {
+    await breathe()
+    throwIfInterrupted(signal)
+    return pass()
+  }
+  const discoveryFacts = await heard(() => ruleFacts(discovery, dataset, concepts))
+  const validationFacts = await heard(() => ruleFacts(validation, dataset, concepts))
+  const strata = await heard(() => strataFacts(discovery, dataset))
+  const occurrences = await heard(() => occurrencesOf(discovery))
+  const tokens = await heard(() => byToken(discovery))
   const counter = counterOf(sae.latents)
   const decoder = sae.decoder()
   const directions = directionsOf(decoder)

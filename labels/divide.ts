@@ -14,7 +14,7 @@ import { drawText, type Half, halves, readHalf, textsOf, writePiece } from './te
 export async function divideLabels(context: StageContext, inputs: DescribeInputs) {
   const given = checkInputs(inputs)
   const { model, sae, dataset, tokenizer, config } = inputs
-  const { seed, signal } = context
+  const { signal } = context
   const text = await drawText(dataset, config, context)
   const options = { model, sae, signal }
   const pieces = halves.flatMap(half => text[half].pieces)
@@ -25,7 +25,7 @@ export async function divideLabels(context: StageContext, inputs: DescribeInputs
     const read = (half: Half): Promise<Activations> =>
       readHalf(text[half], async piece => join(await partOf(pieces.indexOf(piece)), workingFolder), options)
     const activations = { discovery: await read('discovery'), validation: await read('validation') }
-    return describerOf(inputs, given, activations, textsOf(tokenizer), seed)
+    return describerOf(inputs, given, activations, textsOf(tokenizer), context)
   }
 
   return {

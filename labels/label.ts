@@ -51,7 +51,7 @@ const written = 1024
  * `UserError` for evidence about another SAE, model or text, and for concepts that the dataset does not have.
  */
 export async function label(context: StageContext, inputs: LabelInputs): Promise<LabelSummary> {
-  const { directory, progress, signal, seed } = context
+  const { directory, progress, signal } = context
   const { sae, dataset, tokenizer, config } = inputs
   const given = checkInputs(inputs)
   await removePartials(directory)
@@ -65,7 +65,7 @@ export async function label(context: StageContext, inputs: LabelInputs): Promise
   const activations = needed ? await readHalves(context, inputs, text) : undefined
   const explanations: ReadonlyMap<number, Explanation> =
     (activations && (await inputs.explain?.({ ...activations, tokenText }))) ?? new Map()
-  const describer = activations && describerOf(inputs, given, activations, tokenText, seed)
+  const describer = activations && (await describerOf(inputs, given, activations, tokenText, context))
 
   const tables = { features: openFeatures(directory), examples: openExamples(directory) }
   const lines = new FeatureLines()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { silent } from '../core/progress.ts'
-import { memoryMetrics } from '../core/stage.ts'
+import { memoryMetrics, type StageContext } from '../core/stage.ts'
 import { Looks } from '../datasets/looks.fixture.ts'
 import { readTable } from '../datasets/tables.ts'
 import { startEngine } from '../engine/engine.ts'
@@ -103,11 +103,11 @@ describe('the stage', () => {
   const hashes = { sae: 'one-hot-sae', model: 'one-hot-model', dataset: 'one-hot-text' }
   const found = evidenceOf([{ feature: 1, effect: 0.5 }], hashes)
 
-  async function run(more: Partial<LabelInputs> = {}) {
+  async function run(more: Partial<LabelInputs> = {}, own: Partial<StageContext> = {}) {
     const directory = await mkdtemp(join(tmpdir(), 'labels-'))
     folders.push(directory)
     const summary = await label(
-      { directory, seed: 1, progress: silent, signal: new AbortController().signal, metrics: memoryMetrics() },
+      { directory, seed: 1, progress: silent, signal: new AbortController().signal, metrics: memoryMetrics(), ...own },
       {
         model: oneHotModel(),
         sae: oneHotSae(),
@@ -247,6 +247,19 @@ describe('the stage', () => {
     const text = drawText(looks.at(dataset), LabelConfig.parse({ sae: 't' }), { seed: 0, signal })
     await expect(text).rejects.toThrow('told to stop')
     expect(looks.longest).toBeLessThanOrEqual(2)
+  })
+
+  test('hears Ctrl-C between encoding its text and describing the first latent', async () => {
+    const stopping = new AbortController()
+    const started: string[] = []
+    const progress = {
+      ...silent,
+      start: (name: string) => void started.push(name),
+      // What was counted last is the second half of the text.
+      finish: () => void (started.length === 2 && stopping.abort()),
+    }
+    await expect(run({}, { progress, signal: stopping.signal })).rejects.toThrow('was interrupted')
+    expect(started).toEqual(['Encoding discovery text', 'Encoding validation text'])
   })
 
   test('writes the same bytes again', async () => {
