@@ -10,6 +10,7 @@ import { InterruptedError, UserError } from '../core/errors.ts'
 import { removePartials, writeAtomic } from '../core/files.ts'
 import { hashValue } from '../core/hash.ts'
 import { paced } from '../core/pace.ts'
+import { Passes } from '../core/passes.ts'
 import type { StageContext } from '../core/stage.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import { type CaptureManifest, readCaptureManifest } from '../datasets/shards/index.ts'
@@ -71,18 +72,19 @@ export async function capture(context: StageContext, inputs: CaptureInputs): Pro
 /** Everything that is decided before the model runs (but for a pilot); see `capture` for what it throws. */
 export async function planCapture(context: StageContext, inputs: CaptureInputs): Promise<CapturePlan> {
   const { model, dataset, config } = inputs
-  const { seed, signal } = context
-  const stop = () => stopWhereAborted(signal)
+  const { seed } = context
+  const passes = passesOf(context)
   checkAllocation(config)
   const sites = findSites(model, config.sites)
-  await checkTokens(model, dataset, stop)
+  await checkTokens(model, dataset, passes)
   const key = keyOf(inputs, seed)
-  const sampling = await sample(context, inputs, sites, key)
+  const sampling = await sample(context, inputs, sites, { key, passes })
   const some = sampling.probabilities.some(rate => rate < 1)
   const plans = await planShards(sampling.selected, sampling.strata, config.shardRows, {
     everything: config.audit.fullPass && some,
-    stop,
+    stop: passes.over(dataset.windows.length, 'windows', 'Planning shards'),
   })
+  passes.end()
   return { ...inputs, sites, sampling, seed, plans, key }
 }
 
@@ -102,15 +104,16 @@ async function sample(
   context: StageContext,
   { model, dataset, config }: CaptureInputs,
   sites: readonly CapturedSite[],
-  key: string,
+  { key, passes }: { key: string; passes: Passes },
 ): Promise<Sampling> {
-  const stop = () => stopWhereAborted(context.signal)
-  const strata = await stratify(dataset, config, stop)
+  const strata = await stratify(dataset, config, passes)
+  passes.end()
   const pilot = config.allocation === 'neyman' ? await pilotOf(context, { model, config, sites, strata }, key) : null
   const probabilities = inclusionProbabilities(strata, config, pilot?.spreads)
   const selected = selectTokens(strata, probabilities, context.seed)
   const samples = strata.population.map(() => 0)
-  for await (const taken of selected.paced(stop)) for (const stratum of taken.strata) samples[stratum]!++
+  const drawing = passes.over(dataset.windows.length, 'windows', 'Drawing')
+  for await (const taken of selected.paced(drawing)) for (const stratum of taken.strata) samples[stratum]!++
   if (samples.every(count => count === 0))
     throw new UserError(`No token of ${dataset.name} is left to capture.`, {
       fix: 'Exclude fewer positions or tokens, ask for more tokens, or give more text.',
@@ -135,14 +138,19 @@ async function pilotOf(
   return pilot
 }
 
+/** Passes over text that tell of themselves, and end once the signal is aborted. */
+export function passesOf({ progress, signal }: Pick<StageContext, 'progress' | 'signal'>): Passes {
+  return new Passes(progress, () => stopWhereAborted(signal))
+}
+
 /** Throws an `InterruptedError` once the signal is aborted. */
 export function stopWhereAborted({ aborted }: AbortSignal): void {
   if (aborted) throw new InterruptedError('The capture was interrupted.', { fix: 'Start it again to go on.' })
 }
 
 /** Refuses tokens beyond the model's vocabulary: the tokenizer is another model's. */
-async function checkTokens({ config, path }: Model, { windows, name }: TokenDataset, stop: () => void): Promise<void> {
-  for await (const { tokens, id } of paced(windows, stop)) {
+async function checkTokens({ config, path }: Model, { windows, name }: TokenDataset, passes: Passes): Promise<void> {
+  for await (const { tokens, id } of paced(windows, passes.over(windows.length, 'windows', 'Checking'))) {
     const beyond = tokens.find(token => token < 0 || token >= config.vocabulary)
     if (beyond !== undefined)
       throw new UserError(
@@ -182,8 +190,9 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
     finished[shard.number] = shard.finished
   })
   if (passing > 0) context.timing?.({ writeWaitSeconds: waiting, writeWaitShare: waiting / (passing + waiting) })
-  const stop = () => stopWhereAborted(context.signal)
-  const record = await writeWindows(context.directory, work.dataset, stop)
+  const passes = passesOf(context)
+  const record = await writeWindows(context.directory, work.dataset, passes)
+  passes.end()
   const shards = finished.map(({ shard }) => shard)
   const merged = (ofShards: readonly (readonly Moments[])[]) =>
     work.sites.map((_, site) => ofShards.map(own => own[site]!).reduce(mergeMoments))
@@ -192,7 +201,8 @@ async function computeCapture(context: StageContext, work: CapturePlan): Promise
   const population = passed.length > 0 ? merged(passed) : null
   const { vocabulary } = work.model.config
   const audited = await audit(context, { ...work, vocabulary, shards, moments, population })
-  const manifest = await manifestOf(work, shards, moments, record, audited, stop)
+  const manifest = await manifestOf(work, shards, moments, record, audited, passes)
+  passes.end()
   await writeAtomic(join(context.directory, 'capture.json'), manifestJson(manifest))
   return manifest
 }

@@ -1,6 +1,7 @@
 /** What a capture says of itself: the content of `capture.json`. */
 import { nameOfPath } from '../core/files.ts'
 import { paced } from '../core/pace.ts'
+import { Passes } from '../core/passes.ts'
 import type { TokenDataset } from '../datasets/document.ts'
 import type { CaptureAudit } from '../datasets/shards/audit.ts'
 import type { CaptureManifest, ShardRecord, WindowsRecord } from '../datasets/shards/index.ts'
@@ -33,8 +34,7 @@ export interface ManifestInputs {
 }
 
 /**
- * The manifest; `shards` and in their order, `moments` of all rows by site. `stop` is called from time to time, and throws where the work
- * is to end.
+ * The manifest; `shards` and in their order, `moments` of all rows by site. `passes` tells of the pass that counts windows.
  */
 export async function manifestOf(
   { model, dataset, config, sites, sampling, seed }: ManifestInputs,
@@ -42,12 +42,15 @@ export async function manifestOf(
   moments: readonly Moments[],
   windowsTable: WindowsRecord,
   audit: CaptureAudit,
-  stop?: () => void,
+  passes = new Passes(),
 ): Promise<CaptureManifest> {
   const { strata, probabilities, samples, pilot } = sampling
   const windows: Record<string, number> = { train: 0, discovery: 0, validation: 0, outOfDistribution: 0 }
   let [bos, longest] = [false, 0]
-  for await (const { split, tokens, offsets } of paced(dataset.windows, stop)) {
+  for await (const { split, tokens, offsets } of paced(
+    dataset.windows,
+    passes.over(dataset.windows.length, 'windows', 'Counting'),
+  )) {
     windows[split]!++
     bos ||= offsets.includes(-1)
     longest = Math.max(longest, tokens.length)

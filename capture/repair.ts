@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { UserError } from '../core/errors.ts'
 import { writeAtomic } from '../core/files.ts'
 import { sha256File } from '../core/hash.ts'
+import { Passes } from '../core/passes.ts'
 import type { StageContext } from '../core/stage.ts'
 import { readCaptureManifest } from '../datasets/shards/index.ts'
 import { type CaptureInputs, type CapturePlan, planCapture, stopWhereAborted } from './capture.ts'
@@ -41,7 +42,7 @@ export async function repairCapture(
     if (!record) throw new UserError(`${file} of ${directory} cannot be made again alone.`, { fix: 'Capture again.' })
     const folder = await mkdtemp(join(tmpdir(), 'repair-'))
     try {
-      if (number < 0) await writeWindows(folder, work.dataset, () => stopWhereAborted(signal))
+      if (number < 0) await writeWindows(folder, work.dataset, new Passes(undefined, () => stopWhereAborted(signal)))
       else await makeShard(folder, work, number, signal)
       const made = join(folder, file)
       if ((await sha256File(made)) !== record.sha256)

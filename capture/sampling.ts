@@ -4,6 +4,7 @@
  * weighted sums over the rows estimate sums over the population without bias (Horvitz and Thompson 1952).
  */
 import { paced, type Sifted, sifted, upTo } from '../core/pace.ts'
+import type { PassStep } from '../core/passes.ts'
 import { uniformsOf } from '../core/random.ts'
 import type { TokenWindow } from '../datasets/document.ts'
 import type { EligibleTokens, Strata } from './strata.ts'
@@ -90,7 +91,7 @@ export async function planShards(
   selection: Selection,
   { windows, windowAt }: Pick<Strata, 'windows' | 'windowAt'>,
   shardRows: number,
-  { everything = false, stop }: { readonly everything?: boolean; readonly stop?: () => void } = {},
+  { everything = false, stop }: { readonly everything?: boolean; readonly stop?: PassStep } = {},
 ): Promise<ShardPlan[]> {
   const reach = (positions?: Uint16Array) => (positions?.at(-1) ?? -1) + 1
   // The place behind each shard's windows, and the window index behind the last that gives rows.

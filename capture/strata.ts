@@ -2,6 +2,7 @@
 import { UserError } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
 import { paced } from '../core/pace.ts'
+import { Passes, type PassStep } from '../core/passes.ts'
 import { ReadSequence, type Sequence } from '../core/sequence.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { CaptureConfig } from './config.ts'
@@ -58,20 +59,30 @@ function flagsOf(numbers: readonly number[]): Uint8Array {
 
 /**
  * Divides the tokens of the training windows, without the excluded positions and ids, into strata. In memory stay a number a
- * document, a stratum and an id. `stop` is called from time to time, and throws where the work is to end.
+ * document, a stratum and an id. `passes` tells of them.
  */
-export async function stratify(dataset: TokenDataset, config: CaptureConfig, stop?: () => void): Promise<Strata> {
+export async function stratify(dataset: TokenDataset, config: CaptureConfig, passes = new Passes()): Promise<Strata> {
   const fields = config.strata
-  await checkFields(dataset, fields, stop)
+  const { length } = dataset.windows
+  await checkFields(dataset, fields, passes)
   const positionsOf = populationOf(dataset, config)
 
   // Each field is a small number per token; a stratum is their mixed-radix number, until strata are renumbered below.
   const documentFields = fields.filter(field => field !== 'position' && field !== 'frequency')
-  const byDocument = await documentGroups(dataset, documentFields, stop)
+  const byDocument = await documentGroups(
+    dataset,
+    documentFields,
+    passes.over(dataset.documents.length, 'documents', 'Grouping'),
+  )
   const positionBand = bandsOf(config.positionBands)
   const byPosition = fields.includes('position')
   const frequencyBand = fields.includes('frequency')
-    ? await frequencyBands(dataset, positionsOf, config.frequencyBands, stop)
+    ? await frequencyBands(
+        dataset,
+        positionsOf,
+        config.frequencyBands,
+        passes.over(length, 'windows', 'Counting frequencies'),
+      )
     : undefined
   const bands = { position: config.positionBands.length + 1, frequency: config.frequencyBands.length + 1 }
   const codeAt = ({ documents, tokens }: TokenWindow, position: number) => {
@@ -81,7 +92,7 @@ export async function stratify(dataset: TokenDataset, config: CaptureConfig, sto
     return (group * bands.position + place) * bands.frequency + rarity
   }
   const counts = new Map<number, number>()
-  for await (const window of paced(dataset.windows, stop))
+  for await (const window of paced(dataset.windows, passes.over(length, 'windows', 'Counting strata')))
     for (const position of positionsOf(window)) {
       const code = codeAt(window, position)
       counts.set(code, (counts.get(code) ?? 0) + 1)
@@ -121,12 +132,8 @@ export async function stratify(dataset: TokenDataset, config: CaptureConfig, sto
   }
 }
 
-async function checkFields(
-  dataset: TokenDataset,
-  fields: readonly string[],
-  stop: (() => void) | undefined,
-): Promise<void> {
-  const known = new Set(await fieldsOf(dataset, stop))
+async function checkFields(dataset: TokenDataset, fields: readonly string[], passes: Passes): Promise<void> {
+  const known = new Set(await fieldsOf(dataset, passes.over(dataset.documents.length, 'documents', 'Reading fields')))
   for (const [i, field] of fields.entries()) {
     if (fields.indexOf(field) < i) throw new UserError(`strata names ${field} twice.`, { fix: 'Name it once.' })
     if (field === 'position' || field === 'frequency' || known.has(field)) continue
@@ -138,14 +145,14 @@ async function checkFields(
 }
 
 /** The fields that any document has, sorted. */
-export async function fieldsOf({ documents }: Pick<TokenDataset, 'documents'>, stop?: () => void): Promise<string[]> {
+export async function fieldsOf({ documents }: Pick<TokenDataset, 'documents'>, stop?: PassStep): Promise<string[]> {
   const fields = new Set<string>()
   for await (const { strata } of paced(documents, stop)) for (const field of Object.keys(strata)) fields.add(field)
   return [...fields].sort()
 }
 
 /** Documents grouped by their values of the fields; groups in the order of the values. */
-async function documentGroups({ documents }: TokenDataset, fields: readonly string[], stop: (() => void) | undefined) {
+async function documentGroups({ documents }: TokenDataset, fields: readonly string[], stop: PassStep) {
   const numbers = new Map<string, number>()
   const met = new Uint32Array(documents.length)
   for await (const [place, { strata }] of paced(documents.entries(), stop)) {
@@ -180,7 +187,7 @@ async function frequencyBands(
   { windows }: TokenDataset,
   positionsOf: (window: TokenWindow) => Uint16Array,
   edges: readonly number[],
-  stop: (() => void) | undefined,
+  stop: PassStep,
 ) {
   const counts = new Map<number, number>()
   let total = 0

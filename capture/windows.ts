@@ -6,6 +6,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256File } from '../core/hash.ts'
 import { paced } from '../core/pace.ts'
+import { Passes } from '../core/passes.ts'
 import type { DocumentFacts, TokenDataset, TokenWindow } from '../datasets/document.ts'
 import type { WindowsRecord } from '../datasets/shards/index.ts'
 import { openTableWriter } from '../datasets/table-writer.ts'
@@ -25,21 +26,21 @@ interface Run {
 }
 
 /**
- * Writes the table of all windows of a dataset, held-out ones included, and gives what the manifest says of it. `stop` is called
- * from time to time, and throws where the work is to end; no table is left then.
+ * Writes the table of all windows of a dataset, held-out ones included, and gives what the manifest says of it. No table is
+ * left where `passes` end the work.
  */
 export async function writeWindows(
   directory: string,
   dataset: TokenDataset,
-  stop?: () => void,
+  passes = new Passes(),
 ): Promise<WindowsRecord> {
   const path = join(directory, windowsFile)
-  const fields = await nullableFields(dataset, stop)
+  const fields = await nullableFields(dataset, passes)
   const writer = openTableWriter(path)
   let rows = 0
   try {
     let runs: Run[] = []
-    for await (const window of paced(dataset.windows, stop)) {
+    for await (const window of paced(dataset.windows, passes.over(dataset.windows.length, 'windows', 'Listing'))) {
       for (const run of runsOf(window, dataset)) {
         if (runs.length === pieceRows) {
           await writer.push(columnsOf(runs, fields))
@@ -59,14 +60,19 @@ export async function writeWindows(
 }
 
 /** The fields that any document has, sorted, and whether a document in a window lacks them. */
-async function nullableFields(
-  dataset: TokenDataset,
-  stop: (() => void) | undefined,
-): Promise<ReadonlyMap<string, boolean>> {
-  const isNullable = new Map((await fieldsOf(dataset, stop)).map(field => [field, false]))
+async function nullableFields(dataset: TokenDataset, passes: Passes): Promise<ReadonlyMap<string, boolean>> {
+  const isNullable = new Map(
+    (await fieldsOf(dataset, passes.over(dataset.documents.length, 'documents', 'Reading fields'))).map(field => [
+      field,
+      false,
+    ]),
+  )
   let left = [...isNullable.keys()]
   const known = new Uint8Array(dataset.documents.length)
-  for await (const { documents } of paced(dataset.windows, stop)) {
+  for await (const { documents } of paced(
+    dataset.windows,
+    passes.over(dataset.windows.length, 'windows', 'Reading fields'),
+  )) {
     if (left.length === 0) break
     for (const document of documents) {
       if (known[document]) continue

@@ -1,4 +1,5 @@
 /** Long loops that let timers and signals in, such as Ctrl-C. */
+import type { PassStep } from './passes.ts'
 import { breathe } from './stage.ts'
 
 /** Milliseconds that a loop holds the event loop at the most, where one value takes less. */
@@ -27,11 +28,13 @@ export class Pace {
   }
 }
 
-/** The values, with a pause between two of them whenever it is due; `stop` as of `Pace`. */
-export async function* paced<T>(values: Iterable<T>, stop?: () => void): AsyncGenerator<T> {
-  const pace = new Pace(stop)
+/** The values, with a pause between two of them whenever it is due; `stop` is called in each with how many were given before. */
+export async function* paced<T>(values: Iterable<T>, stop: PassStep = () => {}): AsyncGenerator<T> {
+  let done = 0
+  const pace = new Pace(() => stop(done))
   for (const value of values) {
     if (pace.isDue()) await pace.rest()
+    done++
     yield value
   }
 }
@@ -44,7 +47,7 @@ export function* upTo(count: number): Generator<number> {
 /** Values of which some were left out, which took their time as well. */
 export interface Sifted<T> extends Iterable<T> {
   /** The same with pauses, between those that are left out too; see `paced`. */
-  paced(stop?: () => void): AsyncIterable<T>
+  paced(stop?: PassStep): AsyncIterable<T>
 }
 
 /** What is not undefined of values that are read anew each time. */

@@ -4,6 +4,7 @@
  * computed.
  */
 import { InterruptedError } from '../../core/errors.ts'
+import { Passes } from '../../core/passes.ts'
 import { breathe, type StageContext } from '../../core/stage.ts'
 import type { TokenDataset, TokenWindow } from '../../datasets/document.ts'
 import type { CaptureAudit } from '../../datasets/shards/audit.ts'
@@ -49,8 +50,10 @@ export async function audit(
   const { dataset, config, sampling, population } = inputs
   const { strata, probabilities, samples: rows } = sampling
   const stop = () => stopAudit(context.signal)
-  const counted = await countTokens(dataset, config, sampling, stop)
-  const documents = await documentAudit(dataset, counted, config.audit.nearDuplicate, stop)
+  const passes = new Passes(context.progress, stop)
+  const counted = await countTokens(dataset, config, sampling, passes)
+  const documents = await documentAudit(dataset, counted, config.audit.nearDuplicate, passes)
+  passes.end()
   const { sites, sizes } = await auditSites(context, inputs, documents.families, stop)
   const weights = rows.reduce((sum, count, i) => sum + count / probabilities[i]!, 0)
   const squares = rows.reduce((sum, count, i) => sum + count / probabilities[i]! ** 2, 0)

@@ -1,11 +1,13 @@
 /** One pass over the population's tokens and the rows: counts by field value, by token id and by document. */
 import { paced } from '../../core/pace.ts'
+import { Passes } from '../../core/passes.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
 import type { CaptureConfig } from '../config.ts'
 import type { Sampling } from '../manifest.ts'
 import type { SelectedTokens } from '../sampling.ts'
-import { bandsOf, fieldsOf, frequencyLabel, noValue, positionLabel } from '../strata.ts'
+import { fieldsOf } from '../strata.ts'
 import type { ValueCounts } from './draw.ts'
+import { FieldValues } from './field-values.ts'
 
 /** What is counted of a token id. */
 export interface TokenCounts {
@@ -34,89 +36,91 @@ export async function countTokens(
   dataset: TokenDataset,
   config: Pick<CaptureConfig, 'positionBands' | 'frequencyBands'>,
   { strata, selected, probabilities }: Pick<Sampling, 'strata' | 'selected' | 'probabilities'>,
-  stop?: () => void,
+  passes = new Passes(),
 ): Promise<Counted> {
-  const tokens = new Map<number, TokenCounts>()
+  const { length } = strata.windows
+  // By id, with holes.
+  const known: TokenCounts[] = []
   let population = 0
-  for await (const { window, positions } of paced(strata.windows, stop))
-    for (const position of positions) {
-      const id = window.tokens[position]!
-      const known = tokens.get(id)
-      if (known) known.population++
-      else tokens.set(id, { population: 1, rows: 0 })
-      population++
+  for await (const { window, positions } of paced(strata.windows, passes.over(length, 'windows', 'Counting tokens'))) {
+    for (let j = 0; j < positions.length; j++) {
+      const id = window.tokens[positions[j]!]!
+      const found = known[id]
+      if (found) found.population++
+      else known[id] = { population: 1, rows: 0 }
     }
-  const names = await fieldsOf(dataset, stop)
-  const fields = new Map<string, Map<string, ValueCounts>>(
-    [...names, 'position', 'frequency'].map(name => [name, new Map()]),
-  )
-  const countOf = (field: string, value: string): ValueCounts => {
-    const known = fields.get(field)!
-    const found = known.get(value) ?? { value, population: 0, rows: 0, expected: 0, variance: 0, weighted: 0 }
-    known.set(value, found)
-    return found
+    population += positions.length
   }
+  const names = await fieldsOf(dataset, passes.over(dataset.documents.length, 'documents', 'Reading fields'))
+  const values = new FieldValues(names, config, id => known[id]!.population / population)
   const size = dataset.documents.length
   const documents: DocumentCounts = {
     population: new Uint32Array(size),
     rows: new Uint32Array(size),
     expected: new Float64Array(size),
   }
-  const bandOf = bandsOf(config.positionBands)
-  const rarityOf = bandsOf(config.frequencyBands)
-  // By token id and by band: every token asks.
-  const frequencies: ValueCounts[] = []
-  const frequencyOf = (id: number) => {
-    const rarity = () => rarityOf(tokens.get(id)!.population / population)
-    frequencies[id] ??= countOf('frequency', frequencyLabel(config.frequencyBands, rarity()))
-    return frequencies[id]
+  // A token of a stratum is taken at this rate; 1 / rate of it has this variance.
+  const variances = probabilities.map(rate => (1 - rate) / rate)
+  for await (const eligible of paced(strata.windows, passes.over(length, 'windows', 'Counting values'))) {
+    const { window, positions, strata: own } = eligible
+    eachRun(eligible, values.positionBand, (from, to) => {
+      let [expected, variance] = [0, 0]
+      for (let j = from; j < to; j++) {
+        const [rate, spread] = [probabilities[own[j]!]!, variances[own[j]!]!]
+        expected += rate
+        variance += spread
+        addPopulation(values.ofToken(window.tokens[positions[j]!]!), 1, rate, spread)
+      }
+      const place = window.documents[positions[from]!]!
+      documents.population[place]! += to - from
+      documents.expected[place]! += expected
+      for (const found of values.ofRun(dataset, place, positions[from]!))
+        addPopulation(found, to - from, expected, variance)
+    })
   }
-  const positions: ValueCounts[] = []
-  const positionOf = (band: number) => {
-    positions[band] ??= countOf('position', positionLabel(config.positionBands, band))
-    return positions[band]
+  for await (const taken of selected.paced(passes.over(length, 'windows', 'Counting rows'))) {
+    const { window, positions, strata: own } = taken
+    eachRun(taken, values.positionBand, (from, to) => {
+      let weighted = 0
+      for (let j = from; j < to; j++) {
+        const [id, weight] = [window.tokens[positions[j]!]!, 1 / probabilities[own[j]!]!]
+        weighted += weight
+        known[id]!.rows++
+        addRows(values.ofToken(id), 1, weight)
+      }
+      const place = window.documents[positions[from]!]!
+      documents.rows[place]! += to - from
+      for (const found of values.ofRun(dataset, place, positions[from]!)) addRows(found, to - from, weighted)
+    })
   }
-  // Tokens of a document stand together.
-  let lastPlace: number | undefined
-  /** What is counted of a token's values: those of its document, its position and its frequency; one array, filled anew. */
-  const counts: ValueCounts[] = []
-  const fillCounts = ({ window }: SelectedTokens, position: number) => {
-    const place = window.documents[position]!
-    if (lastPlace !== place) {
-      const own = dataset.documents.at(place)!.strata
-      for (const [i, name] of names.entries()) counts[i] = countOf(name, own[name] ?? noValue)
-      lastPlace = place
-    }
-    counts[names.length] = positionOf(bandOf(position))
-    counts[names.length + 1] = frequencyOf(window.tokens[position]!)
-    return place
-  }
+  const tokens = new Map<number, TokenCounts>()
+  known.forEach((counts, id) => {
+    tokens.set(id, counts)
+  })
+  return { fields: values.sorted(), tokens, documents }
+}
 
-  for await (const eligible of paced(strata.windows, stop)) {
-    eligible.positions.forEach((position, j) => {
-      const rate = probabilities[eligible.strata[j]!]!
-      const place = fillCounts(eligible, position)
-      documents.population[place]!++
-      documents.expected[place]! += rate
-      for (const found of counts) {
-        found.population++
-        found.expected += rate
-        found.variance += (1 - rate) / rate
-      }
-    })
+/** Calls for each run of a window's tokens that are of one document and of one band of positions, from one index to another. */
+function eachRun(
+  { window: { documents }, positions }: SelectedTokens,
+  bandOf: (position: number) => number,
+  use: (from: number, to: number) => void,
+): void {
+  for (let from = 0, to = 0; from < positions.length; from = to) {
+    const [place, band] = [documents[positions[from]!], bandOf(positions[from]!)]
+    for (to = from + 1; to < positions.length; to++)
+      if (documents[positions[to]!] !== place || bandOf(positions[to]!) !== band) break
+    use(from, to)
   }
-  for await (const taken of selected.paced(stop)) {
-    taken.positions.forEach((position, j) => {
-      const rate = probabilities[taken.strata[j]!]!
-      const place = fillCounts(taken, position)
-      documents.rows[place]!++
-      tokens.get(taken.window.tokens[position]!)!.rows++
-      for (const found of counts) {
-        found.rows++
-        found.weighted += 1 / rate
-      }
-    })
-  }
-  const sorted = (values: Map<string, ValueCounts>) => [...values.values()].sort((a, b) => (a.value < b.value ? -1 : 1))
-  return { fields: new Map([...fields].map(([name, values]) => [name, sorted(values)])), tokens, documents }
+}
+
+function addPopulation(counts: ValueCounts, tokens: number, expected: number, variance: number): void {
+  counts.population += tokens
+  counts.expected += expected
+  counts.variance += variance
+}
+
+function addRows(counts: ValueCounts, rows: number, weighted: number): void {
+  counts.rows += rows
+  counts.weighted += weighted
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { DigestIndex } from '../../core/digest-index.ts'
 import { paced, upTo } from '../../core/pace.ts'
+import { Passes } from '../../core/passes.ts'
 import { ReadSequence } from '../../core/sequence.ts'
 import { Spill, SpilledNumbers } from '../../core/spill.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
@@ -23,15 +24,15 @@ export interface AuditedDocuments {
 }
 
 /**
- * The audit of the documents; `threshold` is the Jaccard index from which two are near-duplicates, 1 for equal tokens only; `stop`
- * is called from time to time, and throws where the work is to end.
+ * The audit of the documents; `threshold` is the Jaccard index from which two are near-duplicates, 1 for equal tokens only; `passes`
+ * tells of what takes long.
  * A draw gives about a Poisson number of rows to a document, and never a longer upper tail.
  */
 export async function documentAudit(
   dataset: TokenDataset,
   { documents: { population, rows, expected } }: Pick<Counted, 'documents'>,
   threshold: number,
-  stop: () => void = () => {},
+  passes = new Passes(),
 ): Promise<AuditedDocuments> {
   const idOf = (place: number) => dataset.documents.at(place)!.id
   let [known, withRows, tokens, all] = [0, 0, 0, 0]
@@ -44,7 +45,7 @@ export async function documentAudit(
   }
   const largest = new Best<number>(most, (a, b) => rows[b]! - rows[a]! || a - b)
   const over = new Best<{ place: number; p: number }>(most, (a, b) => a.p - b.p || a.place - b.place)
-  for await (const place of paced(upTo(population.length), stop)) {
+  for await (const place of paced(upTo(population.length), passes.over(population.length, 'documents', 'Auditing'))) {
     if (rows[place]! > 0) largest.add(place)
     if (rows[place]! <= expected[place]! * (1 + 1e-9) + 1e-9) continue
     const p = Math.min(1, (1 - upperGamma(rows[place]!, expected[place]!)) * known)
@@ -58,7 +59,7 @@ export async function documentAudit(
     copied++
     copyRows += rows[place]!
   }
-  await eachCopy(dataset, population, threshold, { onCopy, stop })
+  await eachCopy(dataset, population, threshold, { onCopy, passes })
   // By family: its first document, and how many it has.
   const firsts = new Uint32Array(count + 1)
   const members = new Uint32Array(count + 1)
@@ -112,12 +113,13 @@ async function eachCopy(
   dataset: TokenDataset,
   population: Uint32Array,
   threshold: number,
-  { onCopy, stop }: { onCopy(place: number, first: number): void; stop(): void },
+  { onCopy, passes }: { onCopy(place: number, first: number): void; passes: Passes },
 ): Promise<void> {
   if (threshold < 1) {
-    const { places, read } = await readableTexts(dataset, population, stop)
+    const { places, read } = await readableTexts(dataset, population, passes)
     const texts = new ReadSequence(places.length, read)
-    const families = await nearDuplicateFamilies(texts, { threshold, shingle, stop })
+    const stop = passes.over(places.length, 'documents', 'Comparing')
+    const families = await nearDuplicateFamilies(texts, { threshold, shingle, stop: () => stop(0) })
     families.forEach((family, i) => {
       if (family !== i) onCopy(places[i]!, places[family]!)
     })
@@ -126,7 +128,7 @@ async function eachCopy(
   const index = new DigestIndex()
   // The place of each text, by its number.
   const firsts = new SpilledNumbers()
-  for await (const { place, pieces } of textsOf(dataset, population, stop)) {
+  for await (const { place, pieces } of textsOf(dataset, population, passes)) {
     const hash = createHash('sha256')
     for (const piece of pieces) hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
     const { number, isNew } = index.add(hash.digest())
@@ -139,10 +141,13 @@ async function eachCopy(
 async function* textsOf(
   { windows }: TokenDataset,
   population: Uint32Array,
-  stop: () => void,
+  passes: Passes,
 ): AsyncGenerator<{ place: number; pieces: Int32Array[] }> {
   let open: { place: number; pieces: Int32Array[] } | undefined
-  for await (const { tokens, documents, offsets } of paced(windows, stop)) {
+  for await (const { tokens, documents, offsets } of paced(
+    windows,
+    passes.over(windows.length, 'windows', 'Looking for copies'),
+  )) {
     for (let start = 0; start < tokens.length; ) {
       let end = start + 1
       while (end < tokens.length && documents[end] === documents[start]) end++
@@ -159,11 +164,11 @@ async function* textsOf(
 }
 
 /** The documents of the population, and what reads the tokens of one of them again. */
-async function readableTexts(dataset: TokenDataset, population: Uint32Array, stop: () => void) {
+async function readableTexts(dataset: TokenDataset, population: Uint32Array, passes: Passes) {
   const places: number[] = []
   const tokens = new Spill()
   const ends = new SpilledNumbers()
-  for await (const { place, pieces } of textsOf(dataset, population, stop)) {
+  for await (const { place, pieces } of textsOf(dataset, population, passes)) {
     for (const piece of pieces) tokens.append(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
     ends.push(tokens.length)
     places.push(place)
