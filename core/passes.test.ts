@@ -15,7 +15,7 @@ afterEach(() => {
 function written(): { progress: Progress; lines: string[] } {
   const lines: string[] = []
   const progress: Progress = {
-    start: (task, total, unit) => void lines.push(`${task} of ${total} ${unit}`),
+    start: (task, total, unit, ago) => void lines.push(`${task} of ${total} ${unit}, ${ago} s ago`),
     update: done => void lines.push(String(done)),
     finish: () => void lines.push('done'),
     note: () => {},
@@ -33,14 +33,14 @@ test('a pass is told of from two seconds on, and ends where the next begins', ()
   clock = 2100
   counting(20)
   counting(30)
-  expect(lines).toEqual(['Counting of 50 windows', '20', '30'])
+  expect(lines).toEqual(['Counting of 50 windows, 2.1 s ago', '20', '30'])
   const listing = passes.over(7, 'documents', 'Listing')
   expect(lines.at(-1)).toBe('done')
   clock = 4200
   listing(3)
   passes.end()
   passes.end()
-  expect(lines.slice(4)).toEqual(['Listing of 7 documents', '3', 'done'])
+  expect(lines.slice(4)).toEqual(['Listing of 7 documents, 2.1 s ago', '3', 'done'])
 })
 
 test('short passes say nothing, and every step may end the work', () => {

@@ -25,8 +25,9 @@ export class Passes {
     const begun = performance.now()
     return done => {
       this.#stop()
-      if (!this.#isTold && performance.now() - begun < longMilliseconds) return
-      if (!this.#isTold) this.#progress.start(task, total, unit)
+      const ago = performance.now() - begun
+      if (!this.#isTold && ago < longMilliseconds) return
+      if (!this.#isTold) this.#progress.start(task, total, unit, ago / 1000)
       this.#isTold = true
       this.#progress.update(done)
     }

@@ -2,8 +2,11 @@
 
 /** What a piece of long work reports to. `total` is unknown when undefined. */
 export interface Progress {
-  /** A new task: what is done, how much there is of it, and in which unit (`tokens`, `windows`, `bytes`). */
-  start(task: string, total: number | undefined, unit: string): void
+  /**
+   * A new task: what is done, how much there is of it, and in which unit (`tokens`, `windows`, `bytes`); it began `ago` seconds
+   * before, by default now.
+   */
+  start(task: string, total: number | undefined, unit: string, ago?: number): void
   /** So much of the task is done now (not since the last call); `note` is a short figure beside the bar. */
   update(done: number, note?: string): void
   /** The task is done; `summary` is its closing line. */

@@ -101,6 +101,15 @@ describe('elsewhere', () => {
     progress.finish()
     expect(written).toEqual(['Tokenising  12 documents  0:00\n', 'Auditing  1 shard  0:00\n'])
   })
+
+  test('work that began before it was told of took as long as it did', () => {
+    const { written, clock, progress } = setup()
+    clock.now = 10
+    progress.start('Counting', 5, 'windows', 2)
+    clock.now = 13
+    progress.finish()
+    expect(written).toEqual(['Counting  5 windows  0:05\n'])
+  })
 })
 
 test('a terminal that cannot take back what it showed has lines without control characters, broken where they are wider', () => {

@@ -64,10 +64,10 @@ export function terminalProgress({ screen, color, redraws = true, seconds }: Ter
   }
 
   return {
-    start(name, total, unit) {
+    start(name, total, unit, ago = 0) {
       clear()
       const now = seconds()
-      task = { name: visible(name), total, unit, begun: now, shown: 0, done: 0, note: '', samples: [] }
+      task = { name: visible(name), total, unit, begun: now - ago, shown: 0, done: 0, note: '', samples: [] }
       if (bar) show()
     },
     update(done, note) {
