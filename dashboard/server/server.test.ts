@@ -277,6 +277,28 @@ describe('pages', () => {
     const own = /<script type="module" src="\/assets\/\w+\.js"><\/script>|<script type="application\/json" id="first">/g
     expect(html.replaceAll(own, '')).not.toMatch(/<script|onerror=|style=/)
   })
+  test('of a run that did not finish say so first, and what finishes it', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'serve-'))
+    try {
+      const guard = { hosts: hostsOf('127.0.0.1', 4040), token, cookie: 'pipeline-4040' }
+      const own = createApp({ directory: other, version: '1', guard, onBug: error => bugs.push(error) })
+      const page = async (path: string) =>
+        (
+          await own.request(`http://127.0.0.1:4040${path}`, {
+            headers: { host: '127.0.0.1:4040', authorization: `Bearer ${token}` },
+          })
+        ).text()
+      expect(await page('/')).toContain('There are no runs in this folder yet.')
+      expect(await page('/?stage=train')).toContain('No run is like that.')
+      await makeRun(other, 'train', 'killed', { finished: false }, () => {})
+      const html = await page('/runs/killed')
+      expect(html).toMatch(/<p class="warning" role="status">.*running.*the same command finishes it/)
+      expect(html).not.toContain('/play?sae=killed')
+      expect(await (await ask('/runs/curves')).text()).toContain('/play?sae=curves')
+    } finally {
+      rmSync(other, { recursive: true, force: true })
+    }
+  })
   test('of what is not there say so', async () => {
     const answer = await ask('/runs/gone')
     expect(answer.status).toBe(404)

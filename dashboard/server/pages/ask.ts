@@ -37,9 +37,14 @@ export async function orWhyNot(part: Promise<string>): Promise<string> {
     return await part
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    return notRun(messageOf(error), error.fix)
+    const isCommand = error.fix === undefined || error.fix.startsWith('pipeline ')
+    return isCommand ? notRun(messageOf(error), error.fix) : notShown(messageOf(error), error.fix!)
   }
 }
+
+/** Something that is there and cannot be shown, and what mends it. HTML. */
+const notShown = (what: string, fix: string): string =>
+  `<div class="nothing"><p>Not shown: ${shown(what, 500)}</p><p>${shown(fix, 500)}</p></div>`
 
 /** Something that was not done, and the command that would. HTML. */
 export function notRun(what: string, command?: string | null): string {

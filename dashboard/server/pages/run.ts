@@ -13,7 +13,7 @@ import { readMetrics } from '../../read/metrics.ts'
 import { captureHtml } from '../../report/capture.ts'
 import { figureOrigin } from '../../report/definitions.ts'
 import { driftHtml } from '../../report/drift.ts'
-import { table, tiles } from '../../report/page.ts'
+import { pill, table, tiles } from '../../report/page.ts'
 import { type MetricsRecord, trainingCharts } from '../../report/training.ts'
 import { validationHtml } from '../../report/validation.ts'
 import type { Sources } from '../route.ts'
@@ -54,7 +54,7 @@ export const runPage: PageRoute = {
     return {
       title: id,
       body: `<nav aria-label="Parts">${partsOf(manifest)}</nav>
-<div data-live="figures"${originOf({ run: id, file: 'run.json' })} data-where="summary">${tiles(figuresOf(summary))}</div>
+<div data-live="figures"${originOf({ run: id, file: 'run.json' })} data-where="summary">${stateHtml(status)}${tiles(figuresOf(summary))}</div>
 <div data-live="stage">${await orWhyNot(shownOf(sources, found))}</div>
 <h2>Lineage</h2>
 ${figureOf(lineage, graphData(graph, id), { title: `What ${id} was made from and what was made from it`, note: 'Orange: something it was made from is another by now. Red: an input changed or is gone.' })}
@@ -79,12 +79,12 @@ const plain = (values: Readonly<Record<string, unknown>>) =>
     .join(', ')
 
 /** Where else one reads of it. */
-function partsOf({ id, stage, inputs }: RunManifest): string {
+function partsOf({ id, stage, status, inputs }: RunManifest): string {
   const evidence = inputs.find(({ role }) => role === 'evidence')?.run
   const parts = [
     ...(stage === 'label' ? [link(['runs', id, 'features'], 'Features')] : []),
     ...(stage === 'train' ? [`<a href="/train?run=${encodeURIComponent(id)}">Curves</a>`] : []),
-    ...(stage === 'train' || stage === 'import'
+    ...(status === 'finished' && (stage === 'train' || stage === 'import')
       ? [`<a href="/play?sae=${encodeURIComponent(id)}">Playground</a>`]
       : []),
     ...(stage === 'validate' ? [`<a href="/claims?run=${encodeURIComponent(id)}">Claims</a>`] : []),
@@ -92,6 +92,16 @@ function partsOf({ id, stage, inputs }: RunManifest): string {
     `<a href="/api/runs/${encodeURIComponent(id)}">Manifest</a>`,
   ]
   return parts.join('')
+}
+
+/** What a run that is not finished is, and what finishes it. */
+function stateHtml(status: RunManifest['status']): string {
+  if (status === 'finished') return ''
+  return `<p class="warning" role="status">${pill(status)} ${
+    status === 'running'
+      ? 'Not finished: its work goes on, or was killed, and then the same command finishes it.'
+      : 'Not finished: the same command goes on where it stopped, to the same bytes.'
+  }</p>`
 }
 
 function figuresOf(summary: RunManifest['summary']) {

@@ -44,8 +44,8 @@ export const runsPage: PageRoute = {
     return {
       title: 'Runs',
       body: `${filters}
-<p class="soft" role="status" data-live="count">${found.total.toLocaleString('en-US')} runs</p>
-<div data-live="runs">${found.runs.length > 0 ? runsTable(found.runs) : '<p class="nothing">No run is like that. <code>pipeline run examples/demo.yaml</code> makes some.</p>'}${more}</div>
+<p class="soft" role="status" data-live="count">${found.total.toLocaleString('en-US')} ${found.total === 1 ? 'run' : 'runs'}</p>
+<div data-live="runs">${found.runs.length > 0 ? runsTable(found.runs) : nothingHtml(asked)}${more}</div>
 <h2>What was made from what</h2>
 <div data-live="graph">${figureOf(lineage, graphData(drawn, null), {
         title: drawn.total > mostDrawn ? `The newest ${mostDrawn} of ${drawn.total} runs` : 'All runs',
@@ -56,6 +56,12 @@ ${unreadableHtml(found.unreadable)}`,
     }
   },
 }
+
+/** Says that no run is there; or none like that, where it was asked for one. */
+const nothingHtml = ({ stage, where }: { readonly stage: string; readonly where: string }) =>
+  stage || where
+    ? '<p class="nothing">No run is like that.</p>'
+    : '<p class="nothing">There are no runs in this folder yet. <code>pipeline run examples/demo.yaml</code> makes some, of a built-in model.</p>'
 
 function runsTable(lines: readonly RunLine[]): string {
   const columns = [
