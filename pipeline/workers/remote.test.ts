@@ -238,6 +238,27 @@ test('of two that ask at the same moment, the one whose job finds the run being 
   expect(jobsOf(queue, 'stage').map(({ state }) => state)).toEqual(['failed', 'completed'])
 })
 
+test('where no worker takes the job, that is said, and once', async () => {
+  const notes: string[] = []
+  const controller = new AbortController()
+  const own = { ...session, signal: controller.signal }
+  let looks = 0
+  const queue = memoryQueue()
+  const counting = {
+    ...queue,
+    async find(id: string) {
+      if (++looks === 60) controller.abort()
+      return queue.find(id)
+    },
+  }
+  const progress = { ...session.progress, note: (line: string) => notes.push(line) }
+  const asked = { queue: counting, unitsPerJob: 1, priority: 100, look: 0.001 }
+  await expect(performRemotely(stage, settings('nobody'), { ...own, progress }, asked)).rejects.toThrow(
+    InterruptedError,
+  )
+  expect(notes).toEqual([expect.stringMatching(/^No worker of memory takes the job. `pipeline worker`/)])
+})
+
 test('the same file asked for from another place is other work: its jobs are taken for nothing', async () => {
   const queue = memoryQueue()
   const word = await wordOfPlace(settings('another-place'))

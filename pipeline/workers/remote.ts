@@ -73,7 +73,10 @@ export async function performRemotely(
 /** Milliseconds that a server may be away. */
 const longestAbsence = 300_000
 
-type Asking = Pick<JobQueue, 'add' | 'find' | 'live' | 'failed'>
+/** Looks at a job that nobody takes before it is said that workers are missing. */
+const looksUnheard = 20
+
+type Asking = Pick<JobQueue, 'place' | 'add' | 'find' | 'live' | 'failed'>
 
 /** The queue, asked again where its server is away for a while: to ask or add once more changes nothing that is done. */
 function patient({ queue, look }: RemoteSettings, { signal }: Session): Asking {
@@ -88,6 +91,7 @@ function patient({ queue, look }: RemoteSettings, { signal }: Session): Asking {
       }
   }
   return {
+    place: queue.place,
     add: (data, priority) => again(() => queue.add(data, priority)),
     find: id => again(() => queue.find(id)),
     live: () => again(() => queue.live()),
@@ -127,8 +131,15 @@ async function single(asked: Asked, data: JobData): Promise<unknown> {
   }
   let id = (await look()) ?? (await queue.add(data, priority))
   await look()
+  let unheard = 0
   for (;;) {
     const job = await queue.find(id)
+    // One that failed waits to be tried again, which is another thing.
+    if (job?.state === 'active') unheard = 0
+    else if (job?.attempts === 0 && ++unheard === looksUnheard)
+      asked.session.progress.note(
+        `No worker of ${queue.place} takes the job. \`pipeline worker\` with the same --queue and --runs-dir, or --store, does jobs; this goes on when there is one that is free.`,
+      )
     if (!job) id = await queue.add(data, priority)
     else if (job.state === 'completed') return job.result
     else if (job.state === 'failed') {
