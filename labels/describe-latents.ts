@@ -1,4 +1,5 @@
 /** Describes latents, a range at a time: what a process of several does, and what the one that closes the run does. */
+import { Pace } from '../core/pace.ts'
 import { breathe, type StageContext } from '../core/stage.ts'
 import { tf } from '../engine/tf.ts'
 import { type Activations, throwIfInterrupted } from '../latents/activations.ts'
@@ -45,9 +46,6 @@ export interface Describer {
   describe(range: LatentRange, signal: AbortSignal, onLatents?: (done: number) => void): Promise<DescribedRange>
   close(): void
 }
-
-/** Latents between two moments at which the work may be stopped. */
-const latentsAtOnce = 64
 
 /** Prepares what all latents are described from. Throws an `InterruptedError` once the signal is aborted. */
 export async function describerOf(
@@ -120,6 +118,7 @@ export async function describerOf(
 
   return {
     async describe({ from, to }, signal, onLatents) {
+      const pace = new Pace(() => throwIfInterrupted(signal))
       const features: Feature[] = []
       const examples: ExampleRow[] = []
       const rows = { from, to }
@@ -130,11 +129,12 @@ export async function describerOf(
         const one = describeOne(latent, direct, nearest.next().value as Feature['nearest'])
         features.push(one.feature)
         examples.push(...one.examples)
-        if (features.length % latentsAtOnce > 0 && latent < to - 1) continue
+        if (!pace.isDue()) continue
         onLatents?.(latent + 1)
-        await breathe()
-        throwIfInterrupted(signal)
+        await pace.rest()
       }
+      onLatents?.(to)
+      await pace.rest()
       return { features, examples }
     },
     close: () => tf.dispose([decoder, directions, unembedding]),

@@ -262,6 +262,26 @@ describe('the stage', () => {
     expect(started).toEqual(['Encoding discovery text', 'Encoding validation text'])
   })
 
+  test('hears Ctrl-C between any two latents', async () => {
+    new Looks()
+    const stopping = new AbortController()
+    const described: number[] = []
+    let isDescribing = false
+    const progress = {
+      ...silent,
+      start(name: string) {
+        isDescribing = name === 'Describing latents'
+      },
+      update(done: number) {
+        if (!isDescribing) return
+        described.push(done)
+        if (done === 2) stopping.abort()
+      },
+    }
+    await expect(run({}, { progress, signal: stopping.signal })).rejects.toThrow('was interrupted')
+    expect(described).toEqual([1, 2])
+  })
+
   test('writes the same bytes again', async () => {
     const [a, b] = [await run(), await run()]
     for (const name of ['features.parquet', 'examples.parquet', 'features.jsonl'])
