@@ -11,7 +11,7 @@ const names: readonly (readonly [RegExp, (change: Change, found: readonly string
   [
     /^\w+\.metrics\.target\.controls\.(\w+)$/,
     ({ to }, [, kind]) =>
-      `${to === 'underdetermined' ? 'the most' : 'the least'} that its interval leaves of the claimed effect beyond ${controlNames[kind!] ?? kind}, nats,`,
+      `the claimed effect beyond ${controlNames[kind!] ?? kind}, ${to === 'underdetermined' ? 'at most' : 'at least'}, nats,`,
   ],
   [/^(ablate|steer)\.test\.q$/, (_, [, act]) => `q of ${actOf(act!)}`],
   [

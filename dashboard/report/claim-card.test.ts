@@ -191,7 +191,7 @@ test('what would change a claim is said in words for every place that tiers name
     '<b>supported</b>: q of ablation at most 0.05, now 0.832',
   )
   expect(at('ablate.metrics.target.controls.tied', { to: 'underdetermined', value: 0.0342 })).toBe(
-    '<b>underdetermined</b>: the most that its interval leaves of the claimed effect beyond random directions that fire as often, nats, above 0.05, now 0.0342',
+    '<b>underdetermined</b>: the claimed effect beyond random directions that fire as often, at most, nats, above 0.05, now 0.0342',
   )
   expect(at('studies.specificity.isolated', { value: null, needs: 'is', threshold: true })).toMatch(
     /left alone \(study specificity\) is yes, now not known$/,

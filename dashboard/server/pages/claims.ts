@@ -67,7 +67,7 @@ function claimsTable({ claims }: Found): string {
     withInterval(one.effect, one),
     `${short(one.q)}<small>p ${short(one.p)}</small>`,
     `${short(one.minimumDetectableEffect)}<small>power ${short(one.power)} at ${short(one.smallestEffect)}</small>`,
-    `<span class="whole">${shown(one.standing)}, ${shown(one.standingTier)}</span><small>${one.runs} ${one.runs === 1 ? 'run' : 'runs'}, q ${short(one.qAcross)}</small>`,
+    `<span class="whole">${shown(one.standing)}</span><small>${shown(one.standingTier)}</small><small>${one.runs} ${one.runs === 1 ? 'run' : 'runs'}, q ${short(one.qAcross)}</small>`,
     one.wouldChange[0] ? changeText(Change.parse(one.wouldChange[0])) : '–',
   ])
   const origin = {
