@@ -190,6 +190,24 @@ test.runIf(hasProgram('redis-server'))(
   },
 )
 
+test.runIf(hasProgram('redis-server'))('a Redis without the database that is named is refused', async () => {
+  const server = await redisServer(join(folder, 'numbers'), ['--databases', '2'])
+  await server.start()
+  try {
+    await (await openQueue(`${server.url}/1`)).close()
+    for (const [name, problem] of [
+      ['2', 'has no such database'],
+      ['jobs', 'names a database of Redis that is no number'],
+    ] as const) {
+      const refused = openQueue(`${server.url}/${name}`)
+      await expect(refused).rejects.toThrow(problem)
+      await expect(refused).rejects.not.toBeInstanceOf(FaultError)
+    }
+  } finally {
+    await server.kill()
+  }
+})
+
 test('an address of no queue is refused, and one without a server is a fault worth retrying', async () => {
   await expect(openQueue('http://host')).rejects.toThrow(UserError)
   await expect(openQueue('redis://127.0.0.1:1')).rejects.toThrow(FaultError)

@@ -86,6 +86,11 @@ async function redisQueue(url: string, name: string): Promise<JobQueue> {
   const bullmq = await load('bullmq', 'A queue', () => import('bullmq'))
   const { Redis } = await load('ioredis', 'A queue on Redis', () => import('ioredis'))
   const place = placeOf(url)
+  const database = new URL(url).pathname.slice(1)
+  if (!/^\d*$/.test(database))
+    throw new UserError(`The queue ${place} names a database of Redis that is no number.`, {
+      fix: 'Give a number at the end of the address, or none: redis://host:port/0.',
+    })
   const connection = endingConnection(new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true }))
   // Why a connection was closed is told beside the call that fails for it.
   let told: unknown
@@ -95,6 +100,8 @@ async function redisQueue(url: string, name: string): Promise<JobQueue> {
   connection.on('error', hear)
   try {
     await connection.connect()
+    // By itself a connection to a database that is not there goes on in the first one, whose jobs are somebody else's.
+    if (database !== '') await connection.select(Number(database))
     await mustKeepJobs(connection, place)
   } catch (error) {
     connection.disconnect()
