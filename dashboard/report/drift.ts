@@ -35,12 +35,16 @@ export function driftHtml(drift: ShownDrift, run?: string): string {
     .map(([name, text]) => `${name}: ${text}`)
     .join('; ')
   const bars = cells.slice(0, mostBars)
+  const sites = [...new Set(bars.map(({ site }) => site))]
+  // What all bars share is said once: names that fit are read whole.
+  const barName = (cell: DriftCell) =>
+    sites.length > 1 ? cellName(cell) : cellName({ ...cell, site: 'all' }).replace(/^all, /, '')
   const plot = figureOf(
     chances,
-    { alpha, rows: bars.map(cell => ({ name: cellName(cell), p: leastAdjusted(cell), found: cell.drifted })) },
+    { alpha, rows: bars.map(cell => ({ name: barName(cell), p: leastAdjusted(cell), found: cell.drifted })) },
     {
-      title: 'How unlikely by chance',
-      note: 'Of the measures of a cell the least likely one.',
+      title: `How unlikely by chance${sites.length === 1 ? `, at ${sites[0]}` : ''}`,
+      note: 'Of the measures of a cell the least likely one; the longer, the less likely.',
       ...(run === undefined
         ? {}
         : { origin: { ...of(row => bars[row]!), columns: { 'p of the family': { definition: definitionOfP } } } }),
