@@ -21,6 +21,7 @@ describe('the draw', () => {
     const counts = (value: string, population: number, rows: number, rate: number) => ({
       ...{ value, population, rows, expected: population * rate, weighted: rows / rate },
       variance: (population * (1 - rate)) / rate,
+      third: (population * (1 - rate) * (1 - 2 * rate)) / rate ** 2,
     })
     const audit = fieldAudit('language', [counts('en', 900, 45, 0.05), counts('fi', 100, 40, 0.5)])
     expect(audit.psi.rows).toBeCloseTo(
@@ -34,6 +35,18 @@ describe('the draw', () => {
     )
     expect(audit.chiSquare).toMatchObject({ df: 2, statistic: 400 / 100 })
     expect(audit.furthest).toMatchObject({ value: expect.any(String), population: expect.any(Number) })
+  })
+
+  test('is not suspect for a single row that was unlikely, by itself or by its weight', () => {
+    // One row of a stratum that gives one in a hundred draws.
+    expect(drawOf([1000, 100], [0.1, 1e-4], [100, 1])).toMatchObject({ statistic: 0, df: 1 })
+    const counts = (value: string, rows: number, heavy: number) => ({
+      ...{ value, population: 2000, rows: rows + heavy, expected: 200.01, weighted: 10 * rows + 1e4 * heavy },
+      // Two thousand tokens at .1, and a hundred at .0001.
+      variance: 1900 * 9 + 100 * 9999,
+      third: 1900 * 72 + 100 * 9999 * 9998,
+    })
+    expect(fieldAudit('template', [counts('a', 190, 1), counts('b', 190, 0)]).chiSquare.p).toBeNull()
   })
 
   test('has uniform p where it is fair, and p near 0 where a stratum was drawn at another rate', () => {

@@ -59,23 +59,26 @@ export async function countTokens(
     rows: new Uint32Array(size),
     expected: new Float64Array(size),
   }
-  // A token of a stratum is taken at this rate; 1 / rate of it has this variance.
-  const variances = probabilities.map(rate => (1 - rate) / rate)
+  // A token of a stratum is taken at this rate; 1 / rate of it has these second and third central moments.
+  const moments = probabilities.map(expected => {
+    const variance = (1 - expected) / expected
+    return { expected, variance, third: (variance * (1 - 2 * expected)) / expected }
+  })
   for await (const eligible of paced(strata.windows, passes.over(length, 'windows', 'Counting values'))) {
     const { window, positions, strata: own } = eligible
     eachRun(eligible, values.positionBand, (from, to) => {
-      let [expected, variance] = [0, 0]
+      const run = { expected: 0, variance: 0, third: 0 }
       for (let j = from; j < to; j++) {
-        const [rate, spread] = [probabilities[own[j]!]!, variances[own[j]!]!]
-        expected += rate
-        variance += spread
-        addPopulation(values.ofToken(window.tokens[positions[j]!]!), 1, rate, spread)
+        const token = moments[own[j]!]!
+        run.expected += token.expected
+        run.variance += token.variance
+        run.third += token.third
+        addPopulation(values.ofToken(window.tokens[positions[j]!]!), 1, token)
       }
       const place = window.documents[positions[from]!]!
       documents.population[place]! += to - from
-      documents.expected[place]! += expected
-      for (const found of values.ofRun(dataset, place, positions[from]!))
-        addPopulation(found, to - from, expected, variance)
+      documents.expected[place]! += run.expected
+      for (const found of values.ofRun(dataset, place, positions[from]!)) addPopulation(found, to - from, run)
     })
   }
   for await (const taken of selected.paced(passes.over(length, 'windows', 'Counting rows'))) {
@@ -114,10 +117,13 @@ function eachRun(
   }
 }
 
-function addPopulation(counts: ValueCounts, tokens: number, expected: number, variance: number): void {
+type Chances = Readonly<Pick<ValueCounts, 'expected' | 'variance' | 'third'>>
+
+function addPopulation(counts: ValueCounts, tokens: number, { expected, variance, third }: Chances): void {
   counts.population += tokens
   counts.expected += expected
   counts.variance += variance
+  counts.third += third
 }
 
 function addRows(counts: ValueCounts, rows: number, weighted: number): void {

@@ -17,6 +17,11 @@ export interface DrawnCount {
   readonly variance: number
 }
 
+/** A count with its third central moment. */
+interface ChancyCount extends DrawnCount {
+  readonly third: number
+}
+
 /** X² over the counts whose variance is not 0. */
 export function chiSquareOf(counts: readonly DrawnCount[]): ChiSquare {
   let [statistic, df] = [0, 0]
@@ -34,12 +39,12 @@ export function drawOf(
   probabilities: readonly number[],
   rows: readonly number[],
 ): ChiSquare {
-  return chiSquareOf(
-    population.map((size, i) => {
-      const rate = probabilities[i]!
-      return { found: rows[i]!, expected: size * rate, variance: size * rate * (1 - rate) }
-    }),
-  )
+  const counts = population.map((size, i) => {
+    const rate = probabilities[i]!
+    const variance = size * rate * (1 - rate)
+    return { found: rows[i]!, expected: size * rate, variance, third: variance * (1 - 2 * rate) }
+  })
+  return chiSquareOf(commonCounts(counts))
 }
 
 /** Tokens and rows of one value of a field. */
@@ -47,14 +52,36 @@ export interface ValueCounts {
   readonly value: string
   population: number
   rows: number
-  /** Σ π, Σ (1 − π)/π over the population's tokens; Σ 1/π over the rows. */
+  /** Σ π, Σ (1 − π)/π and Σ (1 − π)(1 − 2π)/π² over the population's tokens; Σ 1/π over the rows. */
   expected: number
   variance: number
+  third: number
   weighted: number
 }
 
-/** Fewer expected rows than this do not make a χ² of their own; such values are taken together. */
-const leastExpected = 5
+/** A count's worth in rows below which it makes no χ² of its own: its square is far from that of a normal one. */
+const leastWorth = 5
+
+/**
+ * What a count is worth: 1 / skewness², which is Nπ for N tokens of one small rate. A few heavy rows among many light ones are
+ * all that decides a weighted count, and worth no more than themselves.
+ */
+const worthOf = ({ variance, third }: ChancyCount) =>
+  third === 0 ? Number.POSITIVE_INFINITY : variance ** 3 / third ** 2
+
+/** Counts that are worth enough, and the others together where that is. */
+function commonCounts(counts: readonly ChancyCount[]): ChancyCount[] {
+  const rare = counts.filter(count => worthOf(count) < leastWorth)
+  const total = (of: (count: ChancyCount) => number) => rare.reduce((sum, count) => sum + of(count), 0)
+  const together = {
+    found: total(({ found }) => found),
+    expected: total(({ expected }) => expected),
+    variance: total(({ variance }) => variance),
+    third: total(({ third }) => third),
+  }
+  const common = counts.filter(count => worthOf(count) >= leastWorth)
+  return rare.length > 0 && worthOf(together) >= leastWorth ? [...common, together] : common
+}
 
 /** How well the values of a field are represented. */
 export function fieldAudit(field: string, values: readonly ValueCounts[]): CaptureAudit['fields'][number] {
@@ -68,13 +95,9 @@ export function fieldAudit(field: string, values: readonly ValueCounts[]): Captu
   let furthest = 0
   for (const i of values.keys())
     if (Math.abs(counted[i]! - truth[i]!) > Math.abs(counted[furthest]! - truth[furthest]!)) furthest = i
-  const common = values.filter(({ expected }) => expected >= leastExpected)
-  const rare = values.filter(({ expected }) => expected < leastExpected)
-  const drawn = (some: readonly ValueCounts[]): DrawnCount => ({
-    found: some.reduce((sum, { weighted }) => sum + weighted, 0),
-    expected: some.reduce((sum, { population }) => sum + population, 0),
-    variance: some.reduce((sum, { variance }) => sum + variance, 0),
-  })
+  const drawn = values.map(({ weighted, population, variance, third }) => ({
+    ...{ found: weighted, expected: population, variance, third },
+  }))
   return {
     field,
     values: values.length,
@@ -88,7 +111,7 @@ export function fieldAudit(field: string, values: readonly ValueCounts[]): Captu
       ),
       weighted: Math.max(0, stabilityIndex(truth, counted)),
     },
-    chiSquare: chiSquareOf([...common.map(counts => drawn([counts])), ...(rare.length > 0 ? [drawn(rare)] : [])]),
+    chiSquare: chiSquareOf(commonCounts(drawn)),
     furthest:
       values.length > 1
         ? { value: values[furthest]!.value, population: truth[furthest]!, weighted: counted[furthest]! }

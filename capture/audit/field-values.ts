@@ -63,7 +63,7 @@ export class FieldValues {
 
   #of(field: string, value: string): ValueCounts {
     const known = this.#fields.get(field)!
-    const found = known.get(value) ?? { value, population: 0, rows: 0, expected: 0, variance: 0, weighted: 0 }
+    const found = known.get(value) ?? { value, population: 0, rows: 0, expected: 0, variance: 0, third: 0, weighted: 0 }
     known.set(value, found)
     return found
   }

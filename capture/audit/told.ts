@@ -14,7 +14,7 @@ export function auditLines(rows: number, audit: CaptureAudit): string[] {
   const best = Math.min(...thin.map(({ detectable }) => detectable ?? Number.POSITIVE_INFINITY))
   const outliers = sites.filter(site => site.outliers.rows > 0)
   return [
-    `sample: ${figure(Math.round(effectiveSize))} effective of ${figure(rows)} rows; ${p === null ? 'every token was taken' : `the draw is as it should be with p ${figure(p)} (Holm)`}`,
+    `sample: ${figure(Math.round(effectiveSize))} effective of ${figure(rows)} rows; ${p === null ? 'every token was taken, or too few to test the draw' : `p of the draw ${figure(p)} (Holm)`}`,
     `vocabulary: ${figure(vocabulary.rows)} of the text's ${figure(vocabulary.population)} ids, ${percent(vocabulary.coverage)} of its tokens`,
     ...(fullPass
       ? sites.map(
