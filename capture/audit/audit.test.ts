@@ -145,7 +145,7 @@ describe('effective sizes', () => {
   })
   test('of copies are those of the first that a stratum has, wherever the others stand', () => {
     const sizes = (texts: readonly number[], families: (text: number) => number) => {
-      const effective = new EffectiveSizes([0, 0], 2, 2)
+      const effective = new EffectiveSizes([0, 0], 2)
       texts.forEach((text, i) => {
         for (let row = 0; row < 3; row++)
           for (const stratum of text === 1 ? [0] : [0, 1])

@@ -105,12 +105,11 @@ async function auditSites(
     last = { index, id: window.id, unit, family: place === null ? 0 : families[place]! }
     return last
   }
-  const most = families.reduce((highest, family) => Math.max(highest, family), 0)
   const audits = moments.map(own => {
     const mean = statisticsOf(own).populationMean
     return {
       estimates: new SiteEstimates(mean),
-      sizes: new EffectiveSizes(mean, probabilities.length, most),
+      sizes: new EffectiveSizes(mean, probabilities.length),
       fences: new NormFences(),
     }
   })

@@ -17,8 +17,9 @@ interface Stratum {
   readonly sum: Float64Array
   /** The document under way. */
   unit: string | undefined
-  /** Whether it is a copy of one that this stratum has already. */
+  /** Whether it is a copy of one that this stratum has already, and of which families of copies it has any. */
   isRepeated: boolean
+  readonly families: Set<number>
   count: number
   readonly own: Float64Array
 }
@@ -33,27 +34,25 @@ export interface RowUnit {
 export class EffectiveSizes {
   private readonly center: readonly number[]
   private readonly strata: Stratum[]
-  /** Which families of copies each stratum has, a bit for each. */
-  private readonly known: Uint8Array
 
-  /** Rows are taken relative to `center` [width], which is near their mean; copies are of `families`, from 1 up. */
-  constructor(center: readonly number[], strata: number, families = 0) {
+  /** Rows are taken relative to `center` [width], which is near their mean. */
+  constructor(center: readonly number[], strata: number) {
     this.center = center
-    this.known = new Uint8Array(Math.ceil((strata * (families + 1)) / 8))
     const zeros = () => new Float64Array(center.length)
     this.strata = Array.from({ length: strata }, () => ({
       ...{ rows: 0, documents: 0, sizes: 0, squares: 0, between: 0, sum: zeros() },
-      ...{ unit: undefined, isRepeated: false, count: 0, own: zeros() },
+      ...{ unit: undefined, isRepeated: false, families: new Set<number>(), count: 0, own: zeros() },
     }))
   }
 
-  /** Adds the row of `values` that begins at `at`, of the document `unit`, which is alone (0) or of a family of copies. */
+  /** Adds the row of `values` that begins at `at`, of the document `unit`, which is alone (0) or of a family of copies, numbered from 1 up. */
   add(stratum: number, { unit, family }: RowUnit, values: Float32Array, at: number): void {
     const found = this.strata[stratum]!
     if (found.unit !== unit) {
       this.close(found)
       found.unit = unit
-      found.isRepeated = family > 0 && !this.isFirst(stratum, family)
+      found.isRepeated = found.families.has(family)
+      if (family > 0) found.families.add(family)
     }
     if (found.isRepeated) return
     found.rows++
@@ -71,15 +70,6 @@ export class EffectiveSizes {
       this.close(found)
       return { documents: found.documents, effectiveSize: sizeOf(found) }
     })
-  }
-
-  /** Whether this is the first document of the family in this stratum. */
-  private isFirst(stratum: number, family: number): boolean {
-    const place = family * this.strata.length + stratum
-    const bit = 1 << (place & 7)
-    const isNew = (this.known[place >>> 3]! & bit) === 0
-    this.known[place >>> 3]! |= bit
-    return isNew
   }
 
   private close(found: Stratum): void {
