@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseConfig } from '../../core/config.ts'
-import { FaultError, InterruptedError, messageOf, UserError } from '../../core/errors.ts'
+import { FaultError, UserError } from '../../core/errors.ts'
 import type { Parts } from '../../objects/parts.ts'
 import { mustBeWhole } from '../../runs/read.ts'
 import { openStore } from '../stages/common.ts'
@@ -14,6 +14,7 @@ import { resultOf, type StageResult } from '../stages/perform.ts'
 import type { Session } from '../stages/session.ts'
 import type { Stage, StageConfig } from '../stages/stage.ts'
 import { Divided, type JobData, jobOf } from './job.ts'
+import { type Asking, interrupted, patient } from './patient.ts'
 import { wordOfPlace } from './place.ts'
 import type { JobQueue, QueuedJob } from './queue.ts'
 
@@ -39,7 +40,13 @@ export async function performRemotely(
 ): Promise<RemoteResult[]> {
   const began = performance.now()
   const place = await wordOfPlace(config)
-  const asked = { stage, config, place, session, settings: { ...settings, queue: patient(settings, session) } }
+  const asked = {
+    stage,
+    config,
+    place,
+    session,
+    settings: { ...settings, queue: patient(settings.queue, settings.look, session) },
+  }
   const divided = stage.divisible
     ? parseConfig(Divided, await single(asked, jobOf('open', stage.stage, config, place)), 'what a worker says')
     : undefined
@@ -70,34 +77,8 @@ export async function performRemotely(
   return results
 }
 
-/** Milliseconds that a server may be away. */
-const longestAbsence = 300_000
-
 /** Looks at a job that nobody takes before it is said that workers are missing. */
 const looksUnheard = 20
-
-type Asking = Pick<JobQueue, 'place' | 'add' | 'find' | 'live' | 'failed'>
-
-/** The queue, asked again where its server is away for a while: to ask or add once more changes nothing that is done. */
-function patient({ queue, look }: RemoteSettings, { signal }: Session): Asking {
-  const again = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (const since = performance.now(); ; )
-      try {
-        return await work()
-      } catch (error) {
-        if (signal.aborted || performance.now() - since > longestAbsence)
-          throw new FaultError(`The queue at ${queue.place} does not answer: ${messageOf(error)}`, { cause: error })
-        await sleep(look * 1000, undefined, { signal }).catch(() => {})
-      }
-  }
-  return {
-    place: queue.place,
-    add: (data, priority) => again(() => queue.add(data, priority)),
-    find: id => again(() => queue.find(id)),
-    live: () => again(() => queue.live()),
-    failed: () => again(() => queue.failed()),
-  }
-}
 
 interface Asked {
   readonly stage: Stage
@@ -111,10 +92,7 @@ interface Asked {
 /** Waits a little. Throws where the work is to stop; a server that is away is waited for. */
 async function nextLook({ session, settings }: Asked): Promise<void> {
   await sleep(settings.look * 1000, undefined, { signal: session.signal }).catch(() => {})
-  if (session.signal.aborted)
-    throw new InterruptedError('Stopped waiting; workers go on with what they have.', {
-      fix: 'Start the same command again to go on.',
-    })
+  if (session.signal.aborted) throw interrupted()
 }
 
 /**
