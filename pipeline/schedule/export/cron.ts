@@ -9,7 +9,7 @@ export function cron({ entry, file, runs, command }: ExportRequest): string {
   const line = `cd ${shellWord(entry.folder)} && ${command} schedule run-now ${shellWord(entry.name)} --runs-dir ${shellWord(runs)} --json`
   return [
     `# pipeline schedule ${entry.name}: what is unchanged is skipped, and two never run at once.`,
-    '# CRON_TZ is known to cronie and FreeBSD; where it is not, times are those of the machine.',
+    '# CRON_TZ is known to cronie and FreeBSD, and holds for all lines below it; elsewhere times are those of the machine.',
     `CRON_TZ=${timezone}`,
     ...(onFailure.webhook === undefined
       ? []
