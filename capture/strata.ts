@@ -5,6 +5,7 @@ import { paced } from '../core/pace.ts'
 import { Passes, type PassStep } from '../core/passes.ts'
 import { ReadSequence, type Sequence } from '../core/sequence.ts'
 import type { TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { fieldsOf } from '../datasets/fields.ts'
 import type { CaptureConfig } from './config.ts'
 
 /** Strata of a window's tokens: `strata[i]` is that of position `positions[i]`. */
@@ -142,13 +143,6 @@ async function checkFields(dataset: TokenDataset, fields: readonly string[], pas
       fix: `Did you mean ${best}? Fields of a JSONL file must be in dataset.strataFields.`,
     })
   }
-}
-
-/** The fields that any document has, sorted. */
-export async function fieldsOf({ documents }: Pick<TokenDataset, 'documents'>, stop?: PassStep): Promise<string[]> {
-  const fields = new Set<string>()
-  for await (const { strata } of paced(documents, stop)) for (const field of Object.keys(strata)) fields.add(field)
-  return [...fields].sort()
 }
 
 /** Documents grouped by their values of the fields; groups in the order of the values. */

@@ -8,10 +8,10 @@ import { sha256File } from '../core/hash.ts'
 import { paced } from '../core/pace.ts'
 import { Passes } from '../core/passes.ts'
 import type { DocumentFacts, TokenDataset, TokenWindow } from '../datasets/document.ts'
+import { fieldsOf } from '../datasets/fields.ts'
 import type { WindowsRecord } from '../datasets/shards/index.ts'
 import { openTableWriter } from '../datasets/table-writer.ts'
 import type { Column } from '../datasets/tables.ts'
-import { fieldsOf } from './strata.ts'
 
 const windowsFile = 'windows.parquet'
 /** Rows that are held before they are written: a row group. */

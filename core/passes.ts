@@ -9,14 +9,15 @@ export type PassStep = (done: number) => void
 
 /** Passes, one after the other. */
 export class Passes {
+  /** For work that cannot tell how far it is: throws where that is to end. */
+  readonly stop: () => void
   readonly #progress: Progress
-  readonly #stop: () => void
   #isTold = false
 
   /** `stop` throws where the work is to end. */
   constructor(progress: Progress = silent, stop: () => void = () => {}) {
     this.#progress = progress
-    this.#stop = stop
+    this.stop = stop
   }
 
   /** Begins a pass over so many of something (`windows`, `documents`), and ends the one before. */
@@ -24,7 +25,7 @@ export class Passes {
     this.end()
     const begun = performance.now()
     return done => {
-      this.#stop()
+      this.stop()
       const ago = performance.now() - begun
       if (!this.#isTold && ago < longMilliseconds) return
       if (!this.#isTold) this.#progress.start(task, total, unit, ago / 1000)

@@ -4,6 +4,7 @@ import { mustKnow } from '../core/nearest.ts'
 import { paced } from '../core/pace.ts'
 import { quote } from '../core/quote.ts'
 import type { TokenDataset } from '../datasets/document.ts'
+import { fieldsOf } from '../datasets/fields.ts'
 import type { Tokenizer } from '../datasets/tokenizer/index.ts'
 import { mustHaveSite } from '../latents/site.ts'
 import type { Model } from '../model/model.ts'
@@ -87,13 +88,6 @@ export function checkPower({ alpha, power }: Pick<ValidateConfig, 'alpha' | 'pow
     throw new UserError(`power is ${power} and alpha is ${alpha}: ${noPower}.`, {
       fix: 'Set a larger power, such as 0.8, or a smaller alpha.',
     })
-}
-
-/** The strata fields of all documents, in the alphabet's order. */
-async function fieldsOf({ documents }: TokenDataset, stop: (() => void) | undefined): Promise<string[]> {
-  const fields = new Set<string>()
-  for await (const { strata } of paced(documents, stop)) for (const field of Object.keys(strata)) fields.add(field)
-  return [...fields].sort()
 }
 
 /** Refuses strata and values that no document has. */

@@ -2,10 +2,10 @@
 import { paced } from '../../core/pace.ts'
 import { Passes } from '../../core/passes.ts'
 import type { TokenDataset } from '../../datasets/document.ts'
+import { fieldsOf } from '../../datasets/fields.ts'
 import type { CaptureConfig } from '../config.ts'
 import type { Sampling } from '../manifest.ts'
 import type { SelectedTokens } from '../sampling.ts'
-import { fieldsOf } from '../strata.ts'
 import type { ValueCounts } from './draw.ts'
 import { FieldValues } from './field-values.ts'
 

@@ -117,9 +117,9 @@ async function eachCopy(
 ): Promise<void> {
   if (threshold < 1) {
     const { places, read } = await readableTexts(dataset, population, passes)
+    passes.end()
     const texts = new ReadSequence(places.length, read)
-    const stop = passes.over(places.length, 'documents', 'Comparing')
-    const families = await nearDuplicateFamilies(texts, { threshold, shingle, stop: () => stop(0) })
+    const families = await nearDuplicateFamilies(texts, { threshold, shingle, stop: passes.stop })
     families.forEach((family, i) => {
       if (family !== i) onCopy(places[i]!, places[family]!)
     })

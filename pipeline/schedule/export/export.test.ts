@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const request = (own: Partial<ExportRequest> = {}, schedule: object = {}): ExportRequest => ({
   entry: {
-    ...{ schema: 1, name: 'nightly', file: '/work/nightly.yaml', folder: '/work' },
+    ...{ schema: 1, name: 'nightly', file: '/projects/nightly.yaml', folder: '/projects' },
     ...{ added: '2026-01-01T00:00:00Z', schedule: null },
   },
   file: {
@@ -37,7 +37,7 @@ const request = (own: Partial<ExportRequest> = {}, schedule: object = {}): Expor
     }),
     schedule: ScheduleConfig.parse({ cron: '15 3 * * 1-5', timezone: 'Europe/Berlin', ...schedule }),
   },
-  runs: '/work/my runs',
+  runs: '/projects/my runs',
   command: 'pipeline',
   image: 'registry.example/pipeline:1',
   claim: 'runs',
@@ -51,7 +51,7 @@ describe('cron', () => {
     expect(lines).toContain('CRON_TZ=Europe/Berlin')
     const line = lines.find(one => one.startsWith('15 3 * * 1-5 '))!
     expect(line).toContain('100\\%')
-    const command = line.slice('15 3 * * 1-5 '.length).replaceAll('\\%', '%').replace('cd /work &&', 'printf "%s|"')
+    const command = line.slice('15 3 * * 1-5 '.length).replaceAll('\\%', '%').replace('cd /projects &&', 'printf "%s|"')
     const words = execFileSync('sh', ['-c', command], { encoding: 'utf8' }).split('|')
     expect(words).toEqual(['pipeline', 'schedule', 'run-now', 'nightly', '--runs-dir', "/it's 100% here", '--json', ''])
   })
@@ -103,7 +103,7 @@ describe('systemd', () => {
     const [service, timer] = exportAs('systemd', request({ command: 'true' })).split(
       '# /etc/systemd/system/pipeline-nightly.timer\n',
     )
-    writeFileSync(join(folder, 'pipeline-nightly.service'), service!.replace('/work', '/tmp'))
+    writeFileSync(join(folder, 'pipeline-nightly.service'), service!.replace('/projects', '/tmp'))
     writeFileSync(join(folder, 'pipeline-nightly.timer'), timer!)
     for (const unit of ['service', 'timer'])
       execFileSync('systemd-analyze', ['verify', '--man=no', join(folder, `pipeline-nightly.${unit}`)], {
@@ -241,11 +241,11 @@ describe('Slurm', () => {
     }
     const commands = jobs.map(job => /^pipeline .*(?= &$)/m.exec(job)![0].replace(/--runs-dir '[^']*' ?/, ''))
     expect(commands).toEqual([
-      'pipeline run /work/nightly.yaml --until capture --shard "$SLURM_ARRAY_TASK_ID" --of 4',
-      'pipeline run /work/nightly.yaml --until train',
-      'pipeline run /work/nightly.yaml --until validate --shard "$SLURM_ARRAY_TASK_ID" --of 4',
-      'pipeline run /work/nightly.yaml --until validate',
-      'pipeline run /work/nightly.yaml --until label --shard "$SLURM_ARRAY_TASK_ID" --of 4',
+      'pipeline run /projects/nightly.yaml --until capture --shard "$SLURM_ARRAY_TASK_ID" --of 4',
+      'pipeline run /projects/nightly.yaml --until train',
+      'pipeline run /projects/nightly.yaml --until validate --shard "$SLURM_ARRAY_TASK_ID" --of 4',
+      'pipeline run /projects/nightly.yaml --until validate',
+      'pipeline run /projects/nightly.yaml --until label --shard "$SLURM_ARRAY_TASK_ID" --of 4',
       'pipeline schedule run-now nightly ',
     ])
     expect(script.match(/--array=0-3/g)).toHaveLength(3)
